@@ -1,0 +1,2 @@
+//! The built-in proxy server as a daemon.
+fn main() {}

@@ -1,0 +1,5 @@
+//! What a server makes once, before it forks.
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine {}

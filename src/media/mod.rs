@@ -1,0 +1,8 @@
+//! From a session description to a relay's request, and from its answer to
+//! edits. Pure decisions.
+
+pub mod plan;
+pub mod role;
+
+pub use plan::{Plan, Stream, plan};
+pub use role::Role;
