@@ -31,6 +31,7 @@ pub mod capi;
 pub mod edit;
 mod engine;
 pub mod error;
+pub mod log;
 pub mod media;
 pub mod nat;
 pub mod options;
@@ -45,4 +46,4 @@ pub mod worker;
 
 pub use engine::Engine;
 pub use error::{Error, Status};
-pub use worker::Worker;
+pub use worker::{Progress, Rewrite, Started, Wait, Worker};

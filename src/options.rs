@@ -26,6 +26,18 @@ pub enum IceCandidate {
     HighPriority,
 }
 
+impl IceCandidate {
+    /// Reads `none`, `low-priority` or `high-priority`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "none" => IceCandidate::None,
+            "low-priority" => IceCandidate::LowPriority,
+            "high-priority" => IceCandidate::HighPriority,
+            _ => return None,
+        })
+    }
+}
+
 /// Options of one rewrite or end. `Default` leaves everything to the library.
 #[derive(Clone, Debug, Default)]
 pub struct Options {

@@ -1,5 +1,452 @@
 //! Settings as name and value text, the way a configuration line holds them.
 
-/// All settings.
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::address;
+use crate::error::{Error, Result, Status};
+use crate::nat::Networks;
+use crate::options::IceCandidate;
+use crate::relay::RelayUri;
+
+/// Whose defaults hold where a setting was not given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Profile {
+    /// The SER module's of 2004.
+    #[default]
+    Seed,
+    /// The stock modules' of Kamailio and OpenSIPS.
+    Stock,
+}
+
+/// All settings. Made with the defaults of the profile `seed`; what was set
+/// explicitly survives a later `profile`.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {}
+pub struct Settings {
+    profile: Profile,
+    mediaproxy_socket: Option<PathBuf>,
+    sip_asymmetrics: Option<PathBuf>,
+    rtp_asymmetrics: Option<PathBuf>,
+    private_networks: Option<Networks>,
+    local_networks: Networks,
+    relays: Vec<String>,
+    relay_timeout: Option<Duration>,
+    relay_try: Option<Duration>,
+    ice_candidate: IceCandidate,
+    max_calls: Option<u32>,
+    loop_marker: bool,
+    rewrite_origin: bool,
+    proxy_socket: Option<PathBuf>,
+    proxy_addresses: Vec<IpAddr>,
+    proxy_ports: Option<(u16, u16)>,
+    proxy_idle_timeout: Option<Duration>,
+    proxy_unanswered_timeout: Option<Duration>,
+    proxy_hold_timeout: Option<Duration>,
+}
+
+/// One setting: its name, the form it accepts, and how it is taken.
+struct Setting {
+    name: &'static str,
+    form: &'static str,
+    set: fn(&mut Settings, &str) -> Option<()>,
+}
+
+/// Every setting there is.
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "profile",
+        form: "seed or stock",
+        set: |s, v| {
+            s.profile = match v {
+                "seed" => Profile::Seed,
+                "stock" => Profile::Stock,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Setting {
+        name: "mediaproxy_socket",
+        form: "an absolute path of at most 107 bytes",
+        set: |s, v| socket_path(v).map(|p| s.mediaproxy_socket = Some(p)),
+    },
+    Setting {
+        name: "sip_asymmetrics",
+        form: "a path; empty for no list",
+        set: |s, v| {
+            s.sip_asymmetrics = Some(PathBuf::from(v));
+            Some(())
+        },
+    },
+    Setting {
+        name: "rtp_asymmetrics",
+        form: "a path; empty for no list",
+        set: |s, v| {
+            s.rtp_asymmetrics = Some(PathBuf::from(v));
+            Some(())
+        },
+    },
+    Setting {
+        name: "private_networks",
+        form: "a list of CIDRs and of rfc1918, rfc6598, loopback, linklocal, ula",
+        set: |s, v| Networks::parse(v).ok().map(|n| s.private_networks = Some(n)),
+    },
+    Setting {
+        name: "local_networks",
+        form: "a list of CIDRs and of rfc1918, rfc6598, loopback, linklocal, ula",
+        set: |s, v| Networks::parse(v).ok().map(|n| s.local_networks = n),
+    },
+    Setting {
+        name: "relay",
+        form: "embedded, mediaproxy:/PATH or mediaproxy2:/PATH",
+        set: |s, v| {
+            // The socket of `embedded` does not matter for the check.
+            RelayUri::parse(v, std::path::Path::new("/")).ok()?;
+            s.relays.push(v.to_string());
+            Some(())
+        },
+    },
+    Setting {
+        name: "relay_timeout",
+        form: "milliseconds from 1 to 60000",
+        set: |s, v| milliseconds(v).map(|d| s.relay_timeout = Some(d)),
+    },
+    Setting {
+        name: "relay_try",
+        form: "milliseconds from 1 to 60000",
+        set: |s, v| milliseconds(v).map(|d| s.relay_try = Some(d)),
+    },
+    Setting {
+        name: "ice_candidate",
+        form: "none, low-priority or high-priority",
+        set: |s, v| {
+            s.ice_candidate = IceCandidate::parse(v)?;
+            Some(())
+        },
+    },
+    Setting {
+        name: "max_calls",
+        form: "a number from 16 to 16777216",
+        set: |s, v| {
+            let calls = crate::text::number(v.as_bytes())?;
+            (16..=1 << 24).contains(&calls).then(|| s.max_calls = Some(calls))
+        },
+    },
+    Setting {
+        name: "loop_marker",
+        form: "yes or no",
+        set: |s, v| yes_no(v).map(|b| s.loop_marker = b),
+    },
+    Setting {
+        name: "rewrite_origin",
+        form: "yes or no",
+        set: |s, v| yes_no(v).map(|b| s.rewrite_origin = b),
+    },
+    Setting {
+        name: "proxy_socket",
+        form: "an absolute path of at most 107 bytes",
+        set: |s, v| socket_path(v).map(|p| s.proxy_socket = Some(p)),
+    },
+    Setting {
+        name: "proxy_address",
+        form: "an IP address, once per family",
+        set: |s, v| {
+            let ip = address::parse_ip(v.as_bytes())?;
+            if ip.is_unspecified() || ip.is_multicast() {
+                return None;
+            }
+            s.proxy_addresses.retain(|old| old.is_ipv4() != ip.is_ipv4());
+            s.proxy_addresses.push(ip);
+            Some(())
+        },
+    },
+    Setting {
+        name: "proxy_ports",
+        form: "FIRST-LAST, ports from 1024 to 65535 with room for at least one pair",
+        set: |s, v| {
+            let (first, last) = v.split_once('-')?;
+            let first = crate::text::port(first.trim().as_bytes())?;
+            let last = crate::text::port(last.trim().as_bytes())?;
+            let even = first.checked_add(first % 2)?;
+            (first >= 1024 && even < last).then(|| s.proxy_ports = Some((first, last)))
+        },
+    },
+    Setting {
+        name: "proxy_idle_timeout",
+        form: "seconds from 1 to 86400",
+        set: |s, v| seconds(v).map(|d| s.proxy_idle_timeout = Some(d)),
+    },
+    Setting {
+        name: "proxy_unanswered_timeout",
+        form: "seconds from 1 to 86400",
+        set: |s, v| seconds(v).map(|d| s.proxy_unanswered_timeout = Some(d)),
+    },
+    Setting {
+        name: "proxy_hold_timeout",
+        form: "seconds from 1 to 86400",
+        set: |s, v| seconds(v).map(|d| s.proxy_hold_timeout = Some(d)),
+    },
+];
+
+impl Settings {
+    /// The defaults of the profile `seed`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The names of all settings, in the order of the manual.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        SETTINGS.iter().map(|setting| setting.name)
+    }
+
+    /// Sets one setting from text; white space around it does not count.
+    /// `relay` adds a relay each time, every other setting replaces.
+    /// `Status::Setting` for an unknown name (all names are listed) and for a
+    /// bad value (the accepted form is named); nothing is changed then.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let name = name.trim();
+        let value = value.trim();
+        let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+            let names: Vec<_> = Self::names().collect();
+            return Err(Error::new(
+                Status::Setting,
+                format!("no setting is called \"{name}\"; there are: {}", names.join(", ")),
+            ));
+        };
+        (setting.set)(self, value).ok_or_else(|| {
+            Error::new(
+                Status::Setting,
+                format!("{name} = \"{value}\" is not accepted; give {}", setting.form),
+            )
+        })
+    }
+
+    fn stock(&self) -> bool {
+        self.profile == Profile::Stock
+    }
+
+    /// The Unix socket of a MediaProxy dispatcher, used when no relay is set.
+    pub fn mediaproxy_socket(&self) -> PathBuf {
+        self.mediaproxy_socket.clone().unwrap_or_else(|| {
+            PathBuf::from(if self.stock() {
+                "/run/mediaproxy/dispatcher.sock"
+            } else {
+                "/var/run/proxydispatcher.sock"
+            })
+        })
+    }
+
+    /// The list of SIP-asymmetric clients; empty for none.
+    pub fn sip_asymmetrics(&self) -> PathBuf {
+        let default = "sip-asymmetrics-clients";
+        self.sip_asymmetrics.clone().unwrap_or_else(|| self.list_directory().join(default))
+    }
+
+    /// The list of RTP-asymmetric clients; empty for none.
+    pub fn rtp_asymmetrics(&self) -> PathBuf {
+        let default = "rtp-asymmetrics-clients";
+        self.rtp_asymmetrics.clone().unwrap_or_else(|| self.list_directory().join(default))
+    }
+
+    fn list_directory(&self) -> PathBuf {
+        PathBuf::from(if self.stock() { "/etc/kamailio" } else { "/etc/ser" })
+    }
+
+    /// What counts as private.
+    pub fn private_networks(&self) -> Networks {
+        self.private_networks.clone().unwrap_or_else(|| {
+            if self.stock() {
+                Networks::parse("rfc1918,rfc6598,192.0.0.0/29").unwrap_or_default()
+            } else {
+                Networks::rfc1918()
+            }
+        })
+    }
+
+    /// Sources that are never found NATed.
+    pub fn local_networks(&self) -> &Networks {
+        &self.local_networks
+    }
+
+    /// The relays; where none was set, the dispatcher on `mediaproxy_socket`.
+    pub fn relays(&self) -> Result<Vec<RelayUri>> {
+        let own = self.proxy_socket();
+        if self.relays.is_empty() {
+            let default = format!("mediaproxy:{}", self.mediaproxy_socket().display());
+            return Ok(vec![RelayUri::parse(&default, &own)?]);
+        }
+        self.relays.iter().map(|text| RelayUri::parse(text, &own)).collect()
+    }
+
+    /// The time for one message, failovers included (400 ms).
+    pub fn relay_timeout(&self) -> Duration {
+        self.relay_timeout.unwrap_or(Duration::from_millis(400))
+    }
+
+    /// The time for one relay. A MediaProxy dispatcher may itself be waiting
+    /// for its relays, hence 400 ms.
+    pub fn relay_try(&self) -> Duration {
+        self.relay_try.unwrap_or(Duration::from_millis(400))
+    }
+
+    /// Relay candidates for ICE streams.
+    pub fn ice_candidate(&self) -> IceCandidate {
+        self.ice_candidate
+    }
+
+    /// How many calls the shared call table holds (65,536).
+    pub fn max_calls(&self) -> u32 {
+        self.max_calls.unwrap_or(65_536)
+    }
+
+    /// Write and honour a=nortpproxy:yes.
+    pub fn loop_marker(&self) -> bool {
+        self.loop_marker
+    }
+
+    /// Replace the address in o= too.
+    pub fn rewrite_origin(&self) -> bool {
+        self.rewrite_origin
+    }
+
+    /// Where the built-in proxy listens: as set, else
+    /// [`crate::proxy::default_socket`] of this process.
+    pub fn proxy_socket(&self) -> PathBuf {
+        self.proxy_socket.clone().unwrap_or_else(crate::proxy::default_socket)
+    }
+
+    /// How the built-in proxy is set up. `Status::Setting` when
+    /// `proxy_address` was not set.
+    pub fn proxy(&self) -> Result<crate::proxy::Config> {
+        if self.proxy_addresses.is_empty() {
+            return Err(Error::new(
+                Status::Setting,
+                "proxy_address is not set; give the public address media is received on",
+            ));
+        }
+        Ok(crate::proxy::Config {
+            socket: self.proxy_socket(),
+            addresses: self.proxy_addresses.clone(),
+            ports: self.proxy_ports.unwrap_or((35_000, 64_999)),
+            idle_timeout: self.proxy_idle_timeout.unwrap_or(Duration::from_secs(90)),
+            unanswered_timeout: self.proxy_unanswered_timeout.unwrap_or(Duration::from_secs(300)),
+            hold_timeout: self.proxy_hold_timeout.unwrap_or(Duration::from_secs(7_200)),
+        })
+    }
+}
+
+fn socket_path(text: &str) -> Option<PathBuf> {
+    (text.starts_with('/') && text.len() <= 107).then(|| PathBuf::from(text))
+}
+
+fn yes_no(text: &str) -> Option<bool> {
+    match text {
+        "yes" | "1" | "on" => Some(true),
+        "no" | "0" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn bounded(text: &str, most: u32) -> Option<u64> {
+    crate::text::number(text.as_bytes()).filter(|n| (1..=most).contains(n)).map(u64::from)
+}
+
+fn milliseconds(text: &str) -> Option<Duration> {
+    bounded(text, 60_000).map(Duration::from_millis)
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    bounded(text, 86_400).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_profiles_have_the_defaults_of_their_servers() {
+        let mut settings = Settings::new();
+        assert_eq!(settings.mediaproxy_socket().to_str(), Some("/var/run/proxydispatcher.sock"));
+        assert_eq!(settings.sip_asymmetrics().to_str(), Some("/etc/ser/sip-asymmetrics-clients"));
+        assert_eq!(settings.rtp_asymmetrics().to_str(), Some("/etc/ser/rtp-asymmetrics-clients"));
+        assert_eq!(settings.private_networks(), Networks::rfc1918());
+        settings.set("rtp_asymmetrics", "/x").unwrap();
+        settings.set("profile", "stock").unwrap();
+        assert_eq!(settings.mediaproxy_socket().to_str(), Some("/run/mediaproxy/dispatcher.sock"));
+        assert_eq!(
+            settings.sip_asymmetrics().to_str(),
+            Some("/etc/kamailio/sip-asymmetrics-clients")
+        );
+        assert_eq!(settings.rtp_asymmetrics().to_str(), Some("/x"), "what was set stays");
+        assert!(settings.private_networks().contains("100.64.0.1".parse().unwrap()));
+        assert!(settings.private_networks().contains("192.0.0.7".parse().unwrap()));
+    }
+
+    #[test]
+    fn no_relay_set_means_the_dispatcher_on_mediaproxy_socket() {
+        let mut settings = Settings::new();
+        settings.set("mediaproxy_socket", "/run/d.sock").unwrap();
+        assert_eq!(settings.relays().unwrap()[0].text, "mediaproxy:/run/d.sock");
+        settings.set("relay", "mediaproxy2:/run/a.sock").unwrap();
+        settings.set("relay", "mediaproxy2:/run/b.sock").unwrap();
+        assert_eq!(settings.relays().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_bad_value_names_the_accepted_form_and_changes_nothing() {
+        let mut settings = Settings::new();
+        for (name, value, form) in [
+            ("profile", "kamailio", "seed or stock"),
+            ("relay_timeout", "0", "milliseconds from 1 to 60000"),
+            ("relay_timeout", "99999999999", "milliseconds from 1 to 60000"),
+            ("relay_try", "1s", "milliseconds"),
+            ("private_networks", "10.0.0.0/33", "CIDRs"),
+            ("local_networks", "rfc1919", "CIDRs"),
+            ("relay", "rtpproxy", "embedded"),
+            ("ice_candidate", "high", "high-priority"),
+            ("max_calls", "3", "16 to"),
+            ("loop_marker", "perhaps", "yes or no"),
+            ("rewrite_origin", "", "yes or no"),
+            ("mediaproxy_socket", "run/x", "absolute path"),
+            ("proxy_socket", "x", "absolute path"),
+            ("proxy_address", "0.0.0.0", "IP address"),
+            ("proxy_ports", "5-4", "FIRST-LAST"),
+            ("proxy_ports", "35001-35002", "FIRST-LAST"),
+            ("proxy_idle_timeout", "-1", "seconds"),
+            ("proxy_unanswered_timeout", "x", "seconds"),
+            ("proxy_hold_timeout", "86401", "seconds"),
+        ] {
+            let error = settings.set(name, value).unwrap_err();
+            assert_eq!(error.status(), Status::Setting);
+            assert!(error.text().contains(form), "{}", error.text());
+            assert!(error.text().contains(name), "{}", error.text());
+        }
+        assert_eq!(settings.relay_timeout(), Duration::from_millis(400));
+        assert_eq!(settings.max_calls(), 65_536);
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
+        let error = Settings::new().set("natping", "20").unwrap_err();
+        assert!(error.text().contains("\"natping\""));
+        assert!(error.text().contains("private_networks"));
+    }
+
+    #[test]
+    fn the_built_in_proxy_needs_an_address() {
+        let mut settings = Settings::new();
+        assert!(settings.proxy().unwrap_err().text().contains("proxy_address"));
+        settings.set("proxy_socket", "/run/x/control.sock").unwrap();
+        settings.set("proxy_address", "192.0.2.1").unwrap();
+        settings.set("proxy_address", "2001:db8::1").unwrap();
+        settings.set("proxy_address", "192.0.2.2").unwrap();
+        settings.set("proxy_ports", "40000-40999").unwrap();
+        let config = settings.proxy().unwrap();
+        assert_eq!(config.addresses.len(), 2, "one per family, the last one set");
+        assert_eq!(config.ports, (40_000, 40_999));
+        assert_eq!(config.idle_timeout, Duration::from_secs(90));
+        assert_eq!(config.unanswered_timeout, Duration::from_secs(300));
+        assert_eq!(config.hold_timeout, Duration::from_secs(7_200));
+    }
+}
