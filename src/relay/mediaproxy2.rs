@@ -1,2 +1,280 @@
 //! MediaProxy 2 and later: the text protocol of AG Projects' media-dispatcher
-//! and of our own proxy.
+//! and of our own proxy. A request is a command line and headers, CRLF, ended
+//! by an empty line; the answer is one line.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::address;
+use crate::error::{Error, Result, Status};
+use crate::relay::{Answer, Command, Query};
+use crate::sdp::Direction;
+use crate::text;
+
+/// The longest answer accepted, in bytes.
+pub const MAX_ANSWER: usize = 64 * 1024;
+
+/// Writes `query` as this protocol spells it. `own` relays take bracketed IPv6
+/// addresses and know `early_tag` and `asymmetric`; others ignore those two,
+/// but cannot be asked for an IPv6 stream: `Status::RelayAnswer`.
+pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
+    out.clear();
+    if query.command == Command::Remove {
+        out.extend_from_slice(b"remove\r\n");
+        header(out, "call_id", &query.call_id);
+        header(out, "from_tag", &query.from_tag);
+        header(out, "to_tag", &query.to_tag);
+        out.extend_from_slice(b"\r\n");
+        return Ok(());
+    }
+    let kind = if query.command == Command::Request { "request" } else { "reply" };
+    out.extend_from_slice(b"update\r\n");
+    header(out, "type", kind.as_bytes());
+    header(out, "dialog_id", &query.dialog_id);
+    header(out, "call_id", &query.call_id);
+    header(out, "cseq", query.cseq.to_string().as_bytes());
+    header(out, "from_uri", or(&query.from_uri, b"unknown"));
+    header(out, "to_uri", or(&query.to_uri, b"unknown"));
+    header(out, "from_tag", &query.from_tag);
+    header(out, "to_tag", &query.to_tag);
+    header(out, "user_agent", or(&query.user_agent, b"unknown agent"));
+    let signaling = query.signaling_ip.map(|ip| ip.to_string()).unwrap_or_default();
+    header(out, "signaling_ip", signaling.as_bytes());
+    header(out, "media_relay", &query.media_relay);
+    if !query.early_tag.is_empty() {
+        header(out, "early_tag", &query.early_tag);
+    }
+    if !query.streams.is_empty() {
+        out.extend_from_slice(b"media: ");
+        for (index, stream) in query.streams.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            item(out, query, stream, own)?;
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+/// One stream: `audio:192.0.2.1:4000:sendrecv:ice=no`.
+fn item(out: &mut Vec<u8>, query: &Query, stream: &crate::media::Stream, own: bool) -> Result<()> {
+    token(out, &stream.kind);
+    out.push(b':');
+    match stream.ip {
+        Some(IpAddr::V6(ip)) if own => out.extend_from_slice(format!("[{ip}]").as_bytes()),
+        Some(IpAddr::V6(ip)) => {
+            return Err(Error::new(
+                Status::RelayAnswer,
+                format!("this relay takes no IPv6 stream ({ip}); add ;ipv6=yes if it does"),
+            ));
+        }
+        Some(IpAddr::V4(ip)) => out.extend_from_slice(ip.to_string().as_bytes()),
+        None => token(out, &stream.address),
+    }
+    let direction = match stream.direction {
+        Direction::SendRecv => "sendrecv",
+        Direction::SendOnly => "sendonly",
+        Direction::RecvOnly => "recvonly",
+        Direction::Inactive => "inactive",
+    };
+    let ice = if stream.ice { "yes" } else { "no" };
+    out.extend_from_slice(format!(":{}:{direction}:ice={ice}", stream.port).as_bytes());
+    if query.asymmetric {
+        out.extend_from_slice(b":asymmetric=yes");
+    }
+    Ok(())
+}
+
+fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
+    if value.is_empty() { other } else { value }
+}
+
+/// A header line. The receiver reads UTF-8 lines and hangs up on anything
+/// else, so control characters become spaces and bytes that are not UTF-8
+/// become `%XX`, which keeps different values different.
+fn header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    for chunk in value.utf8_chunks() {
+        out.extend(chunk.valid().bytes().map(|b| if b < 0x20 || b == 0x7f { b' ' } else { b }));
+        for byte in chunk.invalid() {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A part of a media item: whatever would end it becomes `_`.
+fn token(out: &mut Vec<u8>, value: &[u8]) {
+    if value.is_empty() {
+        out.push(b'_');
+    }
+    let kept = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+');
+    out.extend(value.iter().map(|b| if kept(b) { *b } else { b'_' }));
+}
+
+/// Reads an answer line (with or without its line end): an address and ports,
+/// or `removed`. Everything else, `error` and the dispatcher's `None` among
+/// it, is `Status::RelayAnswer`.
+pub fn parse_answer(line: &[u8]) -> Result<Answer> {
+    let line = text::trim(line);
+    if line == b"removed" {
+        return Ok(Answer::Removed);
+    }
+    let mut words = line.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
+    let Some(address) = words.next().and_then(address::parse_ip) else {
+        return Err(unusable(line, "no address"));
+    };
+    if address.is_unspecified() || address.is_multicast() {
+        return Err(unusable(line, "not an address that can receive media"));
+    }
+    let ports: Option<Vec<u16>> = words.map(text::port).collect();
+    match ports {
+        Some(ports) if !ports.is_empty() => Ok(Answer::Ports { address, ports }),
+        Some(_) => Err(unusable(line, "no ports")),
+        None => Err(unusable(line, "what follows the address is not ports")),
+    }
+}
+
+fn unusable(line: &[u8], reason: &str) -> Error {
+    let shown = String::from_utf8_lossy(line.get(..line.len().min(80)).unwrap_or_default());
+    let shown: Cow<'_, str> = if line.is_empty() { "nothing".into() } else { shown };
+    Error::new(Status::RelayAnswer, format!("the relay answered \"{shown}\": {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::Stream;
+
+    fn stream(address: &str, port: u16) -> Stream {
+        Stream {
+            kind: b"audio".to_vec(),
+            address: address.as_bytes().to_vec(),
+            ip: address.parse().ok(),
+            port,
+            direction: Direction::SendRecv,
+            ice: false,
+        }
+    }
+
+    fn query(streams: Vec<Stream>) -> Query {
+        Query {
+            command: Command::Request,
+            call_id: b"basic@x".to_vec(),
+            cseq: 1,
+            from_tag: b"ft".to_vec(),
+            to_tag: Vec::new(),
+            early_tag: Vec::new(),
+            from_uri: b"alice@example.org".to_vec(),
+            to_uri: b"bob@example.org".to_vec(),
+            user_agent: b"Phone 1.0".to_vec(),
+            signaling_ip: Some("10.77.0.20".parse().unwrap()),
+            dialog_id: b"4711:1234".to_vec(),
+            media_relay: Vec::new(),
+            asymmetric: false,
+            streams,
+        }
+    }
+
+    fn encoded(query: &Query, own: bool) -> String {
+        let mut out = Vec::new();
+        encode(query, own, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_offer_is_spelled_as_the_dispatcher_takes_it() {
+        assert_eq!(
+            encoded(&query(vec![stream("10.77.0.20", 4000)]), false),
+            "update\r\ntype: request\r\ndialog_id: 4711:1234\r\ncall_id: basic@x\r\ncseq: 1\r\n\
+             from_uri: alice@example.org\r\nto_uri: bob@example.org\r\nfrom_tag: ft\r\nto_tag: \r\n\
+             user_agent: Phone 1.0\r\nsignaling_ip: 10.77.0.20\r\nmedia_relay: \r\n\
+             media: audio:10.77.0.20:4000:sendrecv:ice=no\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn a_remove_names_the_call_and_its_tags() {
+        let mut query = query(Vec::new());
+        query.command = Command::Remove;
+        query.to_tag = b"tt".to_vec();
+        assert_eq!(
+            encoded(&query, false),
+            "remove\r\ncall_id: basic@x\r\nfrom_tag: ft\r\nto_tag: tt\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn what_the_message_does_not_say_is_unknown() {
+        let mut query = query(Vec::new());
+        query.from_uri.clear();
+        query.user_agent.clear();
+        let text = encoded(&query, false);
+        assert!(text.contains("\r\nfrom_uri: unknown\r\n"), "{text}");
+        assert!(text.contains("\r\nuser_agent: unknown agent\r\n"), "{text}");
+        assert!(!text.contains("media:"), "a bodyless reply has no media header: {text}");
+    }
+
+    #[test]
+    fn a_latin_1_or_folded_user_agent_cannot_cut_the_connection() {
+        let mut query = query(Vec::new());
+        query.user_agent = b"Caf\xe9\r\nmedia: x".to_vec();
+        let text = encoded(&query, false);
+        assert!(text.contains("user_agent: Caf%E9  media: x\r\n"), "{text}");
+    }
+
+    #[test]
+    fn a_media_item_cannot_be_broken_out_of() {
+        let mut odd = stream("host,name:1", 7);
+        odd.kind = b"au:dio,".to_vec();
+        assert!(encoded(&query(vec![odd]), false).contains("media: au_dio_:host_name_1:7:"));
+    }
+
+    #[test]
+    fn ipv6_goes_to_our_own_relay_in_brackets_and_to_no_other() {
+        let query = query(vec![stream("2001:db8::1", 4000)]);
+        assert!(encoded(&query, true).contains("audio:[2001:db8::1]:4000:sendrecv"));
+        let error = encode(&query, false, &mut Vec::new()).unwrap_err();
+        assert!(error.text().contains("ipv6=yes"));
+    }
+
+    #[test]
+    fn an_asymmetric_phone_and_an_early_tag_are_told_as_extensions() {
+        let mut query = query(vec![stream("10.77.0.20", 4000)]);
+        query.asymmetric = true;
+        query.early_tag = b"tt".to_vec();
+        let text = encoded(&query, false);
+        assert!(text.contains("ice=no:asymmetric=yes\r\n"), "{text}");
+        assert!(text.contains("early_tag: tt\r\n"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_is_an_address_and_ports_or_an_error() {
+        assert_eq!(
+            parse_answer(b"10.77.0.10 50002 0\r\n").unwrap(),
+            Answer::Ports { address: "10.77.0.10".parse().unwrap(), ports: vec![50002, 0] }
+        );
+        assert_eq!(parse_answer(b"removed\r\n").unwrap(), Answer::Removed);
+        for bad in [
+            "",
+            "error\r\n",
+            "None\r\n",
+            "10.0.0.1\r\n",
+            "10.0.0.1 70000\r\n",
+            "10.0.0.1 abc\r\n",
+            "0.0.0.0 5000\r\n",
+            "224.0.0.1 5000\r\n",
+            "relay.example.com 5000\r\n",
+            "10.0.0.1 -1\r\n",
+        ] {
+            assert_eq!(
+                parse_answer(bad.as_bytes()).unwrap_err().status(),
+                Status::RelayAnswer,
+                "{bad}"
+            );
+        }
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::error::Result;
 use crate::media::Stream;
+use crate::sip::Message;
+use crate::text;
 
 /// What the relay is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,65 @@ pub struct Query {
     pub asymmetric: bool,
     /// The streams; empty for `Remove` and for a bodyless reply.
     pub streams: Vec<Stream>,
+}
+
+impl Query {
+    /// A question about the call `message` belongs to, its values unfolded;
+    /// streams, CSeq of the offer, options and what the lists say are left for
+    /// the caller. `Status::Syntax` when Call-ID or CSeq is missing.
+    pub fn about(message: &Message<'_>, command: Command) -> Result<Self> {
+        let unfolded = |value: &[u8]| {
+            let mut out = Vec::with_capacity(value.len());
+            text::unfold(value, &mut out);
+            out
+        };
+        Ok(Query {
+            command,
+            call_id: unfolded(message.call_id()?),
+            cseq: message.cseq()?.number,
+            from_tag: unfolded(message.from_tag()?),
+            to_tag: unfolded(message.to_tag()?),
+            early_tag: Vec::new(),
+            from_uri: unfolded(shortened(message.from_uri()?.unwrap_or_default())),
+            to_uri: unfolded(shortened(message.to_uri()?.unwrap_or_default())),
+            user_agent: unfolded(message.user_agent()?.unwrap_or_default()),
+            signaling_ip: Some(message.source().address.ip().to_canonical()),
+            dialog_id: Vec::new(),
+            media_relay: Vec::new(),
+            asymmetric: false,
+            streams: Vec::new(),
+        })
+    }
+
+    /// The removal of a call, by its identifiers alone.
+    pub fn removal(call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Self {
+        Query {
+            command: Command::Remove,
+            call_id: call_id.to_vec(),
+            cseq: 0,
+            from_tag: from_tag.to_vec(),
+            to_tag: to_tag.to_vec(),
+            early_tag: Vec::new(),
+            from_uri: Vec::new(),
+            to_uri: Vec::new(),
+            user_agent: Vec::new(),
+            signaling_ip: None,
+            dialog_id: Vec::new(),
+            media_relay: Vec::new(),
+            asymmetric: false,
+            streams: Vec::new(),
+        }
+    }
+}
+
+/// A URI as relays want it: without `sip:`, up to the first `;`.
+fn shortened(uri: &[u8]) -> &[u8] {
+    let rest = match uri.get(..4) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(b"sip:") => uri.get(4..).unwrap_or_default(),
+        _ => uri,
+    };
+    let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+    rest.get(..end).unwrap_or_default()
 }
 
 /// What a relay answered to a query for ports.
