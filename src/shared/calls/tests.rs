@@ -1,0 +1,231 @@
+use super::*;
+use crate::shared::Block;
+
+struct Table {
+    block: Block,
+    hash: RandomState,
+}
+
+impl Table {
+    fn new(calls: usize) -> Self {
+        Table { block: Block::new(calls * ENTRY_WORDS).unwrap(), hash: RandomState::new() }
+    }
+
+    fn calls(&self) -> Calls<'_> {
+        Calls::new(self.block.words(), &self.hash)
+    }
+
+    fn key(&self, from: &str, to: &str) -> CallKey {
+        self.calls().key(b"call@x", from.as_bytes(), to.as_bytes())
+    }
+}
+
+fn event() -> Event {
+    Event {
+        relay: 7,
+        invite: None,
+        branch: None,
+        reply_offer: false,
+        answered_by: None,
+        media: None,
+    }
+}
+
+fn offer(cseq: u32) -> Event {
+    Event { invite: Some((cseq, true)), ..event() }
+}
+
+fn answer(life: Life) -> Event {
+    Event { branch: Some(life), ..event() }
+}
+
+#[test]
+fn a_call_is_on_the_relay_that_took_its_offer() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    let key = table.key("a", "");
+    assert_eq!(calls.relay(key), None);
+    assert!(calls.record(key, &offer(1), 100));
+    assert_eq!(calls.relay(table.key("a", "b")), Some(7));
+    assert_eq!(calls.len(), 1);
+}
+
+#[test]
+fn the_last_invite_is_known_to_its_own_side() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    let invite = calls.known(table.key("a", "b")).invite.unwrap();
+    assert_eq!((invite.cseq, invite.same_side, invite.carried_offer), (1, true, true));
+    assert!(!calls.known(table.key("b", "a")).invite.unwrap().same_side);
+}
+
+#[test]
+fn a_delayed_offer_is_due_until_it_is_answered() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    let key = table.key("a", "b");
+    let delayed =
+        Event { invite: Some((1, false)), branch: Some(Life::Early), reply_offer: true, ..event() };
+    calls.record(key, &delayed, 100);
+    assert_eq!(calls.known(key).reply_offer, Some(ReplyOffer::Due));
+    assert_eq!(calls.known(table.key("a", "c")).reply_offer, None, "another branch");
+    calls.record(key, &Event { answered_by: Some(2), ..event() }, 100);
+    assert_eq!(calls.known(key).reply_offer, Some(ReplyOffer::Answered(2)));
+    calls.record(key, &delayed, 100);
+    assert_eq!(calls.known(key).reply_offer, Some(ReplyOffer::Answered(2)), "a repeated 183");
+}
+
+#[test]
+fn only_the_ports_of_this_call_at_its_relay_are_ours() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    let key = table.key("a", "");
+    let ip: IpAddr = "203.0.113.5".parse().unwrap();
+    calls.record(key, &Event { media: Some((ip, 50000, 50004)), ..offer(1) }, 100);
+    calls.record(key, &Event { media: Some((ip, 50010, 50010)), ..event() }, 100);
+    let ours = |text: &str| calls.is_ours(key, text.parse().unwrap());
+    assert!(ours("203.0.113.5:50000") && ours("203.0.113.5:50010"));
+    assert!(ours("[::ffff:203.0.113.5]:50004"), "compared by value");
+    assert!(!ours("203.0.113.5:49998") && !ours("203.0.113.5:50012"));
+    assert!(!ours("203.0.113.6:50000") && !ours("[2001:db8::1]:50000"));
+    assert!(!calls.is_ours(calls.key(b"other", b"a", b""), "203.0.113.5:50000".parse().unwrap()));
+}
+
+#[test]
+fn a_bye_from_either_side_ends_the_call() {
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let table = Table::new(64);
+        let calls = table.calls();
+        calls.record(table.key("a", ""), &offer(1), 100);
+        calls.record(table.key("a", "b"), &answer(Life::Answered), 100);
+        assert_eq!(calls.end(table.key(from, to), Ending::Bye, 100), End::Call);
+        assert!(!calls.is_known(table.key("a", "b")));
+        assert_eq!(calls.end(table.key(from, to), Ending::Bye, 101), End::Call, "repeated");
+    }
+}
+
+#[test]
+fn one_answered_forks_bye_leaves_the_other_its_media() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    calls.record(table.key("a", "b1"), &answer(Life::Answered), 100);
+    calls.record(table.key("a", "b2"), &answer(Life::Answered), 100);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, 100), End::Withheld);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, 100), End::Withheld, "repeated");
+    assert_eq!(calls.end(table.key("b1", "a"), Ending::Bye, 100), End::Call);
+}
+
+#[test]
+fn before_any_answer_a_failed_fork_leaves_the_ringing_one() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    calls.record(table.key("a", "b1"), &answer(Life::Early), 100);
+    calls.record(table.key("a", "b2"), &answer(Life::Early), 100);
+    assert_eq!(calls.end(table.key("a", "b1"), Ending::Failure, 100), End::Withheld);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Failure, 100), End::Call);
+}
+
+#[test]
+fn a_failed_re_invite_does_not_end_the_call() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    calls.record(table.key("a", "b"), &answer(Life::Answered), 100);
+    assert_eq!(calls.end(table.key("a", "b"), Ending::Failure, 100), End::Withheld);
+    assert_eq!(calls.end(table.key("b", "a"), Ending::Failure, 100), End::Withheld);
+    assert!(calls.is_known(table.key("a", "b")));
+}
+
+#[test]
+fn cancel_ends_a_ringing_call_but_no_answered_one() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    calls.record(table.key("a", "b1"), &answer(Life::Early), 100);
+    calls.record(table.key("a", "b2"), &answer(Life::Early), 100);
+    assert_eq!(calls.end(table.key("a", ""), Ending::Cancel, 100), End::Call);
+    calls.record(table.key("a", ""), &offer(2), 101);
+    calls.record(table.key("a", "b1"), &answer(Life::Answered), 101);
+    assert_eq!(calls.end(table.key("a", ""), Ending::Cancel, 101), End::Withheld);
+}
+
+#[test]
+fn a_bye_of_the_answered_fork_ends_the_call_though_another_still_rings() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    calls.record(table.key("a", "b1"), &answer(Life::Early), 100);
+    calls.record(table.key("a", "b2"), &answer(Life::Answered), 100);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, 100), End::Call);
+}
+
+#[test]
+fn more_than_eight_answered_branches_are_counted() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    let tags: Vec<String> = (0..10).map(|n| format!("b{n}")).collect();
+    for tag in &tags {
+        calls.record(table.key("a", tag), &answer(Life::Answered), 100);
+    }
+    for tag in tags.iter().take(9) {
+        assert_eq!(calls.end(table.key("a", tag), Ending::Bye, 100), End::Withheld, "{tag}");
+    }
+    assert_eq!(calls.end(table.key("a", "b9"), Ending::Bye, 100), End::Call);
+}
+
+#[test]
+fn a_full_table_refuses_and_takes_ended_and_stale_calls_again() {
+    let table = Table::new(16);
+    let calls = table.calls();
+    let key = |n: u32| calls.key(&n.to_be_bytes(), b"a", b"");
+    for n in 0..16 {
+        assert!(calls.record(key(n), &offer(1), 100));
+    }
+    assert!(!calls.record(key(16), &offer(1), 101));
+    assert_eq!(calls.end(key(3), Ending::Cancel, 101), End::Call);
+    assert!(!calls.record(key(16), &offer(1), 101), "an ended call is remembered a while");
+    assert!(calls.record(key(16), &offer(1), 101 + ENDED_FOR + 1));
+    assert!(!calls.record(key(17), &offer(1), 200));
+    assert!(calls.record(key(17), &offer(1), 101 + STALE_AFTER));
+}
+
+#[test]
+fn an_entry_whose_owner_died_emptying_it_is_taken_again() {
+    let table = Table::new(1);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    let words = table.block.words();
+    words[KEY].store(BUSY, Ordering::SeqCst);
+    let other = calls.key(b"other", b"a", b"");
+    assert!(!calls.record(other, &offer(1), 100 + BUSY_FOR));
+    assert!(calls.record(other, &offer(3), 101 + BUSY_FOR));
+    assert_eq!(calls.known(other).invite.unwrap().cseq, 3);
+}
+
+#[test]
+fn threads_at_once_lose_no_call_and_no_branch() {
+    let table = Table::new(4096);
+    std::thread::scope(|scope| {
+        for thread in 0..4u32 {
+            let calls = table.calls();
+            scope.spawn(move || {
+                for n in 0..1500u32 {
+                    let id = n.to_be_bytes();
+                    calls.record(calls.key(&id, b"a", b""), &offer(1), 100);
+                    let tag = [b'b', thread as u8];
+                    calls.record(calls.key(&id, b"a", &tag), &answer(Life::Answered), 100);
+                }
+            });
+        }
+    });
+    let calls = table.calls();
+    assert_eq!(calls.len(), 1500, "one entry a call");
+    for n in 0..1500u32 {
+        let entry = calls.find(calls.key(&n.to_be_bytes(), b"a", b"")).unwrap();
+        assert_eq!(entry.lives(), (0, 4));
+    }
+}
