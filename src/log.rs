@@ -18,9 +18,11 @@ pub enum Level {
     Debug = 4,
 }
 
+type Sink = dyn Fn(Level, &str) + Send + Sync;
+
 /// Where log lines go. Called on the calling thread only.
 #[derive(Clone, Default)]
-pub struct Log(Option<Arc<dyn Fn(Level, &str) + Send + Sync>>);
+pub struct Log(Option<Arc<Sink>>);
 
 impl Log {
     /// A log that forgets everything.

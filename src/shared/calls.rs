@@ -75,6 +75,8 @@ pub enum Ending {
     Cancel,
     /// A failure reply to INVITE: its own early branch.
     Failure,
+    /// The server says so: all of it.
+    Call,
 }
 
 /// One branch word: tag (32) | CSeq of the answering request, low bits (24) |
@@ -145,6 +147,11 @@ impl<'b> Calls<'b> {
     pub fn key(&self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> CallKey {
         let tag = |tag: &[u8]| if tag.is_empty() { 0 } else { self.short(tag) };
         CallKey { call: self.long(call_id), from: tag(from_tag), to: tag(to_tag) }
+    }
+
+    /// The identity of a relay, by its text: never 0.
+    pub fn identity(&self, relay: &str) -> u32 {
+        self.short(relay)
     }
 
     fn long(&self, value: impl Hash) -> u64 {
@@ -290,12 +297,16 @@ impl<'b> Calls<'b> {
     pub fn end(&self, key: CallKey, ending: Ending, seconds: u32) -> End {
         let Some(entry) = self.find(key) else { return End::Call };
         let own = match ending {
-            Ending::Cancel => None,
+            Ending::Cancel | Ending::Call => None,
             Ending::Bye => entry.branch(key.to).or_else(|| entry.branch(key.from)),
             Ending::Failure => entry.branch(key.to).filter(|(_, b)| b.life == 1),
         };
         match (ending, own) {
             (Ending::Cancel, _) => entry.free_branches(|branch| branch.life == 1),
+            (Ending::Call, _) => {
+                entry.free_branches(|_| true);
+                entry.update(PORTS, |ports| ports & !(MORE_MAX << MORE_SHIFT));
+            }
             (_, Some((_, own))) => entry.free_branches(|branch| branch.tag == own.tag),
             (Ending::Bye, None) => {
                 entry.update(PORTS, |ports| match ports >> MORE_SHIFT & MORE_MAX {

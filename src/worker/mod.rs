@@ -1,83 +1,57 @@
 //! What a process makes after the fork: sockets and clock.
 
-use std::os::fd::RawFd;
+mod asymmetry;
+mod connection;
+mod end;
+mod rewrite;
+mod socket;
+
 use std::sync::Arc;
 
 use crate::Engine;
 use crate::edit::Edits;
-use crate::error::Result;
-use crate::nat::{Tests, Verdict};
+use crate::error::{Error, Result, Status};
+use crate::nat::test::Surroundings;
+use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
+use crate::shared::ProcessMark;
 use crate::sip::Message;
+use crate::worker::asymmetry::{Asymmetry, Memory};
+use crate::worker::connection::Pool;
+use crate::worker::end::Pending;
+
+pub use rewrite::{Progress, Rewrite, Started, Wait};
 
 /// One worker: one thread of one process at a time. It may be made before a
 /// fork, but in the child every verb that talks to a relay answers
 /// `Status::WrongProcess`.
 #[derive(Debug)]
-pub struct Worker {}
-
-/// What [`Worker::rewrite_start`] began.
-#[derive(Debug)]
-pub enum Started {
-    /// The message has no session description; nothing to do.
-    NoSdp,
-    /// Nothing to wait for: the edits (perhaps none) are already there on the
-    /// first [`Rewrite::resume`].
-    Rewrite(Rewrite),
-}
-
-/// One rewrite under way (`mp_request` in C). Dropping it cancels it. It holds
-/// its own relay connection; the message may be gone before it ends.
-#[derive(Debug)]
-pub struct Rewrite {}
-
-/// What a [`Rewrite`] waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// The descriptor to watch; -1 when there is none: call resume at once or
-    /// at the deadline. May change after each resume.
-    pub descriptor: RawFd,
-    /// Wait until it can be read.
-    pub read: bool,
-    /// Wait until it can be written.
-    pub write: bool,
-    /// When to resume at the latest, in milliseconds of the monotonic clock.
-    pub deadline: u64,
-}
-
-/// How far a [`Rewrite`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Wait again.
-    Pending,
-    /// Done; the edits are in the list.
-    Done,
-}
-
-impl Rewrite {
-    /// What to wait for now.
-    pub fn wait(&self) -> Wait {
-        todo!()
-    }
-
-    /// Goes on after the descriptor became ready or the deadline passed.
-    /// `worker` is the one it was started on. All edits are added to `edits`
-    /// with `Progress::Done`, none in any other case. After `Done` or an error
-    /// it is over: a further call answers `Status::Argument`.
-    pub fn resume(&mut self, worker: &mut Worker, now: u64, edits: &mut Edits) -> Result<Progress> {
-        let _ = (worker, now, edits);
-        todo!()
-    }
+pub struct Worker {
+    engine: Arc<Engine>,
+    process: ProcessMark,
+    pool: Pool,
+    agents: Memory,
+    pending: Pending,
 }
 
 impl Worker {
     /// Makes a worker in the current process; opens nothing yet.
     pub fn new(engine: Arc<Engine>) -> Result<Worker> {
-        let _ = engine;
-        todo!()
+        Ok(Worker {
+            engine,
+            process: ProcessMark::new(),
+            pool: Pool::default(),
+            agents: Memory::new(),
+            pending: Pending::default(),
+        })
     }
 
-    /// [`crate::nat::test`] with this engine's networks and lists.
+    /// The engine it works for.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// [`crate::nat::test()`] with this engine's networks and lists.
     pub fn nat_test(
         &mut self,
         message: &Message<'_>,
@@ -85,26 +59,40 @@ impl Worker {
         first_only: bool,
         verdict: &mut Verdict,
     ) -> Result<()> {
-        let _ = (message, tests, first_only, verdict);
-        todo!()
+        let sip_asymmetric = self.asymmetry(message)?.sip;
+        let around = Surroundings {
+            private: self.engine.private_networks(),
+            local: self.engine.settings().local_networks(),
+            sip_asymmetric,
+        };
+        nat::test(message, &around, tests, first_only, verdict)
     }
 
     /// [`crate::nat::fix_contact`] with this engine's lists.
     pub fn fix_contact(&mut self, message: &Message<'_>, edits: &mut Edits) -> Result<()> {
-        let _ = (message, edits);
-        todo!()
+        let sip_asymmetric = self.asymmetry(message)?.sip;
+        nat::fix_contact(message, sip_asymmetric, edits)
     }
 
     /// Asks a relay and rewrites the session description; blocks at most
-    /// `relay_timeout`. `Ok(false)` when there is none (`MP_NO_SDP`).
+    /// `relay_timeout`. `Ok(false)` when there is none (`MP_NO_SDP`). On an
+    /// error the list of edits is as it was.
     pub fn rewrite_sdp(
         &mut self,
         message: &Message<'_>,
         options: &Options,
         edits: &mut Edits,
     ) -> Result<bool> {
-        let _ = (message, options, edits);
-        todo!()
+        let mut rewrite = match self.rewrite_start(message, options, now())? {
+            Started::NoSdp => return Ok(false),
+            Started::Rewrite(rewrite) => rewrite,
+        };
+        while rewrite.resume(self, now(), edits)? == Progress::Pending {
+            let wait = rewrite.wait();
+            let left = wait.deadline.saturating_sub(now());
+            socket::wait(wait.descriptor, wait.read, wait.write, left);
+        }
+        Ok(true)
     }
 
     /// The same without blocking: start, then wait and resume until done.
@@ -114,26 +102,53 @@ impl Worker {
         options: &Options,
         now: u64,
     ) -> Result<Started> {
-        let _ = (message, options, now);
-        todo!()
+        self.check_process()?;
+        self.deliver_pending();
+        rewrite::start(self, message, options, now)
     }
 
     /// Tells the relay that this message (BYE, CANCEL, a failure reply) ends
-    /// its call or branch. Never waits. Idempotent.
+    /// its call or branch. Never waits. Idempotent. `Status::Argument` for a
+    /// message that ends nothing.
     pub fn end_session(&mut self, message: &Message<'_>, options: &Options) -> Result<()> {
-        let _ = (message, options);
-        todo!()
+        self.check_process()?;
+        self.deliver_pending();
+        self.end_by_message(message, options)
     }
 
     /// The same by identifiers, for a server that has no message at hand: ends
     /// the branch `to_tag`, or the whole call when it is empty.
     pub fn end_call(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Result<()> {
-        let _ = (call_id, from_tag, to_tag);
-        todo!()
+        self.check_process()?;
+        self.deliver_pending();
+        self.end_by_ids(call_id, from_tag, to_tag)
+    }
+
+    fn check_process(&self) -> Result<()> {
+        if self.process.is_here() {
+            return Ok(());
+        }
+        Err(Error::new(
+            Status::WrongProcess,
+            "this worker was made in another process; make one in each process after the fork",
+        ))
+    }
+
+    fn asymmetry(&mut self, message: &Message<'_>) -> Result<Asymmetry> {
+        if self.engine.has_no_asymmetrics() {
+            return Ok(Asymmetry::default());
+        }
+        let agent = message.user_agent()?.unwrap_or_default();
+        Ok(self.agents.of(agent, &self.engine))
     }
 }
 
 /// Milliseconds of the monotonic clock (CLOCK_MONOTONIC).
 pub fn now() -> u64 {
-    todo!()
+    socket::monotonic_ms()
+}
+
+/// The clock of the call table: whole seconds of the same clock.
+fn seconds(now: u64) -> u32 {
+    u32::try_from(now / 1000).unwrap_or(u32::MAX)
 }

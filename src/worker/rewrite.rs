@@ -1,0 +1,437 @@
+//! `rewrite_sdp`, one step at a time: drives a relay request over a connection
+//! and turns the answer into edits.
+
+use std::io;
+use std::os::fd::RawFd;
+
+use crate::edit::Edits;
+use crate::error::{Error, Result, Status};
+use crate::log::Level;
+use crate::media::plan::Rules;
+use crate::media::role;
+use crate::media::{self, Plan, Role};
+use crate::options::Options;
+use crate::relay::{Action, Answer, Command, Event, Query, Request, mediaproxy2};
+use crate::sdp;
+use crate::shared::calls::{CallKey, Event as CallEvent, Life};
+use crate::sip::{Message, Method};
+use crate::worker::connection::Connection;
+use crate::worker::{Worker, seconds};
+
+/// A full backlog is tried again after this many milliseconds.
+const BACKLOG_PAUSE: u64 = 5;
+
+/// What [`Worker::rewrite_start`] began.
+#[derive(Debug)]
+pub enum Started {
+    /// The message has no session description; nothing to do.
+    NoSdp,
+    /// Resume it until it is done. Where nothing is to be waited for, the
+    /// first [`Rewrite::resume`] ends it.
+    Rewrite(Box<Rewrite>),
+}
+
+/// What a [`Rewrite`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// The descriptor to watch; -1 when there is none: resume at the deadline
+    /// at the latest. May change after each resume.
+    pub descriptor: RawFd,
+    /// Wait until it can be read.
+    pub read: bool,
+    /// Wait until it can be written.
+    pub write: bool,
+    /// When to resume at the latest, in milliseconds of the monotonic clock.
+    pub deadline: u64,
+}
+
+/// How far a [`Rewrite`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Wait again.
+    Pending,
+    /// Done; the edits are in the list.
+    Done,
+}
+
+/// One rewrite under way (`mp_request` in C). Dropping it cancels it. It holds
+/// its own relay connection; the message may be gone before it ends.
+#[derive(Debug)]
+pub struct Rewrite {
+    plan: Plan,
+    memory: Memory,
+    state: State,
+}
+
+/// A relay request and where it stands.
+#[derive(Debug)]
+enum State {
+    /// To be connected at the time given: a full backlog waits a little.
+    Connecting { request: Request, relay: usize, fresh: bool, at: u64 },
+    /// So many bytes are out.
+    Sending { request: Request, connection: Connection, sent: usize },
+    /// Waiting for the answer.
+    Reading { request: Request, connection: Connection },
+    /// The relay answered (which one), or need not be asked.
+    Answered(Result<Option<(usize, Answer)>>),
+    /// Nothing is left to do.
+    Over,
+}
+
+/// What the call table is told when the answer has come.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    key: CallKey,
+    invite: Option<(u32, bool)>,
+    branch: Option<Life>,
+    reply_offer: bool,
+    answered_by: Option<u32>,
+}
+
+/// Plans the rewrite and takes the first steps.
+pub(super) fn start(
+    worker: &mut Worker,
+    message: &Message<'_>,
+    options: &Options,
+    now: u64,
+) -> Result<Started> {
+    let method = message.method()?;
+    if !carries_sessions(method, message.status()) {
+        return Ok(Started::NoSdp);
+    }
+    let engine = worker.engine.clone();
+    let calls = engine.calls();
+    let key = calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?);
+    let Some(text) = sdp::multipart::find_sdp(message)? else {
+        worker.tell_bodyless(message, method, key, options, now)?;
+        return Ok(Started::NoSdp);
+    };
+    let session = sdp::Session::parse(text)?;
+    let is_reply = message.status().is_some();
+    let cseq = message.cseq()?.number;
+    let known = calls.known(key);
+    let decision = role::decide(is_reply, method, cseq, &known, options.role);
+    let settings = engine.settings();
+    let rules = Rules {
+        role: decision.role,
+        ice_candidate: options.ice_candidate.unwrap_or(settings.ice_candidate()),
+        rewrite_origin: settings.rewrite_origin(),
+        loop_marker: settings.loop_marker(),
+        ours: &|address| calls.is_ours(key, address),
+    };
+    let plan = media::plan(message, &session, &rules)?;
+    let memory = Memory {
+        key,
+        invite: match (method, is_reply, decision.role) {
+            (Method::Invite, false, _) => Some((cseq, true)),
+            (Method::Invite, true, Role::Offer) => Some((cseq, false)),
+            _ => None,
+        },
+        branch: life(method, message.status()),
+        reply_offer: is_reply && decision.role == Role::Offer,
+        answered_by: (!is_reply && decision.role == Role::Answer && known.reply_offer.is_some())
+            .then_some(cseq),
+    };
+    let mut rewrite = Rewrite { plan, memory, state: State::Answered(Ok(None)) };
+    if !rewrite.plan.streams.is_empty() {
+        let mut query = worker.query(message, options)?;
+        query.cseq = decision.cseq;
+        query.streams.clone_from(&rewrite.plan.streams);
+        worker.pending.forget(&query.call_id);
+        let mut request = Request::new(
+            &query,
+            decision.role,
+            engine.relays(),
+            &worker.candidates(key),
+            milliseconds(settings.relay_timeout()),
+            milliseconds(settings.relay_try()),
+        );
+        let action = request.step(Event::Start, now);
+        rewrite.act(request, None, action, now);
+        rewrite.drive(worker, now);
+    }
+    Ok(Started::Rewrite(Box::new(rewrite)))
+}
+
+impl Rewrite {
+    /// What to wait for now.
+    pub fn wait(&self) -> Wait {
+        let none = Wait { descriptor: -1, read: false, write: false, deadline: 0 };
+        match &self.state {
+            State::Connecting { request, at, .. } => {
+                Wait { deadline: request.deadline().min(*at), ..none }
+            }
+            State::Sending { request, connection, .. } => Wait {
+                descriptor: connection.descriptor(),
+                read: false,
+                write: true,
+                deadline: request.deadline(),
+            },
+            State::Reading { request, connection } => Wait {
+                descriptor: connection.descriptor(),
+                read: true,
+                write: false,
+                deadline: request.deadline(),
+            },
+            State::Answered(_) | State::Over => none,
+        }
+    }
+
+    /// Goes on after the descriptor became ready or the deadline passed.
+    /// `worker` is the one it was started on. All edits are added to `edits`
+    /// with `Progress::Done`, none in any other case. After `Done` or an error
+    /// it is over: a further call answers `Status::Argument`.
+    pub fn resume(&mut self, worker: &mut Worker, now: u64, edits: &mut Edits) -> Result<Progress> {
+        worker.check_process()?;
+        self.drive(worker, now);
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Answered(answer) => {
+                self.finish(worker, answer?, now, edits)?;
+                Ok(Progress::Done)
+            }
+            State::Over => Err(Error::new(
+                Status::Argument,
+                "this request is over; free it and start a new one",
+            )),
+            waiting => {
+                self.state = waiting;
+                Ok(Progress::Pending)
+            }
+        }
+    }
+
+    /// Does all that can be done without waiting.
+    fn drive(&mut self, worker: &mut Worker, now: u64) {
+        loop {
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Connecting { mut request, relay, fresh, at } => {
+                    if now < at && now < request.deadline() {
+                        self.state = State::Connecting { request, relay, fresh, at };
+                        return;
+                    }
+                    match worker.connect(relay, fresh) {
+                        Ok(connection) => {
+                            let (reused, owed) = (connection.reused(), connection.owed());
+                            let action = request.step(Event::Connected { reused, owed }, now);
+                            self.act(request, Some(connection), action, now);
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            let action = request.step(Event::Timer, now);
+                            if action == Action::Read {
+                                let at = now.saturating_add(BACKLOG_PAUSE);
+                                self.state = State::Connecting { request, relay, fresh, at };
+                                return;
+                            }
+                            self.act(request, None, action, now);
+                        }
+                        Err(error) => {
+                            let action = request.step(Event::Failed(&error.to_string()), now);
+                            self.act(request, None, action, now);
+                        }
+                    }
+                }
+                State::Sending { mut request, connection, sent } => {
+                    let rest = request.outgoing().get(sent..).unwrap_or_default();
+                    let (event, sent) = match connection.send(rest) {
+                        Ok(more) if more == rest.len() => (Event::Sent, sent),
+                        Ok(more) => (Event::Timer, sent.saturating_add(more)),
+                        Err(error) if would_wait(&error) => (Event::Timer, sent),
+                        Err(_) => (Event::Closed, sent),
+                    };
+                    let timer = matches!(event, Event::Timer);
+                    let action = request.step(event, now);
+                    if timer && action == Action::Read {
+                        self.state = State::Sending { request, connection, sent };
+                        return;
+                    }
+                    self.act(request, Some(connection), action, now);
+                }
+                State::Reading { mut request, connection } => {
+                    let mut buffer = [0u8; 4096];
+                    let action = match connection.receive(&mut buffer) {
+                        Ok(0) => request.step(Event::Closed, now),
+                        Ok(length) => {
+                            let bytes = buffer.get(..length).unwrap_or_default();
+                            request.step(Event::Data(bytes), now)
+                        }
+                        Err(error) if would_wait(&error) => {
+                            let action = request.step(Event::Timer, now);
+                            if action == Action::Read {
+                                self.state = State::Reading { request, connection };
+                                return;
+                            }
+                            action
+                        }
+                        Err(_) => request.step(Event::Closed, now),
+                    };
+                    if let (Action::Done(_), true) = (&action, request.in_step()) {
+                        worker.pool.keep(connection);
+                        self.act(request, None, action, now);
+                    } else {
+                        self.act(request, Some(connection), action, now);
+                    }
+                }
+                ended => {
+                    self.state = ended;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes up what the request wants next. A connection that is not handed
+    /// on is closed here: its answer did not come whole.
+    fn act(&mut self, request: Request, connection: Option<Connection>, action: Action, now: u64) {
+        self.state = match (action, connection) {
+            (Action::Connect { relay, fresh }, _) => {
+                State::Connecting { request, relay, fresh, at: now }
+            }
+            (Action::Send, Some(connection)) => State::Sending { request, connection, sent: 0 },
+            (Action::Read, Some(connection)) => State::Reading { request, connection },
+            (Action::Done(answer), _) => State::Answered(
+                answer.map(|answer| Some((request.relay().unwrap_or_default(), answer))),
+            ),
+            (Action::Send | Action::Read, None) => State::Answered(Err(Error::new(
+                Status::NoRelay,
+                "the connection to the relay was lost",
+            ))),
+        };
+    }
+
+    /// Writes the edits and remembers the call.
+    fn finish(
+        &self,
+        worker: &Worker,
+        answer: Option<(usize, Answer)>,
+        now: u64,
+        edits: &mut Edits,
+    ) -> Result<()> {
+        let Some((relay, answer)) = answer else {
+            edits.remove_verb(crate::edit::Verb::RewriteSdp);
+            return Ok(());
+        };
+        let engine = &worker.engine;
+        self.plan.fill(&answer, edits, &mut |line| engine.log().write(Level::Warning, line))?;
+        let name = engine.relays().get(relay).map(|uri| uri.text.as_str()).unwrap_or_default();
+        let calls = engine.calls();
+        let event = CallEvent {
+            relay: calls.identity(name),
+            invite: self.memory.invite,
+            branch: self.memory.branch,
+            reply_offer: self.memory.reply_offer,
+            answered_by: self.memory.answered_by,
+            media: ports_given(&answer),
+        };
+        if !calls.record(self.memory.key, &event, seconds(now)) {
+            engine.log().write(
+                Level::Warning,
+                "the call table is full: this call goes on without memory; raise max_calls",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The relay's address, and the lowest and highest port of the answer.
+fn ports_given(answer: &Answer) -> Option<(std::net::IpAddr, u16, u16)> {
+    let Answer::Ports { address, ports } = answer else { return None };
+    let used = || ports.iter().copied().filter(|port| *port != 0);
+    Some((*address, used().min()?, used().max()?))
+}
+
+/// INVITE, UPDATE, PRACK, ACK and their provisional and successful replies.
+fn carries_sessions(method: Method, status: Option<u16>) -> bool {
+    let method_does =
+        matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack);
+    method_does && status.is_none_or(|status| (101..300).contains(&status))
+}
+
+/// What a reply to INVITE makes of its branch.
+fn life(method: Method, status: Option<u16>) -> Option<Life> {
+    match (method, status?) {
+        (Method::Invite, 101..=199) => Some(Life::Early),
+        (Method::Invite, 200..=299) => Some(Life::Answered),
+        _ => None,
+    }
+}
+
+fn would_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Worker {
+    fn connect(&mut self, relay: usize, fresh: bool) -> io::Result<Connection> {
+        let engine = self.engine.clone();
+        let uri = engine.relays().get(relay).ok_or(io::ErrorKind::NotFound)?;
+        self.pool.take(relay, uri, fresh)
+    }
+
+    /// The relays for a call: the one it is on, then the others as they were
+    /// set.
+    pub(super) fn candidates(&self, key: CallKey) -> Vec<usize> {
+        let calls = self.engine.calls();
+        let on = calls.relay(key);
+        let relays = self.engine.relays();
+        let mut order: Vec<usize> = (0..relays.len()).collect();
+        order.sort_by_key(|&at| {
+            relays.get(at).is_none_or(|uri| on != Some(calls.identity(&uri.text)))
+        });
+        order
+    }
+
+    /// A query about the message, with the script's options and what the lists
+    /// say of the phone.
+    fn query(&mut self, message: &Message<'_>, options: &Options) -> Result<Query> {
+        let command = match message.status() {
+            Some(_) => Command::Reply,
+            None => Command::Request,
+        };
+        let mut query = Query::about(message, command)?;
+        query.asymmetric = self.asymmetry(message)?.rtp;
+        query.dialog_id.clone_from(&options.dialog_id);
+        query.media_relay.clone_from(&options.media_relay);
+        if let Some(ip) = options.signaling_ip {
+            query.signaling_ip = Some(ip.to_canonical());
+        }
+        if message.status().is_some_and(|status| status < 200) {
+            // A dispatcher takes a tag for the end of the early phase.
+            query.early_tag = std::mem::take(&mut query.to_tag);
+        }
+        Ok(query)
+    }
+
+    /// A 200 to INVITE without description is told to the relay all the same:
+    /// its call is answered. Nobody waits for what it says.
+    fn tell_bodyless(
+        &mut self,
+        message: &Message<'_>,
+        method: Method,
+        key: CallKey,
+        options: &Options,
+        now: u64,
+    ) -> Result<()> {
+        let engine = self.engine.clone();
+        let calls = engine.calls();
+        if life(method, message.status()) != Some(Life::Answered) || !calls.is_known(key) {
+            return Ok(());
+        }
+        calls.answered(key, seconds(now));
+        let query = self.query(message, options)?;
+        let Some((at, uri)) =
+            self.candidates(key).first().and_then(|&at| Some((at, engine.relays().get(at)?)))
+        else {
+            return Ok(());
+        };
+        let mut bytes = Vec::new();
+        mediaproxy2::encode(&query, uri.own, &mut bytes)?;
+        if let Err(error) = self.pool.tell(at, uri, &bytes) {
+            let text = format!("relay {}: not told of an answered call: {error}", uri.text);
+            engine.log().write(Level::Warning, text);
+        }
+        Ok(())
+    }
+}
