@@ -3,7 +3,15 @@
 //! Addresses compare by value, never by text: `2001:DB8::1` equals
 //! `2001:db8:0::1`, and an IPv4-mapped IPv6 address equals its IPv4 address.
 
-use std::net::IpAddr;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use memchr::{memchr, memrchr};
+
+use crate::text;
+
+/// The longest text of an IPv6 address, an IPv4 tail included (RFC 4291 2.2).
+const MAX_IPV6_TEXT: usize = 45;
 
 /// A host as written in a URI, a Via or a `c=` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +35,223 @@ impl Host<'_> {
 /// Reads a host: `192.0.2.1`, `[2001:db8::1]` or a name. An IPv6 address
 /// without brackets is accepted too (SDP, and phones that forget them).
 pub fn parse_host(text: &[u8]) -> Host<'_> {
-    let _ = text;
-    todo!()
+    parse_ip(text).map_or(Host::Name(text), Host::Ip)
 }
 
 /// Reads a literal address, with or without brackets. Strict: four decimal
 /// parts without leading zeros, or RFC 4291 text; no zone. Canonical.
 pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
-    let _ = text;
-    todo!()
+    match text {
+        [b'[', inner @ .., b']'] => parse_ipv6(inner),
+        [b'0'..=b'9', ..] => parse_ipv4(text).map(IpAddr::V4).or_else(|| parse_ipv6(text)),
+        _ => parse_ipv6(text),
+    }
+}
+
+fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let mut rest = octets.iter_mut();
+    let mut octet = rest.next()?;
+    let mut value: Option<u8> = None;
+    for byte in text {
+        if *byte == b'.' {
+            *octet = value.take()?;
+            octet = rest.next()?;
+            continue;
+        }
+        let digit = byte.wrapping_sub(b'0');
+        value = match value {
+            _ if digit > 9 => return None,
+            None => Some(digit),
+            Some(0) => return None,
+            Some(value) => Some(value.checked_mul(10)?.checked_add(digit)?),
+        };
+    }
+    *octet = value?;
+    rest.next().is_none().then(|| Ipv4Addr::from(octets))
+}
+
+fn parse_ipv6(text: &[u8]) -> Option<IpAddr> {
+    if text.len() > MAX_IPV6_TEXT || memchr(b':', text).is_none() {
+        return None;
+    }
+    let ip: Ipv6Addr = std::str::from_utf8(text).ok()?.parse().ok()?;
+    Some(canonical(IpAddr::V6(ip)))
 }
 
 /// `::ffff:192.0.2.1` becomes `192.0.2.1`; every other address stays.
 pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
+}
+
+/// Reads `host`, `host:port` or `[ipv6]:port`, white space around the parts
+/// ignored (RFC 3261 allows it in a Via). `host:` is a host without a port, as
+/// some phones write it. An IPv6 address without brackets is taken whole where
+/// that gives an address, else its last part is the port. `None` when there is
+/// no host, the host has a byte no host has, or the port is no port.
+pub fn parse_host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
+    let text = text::trim(text);
+    let (host, port) = match colon_before_port(text) {
+        None => (text, None),
+        Some(colon) => {
+            let port = text::trim(text.get(colon.checked_add(1)?..)?);
+            let port = if port.is_empty() { None } else { Some(text::port(port)?) };
+            (text::trim(text.get(..colon)?), port)
+        }
+    };
+    let host = parse_host(host);
+    match host {
+        Host::Name(name) if !is_name(name) => None,
+        _ => Some((host, port)),
+    }
+}
+
+fn colon_before_port(text: &[u8]) -> Option<usize> {
+    let last = memrchr(b':', text)?;
+    if text.first() == Some(&b'[') {
+        return (memrchr(b']', text)? < last).then_some(last);
+    }
+    let only = memchr(b':', text) == Some(last);
+    (only || parse_ip(text).is_none()).then_some(last)
+}
+
+/// No check of RFC 1123: only what would make the text something else.
+fn is_name(text: &[u8]) -> bool {
+    let foreign = |b: &u8| *b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b',');
+    let half_a_bracket = text.starts_with(b"[") && !text.ends_with(b"]");
+    !text.is_empty() && !half_a_bracket && !text.iter().any(foreign)
+}
+
+/// Appends an address as text; IPv6 without brackets.
+pub fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
+    match ip {
+        IpAddr::V4(ip) => {
+            for (index, octet) in ip.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                text::push_number(u32::from(octet), out);
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(ip) => drop(write!(out, "{ip}")),
+    }
+}
+
+/// Appends an address as a URI holds it: IPv6 in brackets.
+pub fn push_uri_host(ip: IpAddr, out: &mut Vec<u8>) {
+    let v6 = ip.is_ipv6();
+    if v6 {
+        out.push(b'[');
+    }
+    push_ip(ip, out);
+    if v6 {
+        out.push(b']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn addresses_compare_by_value() {
+        assert_eq!(parse_ip(b"[2001:DB8::1]"), parse_ip(b"2001:db8:0::1"));
+        assert_eq!(parse_ip(b"::ffff:192.0.2.1"), Some(ip("192.0.2.1")));
+        assert_eq!(parse_ip(b"[::FFFF:c000:201]"), Some(ip("192.0.2.1")));
+        assert_ne!(parse_ip(b"192.0.2.1"), parse_ip(b"192.0.2.10"));
+    }
+
+    #[test]
+    fn what_only_looks_like_an_address_is_a_name() {
+        for text in [
+            "",
+            ".",
+            "1.2.3",
+            "1.2.3.4.",
+            ".1.2.3.4",
+            "1.2.3.4.5",
+            "1..3.4",
+            "256.1.1.1",
+            "1.2.3.999",
+            "01.2.3.4",
+            "1.2.3.00",
+            "1.2.3.4 ",
+            "+1.2.3.4",
+            "1.2.3.a",
+            "0x1.2.3.4",
+            "[1.2.3.4]",
+            "[::1",
+            "::1]",
+            "[]",
+            ":",
+            ":::",
+            "fe80::1%eth0",
+            "1:2:3:4:5:6:7:8:9",
+            "2001:db8:::192.0.2.1",
+            "::ffff:1.2.3.04",
+            "example.com",
+            "\u{661}.2.3.4",
+        ] {
+            assert_eq!(parse_ip(text.as_bytes()), None, "{text}");
+            assert_eq!(parse_host(text.as_bytes()), Host::Name(text.as_bytes()));
+        }
+        for text in ["0.0.0.0", "255.255.255.255", "10.0.0.1", "127.0.0.1"] {
+            assert_eq!(parse_ip(text.as_bytes()), Some(ip(text)));
+        }
+    }
+
+    #[test]
+    fn host_and_port_in_every_form() {
+        let read = |text: &'static str| parse_host_port(text.as_bytes());
+        let v4 = Host::Ip(ip("192.0.2.1"));
+        let v6 = Host::Ip(ip("2001:db8::1"));
+        assert_eq!(read("192.0.2.1"), Some((v4, None)));
+        assert_eq!(read("192.0.2.1:5060"), Some((v4, Some(5060))));
+        assert_eq!(read("192.0.2.1 : 5060"), Some((v4, Some(5060))));
+        assert_eq!(read(" 192.0.2.1\r\n :\r\n 5060 "), Some((v4, Some(5060))));
+        assert_eq!(read("192.0.2.1:"), Some((v4, None)));
+        assert_eq!(read("[2001:db8::1]"), Some((v6, None)));
+        assert_eq!(read("[2001:db8::1]:5061"), Some((v6, Some(5061))));
+        assert_eq!(read("2001:db8::1"), Some((v6, None)));
+        assert_eq!(read("2001:db8:0:0:0:0:0:1:5060"), Some((v6, Some(5060))));
+        assert_eq!(
+            read("pc33.example.com:65535"),
+            Some((Host::Name(b"pc33.example.com"), Some(65535)))
+        );
+        assert_eq!(read("[2001:db8:::1]"), Some((Host::Name(b"[2001:db8:::1]"), None)));
+        for bad in [
+            "",
+            ":",
+            ":5060",
+            "a:b",
+            "a:65536",
+            "a:-1",
+            "a b",
+            "a:5 060",
+            "a@b",
+            "a,b",
+            "<a>",
+            "[::1]x:5060",
+            "a\0b",
+            "a:b:5060x",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_uris_and_sdp_want_them() {
+        let mut out = Vec::new();
+        push_uri_host(ip("203.0.113.5"), &mut out);
+        out.push(b' ');
+        push_uri_host(ip("2001:db8::1"), &mut out);
+        out.push(b' ');
+        push_ip(ip("2001:db8::1"), &mut out);
+        assert_eq!(out, b"203.0.113.5 [2001:db8::1] 2001:db8::1");
+    }
 }

@@ -57,3 +57,69 @@ pub fn unfold(value: &[u8], out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
 }
+
+/// Appends a number in decimal.
+pub fn push_number(number: u32, out: &mut Vec<u8>) {
+    // From the last digit on; ten is the most a u32 has.
+    let mut digits = [b'0'; 10];
+    let mut rest = number;
+    let mut used = 0usize;
+    for slot in digits.iter_mut().rev() {
+        *slot = b'0'.wrapping_add((rest % 10) as u8);
+        rest /= 10;
+        used = used.wrapping_add(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len().saturating_sub(used)..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_only_digits_and_bounded() {
+        assert_eq!(number(b"0068"), Some(68));
+        assert_eq!(number(b"4294967295"), Some(u32::MAX));
+        for bad in ["", " 1", "1 ", "-1", "+1", "4294967296", "0x1", "1a"] {
+            assert_eq!(number(bad.as_bytes()), None, "{bad}");
+        }
+        assert_eq!(port(b"65535"), Some(65535));
+        assert_eq!(port(b"65536"), None);
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for n in [0, 7, 10, 99, 100, 65_535, u32::MAX] {
+            let mut out = Vec::new();
+            push_number(n, &mut out);
+            assert_eq!(out, n.to_string().into_bytes());
+        }
+    }
+
+    #[test]
+    fn trim_takes_sip_white_space_and_nothing_else() {
+        assert_eq!(trim(b" \t\r\n a b \r\n "), b"a b");
+        assert_eq!(trim(b" \r\n "), b"");
+        assert_eq!(trim(b""), b"");
+        assert_eq!(trim(b"\0a\x0b"), b"\0a\x0b");
+    }
+
+    #[test]
+    fn a_piece_knows_its_place_and_a_stranger_has_none() {
+        let whole = b"0123456789";
+        assert_eq!(offset_in(whole, &whole[3..5]), Some(3));
+        assert_eq!(offset_in(whole, &whole[10..]), Some(10));
+        assert_eq!(offset_in(&whole[4..6], &whole[3..5]), None);
+        assert_eq!(offset_in(&whole[4..6], &whole[5..7]), None);
+    }
+
+    #[test]
+    fn unfolding_leaves_one_space_for_each_line_end() {
+        let mut out = Vec::new();
+        unfold(b"Phone\r\n  1.0 \n\t(x)", &mut out);
+        assert_eq!(out, b"Phone 1.0 (x)");
+    }
+}
