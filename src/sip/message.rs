@@ -1,10 +1,18 @@
 //! One SIP message: its start line, its headers on demand, its body.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 
-use crate::error::Result;
-use crate::sip::header::{Header, HeaderName};
+use memchr::memchr;
+
+use super::header::{self, Header, HeaderName, LineKind};
+use super::name_addr::{self, NameAddr};
+use super::parameters;
+use crate::error::{Error, Result};
 use crate::sip::{Contact, Uri, Via};
+use crate::text;
+
+pub use super::start_line::{Method, StartLine};
 
 /// The longest message accepted, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -41,52 +49,6 @@ pub struct Source {
     pub transport: Transport,
 }
 
-/// The methods that matter here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Method {
-    Invite,
-    Ack,
-    Bye,
-    Cancel,
-    Register,
-    Options,
-    Prack,
-    Update,
-    Subscribe,
-    Notify,
-    Message,
-    Info,
-    Refer,
-    Publish,
-    Other,
-}
-
-impl Method {
-    /// Reads a method name (case-sensitive, RFC 3261 7.1).
-    pub fn parse(name: &[u8]) -> Method {
-        let _ = name;
-        todo!()
-    }
-}
-
-/// The first line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartLine<'a> {
-    /// `INVITE sip:bob@example.com SIP/2.0`
-    Request {
-        /// The method.
-        method: Method,
-        /// The Request-URI as written, untouched.
-        uri: &'a [u8],
-    },
-    /// `SIP/2.0 200 OK`
-    Reply {
-        /// 100 to 699.
-        status: u16,
-    },
-}
-
 /// A view of one raw message. Making one reads the start line only; headers
 /// are found when first asked for and their places remembered, without
 /// allocating.
@@ -95,6 +57,49 @@ pub struct Message<'a> {
     raw: &'a [u8],
     source: Source,
     start_line: StartLine<'a>,
+    line_end: &'static [u8],
+    /// The first header of each name, by [`HeaderName`] as a number.
+    first: [Cell<Place>; HeaderName::COUNT],
+    progress: Cell<Progress>,
+}
+
+/// Where the value of a first header stands in the message.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    state: PlaceState,
+    /// How many header lines came before it.
+    line: u16,
+    /// Of the value, not trimmed.
+    start: u32,
+    end: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PlaceState {
+    #[default]
+    Unseen,
+    Found,
+    /// The name was there, a colon was not.
+    Unreadable,
+}
+
+/// How far the headers have been read.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    /// The line to read next; after the last one the first byte of the body.
+    next: usize,
+    /// How many header lines were read.
+    lines: u16,
+    ended: Option<Ended>,
+}
+
+/// How the headers ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// With an empty line.
+    Properly,
+    /// With the message.
+    Short,
 }
 
 /// The CSeq header (RFC 3261 20.16).
@@ -111,8 +116,28 @@ impl<'a> Message<'a> {
     /// `Status::Limit` above 64 KiB, `Status::Syntax` when the first line is
     /// neither a request nor a reply of SIP/2.0.
     pub fn parse(raw: &'a [u8], source: Source) -> Result<Self> {
-        let _ = (raw, source);
-        todo!()
+        if raw.len() > MAX_MESSAGE {
+            return Err(Error::limit("the message is longer than 64 KiB"));
+        }
+        let start = raw.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(raw.len());
+        let rest = raw.get(start..).unwrap_or_default();
+        let length = memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..length).unwrap_or_default();
+        let Some(start_line) = StartLine::parse(line) else {
+            return Err(Error::syntax(
+                "the first line is neither a request nor a reply of SIP/2.0",
+            ));
+        };
+        let bare = length < rest.len() && line.last() != Some(&b'\r');
+        let next = start.saturating_add(length).saturating_add(1).min(raw.len());
+        Ok(Message {
+            raw,
+            source,
+            start_line,
+            line_end: if bare { b"\n" } else { b"\r\n" },
+            first: Default::default(),
+            progress: Cell::new(Progress { next, lines: 0, ended: None }),
+        })
     }
 
     /// The bytes that came in.
@@ -147,75 +172,245 @@ impl<'a> Message<'a> {
     }
 
     /// The first header of this name, long or compact form; reads no further
-    /// than it must. `Status::Limit` beyond 512 headers, `Status::Syntax` on a
-    /// header line that cannot be read.
+    /// than it must. `Status::Limit` beyond 512 headers. A line that is no
+    /// header is passed over, as SIP servers do; `Status::Syntax` when it
+    /// starts with the very name asked for but has no colon after it.
     pub fn header(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
-        let _ = name;
-        todo!()
+        let Some(place) = self.place(name)? else { return Ok(None) };
+        let value = self.raw.get(place.start as usize..place.end as usize).unwrap_or_default();
+        Ok(Some(Header { name, value: text::trim(value) }))
     }
 
     /// All headers of this name, in order.
     pub fn headers(&self, name: HeaderName) -> impl Iterator<Item = Result<Header<'a>>> + '_ {
-        let _ = name;
-        #[allow(unreachable_code)]
-        std::iter::empty()
+        let mut state = HeadersState::Start;
+        std::iter::from_fn(move || {
+            let found = match state {
+                HeadersState::Start => self.place(name).map(|place| {
+                    let place = place?;
+                    let end = place.end as usize;
+                    state = HeadersState::After { next: end, lines: place.line.saturating_add(1) };
+                    self.raw.get(place.start as usize..end)
+                }),
+                HeadersState::After { next, lines } => {
+                    self.next_of(name, next, lines).map(|found| {
+                        let (value, next, lines) = found?;
+                        state = HeadersState::After { next, lines };
+                        Some(value)
+                    })
+                }
+                HeadersState::Over => Ok(None),
+            };
+            match found {
+                Ok(Some(value)) => Some(Ok(Header { name, value: text::trim(value) })),
+                Ok(None) => {
+                    state = HeadersState::Over;
+                    None
+                }
+                Err(error) => {
+                    state = HeadersState::Over;
+                    Some(Err(error))
+                }
+            }
+        })
     }
 
-    /// The topmost Via (comma lists split).
+    /// The next header of this name from the line at `next` on, with what
+    /// follows it. What was read in passing is not remembered.
+    fn next_of(
+        &self,
+        name: HeaderName,
+        mut next: usize,
+        mut lines: u16,
+    ) -> Result<Option<(&'a [u8], usize, u16)>> {
+        loop {
+            let line = header::read_line(self.raw, next);
+            match line.kind {
+                LineKind::Empty | LineKind::Missing => return Ok(None),
+                _ if usize::from(lines) >= MAX_HEADERS => return Err(too_many_headers()),
+                _ => lines = lines.saturating_add(1),
+            }
+            next = line.next;
+            if let LineKind::Known(found, value) = line.kind
+                && found == name
+            {
+                return Ok(Some((value, next, lines)));
+            }
+        }
+    }
+
+    fn place(&self, name: HeaderName) -> Result<Option<Place>> {
+        let Some(cell) = self.first.get(name as usize) else { return Ok(None) };
+        if cell.get().state == PlaceState::Unseen {
+            self.read_until(|| cell.get().state != PlaceState::Unseen)?;
+        }
+        let place = cell.get();
+        match place.state {
+            PlaceState::Unseen => Ok(None),
+            PlaceState::Found => Ok(Some(place)),
+            PlaceState::Unreadable => Err(Error::syntax(unreadable(name))),
+        }
+    }
+
+    /// Reads header lines and remembers the first of each name, until `enough`
+    /// or to the end.
+    fn read_until(&self, enough: impl Fn() -> bool) -> Result<()> {
+        let mut progress = self.progress.get();
+        let mut result = Ok(());
+        while progress.ended.is_none() && !enough() {
+            let line = header::read_line(self.raw, progress.next);
+            let (name, state, value) = match line.kind {
+                LineKind::Empty => {
+                    progress =
+                        Progress { next: line.next, ended: Some(Ended::Properly), ..progress };
+                    break;
+                }
+                LineKind::Missing => {
+                    progress = Progress { next: line.next, ended: Some(Ended::Short), ..progress };
+                    break;
+                }
+                _ if usize::from(progress.lines) >= MAX_HEADERS => {
+                    result = Err(too_many_headers());
+                    break;
+                }
+                LineKind::Known(name, value) => (Some(name), PlaceState::Found, value),
+                LineKind::Unreadable(name) => (Some(name), PlaceState::Unreadable, &b""[..]),
+                LineKind::Other => (None, PlaceState::Unseen, &b""[..]),
+            };
+            if let Some(cell) = name.and_then(|name| self.first.get(name as usize))
+                && cell.get().state == PlaceState::Unseen
+            {
+                // A value ends where its line ends; MAX_MESSAGE fits a u32.
+                let end = line.next as u32;
+                let start = end.saturating_sub(value.len() as u32);
+                cell.set(Place { state, line: progress.lines, start, end });
+            }
+            progress.next = line.next;
+            progress.lines = progress.lines.saturating_add(1);
+        }
+        self.progress.set(progress);
+        result
+    }
+
+    /// The topmost Via (comma lists split). `Status::Syntax` when it is missing
+    /// or unreadable.
     pub fn top_via(&self) -> Result<Via<'a>> {
-        todo!()
+        match self.header(HeaderName::Via)? {
+            Some(header) => Via::parse(header.value),
+            None => Err(Error::syntax("there is no Via header")),
+        }
     }
 
     /// The first sip: or sips: Contact, across several headers and comma
     /// lists. `None` when there is none, or only `*` and other schemes.
+    /// `Status::Syntax` when a value before it cannot be read.
     pub fn contact(&self) -> Result<Option<Contact<'a>>> {
-        todo!()
+        // Nearly always the first header has it.
+        match self.header(HeaderName::Contact)? {
+            None => return Ok(None),
+            Some(header) => {
+                if let Some(contact) = Contact::first_in(header.value)? {
+                    return Ok(Some(contact));
+                }
+            }
+        }
+        for header in self.headers(HeaderName::Contact).skip(1) {
+            if let Some(contact) = Contact::first_in(header?.value)? {
+                return Ok(Some(contact));
+            }
+        }
+        Ok(None)
     }
 
     /// CSeq; `Status::Syntax` when missing or unreadable.
     pub fn cseq(&self) -> Result<CSeq> {
-        todo!()
+        let Some(header) = self.header(HeaderName::CSeq)? else {
+            return Err(Error::syntax("there is no CSeq header"));
+        };
+        let value = header.value;
+        let blank = value.iter().position(|b| text::is_space(*b));
+        let (number, method) =
+            value.split_at_checked(blank.unwrap_or(value.len())).unwrap_or_default();
+        let method = text::trim(method);
+        match text::number(number) {
+            Some(number) if !method.is_empty() => {
+                Ok(CSeq { number, method: Method::parse(method) })
+            }
+            _ => Err(Error::syntax("the CSeq header cannot be read")),
+        }
     }
 
     /// Call-ID, trimmed; `Status::Syntax` when missing or empty.
     pub fn call_id(&self) -> Result<&'a [u8]> {
-        todo!()
+        match self.header(HeaderName::CallId)? {
+            Some(header) if !header.value.is_empty() => Ok(header.value),
+            _ => Err(Error::syntax("there is no Call-ID header, or it is empty")),
+        }
     }
 
     /// The tag parameter of From; empty when there is none.
     pub fn from_tag(&self) -> Result<&'a [u8]> {
-        todo!()
+        self.tag(HeaderName::From)
     }
 
     /// The tag parameter of To; empty when there is none.
     pub fn to_tag(&self) -> Result<&'a [u8]> {
-        todo!()
+        self.tag(HeaderName::To)
     }
 
     /// The URI of From; `None` when it is missing or unreadable.
     pub fn from_uri(&self) -> Result<Option<&'a [u8]>> {
-        todo!()
+        self.party_uri(HeaderName::From)
     }
 
     /// The URI of To; `None` when it is missing or unreadable.
     pub fn to_uri(&self) -> Result<Option<&'a [u8]>> {
-        todo!()
+        self.party_uri(HeaderName::To)
+    }
+
+    fn tag(&self, name: HeaderName) -> Result<&'a [u8]> {
+        let parameters = self.party(name)?.map_or(&b""[..], |party| party.parameters);
+        Ok(parameters::find(parameters, b"tag").map_or(b"", |tag| tag.value))
+    }
+
+    fn party_uri(&self, name: HeaderName) -> Result<Option<&'a [u8]>> {
+        Ok(self.party(name)?.map(|party| party.uri).filter(|uri| !uri.is_empty()))
+    }
+
+    /// From or To; `None` when it is missing or unreadable.
+    fn party(&self, name: HeaderName) -> Result<Option<NameAddr<'a>>> {
+        let header = self.header(name)?;
+        Ok(header.and_then(|header| name_addr::first(header.value).ok()).map(|(party, _)| party))
     }
 
     /// User-Agent, else Server: the value trimmed, possibly folded.
     pub fn user_agent(&self) -> Result<Option<&'a [u8]>> {
-        todo!()
+        let told = |header: Option<Header<'a>>| header.map(|h| h.value).filter(|v| !v.is_empty());
+        match told(self.header(HeaderName::UserAgent)?) {
+            Some(agent) => Ok(Some(agent)),
+            None => Ok(told(self.header(HeaderName::Server)?)),
+        }
     }
 
-    /// The Request-URI parsed; `None` in a reply.
+    /// The Request-URI parsed; `None` in a reply. `Status::Syntax` also for a
+    /// scheme other than sip and sips.
     pub fn request_uri(&self) -> Option<Result<Uri<'a>>> {
-        todo!()
+        let StartLine::Request { uri, .. } = self.start_line else { return None };
+        let other = || Error::syntax("the Request-URI is not a sip: or sips: URI");
+        Some(Uri::parse(uri).and_then(|uri| uri.ok_or_else(other)))
     }
 
     /// The first byte after the empty line that ends the headers; the length
     /// of the message when that line is missing.
     pub fn body_offset(&self) -> Result<usize> {
-        todo!()
+        self.read_until(|| false)?;
+        Ok(self.progress.get().next)
+    }
+
+    /// True when an empty line ends the headers: only then can there be a body.
+    pub(crate) fn has_body_part(&self) -> Result<bool> {
+        self.read_until(|| false)?;
+        Ok(self.progress.get().ended == Some(Ended::Properly))
     }
 
     /// The body: what Content-Length says, or all the rest where that header
@@ -223,16 +418,47 @@ impl<'a> Message<'a> {
     /// disagree, or unreadable: `Status::Syntax`. Shorter: the rest is not
     /// body.
     pub fn body(&self) -> Result<&'a [u8]> {
-        todo!()
+        let rest = self.raw.get(self.body_offset()?..).unwrap_or_default();
+        let mut length = None;
+        for header in self.headers(HeaderName::ContentLength) {
+            let Some(value) = text::number(header?.value) else {
+                return Err(Error::syntax("the Content-Length header is no number"));
+            };
+            if length.is_some_and(|earlier| earlier != value) {
+                return Err(Error::syntax("several Content-Length headers disagree"));
+            }
+            length = Some(value);
+        }
+        let Some(length) = length else { return Ok(rest) };
+        let body = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+        body.ok_or_else(|| Error::syntax("Content-Length is longer than the body"))
     }
 
     /// The line end this message uses: that of its first line.
     pub fn line_end(&self) -> &'static [u8] {
-        b"\r\n"
+        self.line_end
     }
 
     /// Where `part`, a piece of this message, starts.
     pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
-        crate::text::offset_in(self.raw, part)
+        text::offset_in(self.raw, part)
     }
+}
+
+/// Where the iterator of [`Message::headers`] stands.
+#[derive(Clone, Copy)]
+enum HeadersState {
+    Start,
+    After { next: usize, lines: u16 },
+    Over,
+}
+
+#[cold]
+fn too_many_headers() -> Error {
+    Error::limit("the message has more than 512 headers")
+}
+
+#[cold]
+fn unreadable(name: HeaderName) -> String {
+    format!("the {} header has no colon after its name", name.as_str())
 }

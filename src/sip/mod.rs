@@ -4,11 +4,15 @@
 pub mod contact;
 pub mod header;
 pub mod message;
+mod name_addr;
+mod parameters;
+mod start_line;
 pub mod uri;
 pub mod via;
 
 pub use contact::Contact;
 pub use header::{Header, HeaderName};
-pub use message::{Message, Method, Source, StartLine, Transport};
+pub use message::{CSeq, Message, Source, Transport};
+pub use start_line::{Method, StartLine};
 pub use uri::Uri;
 pub use via::Via;

@@ -1,7 +1,11 @@
 //! SIP URIs (RFC 3261 19.1).
 
-use crate::address::Host;
-use crate::error::Result;
+use memchr::{memchr, memchr2};
+
+use super::parameters;
+use crate::address::{Host, parse_host_port};
+use crate::error::{Error, Result};
+use crate::text;
 
 /// A `sip:` or `sips:` URI, in pieces of the original text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,20 +29,123 @@ pub struct Uri<'a> {
 
 impl<'a> Uri<'a> {
     /// Reads a URI; `Ok(None)` for a scheme other than sip and sips.
+    /// `Status::Syntax` for text without a scheme, and for a SIP URI without a
+    /// host or with a port that is none.
     pub fn parse(text: &'a [u8]) -> Result<Option<Self>> {
-        let _ = text;
-        todo!()
+        let text = text::trim(text);
+        let Some((scheme, rest)) = split_scheme(text) else {
+            return Err(Error::syntax("a URI has no scheme"));
+        };
+        let secure = scheme.eq_ignore_ascii_case(b"sips");
+        if !secure && !scheme.eq_ignore_ascii_case(b"sip") {
+            return Ok(None);
+        }
+        // A user may hold `;` and `?`, nothing after it may hold `@`.
+        let (user, rest) = match memchr(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
+            Some((user, from_at)) => (user, from_at.get(1..).unwrap_or_default()),
+            None => (&b""[..], rest),
+        };
+        let end = memchr2(b';', b'?', rest).unwrap_or(rest.len());
+        let (host_port, tail) = rest.split_at_checked(end).unwrap_or_default();
+        let question = memchr(b'?', tail).unwrap_or(tail.len());
+        let (parameters, headers) = tail.split_at_checked(question).unwrap_or_default();
+        let host_port = text::trim(host_port);
+        let Some((host, port)) = parse_host_port(host_port) else {
+            return Err(Error::syntax("a SIP URI has no readable host and port"));
+        };
+        Ok(Some(Uri { secure, user, host_port, host, port, parameters, headers }))
     }
 
     /// The whole parameter `;name=value` (its leading `;` included) as it
     /// stands, name compared without case.
     pub fn parameter(&self, name: &[u8]) -> Option<&'a [u8]> {
-        let _ = name;
-        todo!()
+        parameters::find(self.parameters, name).map(|found| found.whole)
     }
 
-    /// The port, or the scheme's default: 5060, sips 5061.
+    /// The port, or the default: 5060, for sips and for `transport=tls` 5061
+    /// (RFC 3261 19.1.2).
     pub fn port_or_default(&self) -> u16 {
-        self.port.unwrap_or(if self.secure { 5061 } else { 5060 })
+        self.port.unwrap_or_else(|| if self.secure || self.over_tls() { 5061 } else { 5060 })
+    }
+
+    fn over_tls(&self) -> bool {
+        parameters::find(self.parameters, b"transport")
+            .is_some_and(|found| found.value.eq_ignore_ascii_case(b"tls"))
+    }
+}
+
+/// Scheme and what follows its colon (RFC 3986 3.1).
+fn split_scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (scheme, rest) = text.split_at_checked(memchr(b':', text)?)?;
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let good = scheme.first()?.is_ascii_alphabetic() && scheme.iter().all(letter);
+    good.then_some((scheme, rest.get(1..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri<'_> {
+        Uri::parse(text.as_bytes()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn all_parts() {
+        let uri = uri("SIP:alice:pw@192.168.1.10:5062;transport=UDP;maddr=10.0.0.1;lr?Route=x&a=b");
+        assert!(!uri.secure);
+        assert_eq!(uri.user, b"alice:pw");
+        assert_eq!(uri.host_port, b"192.168.1.10:5062");
+        assert_eq!(uri.host, Host::Ip("192.168.1.10".parse().unwrap()));
+        assert_eq!(uri.port, Some(5062));
+        assert_eq!(uri.parameters, b";transport=UDP;maddr=10.0.0.1;lr");
+        assert_eq!(uri.parameter(b"MADDR"), Some(&b";maddr=10.0.0.1"[..]));
+        assert_eq!(uri.parameter(b"addr"), None);
+        assert_eq!(uri.headers, b"?Route=x&a=b");
+    }
+
+    #[test]
+    fn hosts_with_and_without_a_user() {
+        assert_eq!(uri("sip:example.com").host, Host::Name(b"example.com"));
+        assert_eq!(uri("sip:[2001:db8::1]").host_port, b"[2001:db8::1]");
+        assert_eq!(uri("sip:a@[2001:db8::1]:5061").port, Some(5061));
+        assert_eq!(uri("sip:2001:db8::1").port, None);
+        assert_eq!(
+            uri("sip:user;par=u%40example.net@example.com").user,
+            b"user;par=u%40example.net"
+        );
+        assert_eq!(uri("sip:1_u~(be!)&i+it$/c?,/;;*:&it@example.com").host_port, b"example.com");
+        assert_eq!(uri("sip:192.0.2.1:").host_port, b"192.0.2.1:");
+        assert_eq!(uri("sip:192.0.2.1:").port, None);
+        assert_eq!(uri("sip:%00@host5.example.com").user, b"%00");
+    }
+
+    #[test]
+    fn default_ports() {
+        assert_eq!(uri("sip:a@b").port_or_default(), 5060);
+        assert_eq!(uri("sips:a@b").port_or_default(), 5061);
+        assert_eq!(uri("sip:a@b;Transport=TLS").port_or_default(), 5061);
+        assert_eq!(uri("sip:a@b;transport=tcp").port_or_default(), 5060);
+        assert_eq!(uri("sips:a@b:7").port_or_default(), 7);
+    }
+
+    #[test]
+    fn other_schemes_are_not_ours_and_no_scheme_is_an_error() {
+        assert_eq!(Uri::parse(b"tel:+3120"), Ok(None));
+        assert_eq!(Uri::parse(b"soap.beep://192.0.2.103:3002"), Ok(None));
+        for bad in [
+            "",
+            "alice",
+            ":a@b",
+            "a b:c",
+            "sip:",
+            "sip:a@",
+            "sip:@",
+            "sip:a@b:c",
+            "sip:a@b@c",
+            "1sip:a",
+        ] {
+            assert!(Uri::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 }

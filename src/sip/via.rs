@@ -1,8 +1,11 @@
 //! Via values (RFC 3261 20.42): only the sent-by matters here.
 
-use crate::address::Host;
-use crate::error::Result;
+use memchr::{memchr, memchr2};
+
+use crate::address::{Host, parse_host_port};
+use crate::error::{Error, Result};
 use crate::sip::Transport;
+use crate::text;
 
 /// One Via value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +19,29 @@ pub struct Via<'a> {
 }
 
 impl<'a> Via<'a> {
-    /// Reads the first value of a Via header.
+    /// Reads the first value of a Via header. White space may stand around
+    /// every `/` and `:` (RFC 4475 3.1.1.1).
     pub fn parse(value: &'a [u8]) -> Result<Self> {
-        let _ = value;
-        todo!()
+        Self::read(value).ok_or_else(|| Error::syntax("the Via header cannot be read"))
+    }
+
+    fn read(value: &'a [u8]) -> Option<Self> {
+        let rest = match value.strip_prefix(b"SIP/2.0/") {
+            Some(rest) => rest,
+            None => {
+                let (protocol, rest) = before_slash(value)?;
+                if !protocol.eq_ignore_ascii_case(b"SIP") {
+                    return None;
+                }
+                before_slash(rest)?.1
+            }
+        };
+        let rest = text::trim(rest);
+        let blank = rest.iter().position(|b| text::is_space(*b))?;
+        let (transport, rest) = rest.split_at_checked(blank)?;
+        let sent_by = rest.get(..memchr2(b';', b',', rest).unwrap_or(rest.len()))?;
+        let (host, port) = parse_host_port(sent_by)?;
+        Some(Via { transport: parse_transport(transport)?, host, port })
     }
 
     /// The port, or the transport's default: 5060, TLS and WSS as RFC 3261
@@ -27,5 +49,102 @@ impl<'a> Via<'a> {
     pub fn port_or_default(&self) -> u16 {
         let secure = matches!(self.transport, Some(Transport::Tls | Transport::Wss));
         self.port.unwrap_or(if secure { 5061 } else { 5060 })
+    }
+}
+
+/// What stands before a slash, and after it.
+fn before_slash(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, from_slash) = text.split_at_checked(memchr(b'/', text)?)?;
+    Some((text::trim(before), from_slash.get(1..)?))
+}
+
+/// The outer `None` for what is no token, the inner for an unknown transport.
+fn parse_transport(name: &[u8]) -> Option<Option<Transport>> {
+    if name.is_empty() || memchr2(b';', b',', name).is_some() {
+        return None;
+    }
+    const KNOWN: [(&[u8], Transport); 6] = [
+        (b"UDP", Transport::Udp),
+        (b"TCP", Transport::Tcp),
+        (b"TLS", Transport::Tls),
+        (b"SCTP", Transport::Sctp),
+        (b"WS", Transport::Ws),
+        (b"WSS", Transport::Wss),
+    ];
+    let known = KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    Some(known.map(|(_, transport)| *transport))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn via(text: &str) -> Via<'_> {
+        Via::parse(text.as_bytes()).unwrap()
+    }
+
+    fn ip(text: &str) -> Host<'static> {
+        Host::Ip(text.parse().unwrap())
+    }
+
+    #[test]
+    fn the_sent_by_is_read_in_every_form() {
+        let v = via("SIP/2.0/UDP 192.168.1.10:5062;branch=z9hG4bK1;rport, SIP/2.0/TCP 10.0.0.1");
+        assert_eq!(
+            (v.transport, v.host, v.port),
+            (Some(Transport::Udp), ip("192.168.1.10"), Some(5062))
+        );
+        let v = via("SIP  /   2.0\r\n /UDP\r\n    192.0.2.2;branch=390skdjuw");
+        assert_eq!((v.transport, v.host, v.port), (Some(Transport::Udp), ip("192.0.2.2"), None));
+        let v = via(
+            "SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8  ,\r\n SIP / 2.0/UDP x",
+        );
+        assert_eq!(
+            (v.transport, v.host),
+            (Some(Transport::Tcp), Host::Name(b"spindle.example.com"))
+        );
+        let v = via("SIP/2.0/TLS 192.0.2.2 : 5070 ;x");
+        assert_eq!(
+            (v.transport, v.host, v.port),
+            (Some(Transport::Tls), ip("192.0.2.2"), Some(5070))
+        );
+        assert_eq!(
+            via("sip/2.0/udp [2001:db8::9:1];received=[2001:db8::9:255]").host,
+            ip("2001:db8::9:1")
+        );
+        assert_eq!(via("SIP/2.0/UDP [2001:db8::9]:5060").port, Some(5060));
+        assert_eq!(via("SIP/2.0/UDP 2001:db8::9;branch=1").host, ip("2001:db8::9"));
+        assert_eq!(via("SIP/2.0/UDP a").host, Host::Name(b"a"));
+    }
+
+    #[test]
+    fn default_ports_follow_the_transport() {
+        assert_eq!(via("SIP/2.0/UDP a").port_or_default(), 5060);
+        assert_eq!(via("SIP/2.0/TLS a").port_or_default(), 5061);
+        assert_eq!(via("SIP/2.0/wss a.invalid").port_or_default(), 5061);
+        assert_eq!(via("SIP/2.0/SCTP a").port_or_default(), 5060);
+        assert_eq!(via("SIP/2.0/TLS a:5060").port_or_default(), 5060);
+        assert_eq!(via("SIP/2.0/UNKNOWN a:1").transport, None);
+    }
+
+    #[test]
+    fn what_is_no_via_is_an_error() {
+        for bad in [
+            "",
+            ",",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/2.0/UDP ;branch=1",
+            "SIP/2.0 192.0.2.1",
+            "192.0.2.1",
+            "HTTP/1.1/TCP a",
+            "SIP/2.0/UDP a b",
+            "SIP/2.0/UDP a:b",
+            "SIP/2.0/UDP a:70000",
+            "SIP/2.0/;x a",
+            "SIP/2.0/ , a",
+        ] {
+            assert!(Via::parse(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 }

@@ -1,0 +1,142 @@
+//! The first line of a message (RFC 3261 7.1, 7.2).
+
+use memchr::{memchr, memrchr};
+
+use crate::text;
+
+/// The methods that matter here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Method {
+    Invite,
+    Ack,
+    Bye,
+    Cancel,
+    Register,
+    Options,
+    Prack,
+    Update,
+    Subscribe,
+    Notify,
+    Message,
+    Info,
+    Refer,
+    Publish,
+    Other,
+}
+
+impl Method {
+    /// Reads a method name (case-sensitive, RFC 3261 7.1).
+    pub fn parse(name: &[u8]) -> Method {
+        match name {
+            b"INVITE" => Method::Invite,
+            b"ACK" => Method::Ack,
+            b"BYE" => Method::Bye,
+            b"CANCEL" => Method::Cancel,
+            b"REGISTER" => Method::Register,
+            b"OPTIONS" => Method::Options,
+            b"PRACK" => Method::Prack,
+            b"UPDATE" => Method::Update,
+            b"SUBSCRIBE" => Method::Subscribe,
+            b"NOTIFY" => Method::Notify,
+            b"MESSAGE" => Method::Message,
+            b"INFO" => Method::Info,
+            b"REFER" => Method::Refer,
+            b"PUBLISH" => Method::Publish,
+            _ => Method::Other,
+        }
+    }
+}
+
+/// The first line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartLine<'a> {
+    /// `INVITE sip:bob@example.com SIP/2.0`
+    Request {
+        /// The method.
+        method: Method,
+        /// The Request-URI as written, untouched.
+        uri: &'a [u8],
+    },
+    /// `SIP/2.0 200 OK`
+    Reply {
+        /// 100 to 699.
+        status: u16,
+    },
+}
+
+const VERSION: &[u8] = b"SIP/2.0";
+
+impl<'a> StartLine<'a> {
+    /// Reads the line, its line end taken off; `None` when it is neither form
+    /// of SIP/2.0. White space beyond the one space of the grammar, a missing
+    /// reason phrase and white space in the URI are let pass: whether to serve
+    /// such a message is the server's decision.
+    pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
+        let line = text::trim(line);
+        let (word, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+        let rest = text::trim(rest);
+        if word.eq_ignore_ascii_case(VERSION) {
+            let digits = rest.get(..3)?;
+            let apart = rest.get(3).is_none_or(|b| text::is_space(*b));
+            let status = text::port(digits).filter(|n| (100..=699).contains(n) && apart)?;
+            return Some(StartLine::Reply { status });
+        }
+        let (uri, version) = rest.split_at_checked(memrchr(b' ', rest)?)?;
+        let uri = text::trim(uri);
+        let good = !uri.is_empty() && text::trim(version).eq_ignore_ascii_case(VERSION);
+        good.then(|| StartLine::Request { method: Method::parse(word), uri })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests() {
+        let request = |line: &'static str| match StartLine::parse(line.as_bytes()) {
+            Some(StartLine::Request { method, uri }) => Some((method, uri)),
+            _ => None,
+        };
+        let uri = &b"sip:bob@example.com"[..];
+        assert_eq!(request("INVITE sip:bob@example.com SIP/2.0"), Some((Method::Invite, uri)));
+        assert_eq!(request("OPTIONS sip:bob@example.com SIP/2.0  "), Some((Method::Options, uri)));
+        assert_eq!(request("invite  sip:bob@example.com  sip/2.0"), Some((Method::Other, uri)));
+        assert_eq!(
+            request("INVITE sip:user@example.com; lr SIP/2.0"),
+            Some((Method::Invite, &b"sip:user@example.com; lr"[..]))
+        );
+        for bad in [
+            "",
+            "INVITE",
+            "INVITE sip:a",
+            "INVITE  SIP/2.0",
+            "OPTIONS sip:a SIP/7.0",
+            "GET / HTTP/1.1",
+        ] {
+            assert_eq!(StartLine::parse(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn replies() {
+        let status = |line: &str| match StartLine::parse(line.as_bytes()) {
+            Some(StartLine::Reply { status }) => Some(status),
+            _ => None,
+        };
+        assert_eq!(status("SIP/2.0 200 OK"), Some(200));
+        assert_eq!(status("SIP/2.0 180"), Some(180));
+        assert_eq!(status("SIP/2.0 100 "), Some(100));
+        for bad in [
+            "SIP/2.0",
+            "SIP/2.0 OK",
+            "SIP/2.0 4294967301 x",
+            "SIP/2.0 99 x",
+            "SIP/2.0 700 x",
+            "SIP/2.0 2000",
+        ] {
+            assert_eq!(status(bad), None, "{bad}");
+        }
+    }
+}
