@@ -1,7 +1,9 @@
 //! Edits against the original bytes of a message, and their application.
 
-use crate::error::Result;
-use crate::sip::Message;
+use crate::error::{Error, Result, Status};
+use crate::sip::message::MAX_MESSAGE;
+use crate::sip::{HeaderName, Message};
+use crate::text;
 
 /// Which verb made an edit. A verb called twice on one list replaces its own
 /// earlier edits and leaves the others'.
@@ -24,6 +26,13 @@ pub struct Edit<'a> {
     pub insert: &'a [u8],
 }
 
+impl Edit<'_> {
+    /// The first byte that stays again.
+    fn end(&self) -> usize {
+        self.offset.saturating_add(self.remove)
+    }
+}
+
 /// A list of edits, always sorted by offset and disjoint. Reusable: after
 /// warm-up, filling it again allocates nothing.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +40,8 @@ pub struct Edits {
     entries: Vec<Entry>,
     /// All inserted text, back to back.
     text: Vec<u8>,
+    /// The text that [`Edits::remove_verb`] keeps is gathered here.
+    spare: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +51,18 @@ struct Entry {
     remove: u32,
     insert_at: u32,
     insert_len: u32,
+}
+
+impl Entry {
+    fn end(&self) -> u32 {
+        self.offset.saturating_add(self.remove)
+    }
+
+    /// Where the text it inserts stands.
+    fn range(&self) -> std::ops::Range<usize> {
+        let start = self.insert_at as usize;
+        start..start.saturating_add(self.insert_len as usize)
+    }
 }
 
 impl Edits {
@@ -60,13 +83,20 @@ impl Edits {
 
     /// The edit at `index`, in order of offset.
     pub fn get(&self, index: usize) -> Option<Edit<'_>> {
-        let _ = index;
-        todo!()
+        self.entries.get(index).map(|entry| self.edit(entry))
     }
 
     /// All edits in order of offset.
     pub fn iter(&self) -> impl Iterator<Item = Edit<'_>> {
-        (0..self.len()).filter_map(|index| self.get(index))
+        self.entries.iter().map(|entry| self.edit(entry))
+    }
+
+    fn edit(&self, entry: &Entry) -> Edit<'_> {
+        Edit {
+            offset: entry.offset as usize,
+            remove: entry.remove as usize,
+            insert: self.text.get(entry.range()).unwrap_or_default(),
+        }
     }
 
     /// Forgets all edits, keeps the memory.
@@ -77,27 +107,156 @@ impl Edits {
 
     /// Forgets the edits `verb` made earlier.
     pub fn remove_verb(&mut self, verb: Verb) {
-        let _ = verb;
-        todo!()
+        if self.entries.iter().all(|entry| entry.verb != verb) {
+            return;
+        }
+        self.entries.retain(|entry| entry.verb != verb);
+        self.spare.clear();
+        for entry in &mut self.entries {
+            let kept = self.text.get(entry.range()).unwrap_or_default();
+            entry.insert_at = self.spare.len() as u32;
+            self.spare.extend_from_slice(kept);
+        }
+        std::mem::swap(&mut self.text, &mut self.spare);
     }
 
     /// Adds an edit in its place. `Status::Edits` when it overlaps another one
-    /// (two pure insertions at one offset keep their order of arrival); the
-    /// list is then unchanged. An edit that changes nothing (removes and
-    /// inserts nothing) is not stored.
+    /// (two pure insertions at one offset keep their order of arrival) or lies
+    /// beyond the longest message; the list is then unchanged. An edit that
+    /// changes nothing (removes and inserts nothing) is not stored.
     pub fn push(&mut self, verb: Verb, offset: usize, remove: usize, insert: &[u8]) -> Result<()> {
-        let _ = (verb, offset, remove, insert);
-        todo!()
+        self.push_with(verb, offset, remove, |text| text.extend_from_slice(insert))
+    }
+
+    /// As [`Edits::push`]; `write` appends what is inserted.
+    pub(crate) fn push_with(
+        &mut self,
+        verb: Verb,
+        offset: usize,
+        remove: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<()> {
+        if offset.checked_add(remove).is_none_or(|end| end > MAX_MESSAGE) {
+            return Err(Error::new(Status::Edits, "an edit lies beyond the longest message"));
+        }
+        let insert_at = self.text.len();
+        write(&mut self.text);
+        let insert_len = self.text.len().saturating_sub(insert_at);
+        if remove == 0 && insert_len == 0 {
+            return Ok(());
+        }
+        let placed = self.place(offset as u32, remove as u32);
+        let (Some(index), Ok(insert_at), Ok(insert_len)) =
+            (placed, u32::try_from(insert_at), u32::try_from(insert_len))
+        else {
+            self.text.truncate(insert_at);
+            return Err(Error::new(Status::Edits, "an edit overlaps an earlier one"));
+        };
+        let (offset, remove) = (offset as u32, remove as u32);
+        self.entries.insert(index, Entry { verb, offset, remove, insert_at, insert_len });
+        Ok(())
+    }
+
+    /// The index for an edit of these bytes; `None` when it overlaps. At one
+    /// offset insertions come first, in order of arrival, then what removes.
+    fn place(&self, offset: u32, remove: u32) -> Option<usize> {
+        let removes = |entry: &Entry| entry.remove > 0;
+        let index = self.entries.partition_point(|entry| {
+            entry.offset < offset || (entry.offset == offset && !removes(entry))
+        });
+        let before = index.checked_sub(1).and_then(|index| self.entries.get(index));
+        let after = self.entries.get(index);
+        let clear = before.is_none_or(|entry| entry.end() <= offset)
+            && after
+                .is_none_or(|entry| remove == 0 || offset.saturating_add(remove) <= entry.offset);
+        clear.then_some(index)
     }
 
     /// Writes the edited message to `out` (which is cleared first). When an
     /// edit touches the body, every Content-Length header (compact, folded,
     /// repeated) is set to the body's new length; none is added that was not
-    /// there (RFC 3261 20.14). Bytes beyond Content-Length are not body and
-    /// are copied as they are. Fails with `Status::Edits`, `out` cleared, when
-    /// an edit reaches beyond the message.
+    /// there (RFC 3261 20.14). Text inserted at the very end of the body is
+    /// body; bytes beyond Content-Length are not and are copied as they are.
+    ///
+    /// Fails, `out` cleared: with `Status::Edits` when an edit reaches beyond
+    /// the message, over the end of the headers, or into a Content-Length that
+    /// must be set; as [`Message::body`] when an edit touches a body that
+    /// cannot be told from what surrounds it.
     pub fn apply(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let _ = (message, out);
-        todo!()
+        out.clear();
+        let written = self.write(message, out);
+        if written.is_err() {
+            out.clear();
+        }
+        written
     }
+
+    fn write(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let raw = message.raw();
+        out.reserve(raw.len().saturating_add(self.text.len()));
+        let mut copied = 0usize;
+        let mut rest = self.iter().peekable();
+        if let Some(length) = self.new_body_length(message)? {
+            for header in message.headers(HeaderName::ContentLength) {
+                let value = header?.value;
+                let start = message.offset_of(value).ok_or_else(elsewhere)?;
+                let end = start.saturating_add(value.len());
+                while let Some(edit) = rest.next_if(|edit| edit.end() < start) {
+                    copied = splice(raw, copied, &edit, out)?;
+                }
+                if rest.peek().is_some_and(|edit| edit.offset <= end) {
+                    return Err(Error::new(Status::Edits, "an edit reaches into Content-Length"));
+                }
+                out.extend_from_slice(raw.get(copied..start).ok_or_else(elsewhere)?);
+                text::push_number(length, out);
+                copied = end;
+            }
+        }
+        for edit in rest {
+            copied = splice(raw, copied, &edit, out)?;
+        }
+        out.extend_from_slice(raw.get(copied..).ok_or_else(elsewhere)?);
+        Ok(())
+    }
+
+    /// The length to declare; `None` when no edit touches the body, or nothing
+    /// declares its length, or the length stays.
+    fn new_body_length(&self, message: &Message<'_>) -> Result<Option<u32>> {
+        let Some(last) = self.entries.last() else { return Ok(None) };
+        let start = message.body_offset()?;
+        if (last.end() as usize) < start || !message.has_body_part()? {
+            return Ok(None);
+        }
+        let mut body = None;
+        let mut removed = 0usize;
+        let mut inserted = 0usize;
+        for edit in self.iter().skip_while(|edit| edit.end() < start) {
+            if edit.offset < start {
+                return Err(Error::new(Status::Edits, "an edit removes the end of the headers"));
+            }
+            let length = match body {
+                Some(length) => length,
+                None => *body.insert(message.body()?.len()),
+            };
+            let end = start.saturating_add(length);
+            if edit.offset <= end {
+                removed = removed.saturating_add(edit.end().min(end).saturating_sub(edit.offset));
+                inserted = inserted.saturating_add(edit.insert.len());
+            }
+        }
+        let Some(length) = body else { return Ok(None) };
+        let new = length.saturating_sub(removed).saturating_add(inserted);
+        Ok(if new == length { None } else { u32::try_from(new).ok() })
+    }
+}
+
+/// Copies up to an edit and makes it; gives the first byte not yet copied.
+fn splice(raw: &[u8], copied: usize, edit: &Edit<'_>, out: &mut Vec<u8>) -> Result<usize> {
+    out.extend_from_slice(raw.get(copied..edit.offset).ok_or_else(elsewhere)?);
+    out.extend_from_slice(edit.insert);
+    Ok(edit.end())
+}
+
+fn elsewhere() -> Error {
+    Error::new(Status::Edits, "an edit reaches beyond the message")
 }
