@@ -1,153 +1,20 @@
-//! `nat_test`: the tests, their verdict and its evidence.
+//! `nat_test`: running the tests.
+//!
+//! What the tests compare, where the table of bits leaves it open:
+//! - The client lists matter to `source_address` alone. `source_port` and
+//!   `contact_port` state a fact about ports, for every client.
+//! - In a reply the top Via is the server's own, so `private_via` and
+//!   `source_port` never match there; `source_address` looks at the Contact.
+//! - A missing Contact or description does not match. Neither does a
+//!   description that cannot be read.
 
 use std::net::IpAddr;
 
+use crate::address::{Host, canonical};
 use crate::error::Result;
-use crate::nat::Networks;
-use crate::sip::{HeaderName, Message};
-
-/// A set of tests: bits, ORed. 1, 2 and 4 are the seed's, 8 and 16 mean what
-/// nathelper's do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tests(u32);
-
-#[allow(missing_docs)]
-impl Tests {
-    pub const PRIVATE_CONTACT: Tests = Tests(1);
-    pub const SOURCE_ADDRESS: Tests = Tests(2);
-    pub const PRIVATE_VIA: Tests = Tests(4);
-    pub const PRIVATE_SDP: Tests = Tests(8);
-    pub const SOURCE_PORT: Tests = Tests(16);
-    pub const SOURCE_CONTACT: Tests = Tests(256);
-    pub const CONTACT_PORT: Tests = Tests(512);
-    pub const PRIVATE_SOURCE: Tests = Tests(1024);
-    pub const SOURCE_SDP: Tests = Tests(2048);
-    pub const WEBSOCKET: Tests = Tests(4096);
-
-    /// Every test.
-    pub const ALL: Tests = Tests(1 | 2 | 4 | 8 | 16 | 256 | 512 | 1024 | 2048 | 4096);
-
-    /// Checks the bits: 0 and unknown bits are `Status::Argument`.
-    pub fn from_bits(bits: u32) -> Result<Tests> {
-        let _ = bits;
-        todo!()
-    }
-
-    /// Reads a number, or names separated by `,`, `|`, `+` or spaces:
-    /// `private_contact,source_address`.
-    pub fn parse(text: &str) -> Result<Tests> {
-        let _ = text;
-        todo!()
-    }
-
-    /// The bits.
-    pub fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// True when all of `other` are in.
-    pub fn contains(self, other: Tests) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The name of a single test: `private_contact`; `""` for several.
-    pub fn name(self) -> &'static str {
-        todo!()
-    }
-}
-
-impl std::ops::BitOr for Tests {
-    type Output = Tests;
-    fn bitor(self, other: Tests) -> Tests {
-        Tests(self.0 | other.0)
-    }
-}
-
-/// The host of an [`Endpoint`]: evidence owns what it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EvidenceHost {
-    /// An address.
-    Ip(IpAddr),
-    /// A name: its place in the verdict's own text, see [`Verdict::name`].
-    Name {
-        /// First byte.
-        start: u32,
-        /// Length; names longer than 255 bytes are cut.
-        len: u32,
-    },
-}
-
-/// One of the two values a test compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// Its host.
-    pub host: EvidenceHost,
-    /// Its port, where the test looked at ports.
-    pub port: Option<u16>,
-}
-
-/// Why one test matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// The test, a single bit.
-    pub test: Tests,
-    /// Where `found` was read: "Contact", "Via", "c=", "source".
-    pub place: &'static str,
-    /// What the message says.
-    pub found: Endpoint,
-    /// What it was compared with (the source), if with something.
-    pub compared: Option<Endpoint>,
-}
-
-/// The outcome of [`test`]. Reusable, allocates nothing after warm-up.
-#[derive(Clone, Debug, Default)]
-pub struct Verdict {
-    tested: u32,
-    matched: u32,
-    evidence: Vec<Evidence>,
-    names: Vec<u8>,
-}
-
-impl Verdict {
-    /// An empty verdict to be filled.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The tests that were run (all asked for, or up to the first match).
-    pub fn tested(&self) -> Tests {
-        Tests(self.tested)
-    }
-
-    /// The tests that matched.
-    pub fn matched(&self) -> Tests {
-        Tests(self.matched)
-    }
-
-    /// True when a test matched: the client is behind NAT.
-    pub fn natted(&self) -> bool {
-        self.matched != 0
-    }
-
-    /// One entry per matched test, in the order of their bits.
-    pub fn evidence(&self) -> &[Evidence] {
-        &self.evidence
-    }
-
-    /// The bytes of a host name in the evidence.
-    pub fn name(&self, start: u32, len: u32) -> &[u8] {
-        let _ = (start, len);
-        todo!()
-    }
-
-    /// Appends one line of evidence, without line end, as an operator reads
-    /// it: `private_contact: Contact 192.168.1.10:5060 is private`,
-    /// `source_address: Via 192.168.1.10:5060, came from 203.0.113.5:61234`.
-    pub fn explain(&self, evidence: &Evidence, out: &mut Vec<u8>) {
-        let _ = (evidence, out);
-        todo!()
-    }
-}
+use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict};
+use crate::sdp::{Session, multipart};
+use crate::sip::{Contact, Message, Transport, Via};
 
 /// What the tests need to know beside the message.
 #[derive(Clone, Copy, Debug)]
@@ -156,7 +23,7 @@ pub struct Surroundings<'s> {
     pub private: &'s Networks,
     /// A source in here is never found NATed.
     pub local: &'s Networks,
-    /// The client is SIP-asymmetric: its source port says nothing.
+    /// The client is SIP-asymmetric: `source_address` does not look at ports.
     pub sip_asymmetric: bool,
 }
 
@@ -171,6 +38,221 @@ pub fn test(
     first_only: bool,
     verdict: &mut Verdict,
 ) -> Result<()> {
-    let _ = (message, around, tests, first_only, verdict, HeaderName::Via);
-    todo!()
+    let asymmetric = || Ok(around.sip_asymmetric);
+    test_asking(message, around.private, around.local, asymmetric, tests, first_only, verdict)
+}
+
+/// As [`test()`], but whether the client is SIP-asymmetric is asked only when the
+/// outcome hangs on it (the addresses are equal, the ports are not): most
+/// messages then never need their User-Agent looked up.
+pub fn test_asking(
+    message: &Message<'_>,
+    private: &Networks,
+    local: &Networks,
+    sip_asymmetric: impl Fn() -> Result<bool>,
+    tests: Tests,
+    first_only: bool,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    verdict.clear();
+    let source = canonical(message.source().address.ip());
+    if local.contains(source) {
+        verdict.add_tested(tests);
+        return Ok(());
+    }
+    let mut case =
+        Case { message, private, source, sip_asymmetric, via: None, contact: None, verdict };
+    let outcome = case.run(tests, first_only);
+    if outcome.is_err() {
+        verdict.clear();
+    }
+    outcome
+}
+
+/// Cheapest first: what the socket knows, the first header, a later one, the
+/// body.
+const ORDER: [Tests; 10] = [
+    Tests::WEBSOCKET,
+    Tests::PRIVATE_SOURCE,
+    Tests::PRIVATE_VIA,
+    Tests::SOURCE_ADDRESS,
+    Tests::SOURCE_PORT,
+    Tests::PRIVATE_CONTACT,
+    Tests::SOURCE_CONTACT,
+    Tests::CONTACT_PORT,
+    Tests::PRIVATE_SDP,
+    Tests::SOURCE_SDP,
+];
+
+/// One message under test. Headers are read once.
+struct Case<'c, 'a, F> {
+    message: &'c Message<'a>,
+    private: &'c Networks,
+    source: IpAddr,
+    sip_asymmetric: F,
+    via: Option<Via<'a>>,
+    contact: Option<Option<Contact<'a>>>,
+    verdict: &'c mut Verdict,
+}
+
+/// A host and port a header names.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    place: &'static str,
+    host: Host<'a>,
+    port: Option<u16>,
+    port_or_default: u16,
+}
+
+impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
+    fn run(&mut self, tests: Tests, first_only: bool) -> Result<()> {
+        for test in ORDER {
+            if !tests.contains(test) {
+                continue;
+            }
+            self.verdict.add_tested(test);
+            self.run_one(test)?;
+            if first_only && self.verdict.natted() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_one(&mut self, test: Tests) -> Result<()> {
+        let transport = self.message.source().transport;
+        let source_port = self.message.source().address.port();
+        let reply = self.message.status().is_some();
+        match test {
+            Tests::WEBSOCKET if matches!(transport, Transport::Ws | Transport::Wss) => {
+                self.matches_source(test);
+            }
+            Tests::PRIVATE_SOURCE if self.private.contains(self.source) => {
+                self.matches_source(test);
+            }
+            Tests::PRIVATE_VIA if !reply => {
+                let via = self.via()?;
+                self.private_host(test, via);
+            }
+            Tests::SOURCE_PORT if !reply => {
+                let via = self.via()?;
+                if via.port_or_default != source_port {
+                    self.differs(test, via);
+                }
+            }
+            Tests::SOURCE_ADDRESS => {
+                let named = if reply { self.contact()? } else { Some(self.via()?) };
+                if let Some(named) = named
+                    && (!self.is_source(named.host)
+                        || (named.port_or_default != source_port && !(self.sip_asymmetric)()?))
+                {
+                    self.differs(test, named);
+                }
+            }
+            Tests::PRIVATE_CONTACT => {
+                if let Some(contact) = self.contact()? {
+                    self.private_host(test, contact);
+                }
+            }
+            Tests::SOURCE_CONTACT => {
+                if let Some(contact) = self.contact()?
+                    && !self.is_source(contact.host)
+                {
+                    self.differs(test, contact);
+                }
+            }
+            Tests::CONTACT_PORT => {
+                if let Some(contact) = self.contact()?
+                    && contact.port_or_default != source_port
+                {
+                    self.differs(test, contact);
+                }
+            }
+            Tests::PRIVATE_SDP => {
+                let private = self.private;
+                if let Some(host) =
+                    self.stream(|host| host.ip().is_some_and(|ip| private.contains(ip)))
+                {
+                    let found = self.verdict.endpoint(host, None);
+                    self.verdict.add(Evidence { test, place: "c=", found, compared: None });
+                }
+            }
+            Tests::SOURCE_SDP => {
+                let source = self.source;
+                if let Some(host) = self.stream(|host| host != Host::Ip(source)) {
+                    let found = self.verdict.endpoint(host, None);
+                    let compared = Endpoint { port: None, ..self.source_endpoint() };
+                    let compared = Some(compared);
+                    self.verdict.add(Evidence { test, place: "c=", found, compared });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn via(&mut self) -> Result<Named<'a>> {
+        let via = match self.via {
+            Some(via) => via,
+            None => *self.via.insert(self.message.top_via()?),
+        };
+        let port_or_default = via.port_or_default();
+        Ok(Named { place: "Via", host: via.host, port: via.port, port_or_default })
+    }
+
+    fn contact(&mut self) -> Result<Option<Named<'a>>> {
+        let contact = match self.contact {
+            Some(contact) => contact,
+            None => *self.contact.insert(self.message.contact()?),
+        };
+        Ok(contact.map(|Contact { uri, .. }| Named {
+            place: "Contact",
+            host: uri.host,
+            port: uri.port,
+            port_or_default: uri.port_or_default(),
+        }))
+    }
+
+    /// The first address that `wanted` holds for among those of streams that
+    /// are in use: a port of 0 is none, 0.0.0.0 is on hold.
+    fn stream(&self, wanted: impl Fn(Host<'a>) -> bool) -> Option<Host<'a>> {
+        let description = multipart::find_sdp(self.message).ok()??;
+        let session = Session::parse(description).ok()?;
+        for media in session.media.iter().filter(|media| media.port != 0) {
+            let more = media.more_connections.iter().copied();
+            for connection in session.connection_of(media).into_iter().chain(more) {
+                if !connection.is_unspecified() && wanted(connection.host) {
+                    return Some(connection.host);
+                }
+            }
+        }
+        None
+    }
+
+    /// A name never equals an address.
+    fn is_source(&self, host: Host<'_>) -> bool {
+        host == Host::Ip(self.source)
+    }
+
+    fn source_endpoint(&self) -> Endpoint {
+        Endpoint::source(self.message.source().address)
+    }
+
+    fn matches_source(&mut self, test: Tests) {
+        let found = self.source_endpoint();
+        self.verdict.add(Evidence { test, place: "source", found, compared: None });
+    }
+
+    fn private_host(&mut self, test: Tests, named: Named<'_>) {
+        if named.host.ip().is_some_and(|ip| self.private.contains(ip)) {
+            let found = self.verdict.endpoint(named.host, named.port);
+            self.verdict.add(Evidence { test, place: named.place, found, compared: None });
+        }
+    }
+
+    fn differs(&mut self, test: Tests, named: Named<'_>) {
+        let found = self.verdict.endpoint(named.host, Some(named.port_or_default));
+        let compared = Some(self.source_endpoint());
+        self.verdict.add(Evidence { test, place: named.place, found, compared });
+    }
 }

@@ -1,0 +1,140 @@
+//! The tests of [`crate::nat::test`] as bits and as names.
+
+use crate::error::{Error, Result, Status};
+use crate::text;
+
+/// A set of tests: bits, ORed. 1, 2 and 4 are the seed's, 8 and 16 mean what
+/// nathelper's do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tests(u32);
+
+#[allow(missing_docs)]
+impl Tests {
+    pub const PRIVATE_CONTACT: Tests = Tests(1);
+    pub const SOURCE_ADDRESS: Tests = Tests(2);
+    pub const PRIVATE_VIA: Tests = Tests(4);
+    pub const PRIVATE_SDP: Tests = Tests(8);
+    pub const SOURCE_PORT: Tests = Tests(16);
+    pub const SOURCE_CONTACT: Tests = Tests(256);
+    pub const CONTACT_PORT: Tests = Tests(512);
+    pub const PRIVATE_SOURCE: Tests = Tests(1024);
+    pub const SOURCE_SDP: Tests = Tests(2048);
+    pub const WEBSOCKET: Tests = Tests(4096);
+
+    /// Every test.
+    pub const ALL: Tests = Tests(1 | 2 | 4 | 8 | 16 | 256 | 512 | 1024 | 2048 | 4096);
+}
+
+/// Every test with its name.
+const NAMES: [(Tests, &str); 10] = [
+    (Tests::PRIVATE_CONTACT, "private_contact"),
+    (Tests::SOURCE_ADDRESS, "source_address"),
+    (Tests::PRIVATE_VIA, "private_via"),
+    (Tests::PRIVATE_SDP, "private_sdp"),
+    (Tests::SOURCE_PORT, "source_port"),
+    (Tests::SOURCE_CONTACT, "source_contact"),
+    (Tests::CONTACT_PORT, "contact_port"),
+    (Tests::PRIVATE_SOURCE, "private_source"),
+    (Tests::SOURCE_SDP, "source_sdp"),
+    (Tests::WEBSOCKET, "websocket"),
+];
+
+impl Tests {
+    /// Checks the bits: 0 and unknown bits are `Status::Argument`.
+    pub fn from_bits(bits: u32) -> Result<Tests> {
+        if bits == 0 {
+            return Err(Error::new(Status::Argument, "no test is asked for: the bits are 0"));
+        }
+        let unknown = bits & !Tests::ALL.0;
+        if unknown != 0 {
+            let known = Tests::ALL.0;
+            return Err(Error::new(
+                Status::Argument,
+                format!("no test has the bits {unknown} of {bits}; all tests together are {known}"),
+            ));
+        }
+        Ok(Tests(bits))
+    }
+
+    /// Reads a number, or names separated by `,`, `|`, `+` or spaces:
+    /// `private_contact,source_address`. Numbers and names mix; case does not
+    /// matter. `Status::Argument` names what is no test.
+    pub fn parse(text: &str) -> Result<Tests> {
+        let separator = |c: char| matches!(c, ',' | '|' | '+') || c.is_ascii_whitespace();
+        let mut tests = Tests::default();
+        for part in text.split(separator).filter(|part| !part.is_empty()) {
+            let named = NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(part));
+            tests = tests
+                | match (named, text::number(part.as_bytes())) {
+                    (Some((test, _)), _) => *test,
+                    (None, Some(bits)) => Tests::from_bits(bits)?,
+                    (None, None) => return Err(Self::unknown(part)),
+                };
+        }
+        Tests::from_bits(tests.0)
+    }
+
+    #[cold]
+    fn unknown(part: &str) -> Error {
+        let names = NAMES.map(|(_, name)| name).join(", ");
+        Error::new(Status::Argument, format!("\"{part}\" is no test; there are: {names}"))
+    }
+
+    /// The bits.
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// True when all of `other` are in.
+    pub fn contains(self, other: Tests) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The name of a single test: `private_contact`; `""` for several.
+    pub fn name(self) -> &'static str {
+        NAMES.iter().find(|(test, _)| *test == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl std::ops::BitOr for Tests {
+    type Output = Tests;
+    fn bitor(self, other: Tests) -> Tests {
+        Tests(self.0 | other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_that_are_no_tests_are_refused() {
+        assert_eq!(Tests::from_bits(7).unwrap().bits(), 7);
+        assert_eq!(Tests::from_bits(Tests::ALL.bits()).unwrap(), Tests::ALL);
+        for bits in [0, 32, 64, 128, 8192, 7 | 32, u32::MAX] {
+            assert_eq!(Tests::from_bits(bits).unwrap_err().status(), Status::Argument, "{bits}");
+        }
+    }
+
+    #[test]
+    fn names_and_numbers_mix() {
+        assert_eq!(Tests::parse("7").unwrap().bits(), 7);
+        assert_eq!(Tests::parse("private_contact,source_address").unwrap().bits(), 3);
+        assert_eq!(Tests::parse(" private_via | 2 + WebSocket ").unwrap().bits(), 4 | 2 | 4096);
+        for bad in ["", " , ", "0", "32", "private", "-1", "1;2"] {
+            assert_eq!(Tests::parse(bad).unwrap_err().status(), Status::Argument, "{bad}");
+        }
+        assert!(Tests::parse("private").unwrap_err().text().contains("private_contact"));
+    }
+
+    #[test]
+    fn every_single_test_has_a_name_that_reads_back() {
+        for (test, name) in NAMES {
+            assert_eq!(test.name(), name);
+            assert_eq!(Tests::parse(name).unwrap(), test);
+        }
+        assert_eq!(Tests::from_bits(3).unwrap().name(), "");
+        let all = NAMES.iter().fold(Tests::default(), |all, (test, _)| all | *test);
+        assert_eq!(all, Tests::ALL);
+    }
+}

@@ -1,0 +1,165 @@
+//! What [`crate::nat::test`] found, and why.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::address::{Host, canonical, push_ip, push_uri_host};
+use crate::nat::Tests;
+use crate::text;
+
+/// The longest host name kept as evidence, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The host of an [`Endpoint`]: evidence owns what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceHost {
+    /// An address.
+    Ip(IpAddr),
+    /// A name: its place in the verdict's own text, see [`Verdict::name`].
+    Name {
+        /// First byte.
+        start: u32,
+        /// Length; names longer than 255 bytes are cut.
+        len: u32,
+    },
+}
+
+/// One of the two values a test compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its host.
+    pub host: EvidenceHost,
+    /// Its port: as written, or where ports were compared the default.
+    pub port: Option<u16>,
+}
+
+impl Endpoint {
+    /// The message's source as an endpoint.
+    pub(super) fn source(address: SocketAddr) -> Self {
+        let host = EvidenceHost::Ip(canonical(address.ip()));
+        Endpoint { host, port: Some(address.port()) }
+    }
+}
+
+/// Why one test matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The test, a single bit.
+    pub test: Tests,
+    /// Where `found` was read: "Contact", "Via", "c=", "source".
+    pub place: &'static str,
+    /// What the message says.
+    pub found: Endpoint,
+    /// What it was compared with (the source), if with something.
+    pub compared: Option<Endpoint>,
+}
+
+/// The outcome of [`crate::nat::test`]. Reusable, allocates nothing after
+/// warm-up.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    tested: Tests,
+    matched: Tests,
+    evidence: Vec<Evidence>,
+    names: Vec<u8>,
+}
+
+impl Verdict {
+    /// An empty verdict to be filled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tests that were run (all asked for, or up to the first match).
+    pub fn tested(&self) -> Tests {
+        self.tested
+    }
+
+    /// The tests that matched.
+    pub fn matched(&self) -> Tests {
+        self.matched
+    }
+
+    /// True when a test matched: the client is behind NAT.
+    pub fn natted(&self) -> bool {
+        self.matched != Tests::default()
+    }
+
+    /// One entry per matched test, in the order of their bits.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// The bytes of a host name in the evidence.
+    pub fn name(&self, start: u32, len: u32) -> &[u8] {
+        let start = start as usize;
+        self.names.get(start..start.saturating_add(len as usize)).unwrap_or_default()
+    }
+
+    /// Appends one line of evidence, without line end, as an operator reads
+    /// it: `private_contact: Contact 192.168.1.10:5060 is private`,
+    /// `source_address: Via 192.168.1.10:5060, came from 203.0.113.5:61234`.
+    /// Bytes of a name that are not printable ASCII become `?`.
+    pub fn explain(&self, evidence: &Evidence, out: &mut Vec<u8>) {
+        out.extend_from_slice(evidence.test.name().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(evidence.place.as_bytes());
+        out.push(b' ');
+        self.push_endpoint(&evidence.found, out);
+        if let Some(compared) = &evidence.compared {
+            out.extend_from_slice(b", came from ");
+            self.push_endpoint(compared, out);
+        } else if evidence.test == Tests::WEBSOCKET {
+            out.extend_from_slice(b" uses WebSocket");
+        } else {
+            out.extend_from_slice(b" is private");
+        }
+    }
+
+    fn push_endpoint(&self, endpoint: &Endpoint, out: &mut Vec<u8>) {
+        match endpoint.host {
+            EvidenceHost::Ip(ip) if endpoint.port.is_some() => push_uri_host(ip, out),
+            EvidenceHost::Ip(ip) => push_ip(ip, out),
+            EvidenceHost::Name { start, len } => {
+                let printable = |b: &u8| if b.is_ascii_graphic() { *b } else { b'?' };
+                out.extend(self.name(start, len).iter().map(printable));
+            }
+        }
+        if let Some(port) = endpoint.port {
+            out.push(b':');
+            text::push_number(u32::from(port), out);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.tested = Tests::default();
+        self.matched = Tests::default();
+        self.evidence.clear();
+        self.names.clear();
+    }
+
+    pub(super) fn add_tested(&mut self, test: Tests) {
+        self.tested = self.tested | test;
+    }
+
+    /// Takes a host as evidence; a name is copied.
+    pub(super) fn endpoint(&mut self, host: Host<'_>, port: Option<u16>) -> Endpoint {
+        let host = match host {
+            Host::Ip(ip) => EvidenceHost::Ip(ip),
+            Host::Name(name) => {
+                let name = name.get(..MAX_NAME).unwrap_or(name);
+                let start = self.names.len() as u32;
+                self.names.extend_from_slice(name);
+                EvidenceHost::Name { start, len: name.len() as u32 }
+            }
+        };
+        Endpoint { host, port }
+    }
+
+    /// Adds evidence at its place in the order of bits.
+    pub(super) fn add(&mut self, evidence: Evidence) {
+        self.matched = self.matched | evidence.test;
+        let bits = evidence.test.bits();
+        let index = self.evidence.partition_point(|earlier| earlier.test.bits() < bits);
+        self.evidence.insert(index, evidence);
+    }
+}
