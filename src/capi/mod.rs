@@ -1,1 +1,34 @@
-//! The C boundary.
+//! The C boundary: `include/mediaproxy.h`. Everything here only translates:
+//! pointers to references, panics to `MP_ERR_PANIC`, [`crate::Error`] to a
+//! number and a text. One file a handle; [`boundary`] is the wrapper that
+//! every export uses.
+//!
+//! The doc comments of the exported items become the header's comments
+//! (`tests/c_header.rs`), hence they speak to C programmers. What makes a call
+//! safe is the contract at the top of that header, the same for every export:
+//! a pointer is NULL or what the comment says, and lives as long as it says.
+
+// One contract for all, see above.
+#![allow(clippy::missing_safety_doc)]
+
+#[macro_use]
+mod boundary;
+
+pub mod address;
+pub mod config;
+pub mod edits;
+pub mod engine;
+pub mod error;
+pub mod log;
+pub mod message;
+pub mod options;
+pub mod proxy;
+pub mod request;
+pub mod status;
+pub mod text;
+pub mod verdict;
+pub mod version;
+pub mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The log callback.
+
+use std::ffi::c_void;
+
+use crate::capi::text::MpStr;
+use crate::log::{Level, Log};
+
+/// A call is harmed, or a setting cannot be honoured.
+pub const MP_LOG_ERROR: u32 = 1;
+/// Something is not as it should be, but served.
+pub const MP_LOG_WARNING: u32 = 2;
+/// What an operator wants to know of normal running.
+pub const MP_LOG_INFO: u32 = 3;
+/// For finding faults.
+pub const MP_LOG_DEBUG: u32 = 4;
+
+const _: () = assert!(
+    MP_LOG_ERROR == Level::Error as u32
+        && MP_LOG_WARNING == Level::Warning as u32
+        && MP_LOG_INFO == Level::Info as u32
+        && MP_LOG_DEBUG == Level::Debug as u32
+);
+
+/// Receives log lines: arg as given to mp_config_set_log, one of MP_LOG_*, and
+/// a line of UTF-8 without line end that lives during the call only. Called on
+/// the thread that called the library, from within that call: it must not call
+/// the library with the same handles, nor leave by a C++ exception or longjmp.
+/// Higher levels may come in later versions; treat them as debug.
+pub type MpLogCallback = Option<extern "C" fn(arg: *mut c_void, level: u32, text: MpStr)>;
+
+/// A callback with its argument.
+struct Sink {
+    callback: extern "C" fn(*mut c_void, u32, MpStr),
+    arg: *mut c_void,
+}
+
+// SAFETY: the header says that the callback is called on whichever thread uses
+// a worker; that `arg` bears it is the caller's promise.
+unsafe impl Send for Sink {}
+// SAFETY: as above.
+unsafe impl Sync for Sink {}
+
+impl Sink {
+    fn write(&self, level: Level, text: &str) {
+        (self.callback)(self.arg, level as u32, MpStr::of(text.as_bytes()));
+    }
+}
+
+pub(super) fn log(callback: MpLogCallback, arg: *mut c_void) -> Log {
+    let Some(callback) = callback else {
+        return Log::none();
+    };
+    let sink = Sink { callback, arg };
+    Log::new(move |level, text| sink.write(level, text))
+}

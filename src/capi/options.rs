@@ -1,0 +1,156 @@
+//! `mp_options`.
+
+use crate::capi::address::MpAddress;
+use crate::capi::boundary::{Handle, Poison};
+use crate::capi::status::MpStatus;
+use crate::capi::text::MpStr;
+use crate::error::{Error, Result, Status};
+use crate::options::{IceCandidate, Options, RoleOption};
+
+/// Offer or answer is worked out from method, CSeq and what is known of the
+/// call (the default).
+pub const MP_ROLE_AUTO: u32 = 0;
+/// The session description is an offer (RFC 3264).
+pub const MP_ROLE_OFFER: u32 = 1;
+/// The session description is an answer (RFC 3264).
+pub const MP_ROLE_ANSWER: u32 = 2;
+
+/// As the setting ice_candidate says (the default).
+pub const MP_ICE_AS_SET: u32 = 0;
+/// No relay candidate is inserted.
+pub const MP_ICE_NONE: u32 = 1;
+/// A relay candidate is inserted that is used when nothing else works.
+pub const MP_ICE_LOW_PRIORITY: u32 = 2;
+/// A relay candidate is inserted that is preferred to the phone's own.
+pub const MP_ICE_HIGH_PRIORITY: u32 = 3;
+
+/// The longest text an option takes, in bytes.
+const MAX_TEXT: usize = 1024;
+
+/// What a script says about one call, beyond what the message says. Where a
+/// verb takes options, NULL stands for none. Reusable. One thread at a time;
+/// may cross a fork.
+#[derive(Debug, Default)]
+pub struct MpOptions {
+    poison: Poison,
+    options: Options,
+}
+
+impl MpOptions {
+    pub(super) fn get(&self) -> &Options {
+        &self.options
+    }
+
+    /// The options, or `none` where C said NULL.
+    pub(super) fn or<'a>(options: Option<&'a MpOptions>, none: &'a Options) -> &'a Options {
+        options.map_or(none, MpOptions::get)
+    }
+}
+
+impl Handle for MpOptions {
+    fn poison(&self) -> &Poison {
+        &self.poison
+    }
+}
+
+fn bounded(text: &[u8], name: &str) -> Result<Vec<u8>> {
+    if text.len() > MAX_TEXT {
+        return Err(Error::limit(format!("{name} is longer than {MAX_TEXT} bytes")));
+    }
+    Ok(text.to_vec())
+}
+
+/// Makes options that leave everything to the library. The caller frees them
+/// with mp_options_free. Never NULL but after a panic.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_options_new() -> *mut MpOptions {
+    boundary!(value std::ptr::null_mut(); => {
+        Ok(Box::into_raw(Box::new(MpOptions::default())))
+    })
+}
+
+/// Says whether the session description is an offer or an answer (RFC 3264):
+/// one of MP_ROLE_*, else MP_ERR_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_role(options: *mut MpOptions, role: u32) -> MpStatus {
+    boundary!(report (); options: exclusive => {
+        options.options.role = match role {
+            MP_ROLE_AUTO => RoleOption::Auto,
+            MP_ROLE_OFFER => RoleOption::Offer,
+            MP_ROLE_ANSWER => RoleOption::Answer,
+            _ => return Err(Error::new(Status::Argument, "give one of MP_ROLE_*")),
+        };
+        Ok(Status::Ok)
+    })
+}
+
+/// Gives the phone's signalling address when the message came through another
+/// proxy; by default it is the message's source. Copied; the port does not
+/// matter. MP_ERR_ARGUMENT for an unknown family.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_signaling_address(
+    options: *mut MpOptions,
+    address: *const MpAddress,
+) -> MpStatus {
+    boundary!(report (); options: exclusive, address: input => {
+        options.options.signaling_ip = Some(address.to_socket("address")?.ip());
+        Ok(Status::Ok)
+    })
+}
+
+/// Names the relay wanted for a new call, a hint to the dispatcher. Empty for
+/// none. Copied; MP_ERR_LIMIT above 1024 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_media_relay(
+    options: *mut MpOptions,
+    relay: MpStr,
+) -> MpStatus {
+    boundary!(report (); options: exclusive, relay: text => {
+        options.options.media_relay = bounded(relay, "the relay")?;
+        Ok(Status::Ok)
+    })
+}
+
+/// Gives the server's dialog id, by which a media timeout can end the dialog.
+/// Empty for none. Copied; MP_ERR_LIMIT above 1024 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_dialog_id(options: *mut MpOptions, id: MpStr) -> MpStatus {
+    boundary!(report (); options: exclusive, id: text => {
+        options.options.dialog_id = bounded(id, "the dialog id")?;
+        Ok(Status::Ok)
+    })
+}
+
+/// Says whether streams that use ICE (RFC 8445, RFC 8839) get a relay
+/// candidate: one of MP_ICE_*, else MP_ERR_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_ice_candidate(
+    options: *mut MpOptions,
+    candidate: u32,
+) -> MpStatus {
+    boundary!(report (); options: exclusive => {
+        options.options.ice_candidate = match candidate {
+            MP_ICE_AS_SET => None,
+            MP_ICE_NONE => Some(IceCandidate::None),
+            MP_ICE_LOW_PRIORITY => Some(IceCandidate::LowPriority),
+            MP_ICE_HIGH_PRIORITY => Some(IceCandidate::HighPriority),
+            _ => return Err(Error::new(Status::Argument, "give one of MP_ICE_*")),
+        };
+        Ok(Status::Ok)
+    })
+}
+
+/// Forgets all options: they are as after mp_options_new.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_reset(options: *mut MpOptions) -> MpStatus {
+    boundary!(report (); options: exclusive => {
+        options.options = Options::default();
+        Ok(Status::Ok)
+    })
+}
+
+/// Frees options. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_free(options: *mut MpOptions) {
+    boundary!(free options)
+}

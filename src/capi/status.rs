@@ -1,0 +1,108 @@
+//! `mp_status`.
+
+use crate::capi::text::MpStr;
+use crate::error::Status;
+
+/// The outcome of a call. 0 is success, positive numbers are outcomes that are
+/// no errors, negative numbers are errors. Numbers are never changed and never
+/// reused; new ones may come, so treat an unknown negative number as an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(non_camel_case_types)]
+#[repr(i32)]
+pub enum MpStatus {
+    /// Done.
+    MP_OK = 0,
+    /// The message carries no session description: nothing to rewrite.
+    MP_NO_SDP = 1,
+    /// A non-blocking call waits for its relay.
+    MP_PENDING = 2,
+    /// A pointer that must not be NULL was NULL, or a text was NULL with a
+    /// length above 0.
+    MP_ERR_NULL = -1,
+    /// An argument is outside its range, or the handle is not ready for this
+    /// call.
+    MP_ERR_ARGUMENT = -2,
+    /// The message cannot be read; the text names header and reason.
+    MP_ERR_SYNTAX = -3,
+    /// A bound was exceeded: message 64 KiB, 512 headers, 64 streams, nesting
+    /// depth 8, or an option's length.
+    MP_ERR_LIMIT = -4,
+    /// The caller's buffer is too small; the needed length was written.
+    MP_ERR_BUFFER_TOO_SMALL = -5,
+    /// The worker was made in another process, before a fork.
+    MP_ERR_WRONG_PROCESS = -6,
+    /// The library panicked, which is a defect in it; the text says where.
+    /// Every handle given to the call is poisoned, except mp_engine and
+    /// mp_proxy.
+    MP_ERR_PANIC = -7,
+    /// An earlier panic poisoned this handle: free it and make a new one.
+    MP_ERR_POISONED = -8,
+    /// A setting has an unknown name or a bad value, or cannot be honoured.
+    MP_ERR_SETTING = -9,
+    /// No relay could be reached, or none is configured.
+    MP_ERR_NO_RELAY = -10,
+    /// A relay did not answer in time.
+    MP_ERR_RELAY_TIMEOUT = -11,
+    /// A relay refused the request, or its answer cannot be used.
+    MP_ERR_RELAY_ANSWER = -12,
+    /// The operating system refused: socket, memory, file.
+    MP_ERR_SYSTEM = -13,
+    /// The edits overlap, reach beyond the message or belong to another one.
+    MP_ERR_EDITS = -14,
+}
+
+impl From<Status> for MpStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Ok => MpStatus::MP_OK,
+            Status::NoSdp => MpStatus::MP_NO_SDP,
+            Status::Pending => MpStatus::MP_PENDING,
+            Status::Null => MpStatus::MP_ERR_NULL,
+            Status::Argument => MpStatus::MP_ERR_ARGUMENT,
+            Status::Syntax => MpStatus::MP_ERR_SYNTAX,
+            Status::Limit => MpStatus::MP_ERR_LIMIT,
+            Status::BufferTooSmall => MpStatus::MP_ERR_BUFFER_TOO_SMALL,
+            Status::WrongProcess => MpStatus::MP_ERR_WRONG_PROCESS,
+            Status::Panic => MpStatus::MP_ERR_PANIC,
+            Status::Poisoned => MpStatus::MP_ERR_POISONED,
+            Status::Setting => MpStatus::MP_ERR_SETTING,
+            Status::NoRelay => MpStatus::MP_ERR_NO_RELAY,
+            Status::RelayTimeout => MpStatus::MP_ERR_RELAY_TIMEOUT,
+            Status::RelayAnswer => MpStatus::MP_ERR_RELAY_ANSWER,
+            Status::System => MpStatus::MP_ERR_SYSTEM,
+            Status::Edits => MpStatus::MP_ERR_EDITS,
+        }
+    }
+}
+
+/// Every status with its name, for [`mp_status_name`].
+pub(super) const NAMES: [(Status, &str); 17] = [
+    (Status::Ok, "MP_OK"),
+    (Status::NoSdp, "MP_NO_SDP"),
+    (Status::Pending, "MP_PENDING"),
+    (Status::Null, "MP_ERR_NULL"),
+    (Status::Argument, "MP_ERR_ARGUMENT"),
+    (Status::Syntax, "MP_ERR_SYNTAX"),
+    (Status::Limit, "MP_ERR_LIMIT"),
+    (Status::BufferTooSmall, "MP_ERR_BUFFER_TOO_SMALL"),
+    (Status::WrongProcess, "MP_ERR_WRONG_PROCESS"),
+    (Status::Panic, "MP_ERR_PANIC"),
+    (Status::Poisoned, "MP_ERR_POISONED"),
+    (Status::Setting, "MP_ERR_SETTING"),
+    (Status::NoRelay, "MP_ERR_NO_RELAY"),
+    (Status::RelayTimeout, "MP_ERR_RELAY_TIMEOUT"),
+    (Status::RelayAnswer, "MP_ERR_RELAY_ANSWER"),
+    (Status::System, "MP_ERR_SYSTEM"),
+    (Status::Edits, "MP_ERR_EDITS"),
+];
+
+/// The name of a status as it stands in this header, for a log line: MP_OK,
+/// MP_ERR_NULL. Empty for a number that is no status. Static, never freed. Any
+/// thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_status_name(status: i32) -> MpStr {
+    boundary!(value MpStr::EMPTY; => {
+        let named = NAMES.iter().find(|(number, _)| *number as i32 == status);
+        Ok(named.map_or(MpStr::EMPTY, |(_, name)| MpStr::of(name.as_bytes())))
+    })
+}
