@@ -1,0 +1,150 @@
+//! How a proxy is set up.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::summary::SessionEnd;
+use crate::error::{Error, Result, Status};
+
+/// How a proxy is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The Unix socket it listens on for control.
+    pub socket: PathBuf,
+    /// The addresses media is received on and that go into descriptions: at
+    /// most one IPv4 and one IPv6 address.
+    pub addresses: Vec<IpAddr>,
+    /// First and last UDP port handed out.
+    pub ports: (u16, u16),
+    /// An answered session without media ends after this (90 s), counted from
+    /// the answer or the last packet.
+    pub idle_timeout: Duration,
+    /// An unanswered one after this (300 s).
+    pub unanswered_timeout: Duration,
+    /// One on hold after this (7,200 s).
+    pub hold_timeout: Duration,
+    /// After this much silence (3 s) an expected address may take over from
+    /// the learned one with a new port: a NAT has bound anew.
+    pub rebinding_timeout: Duration,
+    /// Whose packets are learned from.
+    pub learn_from: LearnFrom,
+    /// More sessions than this are refused (10,000).
+    pub max_sessions: usize,
+    /// Told about each session that ends, on the serving thread.
+    pub log: Option<Log>,
+}
+
+impl Config {
+    /// A configuration with the default timeouts and bounds.
+    pub fn new(socket: impl Into<PathBuf>, addresses: Vec<IpAddr>, ports: (u16, u16)) -> Self {
+        Config {
+            socket: socket.into(),
+            addresses,
+            ports,
+            idle_timeout: Duration::from_secs(90),
+            unanswered_timeout: Duration::from_secs(300),
+            hold_timeout: Duration::from_secs(7_200),
+            rebinding_timeout: Duration::from_secs(3),
+            learn_from: LearnFrom::Signaled,
+            max_sessions: 10_000,
+            log: None,
+        }
+    }
+
+    /// Whether a proxy can be made from this.
+    pub(super) fn validate(&self) -> Result<()> {
+        let bad = |text: String| Err(Error::new(Status::Setting, text));
+        if self.addresses.is_empty() {
+            return bad("proxy address: at least one IP address is needed".into());
+        }
+        for family in [IpAddr::is_ipv4, IpAddr::is_ipv6] {
+            if self.addresses.iter().filter(|ip| family(ip)).count() > 1 {
+                return bad("proxy address: at most one IPv4 and one IPv6 address".into());
+            }
+        }
+        if let Some(ip) = self.addresses.iter().find(|ip| ip.is_unspecified() || ip.is_multicast())
+        {
+            return bad(format!("proxy address {ip}: phones cannot send to it"));
+        }
+        let (first, last) = self.ports;
+        let even = first.checked_add(first % 2);
+        if first == 0 || even.is_none_or(|rtp| rtp >= last) {
+            return bad(format!("proxy ports {first}-{last}: no even port with its odd successor"));
+        }
+        Ok(())
+    }
+}
+
+/// Whose packets a side of a session is learned from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LearnFrom {
+    /// Only from the address the side's signalling came from and from the
+    /// address in its session description.
+    #[default]
+    Signaled,
+    /// From anybody, when none of those has sent within 500 ms of its
+    /// description; the first packet from one of those takes over. For sides
+    /// behind another SIP server that hides where they are. It lets a third
+    /// party that guesses a port in time take part in a call.
+    Any,
+}
+
+/// A function that is told about each session that ends. It runs on the
+/// serving thread: it must be quick.
+#[derive(Clone)]
+pub struct Log(Arc<dyn Fn(&SessionEnd) + Send + Sync>);
+
+impl Log {
+    /// Wraps a function.
+    pub fn new(function: impl Fn(&SessionEnd) + Send + Sync + 'static) -> Self {
+        Log(Arc::new(function))
+    }
+
+    pub(super) fn ended(&self, end: &SessionEnd) {
+        (self.0)(end)
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+impl PartialEq for Log {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Log {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(addresses: &[&str], ports: (u16, u16)) -> Result<()> {
+        let addresses = addresses.iter().filter_map(|ip| ip.parse().ok()).collect();
+        Config::new("/nowhere", addresses, ports).validate()
+    }
+
+    #[test]
+    fn one_address_of_each_family_is_fine() {
+        assert!(check(&["192.0.2.1", "2001:db8::1"], (35_000, 64_999)).is_ok());
+        assert!(check(&["192.0.2.1"], (4_000, 4_001)).is_ok());
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        assert!(check(&[], (35_000, 64_999)).is_err());
+        assert!(check(&["192.0.2.1", "192.0.2.2"], (35_000, 64_999)).is_err());
+        assert!(check(&["0.0.0.0"], (35_000, 64_999)).is_err());
+        assert!(check(&["192.0.2.1"], (4_000, 4_000)).is_err());
+        assert!(check(&["192.0.2.1"], (4_001, 4_002)).is_err());
+        assert!(check(&["192.0.2.1"], (0, 4_002)).is_err());
+        assert!(check(&["192.0.2.1"], (65_535, 65_535)).is_err());
+    }
+}

@@ -1,0 +1,303 @@
+//! The media sockets of all sessions, and the way of a packet through them.
+//!
+//! A channel is one stream: an RTP and an RTCP socket for each side. What
+//! comes in on a socket of one side goes out of its counterpart on the other,
+//! whatever it is: RTP, RTCP, UDPTL, STUN, DTLS.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use super::config::Config;
+use super::family::{Family, Side, Sides};
+use super::learning::{Change, Expectation, Learner, Millis, Rules};
+use super::ports::Ports;
+use super::session::{ChannelId, Media};
+use super::socket::Epoll;
+use super::summary::{PortSummary, SideSummary, Traffic};
+
+/// The largest datagram there is.
+const DATAGRAM: usize = 65_536;
+/// How many port pairs may turn out to be taken by other programs before the
+/// range counts as exhausted.
+const ATTEMPTS: usize = 128;
+/// Tokens of media sockets start here; the lower ones are the server's.
+pub(super) const FIRST_TOKEN: u64 = 1 << 32;
+
+/// One of our addresses and its ports.
+struct Local {
+    ip: IpAddr,
+    ports: Ports,
+}
+
+/// A media socket.
+struct Port {
+    socket: UdpSocket,
+    local: SocketAddr,
+    learner: Learner,
+    relayed: Traffic,
+    dropped: u64,
+}
+
+/// A stream: caller RTP, caller RTCP, callee RTP, callee RTCP.
+struct Channel {
+    ports: [Port; 4],
+    last_packet: Option<Millis>,
+}
+
+/// Packets, all in all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) open_ports: u64,
+    pub(super) received: u64,
+    pub(super) relayed: u64,
+    pub(super) dropped: u64,
+}
+
+/// All media sockets.
+pub(super) struct Forwarder<'a> {
+    epoll: &'a Epoll,
+    rules: Rules,
+    ipv4: Option<Local>,
+    ipv6: Option<Local>,
+    channels: Vec<Option<Channel>>,
+    free: Vec<u32>,
+    buffer: Vec<u8>,
+    counts: Counts,
+}
+
+impl<'a> Forwarder<'a> {
+    /// A forwarder without sockets. `random` spreads the first ports.
+    pub(super) fn new(config: &Config, epoll: &'a Epoll, random: u64) -> Self {
+        let local = |family| {
+            let ip = *config.addresses.iter().find(|ip| Family::of(**ip) == family)?;
+            let (first, last) = config.ports;
+            Some(Local { ip, ports: Ports::new(first, last, random) })
+        };
+        let rebinding =
+            Millis::try_from(config.rebinding_timeout.as_millis()).unwrap_or(Millis::MAX);
+        Forwarder {
+            epoll,
+            rules: Rules {
+                rebinding,
+                learn_from: config.learn_from,
+                loopback: config.addresses.iter().any(|ip| ip.is_loopback()),
+            },
+            ipv4: local(Family::V4),
+            ipv6: local(Family::V6),
+            channels: Vec::new(),
+            free: Vec::new(),
+            buffer: vec![0; DATAGRAM],
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Forwards one packet from the socket with this token. Sockets are
+    /// level-triggered: what is left makes it ready again, and all sockets
+    /// take turns.
+    pub(super) fn relay(&mut self, token: u64, now: Millis) {
+        let Some((channel, index)) = self.place(token) else { return };
+        let Some(Some(channel)) = self.channels.get_mut(channel) else { return };
+        let [a, b, c, d] = &mut channel.ports;
+        let (from, to) = match index {
+            0 => (a, c),
+            1 => (b, d),
+            2 => (c, a),
+            _ => (d, b),
+        };
+        let (length, source) = match from.socket.recv_from(&mut self.buffer) {
+            Ok(received) => received,
+            Err(_) => return,
+        };
+        self.counts.received += 1;
+        let own = |address: SocketAddr| {
+            let local = if address.is_ipv4() { &self.ipv4 } else { &self.ipv6 };
+            local.as_ref().is_some_and(|local| {
+                local.ip == address.ip() && local.ports.is_used(address.port())
+            })
+        };
+        // Packets between our own ports would go round for ever.
+        let relayed = !own(source) && from.learner.accept(source, &self.rules, now) && {
+            channel.last_packet = Some(now);
+            match (to.learner.target().filter(|target| !own(*target)), self.buffer.get(..length)) {
+                (Some(target), Some(packet)) => send(&to.socket, packet, target),
+                _ => false,
+            }
+        };
+        if relayed {
+            from.relayed.packets += 1;
+            from.relayed.bytes += length as u64;
+            self.counts.relayed += 1;
+        } else {
+            from.dropped += 1;
+            self.counts.dropped += 1;
+        }
+    }
+
+    fn place(&self, token: u64) -> Option<(usize, u64)> {
+        let token = token.checked_sub(FIRST_TOKEN)?;
+        Some((usize::try_from(token >> 2).ok()?, token & 3))
+    }
+
+    fn channel(&self, id: ChannelId) -> Option<&Channel> {
+        self.channels.get(usize::try_from(id.0).ok()?)?.as_ref()
+    }
+
+    fn channel_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.channels.get_mut(usize::try_from(id.0).ok()?)?.as_mut()
+    }
+
+    fn local(&mut self, family: Family) -> Option<&mut Local> {
+        match family {
+            Family::V4 => self.ipv4.as_mut(),
+            Family::V6 => self.ipv6.as_mut(),
+        }
+    }
+
+    /// Binds an RTP and an RTCP socket, passing over pairs that other
+    /// programs use.
+    fn open_pair(&mut self, family: Family) -> Option<(Port, Port)> {
+        let local = self.local(family)?;
+        for _ in 0..ATTEMPTS {
+            let port = local.ports.take()?;
+            let rtp = Port::bind(SocketAddr::new(local.ip, port));
+            let rtcp = Port::bind(SocketAddr::new(local.ip, port | 1));
+            match (rtp, rtcp) {
+                (Ok(rtp), Ok(rtcp)) => return Some((rtp, rtcp)),
+                (Err(error), _) | (_, Err(error)) => {
+                    local.ports.give(port);
+                    if error.kind() != ErrorKind::AddrInUse {
+                        return None;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn give(&mut self, port: &Port) {
+        if let Some(local) = self.local(Family::of(port.local.ip())) {
+            local.ports.give(port.local.port());
+        }
+    }
+
+    /// Puts a channel into a free place and watches its sockets.
+    fn install(&mut self, channel: Channel) -> Option<ChannelId> {
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                self.channels.push(None);
+                u32::try_from(self.channels.len() - 1).ok()?
+            }
+        };
+        let first = FIRST_TOKEN + (u64::from(id) << 2);
+        let watched = (first..)
+            .zip(&channel.ports)
+            .all(|(token, port)| self.epoll.add(&port.socket, token).is_ok());
+        let place = self.channels.get_mut(usize::try_from(id).ok()?)?;
+        *place = Some(channel);
+        self.counts.open_ports += 4;
+        if !watched {
+            self.close(ChannelId(id));
+            return None;
+        }
+        Some(ChannelId(id))
+    }
+}
+
+impl Port {
+    fn bind(local: SocketAddr) -> std::io::Result<Port> {
+        let socket = UdpSocket::bind(local)?;
+        socket.set_nonblocking(true)?;
+        let learner = Learner::new(local.is_ipv4());
+        Ok(Port { socket, local, learner, relayed: Traffic::default(), dropped: 0 })
+    }
+
+    fn summary(&self) -> PortSummary {
+        PortSummary {
+            local: self.local,
+            remote: self.learner.target(),
+            relayed: self.relayed,
+            dropped: self.dropped,
+        }
+    }
+}
+
+/// A full queue or an unreachable address loses the packet, as it would
+/// anywhere on the way.
+fn send(socket: &UdpSocket, packet: &[u8], target: SocketAddr) -> bool {
+    loop {
+        match socket.send_to(packet, target) {
+            Ok(_) => return true,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+impl Media for Forwarder<'_> {
+    fn relay_address(&self, family: Family) -> Option<IpAddr> {
+        let local = match family {
+            Family::V4 => &self.ipv4,
+            Family::V6 => &self.ipv6,
+        };
+        local.as_ref().map(|local| local.ip)
+    }
+
+    fn open(&mut self, families: Sides<Family>) -> Option<ChannelId> {
+        let (a, b) = self.open_pair(families.caller)?;
+        let Some((c, d)) = self.open_pair(families.callee) else {
+            self.give(&a);
+            return None;
+        };
+        self.install(Channel { ports: [a, b, c, d], last_packet: None })
+    }
+
+    fn close(&mut self, id: ChannelId) {
+        let place = usize::try_from(id.0).ok().and_then(|index| self.channels.get_mut(index));
+        let Some(channel) = place.and_then(Option::take) else { return };
+        let [caller, _, callee, _] = &channel.ports;
+        self.give(caller);
+        self.give(callee);
+        self.free.push(id.0);
+        self.counts.open_ports -= 4;
+    }
+
+    fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr> {
+        let [caller, _, callee, _] = &self.channel(id)?.ports;
+        Some(if side == Side::Caller { caller.local } else { callee.local })
+    }
+
+    fn expect(
+        &mut self,
+        id: ChannelId,
+        side: Side,
+        expectation: Expectation,
+        change: Change,
+        now: Millis,
+    ) {
+        let rules = self.rules;
+        let Some(channel) = self.channel_mut(id) else { return };
+        let [a, b, c, d] = &mut channel.ports;
+        let (rtp, rtcp) = if side == Side::Caller { (a, b) } else { (c, d) };
+        rtp.learner.expect(expectation, change, &rules, now);
+        // No port after the last one: a target with port 0 is none.
+        let port = expectation.port.checked_add(1).unwrap_or(0);
+        rtcp.learner.expect(Expectation { port, ..expectation }, change, &rules, now);
+    }
+
+    fn last_packet(&self, id: ChannelId) -> Option<Millis> {
+        self.channel(id)?.last_packet
+    }
+
+    fn summary(&self, id: ChannelId) -> Option<Sides<SideSummary>> {
+        let [a, b, c, d] = &self.channel(id)?.ports;
+        Some(Sides {
+            caller: SideSummary { rtp: a.summary(), rtcp: b.summary() },
+            callee: SideSummary { rtp: c.summary(), rtcp: d.summary() },
+        })
+    }
+}

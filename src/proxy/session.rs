@@ -1,0 +1,581 @@
+//! One session: two parties, its streams, and what offers and answers do to
+//! them (RFC 3264). Pure: sockets are behind [`Media`], time is passed in.
+//!
+//! Nobody tells the proxy which message is an offer. The first message of a
+//! CSeq is; what the other party sends under the same CSeq answers it, also
+//! when the offer came in a reply.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::control::{Item, Kind, Update};
+use super::family::{Family, Side, Sides};
+use super::learning::{Change, Expectation, Millis};
+use super::summary::SideSummary;
+
+/// How long the ports an answered re-offer replaced stay open: what is still
+/// on its way to them arrives.
+const LINGER: Millis = 2_000;
+
+/// Names the four sockets of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ChannelId(pub(super) u32);
+
+/// The sockets behind sessions.
+pub(super) trait Media {
+    /// The proxy's address of a family.
+    fn relay_address(&self, family: Family) -> Option<IpAddr>;
+    /// Opens the ports of a stream; `None` when there are no more.
+    fn open(&mut self, families: Sides<Family>) -> Option<ChannelId>;
+    fn close(&mut self, id: ChannelId);
+    /// The address and RTP port a side sends to.
+    fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr>;
+    /// Tells what signalling says about a side.
+    fn expect(
+        &mut self,
+        id: ChannelId,
+        side: Side,
+        expectation: Expectation,
+        change: Change,
+        now: Millis,
+    );
+    /// When a packet was accepted last, from either side.
+    fn last_packet(&self, id: ChannelId) -> Option<Millis>;
+    fn summary(&self, id: ChannelId) -> Option<Sides<SideSummary>>;
+}
+
+/// An address and, for each stream of the message, a port or 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) address: IpAddr,
+    pub(super) ports: Vec<u16>,
+}
+
+/// What a party said about a stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Description {
+    expectation: Option<Expectation>,
+    held: bool,
+}
+
+/// A stream with its ports.
+#[derive(Clone, Debug)]
+struct Stream {
+    media: Arc<[u8]>,
+    channel: ChannelId,
+    sides: Sides<Description>,
+}
+
+/// An m= line: its stream, and the one a re-offer has replaced, which goes on
+/// until that offer is answered (it may be refused).
+#[derive(Debug, Default)]
+struct Slot {
+    current: Option<Stream>,
+    previous: Option<Stream>,
+    previous_until: Option<Millis>,
+}
+
+/// The CSeq numbers of one direction: the first that was seen, and the last.
+#[derive(Clone, Copy, Debug)]
+struct Sequence {
+    first: u32,
+    last: u32,
+}
+
+#[derive(Debug, Default)]
+struct Party {
+    tag: Box<[u8]>,
+    family: Option<Family>,
+    sequence: Option<Sequence>,
+}
+
+/// The offer in force.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    /// Whose request it belongs to: whose CSeq counts.
+    direction: Side,
+    offerer: Side,
+    /// It came in a provisional reply: its answer comes before the call is
+    /// answered.
+    early: bool,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Unanswered,
+    Answered,
+    Held,
+}
+
+/// A session.
+#[derive(Debug)]
+pub(super) struct Session {
+    parties: Sides<Party>,
+    offer: Offer,
+    slots: Vec<Slot>,
+    answered: bool,
+    /// A final answer to the offer in force has come.
+    settled: bool,
+    made: Millis,
+    /// The last offer or answer that was new.
+    changed: Millis,
+}
+
+/// What a message is to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Offer,
+    /// The offer in force once more, perhaps from another branch.
+    OfferAgain,
+    Answer,
+    /// Overtaken by a later offer.
+    Stale,
+    Unknown,
+}
+
+/// A message, seen from the session.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'a> {
+    update: &'a Update<'a>,
+    sender: Side,
+    direction: Side,
+    now: Millis,
+}
+
+impl<'a> Message<'a> {
+    /// `direction` is the side the From tag belongs to.
+    pub(super) fn new(update: &'a Update<'a>, direction: Side, now: Millis) -> Self {
+        let sender = match update.kind {
+            Kind::Request => direction,
+            Kind::Reply => direction.other(),
+        };
+        Message { update, sender, direction, now }
+    }
+
+    fn receiver(&self) -> Side {
+        self.sender.other()
+    }
+
+    /// A provisional reply: answers may follow from other branches.
+    fn is_early(&self) -> bool {
+        self.update.kind == Kind::Reply && self.update.to_tag.is_empty()
+    }
+
+    fn sender_tag(&self) -> &'a [u8] {
+        match self.update.kind {
+            Kind::Request => self.update.from_tag,
+            Kind::Reply if self.update.to_tag.is_empty() => self.update.early_tag,
+            Kind::Reply => self.update.to_tag,
+        }
+    }
+
+    fn family(&self) -> Option<Family> {
+        let items = self.update.media.as_deref().unwrap_or_default();
+        let address = |item: &Item| item.address.filter(|ip| !ip.is_unspecified());
+        items.iter().find_map(address).map(Family::of)
+    }
+}
+
+impl Session {
+    /// An empty session, to be filled by [`Session::update`] with its first
+    /// message, whose From tag is the caller's.
+    pub(super) fn new(now: Millis) -> Self {
+        Session {
+            parties: Sides::default(),
+            offer: Offer { direction: Side::Caller, offerer: Side::Caller, early: false },
+            slots: Vec::new(),
+            answered: false,
+            settled: false,
+            made: now,
+            changed: now,
+        }
+    }
+
+    /// Takes a message; `None` is answered with `error` and has changed
+    /// nothing.
+    pub(super) fn update(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+        match self.meaning(&message) {
+            Meaning::Offer => self.take_offer(message, media),
+            Meaning::OfferAgain => self.describe_all(message, media),
+            Meaning::Answer => self.take_answer(message, media),
+            Meaning::Stale => self.recall(message, media),
+            Meaning::Unknown => None,
+        }
+    }
+
+    fn meaning(&self, message: &Message) -> Meaning {
+        let cseq = message.update.cseq;
+        let Some(known) = self.parties.get(message.direction).sequence else {
+            return Meaning::Offer;
+        };
+        if cseq > known.last {
+            Meaning::Offer
+        } else if cseq < known.first {
+            Meaning::Unknown
+        } else if cseq < known.last || self.offer.direction != message.direction {
+            Meaning::Stale
+        } else if message.sender == self.offer.offerer {
+            Meaning::OfferAgain
+        } else {
+            Meaning::Answer
+        }
+    }
+
+    fn take_offer(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+        let items = message.update.media.as_deref()?;
+        let families = self.families(&message, media)?;
+        let address = media.relay_address(*families.get(message.receiver()))?;
+        let mut chosen = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let kept = self.slots.get(index).and_then(|slot| {
+                let fits = |stream: &&Stream| stream.fits(&message, item, families, media);
+                slot.current.as_ref().filter(fits).or(slot.previous.as_ref().filter(fits))
+            });
+            let stream = match kept {
+                _ if item.port == 0 => None,
+                Some(kept) => Some(kept.clone()),
+                None => match media.open(families) {
+                    Some(channel) => {
+                        let before = self.slots.get(index).and_then(|slot| slot.current.as_ref());
+                        Some(Stream::new(channel, before, &message, item, media))
+                    }
+                    None => {
+                        self.close_unlisted(&chosen, media);
+                        return None;
+                    }
+                },
+            };
+            chosen.push(stream);
+        }
+        self.note_sender(&message, Some(families));
+        self.note_sequence(&message);
+        let answered = self.settled;
+        self.settled = false;
+        self.changed = message.now;
+        for slot in self.slots.drain(chosen.len().min(self.slots.len())..) {
+            slot.close(media);
+        }
+        self.slots.resize_with(chosen.len(), Slot::default);
+        for (slot, stream) in self.slots.iter_mut().zip(chosen) {
+            slot.replace(stream, answered, media);
+        }
+        let ports = self.describe(&message, false, media);
+        Some(Answer { address, ports })
+    }
+
+    fn take_answer(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+        let early = message.is_early();
+        let tag = message.sender_tag();
+        let known = &*self.parties.get(message.sender).tag;
+        if early && self.settled && (tag.is_empty() || tag != known) {
+            // Another branch still rings; the call has found its party.
+            return self.standing(&message, media);
+        }
+        let answer = self.describe_all(message, media)?;
+        if !early {
+            if !self.settled {
+                self.changed = message.now;
+                self.settled = true;
+                for slot in &mut self.slots {
+                    slot.previous_until = slot.previous.as_ref().map(|_| message.now + LINGER);
+                }
+            }
+            self.answered |= !self.offer.early;
+            let reject = message.update.media.as_deref();
+            for (index, slot) in self.slots.iter_mut().enumerate() {
+                let refused =
+                    reject.is_some_and(|items| items.get(index).is_none_or(|item| item.port == 0));
+                if refused {
+                    slot.current.take().into_iter().for_each(|stream| media.close(stream.channel));
+                }
+            }
+        }
+        Some(answer)
+    }
+
+    /// Takes the descriptions of a message for the streams there are.
+    fn describe_all(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+        let branch = self.note_sender(&message, None);
+        if message.update.media.is_none() {
+            return self.standing(&message, media);
+        }
+        let ports = self.describe(&message, branch, media);
+        Some(Answer { address: self.answer_address(&message, media)?, ports })
+    }
+
+    /// The ports as they are.
+    fn standing(&self, message: &Message, media: &dyn Media) -> Option<Answer> {
+        let ports = self.slots.iter().map(|slot| slot.port(message.receiver(), media)).collect();
+        Some(Answer { address: self.answer_address(message, media)?, ports })
+    }
+
+    /// Answers a message that comes too late: nothing changes; the streams
+    /// that are still as it says have their ports.
+    fn recall(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+        if message.update.kind == Kind::Reply && !message.is_early() {
+            self.answered = true;
+        }
+        let Some(items) = message.update.media.as_deref() else {
+            return self.standing(&message, media);
+        };
+        let as_said = |(index, item): (usize, &Item)| {
+            let slot = self.slots.get(index)?;
+            let side = slot.current.as_ref()?.sides.get(message.sender);
+            side.expectation?.agrees(item).then(|| slot.port(message.receiver(), media))
+        };
+        let ports = items.iter().enumerate().map(|item| as_said(item).unwrap_or(0)).collect();
+        Some(Answer { address: self.answer_address(&message, media)?, ports })
+    }
+
+    /// Describes the sender's side of each stream that it wants, and gives
+    /// the ports of the other side.
+    fn describe(&mut self, message: &Message, branch: bool, media: &mut dyn Media) -> Vec<u16> {
+        let items = message.update.media.as_deref().unwrap_or_default();
+        let mut ports = Vec::with_capacity(self.slots.len());
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let item = items.get(index).filter(|item| item.port != 0);
+            let port = match (item, &mut slot.current) {
+                (Some(item), Some(stream)) => {
+                    stream.describe(message, item, branch, media);
+                    slot.port(message.receiver(), media)
+                }
+                _ => 0,
+            };
+            ports.push(port);
+        }
+        ports
+    }
+
+    /// The families of both sides' ports for an offer. What a phone uses is
+    /// known from its own descriptions; of one that has sent none, the
+    /// offer's family is assumed.
+    fn families(&self, message: &Message, media: &dyn Media) -> Option<Sides<Family>> {
+        let known = |side: Side| self.parties.get(side).family;
+        let sender = message.family().or(known(message.sender));
+        let wanted = message.update.receiver_family;
+        let receiver = wanted.or(known(message.receiver())).or(sender);
+        let available = |family: Option<Family>| {
+            let choices = [family, Some(Family::V4), Some(Family::V6)];
+            choices.into_iter().flatten().find(|family| media.relay_address(*family).is_some())
+        };
+        let mut families = Sides { caller: Family::V4, callee: Family::V4 };
+        *families.get_mut(message.sender) = available(sender)?;
+        *families.get_mut(message.receiver()) = available(receiver)?;
+        Some(families)
+    }
+
+    fn answer_address(&self, message: &Message, media: &dyn Media) -> Option<IpAddr> {
+        let receiver = message.receiver();
+        let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref());
+        let local = streams.find_map(|stream| media.local(stream.channel, receiver));
+        let family = self.parties.get(receiver).family.unwrap_or(Family::V4);
+        local
+            .map(|local| local.ip())
+            .or_else(|| media.relay_address(family))
+            .or_else(|| media.relay_address(Family::V4))
+            .or_else(|| media.relay_address(Family::V6))
+    }
+
+    /// Remembers the sender's tag and family. True when another branch
+    /// speaks than before.
+    fn note_sender(&mut self, message: &Message, wanted: Option<Sides<Family>>) -> bool {
+        if wanted.is_some() && message.update.receiver_family.is_some() {
+            self.parties.get_mut(message.receiver()).family = message.update.receiver_family;
+        }
+        let tag = message.sender_tag();
+        let party = self.parties.get_mut(message.sender);
+        party.family = message.family().or(party.family);
+        let other = !tag.is_empty() && *party.tag != *tag;
+        let branch = other && !party.tag.is_empty();
+        if other {
+            party.tag = tag.into();
+        }
+        branch
+    }
+
+    fn note_sequence(&mut self, message: &Message) {
+        let last = message.update.cseq;
+        let sequence = &mut self.parties.get_mut(message.direction).sequence;
+        let first = sequence.map_or(last, |known| known.first);
+        *sequence = Some(Sequence { first, last });
+        let early = message.is_early();
+        self.offer = Offer { direction: message.direction, offerer: message.sender, early };
+    }
+
+    /// Closes the channels among `streams` that no slot has.
+    fn close_unlisted(&self, streams: &[Option<Stream>], media: &mut dyn Media) {
+        for stream in streams.iter().flatten() {
+            let listed = self.streams().any(|known| known.channel == stream.channel);
+            if !listed {
+                media.close(stream.channel);
+            }
+        }
+    }
+
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
+        self.slots.iter().flat_map(|slot| slot.current.iter().chain(slot.previous.iter()))
+    }
+
+    /// Closes what a re-offer has replaced when its time is over.
+    pub(super) fn close_replaced(&mut self, media: &mut dyn Media, now: Millis) {
+        for slot in &mut self.slots {
+            if slot.previous_until.is_some_and(|until| now >= until) {
+                slot.previous_until = None;
+                slot.previous.take().into_iter().for_each(|old| media.close(old.channel));
+            }
+        }
+    }
+
+    /// Closes all ports.
+    pub(super) fn close(&mut self, media: &mut dyn Media) {
+        for slot in self.slots.drain(..) {
+            slot.close(media);
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref()).peekable();
+        let held = streams.peek().is_some() && streams.all(Stream::is_held);
+        match (self.answered, held) {
+            (false, _) => Phase::Unanswered,
+            (true, false) => Phase::Answered,
+            (true, true) => Phase::Held,
+        }
+    }
+
+    /// Since when nothing has happened: no offer, no answer, no packet.
+    pub(super) fn quiet_since(&self, media: &dyn Media) -> Millis {
+        let packets = self.streams().filter_map(|stream| media.last_packet(stream.channel));
+        packets.fold(self.changed, Millis::max)
+    }
+
+    pub(super) fn made(&self) -> Millis {
+        self.made
+    }
+
+    /// The media type and channel of each relayed stream.
+    pub(super) fn channels(&self) -> impl Iterator<Item = (&[u8], ChannelId)> {
+        let current = self.slots.iter().filter_map(|slot| slot.current.as_ref());
+        current.map(|stream| (&*stream.media, stream.channel))
+    }
+}
+
+impl Slot {
+    /// Puts the stream of a new offer in place. The one before stays beside
+    /// it if it was agreed upon.
+    fn replace(&mut self, stream: Option<Stream>, answered: bool, media: &mut dyn Media) {
+        let same = |a: &Option<Stream>, b: &Option<Stream>| {
+            a.as_ref().map(|stream| stream.channel) == b.as_ref().map(|stream| stream.channel)
+        };
+        if same(&self.current, &stream) {
+            return;
+        }
+        let restored = stream.is_some() && same(&self.previous, &stream);
+        let before = self.current.take();
+        let surplus = match (restored, answered || self.previous.is_none()) {
+            (true, _) => {
+                self.previous = None;
+                before
+            }
+            (false, true) => std::mem::replace(&mut self.previous, before),
+            (false, false) => before,
+        };
+        self.previous_until = None;
+        self.current = stream;
+        surplus.into_iter().for_each(|old| media.close(old.channel));
+    }
+
+    fn port(&self, side: Side, media: &dyn Media) -> u16 {
+        let local = self.current.as_ref().and_then(|stream| media.local(stream.channel, side));
+        local.map_or(0, |local| local.port())
+    }
+
+    fn close(self, media: &mut dyn Media) {
+        self.current
+            .into_iter()
+            .chain(self.previous)
+            .for_each(|stream| media.close(stream.channel));
+    }
+}
+
+impl Stream {
+    /// A new stream. Until it says otherwise, the receiver of the offer is
+    /// believed to stay where it was in the stream before.
+    fn new(
+        channel: ChannelId,
+        before: Option<&Stream>,
+        message: &Message,
+        item: &Item,
+        media: &mut dyn Media,
+    ) -> Self {
+        let mut sides = Sides::<Description>::default();
+        let receiver = message.receiver();
+        if let Some(before) = before {
+            let known = *before.sides.get(receiver);
+            *sides.get_mut(receiver) = known;
+            if let Some(expectation) = known.expectation {
+                media.expect(channel, receiver, expectation, Change::Replace, message.now);
+            }
+        }
+        Stream { media: item.media.into(), channel, sides }
+    }
+
+    /// Whether an offer leaves this stream's ports as they are.
+    fn fits(
+        &self,
+        message: &Message,
+        item: &Item,
+        families: Sides<Family>,
+        media: &dyn Media,
+    ) -> bool {
+        let family = |side: Side| media.local(self.channel, side).map(|at| Family::of(at.ip()));
+        let receiver = message.receiver();
+        let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
+        let same = match self.sides.get(message.sender).expectation {
+            Some(known) => {
+                unspecified
+                    || known.agrees(item)
+                        && family(message.sender) == Some(*families.get(message.sender))
+            }
+            None => true,
+        };
+        *self.media == *item.media && same && family(receiver) == Some(*families.get(receiver))
+    }
+
+    fn describe(&mut self, message: &Message, item: &Item, branch: bool, media: &mut dyn Media) {
+        let side = self.sides.get_mut(message.sender);
+        let before = side.expectation;
+        let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
+        let expectation = match (before, unspecified) {
+            (Some(before), true) => before,
+            _ => Expectation {
+                signaling: message.update.signaling,
+                described: item.address.filter(|ip| !ip.is_unspecified()),
+                port: item.port,
+                asymmetric: item.asymmetric,
+            },
+        };
+        let change = match before {
+            Some(_) if branch => Change::Branch,
+            Some(before) if before == expectation && side.held == item.held => Change::Refresh,
+            Some(before) if before == expectation => Change::Reopen,
+            _ => Change::Replace,
+        };
+        side.expectation = Some(expectation);
+        side.held = item.held;
+        media.expect(self.channel, message.sender, expectation, change, message.now);
+    }
+
+    fn is_held(&self) -> bool {
+        self.sides.caller.held || self.sides.callee.held
+    }
+}
+
+impl Expectation {
+    /// Whether a description says the same. A side that has given no address
+    /// yet may give any.
+    fn agrees(&self, item: &Item) -> bool {
+        self.described.is_none() || (self.described == item.address && self.port == item.port)
+    }
+}

@@ -1,0 +1,143 @@
+//! What a proxy tells about itself: counters, live sessions, ended sessions.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a proxy has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Live sessions.
+    pub sessions: u64,
+    /// Sessions ever made.
+    pub sessions_total: u64,
+    /// UDP sockets open for media.
+    pub open_ports: u64,
+    /// Packets received on media ports.
+    pub received: u64,
+    /// Packets forwarded.
+    pub relayed: u64,
+    /// Packets dropped: from strangers, or before the other side is known.
+    pub dropped: u64,
+}
+
+/// The counters behind [`Statistics`]: written by the serving thread, read by
+/// any.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) sessions: AtomicU64,
+    pub(super) sessions_total: AtomicU64,
+    pub(super) open_ports: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) relayed: AtomicU64,
+    pub(super) dropped: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> Statistics {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Statistics {
+            sessions: load(&self.sessions),
+            sessions_total: load(&self.sessions_total),
+            open_ports: load(&self.open_ports),
+            received: load(&self.received),
+            relayed: load(&self.relayed),
+            dropped: load(&self.dropped),
+        }
+    }
+
+    /// Publishes what the serving thread has counted for itself.
+    pub(super) fn publish(&self, now: &Statistics) {
+        let store = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
+        store(&self.sessions, now.sessions);
+        store(&self.sessions_total, now.sessions_total);
+        store(&self.open_ports, now.open_ports);
+        store(&self.received, now.received);
+        store(&self.relayed, now.relayed);
+        store(&self.dropped, now.dropped);
+    }
+}
+
+/// A live session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSummary {
+    /// The Call-ID.
+    pub call_id: Vec<u8>,
+    /// The tag of the caller: the party whose request made the session.
+    pub from_tag: Vec<u8>,
+    /// Whether an answer has come.
+    pub answered: bool,
+    /// Whether every stream is on hold.
+    pub on_hold: bool,
+    /// How long ago it was made.
+    pub age: Duration,
+    /// Its relayed streams.
+    pub streams: Vec<StreamSummary>,
+}
+
+/// A relayed stream of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSummary {
+    /// The media type: `audio`, `video`, ...
+    pub media: String,
+    /// What concerns the caller: the ports it sends to.
+    pub caller: SideSummary,
+    /// The same for the callee.
+    pub callee: SideSummary,
+}
+
+/// One side of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SideSummary {
+    /// RTP.
+    pub rtp: PortSummary,
+    /// RTCP.
+    pub rtcp: PortSummary,
+}
+
+/// One port of the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortSummary {
+    /// The proxy's own address and port.
+    pub local: SocketAddr,
+    /// Where packets toward this side go: the learned address, or a guess
+    /// from the description, or nowhere yet.
+    pub remote: Option<SocketAddr>,
+    /// Packets and bytes that came from this side and went to the other.
+    pub relayed: Traffic,
+    /// Packets that came to this port and went nowhere.
+    pub dropped: u64,
+}
+
+/// An amount of traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams.
+    pub packets: u64,
+    /// Bytes of their payload.
+    pub bytes: u64,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The SIP server said so.
+    Removed,
+    /// No media for the idle timeout.
+    Idle,
+    /// No answer for the unanswered timeout.
+    Unanswered,
+    /// Still on hold after the hold timeout.
+    Hold,
+    /// The proxy was stopped.
+    Stopped,
+}
+
+/// A session that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionEnd {
+    /// Why.
+    pub reason: EndReason,
+    /// What it was in the end.
+    pub session: SessionSummary,
+}
