@@ -325,14 +325,14 @@ impl Settings {
                 "proxy_address is not set; give the public address media is received on",
             ));
         }
-        Ok(crate::proxy::Config {
-            socket: self.proxy_socket(),
-            addresses: self.proxy_addresses.clone(),
-            ports: self.proxy_ports.unwrap_or((35_000, 64_999)),
-            idle_timeout: self.proxy_idle_timeout.unwrap_or(Duration::from_secs(90)),
-            unanswered_timeout: self.proxy_unanswered_timeout.unwrap_or(Duration::from_secs(300)),
-            hold_timeout: self.proxy_hold_timeout.unwrap_or(Duration::from_secs(7_200)),
-        })
+        let ports = self.proxy_ports.unwrap_or((35_000, 64_999));
+        let mut config =
+            crate::proxy::Config::new(self.proxy_socket(), self.proxy_addresses.clone(), ports);
+        config.idle_timeout = self.proxy_idle_timeout.unwrap_or(config.idle_timeout);
+        config.unanswered_timeout =
+            self.proxy_unanswered_timeout.unwrap_or(config.unanswered_timeout);
+        config.hold_timeout = self.proxy_hold_timeout.unwrap_or(config.hold_timeout);
+        Ok(config)
     }
 }
 
