@@ -101,11 +101,6 @@ impl AgentList {
         Ok(Self::compile(path, &text, complain))
     }
 
-    /// True when it matches nothing.
-    pub fn is_empty(&self) -> bool {
-        self.set.is_empty()
-    }
-
     /// True when a User-Agent (or Server) value matches a line.
     pub fn matches(&self, agent: &[u8]) -> bool {
         self.set.is_match(agent)
