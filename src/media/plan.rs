@@ -2,14 +2,17 @@
 //! before the relay is asked. A plan owns offsets only; it borrows nothing, so
 //! it can wait for the relay without holding the message.
 
-use std::net::{IpAddr, SocketAddr};
+mod fill;
 
-use crate::edit::Edits;
-use crate::error::Result;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::error::{Error, Result, Status};
 use crate::media::Role;
 use crate::options::IceCandidate;
-use crate::relay::Answer;
-use crate::sdp::{Direction, Session};
+use crate::sdp::address::words;
+use crate::sdp::session::MAX_STREAMS;
+use crate::sdp::{Connection, Direction, Media, Session};
 use crate::sip::Message;
 
 /// One stream as the relay is told of it: m= lines of a relayable transport,
@@ -18,11 +21,13 @@ use crate::sip::Message;
 pub struct Stream {
     /// `audio`, `video`, ...
     pub kind: Vec<u8>,
-    /// The address as written in the c= line that holds.
+    /// The address as written in the c= line that holds; `0.0.0.0` where none
+    /// does, which only a stream that is off may have.
     pub address: Vec<u8>,
     /// The same, if it is a literal address.
     pub ip: Option<IpAddr>,
-    /// The port; 0 when the stream is off.
+    /// The port; 0 when the stream is off, or goes to a group address, which
+    /// no relay can serve.
     pub port: u16,
     /// The direction.
     pub direction: Direction,
@@ -51,27 +56,406 @@ pub struct Rules<'r> {
 pub struct Plan {
     /// The streams the relay is asked for. Empty: nothing to ask, no edits.
     pub streams: Vec<Stream>,
+    /// One for each of `streams`.
+    places: Vec<Place>,
+    /// Every edit that may come of this.
+    pieces: Vec<Piece>,
+    /// An answer, not an offer.
+    answer: bool,
+    ice: IceCandidate,
+    /// The whole description.
+    description: Spot,
+    /// The message's line end.
+    line_end: &'static [u8],
+    /// The session-level c= line, for streams that must keep it.
+    old_line: Vec<u8>,
 }
 
-impl Plan {
-    /// Turns the relay's answer into edits of the verb `RewriteSdp`, all or
-    /// none. Fewer ports than streams, or port 0 for a stream that is on: an
-    /// error for an offer; for an answer those streams keep what they have and
-    /// `complain` is told. The answer's whole body, where a relay returns one,
-    /// replaces the body by one edit.
-    pub fn fill(
+/// A piece of the raw message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Spot {
+    offset: usize,
+    len: usize,
+}
+
+/// What becomes of one of the relay's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    fate: Fate,
+    /// Which m= line of the description it is, from 1.
+    number: usize,
+    /// It has no c= of its own.
+    uses_session_address: bool,
+    /// Bundled with this earlier stream (an index of `Plan::streams`), on
+    /// whose port it sits.
+    leader: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// To be relayed.
+    Relay,
+    /// Port 0.
+    Off,
+    /// Already at the relay.
+    Spiral,
+    /// Not on an address a relay could stand in for.
+    Unreachable,
+}
+
+/// One edit that may come: where, on which condition, what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    spot: Spot,
+    when: When,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// This stream is relayed.
+    Relayed(usize),
+    /// The session-level address changes.
+    SessionMoves,
+    /// It changes, and this stream was refused by the relay's answer.
+    Refused(usize),
+    /// A stream is relayed.
+    Any,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// The stream's relay port.
+    Port,
+    /// Address type and address of the relay.
+    Address {
+        /// The old address type is IP6.
+        ipv6: bool,
+        /// The length of a `/ttl` or `/count` behind the address. It means
+        /// something else, or nothing, in the other family.
+        suffix: usize,
+    },
+    /// The relay's RTCP port.
+    RtcpPort {
+        /// It was the RTP port itself, and stays that.
+        same_as_rtp: bool,
+    },
+    /// Relay candidates.
+    Candidates {
+        /// For RTCP too.
+        component_2: bool,
+    },
+    /// The session's old c= line.
+    OldAddress {
+        /// The line before it has no line end.
+        after_open_line: bool,
+    },
+    /// a=nortpproxy:yes
+    LoopMarker {
+        /// The line before it has no line end.
+        after_open_line: bool,
+    },
+}
+
+/// Plans the rewrite of `session`, which lies in `message`. An empty plan when
+/// nothing is to be relayed: no stream of a relayable transport, a loop marker
+/// that is honoured, or every stream that is on is already at the relay.
+/// `Status::Syntax` when a stream that is on has no c= line at all.
+///
+/// A stream on a group address stays as it is (RFC 8866 5.7: everybody sends
+/// there), as does one whose network type is not IN; the relay is told that
+/// they are off, so that the numbers of the others hold in the answer too.
+pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
+    if rules.loop_marker && session.loop_marker {
+        return Ok(Plan::default());
+    }
+    let mut planner = Planner {
+        message,
+        session,
+        rules,
+        ice: rules.ice_candidate != IceCandidate::None
+            && !session.media.iter().any(|media| media.ice.remote_candidates),
+        groups: bundle_groups(session),
+        plan: Plan {
+            answer: rules.role == Role::Answer,
+            ice: rules.ice_candidate,
+            description: spot(message, session.text)?,
+            line_end: message.line_end(),
+            ..Plan::default()
+        },
+        media: Vec::with_capacity(session.media.len()),
+    };
+    for (index, media) in session.media.iter().enumerate() {
+        if media.relayable() {
+            planner.list(index, media)?;
+        }
+    }
+    if !planner.worth_asking() {
+        return Ok(Plan::default());
+    }
+    planner.session_level()?;
+    planner.stream_level()?;
+    planner.last_line();
+    Ok(planner.plan)
+}
+
+struct Planner<'p, 'a> {
+    message: &'p Message<'a>,
+    session: &'p Session<'a>,
+    rules: &'p Rules<'p>,
+    /// Relay candidates may be inserted.
+    ice: bool,
+    /// For each m= line, the BUNDLE groups it is in.
+    groups: Vec<u64>,
+    plan: Plan,
+    /// Of each listed stream, which m= line it is, from 0.
+    media: Vec<usize>,
+}
+
+impl<'a> Planner<'_, 'a> {
+    /// Takes a stream into the relay's list.
+    fn list(&mut self, index: usize, media: &Media<'a>) -> Result<()> {
+        let connection = self.session.connection_of(media);
+        let fate = self.fate(index, media, connection)?;
+        let leader = match fate {
+            Fate::Relay => self.leader(index, media, connection),
+            _ => None,
+        };
+        let credentials = media.ice.credentials || self.session.ice_credentials;
+        self.media.push(index);
+        self.plan.streams.push(Stream {
+            kind: media.kind.to_vec(),
+            address: connection.map_or(&b"0.0.0.0"[..], |found| found.address).to_vec(),
+            ip: connection.map_or(Some(Ipv4Addr::UNSPECIFIED.into()), |found| found.host.ip()),
+            port: if fate == Fate::Unreachable { 0 } else { media.port },
+            direction: self.session.direction_of(media),
+            ice: fate == Fate::Relay
+                && self.ice
+                && credentials
+                && media.ice.first_candidate.is_some(),
+        });
+        self.plan.places.push(Place {
+            fate,
+            number: index + 1,
+            uses_session_address: media.connection.is_none(),
+            leader,
+        });
+        Ok(())
+    }
+
+    fn fate(
         &self,
-        answer: &Answer,
-        edits: &mut Edits,
-        complain: &mut dyn FnMut(&str),
-    ) -> Result<()> {
-        let _ = (answer, edits, complain);
-        todo!()
+        index: usize,
+        media: &Media<'a>,
+        connection: Option<Connection<'a>>,
+    ) -> Result<Fate> {
+        if media.port == 0 {
+            return Ok(Fate::Off);
+        }
+        let Some(connection) = connection else {
+            return Err(Error::syntax(format!(
+                "SDP {} has no c= line, and the session has none",
+                Named(index + 1, media.kind)
+            )));
+        };
+        if !connection.is_internet() || connection.is_multicast() {
+            return Ok(Fate::Unreachable);
+        }
+        let address = connection.host.ip().map(|ip| SocketAddr::new(ip, media.port));
+        if address.is_some_and(|address| (self.rules.ours)(address)) {
+            return Ok(Fate::Spiral);
+        }
+        Ok(Fate::Relay)
+    }
+
+    /// The earlier stream of the same BUNDLE group on the same address and
+    /// port (RFC 9143 7.3: the offerer's tagged address, shared by all).
+    fn leader(
+        &self,
+        index: usize,
+        media: &Media<'a>,
+        connection: Option<Connection<'a>>,
+    ) -> Option<usize> {
+        let mine = *self.groups.get(index)?;
+        if mine == 0 {
+            return None;
+        }
+        let host = connection?.host;
+        (0..self.media.len()).find(|listed| {
+            let relayed = self.plan.places.get(*listed).is_some_and(|p| p.fate == Fate::Relay);
+            let Some(at) = self.media.get(*listed) else { return false };
+            let Some(other) = self.session.media.get(*at) else { return false };
+            relayed
+                && self.groups.get(*at).is_some_and(|theirs| theirs & mine != 0)
+                && other.port == media.port
+                && self.session.connection_of(other).is_some_and(|c| c.host == host)
+        })
+    }
+
+    /// True when the relay has something to give or to learn. Streams that are
+    /// off are told, unless the ones beside them went to the relay before.
+    fn worth_asking(&self) -> bool {
+        let has = |fate| self.plan.places.iter().any(|place| place.fate == fate);
+        has(Fate::Relay) || (has(Fate::Off) && !has(Fate::Spiral))
+    }
+
+    /// The pieces above the first m= line.
+    fn session_level(&mut self) -> Result<()> {
+        if self.rules.rewrite_origin
+            && let Some(origin) = self.session.origin
+        {
+            self.address(When::Any, &origin)?;
+        }
+        if self.session_can_move()
+            && let Some(connection) = self.session.connection
+        {
+            self.address(When::SessionMoves, &connection)?;
+        }
+        Ok(())
+    }
+
+    /// The loop marker. It comes last also where the last stream keeps its
+    /// address at the same place.
+    fn last_line(&mut self) {
+        if self.rules.loop_marker {
+            let after_open_line = !ends_line(self.session.text);
+            let end = self.plan.description.offset.saturating_add(self.plan.description.len);
+            let spot = Spot { offset: end, len: 0 };
+            self.piece(spot, When::Any, What::LoopMarker { after_open_line });
+        }
+    }
+
+    /// A session-level address that says "hold" stays; one that a relay cannot
+    /// stand in for is used by no relayed stream.
+    fn session_can_move(&self) -> bool {
+        self.session.connection.is_some_and(|connection| !connection.is_unspecified())
+            && self
+                .plan
+                .places
+                .iter()
+                .any(|place| place.fate == Fate::Relay && place.uses_session_address)
+    }
+
+    /// The pieces of each stream.
+    fn stream_level(&mut self) -> Result<()> {
+        let moves = self.session_can_move();
+        let mut listed = 0;
+        for media in &self.session.media {
+            let mut fate = None;
+            if media.relayable() {
+                fate = self.plan.places.get(listed).map(|place| (listed, place.fate));
+                listed += 1;
+            }
+            let keeps = match fate {
+                Some((stream, Fate::Relay)) => {
+                    self.relayed(stream, media)?;
+                    // An offer is refused as a whole, an answer stream by stream.
+                    self.plan.answer.then_some(When::Refused(stream))
+                }
+                _ => (media.port != 0).then_some(When::SessionMoves),
+            };
+            if let Some(when) = keeps
+                && moves
+                && media.connection.is_none()
+            {
+                self.keep_address(when, media)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pieces of a stream that is to be relayed.
+    fn relayed(&mut self, stream: usize, media: &Media<'a>) -> Result<()> {
+        let when = When::Relayed(stream);
+        self.piece(spot(self.message, media.port_text)?, when, What::Port);
+        for connection in media.connection.iter().chain(&media.more_connections) {
+            if !connection.is_unspecified() {
+                self.address(when, connection)?;
+            }
+        }
+        if let Some(rtcp) = media.rtcp
+            && rtcp.port != 0
+        {
+            let same_as_rtp = media.rtcp_mux && rtcp.port == media.port;
+            let what = What::RtcpPort { same_as_rtp };
+            self.piece(spot(self.message, rtcp.port_text)?, when, what);
+            if let Some(connection) = rtcp.connection
+                && !connection.is_unspecified()
+            {
+                self.address(when, &connection)?;
+            }
+        }
+        let wants_candidates = self.plan.streams.get(stream).is_some_and(|stream| stream.ice);
+        if let Some(first) = media.ice.first_candidate.filter(|_| wants_candidates) {
+            let spot = Spot { len: 0, ..spot(self.message, first)? };
+            let component_2 = media.ice.component_2;
+            self.piece(spot, when, What::Candidates { component_2 });
+        }
+        Ok(())
+    }
+
+    /// The session's old c= line for a stream that goes on using it.
+    fn keep_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
+        let Some(connection) = self.session.connection else { return Ok(()) };
+        if self.plan.old_line.is_empty() {
+            self.plan.old_line = connection.line.to_vec();
+        }
+        let head = spot(self.message, media.head)?;
+        let spot = Spot { offset: head.offset.saturating_add(head.len), len: 0 };
+        let after_open_line = !ends_line(media.head);
+        self.piece(spot, when, What::OldAddress { after_open_line });
+        Ok(())
+    }
+
+    fn address(&mut self, when: When, connection: &Connection<'a>) -> Result<()> {
+        let ipv6 = words(connection.text).next().is_some_and(|w| w.eq_ignore_ascii_case(b"IP6"));
+        let what = What::Address { ipv6, suffix: connection.suffix.len() };
+        self.piece(spot(self.message, connection.text)?, when, what);
+        Ok(())
+    }
+
+    fn piece(&mut self, spot: Spot, when: When, what: What) {
+        self.plan.pieces.push(Piece { spot, when, what });
     }
 }
 
-/// Plans the rewrite of `session`, which lies in `message`.
-pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
-    let _ = (message, session, rules);
-    todo!()
+/// A stream as people know it: `stream 2 (video)`.
+struct Named<'k>(usize, &'k [u8]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.1.get(..32).unwrap_or(self.1);
+        write!(f, "stream {} ({})", self.0, kind.escape_ascii())
+    }
+}
+
+fn spot(message: &Message<'_>, part: &[u8]) -> Result<Spot> {
+    let offset = message.offset_of(part).ok_or_else(|| {
+        Error::new(Status::Argument, "the session description is not part of this message")
+    })?;
+    Ok(Spot { offset, len: part.len() })
+}
+
+fn ends_line(text: &[u8]) -> bool {
+    text.ends_with(b"\n")
+}
+
+/// For each m= line the BUNDLE groups it is in, as bits. A valid description
+/// has no more groups, and no group more members, than there may be streams;
+/// what is beyond that is not looked at, which bounds the work.
+fn bundle_groups(session: &Session<'_>) -> Vec<u64> {
+    if session.bundles.is_empty() {
+        return Vec::new();
+    }
+    let mut groups = vec![0u64; session.media.len()];
+    for (bit, mids) in session.bundles.iter().take(MAX_STREAMS).enumerate() {
+        for mid in words(mids).take(MAX_STREAMS) {
+            for (media, groups) in session.media.iter().zip(&mut groups) {
+                if media.mid == Some(mid) {
+                    *groups |= 1 << bit;
+                }
+            }
+        }
+    }
+    groups
 }

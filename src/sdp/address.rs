@@ -1,24 +1,119 @@
 //! `IN IP4 192.0.2.1` as it stands in c=, o= and a=rtcp lines.
 
-use crate::address::Host;
+use crate::address::{Host, parse_host};
+use crate::text::{is_space, offset_in};
 
 /// A network address in a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection<'a> {
+    /// The network type as written: `IN`, or something a relay cannot serve
+    /// (`PSTN`, RFC 7195).
+    pub network: &'a [u8],
     /// From the address type to the end of the address, the part an edit
     /// replaces: `IP4 192.0.2.1`. A TTL or count after `/` is not in it.
     pub text: &'a [u8],
     /// The address as written.
     pub address: &'a [u8],
+    /// What follows the address up to the next space: `/127`, or nothing.
+    pub suffix: &'a [u8],
     /// The address, or a name.
     pub host: Host<'a>,
     /// The whole line without its line end.
     pub line: &'a [u8],
 }
 
-impl Connection<'_> {
+impl<'a> Connection<'a> {
+    /// Reads network type, address type and address from the start of `value`,
+    /// a piece of `line`; `None` when one of the three is missing. What stands
+    /// behind them is passed over.
+    pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
+        let mut words = words(value);
+        let network = words.next()?;
+        let address_type = words.next()?;
+        let word = words.next()?;
+        let slash = word.iter().position(|byte| *byte == b'/').unwrap_or(word.len());
+        let (address, suffix) = word.split_at_checked(slash)?;
+        let start = offset_in(value, address_type)?;
+        let end = offset_in(value, address)?.checked_add(address.len())?;
+        let text = value.get(start..end)?;
+        Some(Connection { network, text, address, suffix, host: parse_host(address), line })
+    }
+
+    /// True for the network type `IN`; what else there is has no IP address.
+    pub fn is_internet(&self) -> bool {
+        self.network.eq_ignore_ascii_case(b"IN")
+    }
+
     /// 0.0.0.0 or `::` : on hold in the old way (RFC 3264 8.4).
     pub fn is_unspecified(&self) -> bool {
         self.host.ip().is_some_and(|ip| ip.is_unspecified())
+    }
+
+    /// A group address: everybody sends to it, a relay has no place there.
+    pub fn is_multicast(&self) -> bool {
+        self.host.ip().is_some_and(|ip| ip.is_multicast())
+    }
+}
+
+/// The words of a line, however many spaces or tabs stand between them.
+pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| is_space(*byte)).filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(value: &[u8]) -> Option<Connection<'_>> {
+        Connection::parse(value, value)
+    }
+
+    #[test]
+    fn address_type_and_address_are_one_piece() {
+        let found = read(b"IN IP4 192.0.2.1").unwrap();
+        assert_eq!(found.text, b"IP4 192.0.2.1");
+        assert_eq!(found.address, b"192.0.2.1");
+        assert_eq!(found.host, Host::Ip("192.0.2.1".parse().unwrap()));
+        assert!(found.is_internet());
+    }
+
+    #[test]
+    fn time_to_live_is_not_address() {
+        let found = read(b"IN IP4 224.2.1.1/127/3").unwrap();
+        assert_eq!(found.text, b"IP4 224.2.1.1");
+        assert_eq!(found.suffix, b"/127/3");
+        assert!(found.is_multicast());
+    }
+
+    #[test]
+    fn wide_spaces_stay_within_the_piece() {
+        assert_eq!(read(b" IN  IP4\t192.0.2.1 ").unwrap().text, b"IP4\t192.0.2.1");
+    }
+
+    #[test]
+    fn unspecified_in_both_families() {
+        assert!(read(b"IN IP4 0.0.0.0").unwrap().is_unspecified());
+        assert!(read(b"IN IP6 ::").unwrap().is_unspecified());
+        assert!(!read(b"IN IP4 0.0.0.1").unwrap().is_unspecified());
+    }
+
+    #[test]
+    fn none_and_other_words_are_names() {
+        assert_eq!(read(b"IN IP4 None").unwrap().host, Host::Name(b"None"));
+        assert_eq!(read(b"IN IP6 [[2001:db8::1]]").unwrap().host, Host::Name(b"[[2001:db8::1]]"));
+    }
+
+    #[test]
+    fn a_missing_word_is_no_address() {
+        assert_eq!(read(b"IN IP4"), None);
+        assert_eq!(read(b"IN IP4 "), None);
+        assert_eq!(read(b""), None);
+    }
+
+    #[test]
+    fn a_slash_alone_is_an_empty_name() {
+        let found = read(b"IN IP4 /127").unwrap();
+        assert_eq!(found.host, Host::Name(b""));
+        assert_eq!(found.text, b"IP4 ");
     }
 }

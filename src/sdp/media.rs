@@ -1,7 +1,9 @@
 //! One stream: an m= line and what belongs to it.
 
 use crate::sdp::Connection;
+use crate::sdp::address::words;
 use crate::sdp::ice::Ice;
+use crate::text;
 
 /// a=sendrecv and the like (RFC 3264 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,10 +61,113 @@ pub struct Media<'a> {
     pub ice: Ice<'a>,
 }
 
-impl Media<'_> {
-    /// True for what a relay carries: transports `RTP/*`, `UDP/*` and
-    /// `udptl`, in any case.
+impl<'a> Media<'a> {
+    /// Reads the value of an m= line; the error says what is wrong with it.
+    pub(crate) fn parse(value: &'a [u8]) -> Result<Self, &'static str> {
+        let mut words = words(value);
+        let kind = words.next().ok_or("no media type")?;
+        let ports = words.next().ok_or("no port")?;
+        let transport = words.next().ok_or("no transport")?;
+        let mut ports = ports.splitn(2, |byte| *byte == b'/');
+        let port_text = ports.next().unwrap_or_default();
+        let port = text::port(port_text).ok_or("a port that is not 0 to 65535")?;
+        let count = match ports.next() {
+            Some(count) => text::port(count).ok_or("an unreadable number of ports")?,
+            None => 1,
+        };
+        Ok(Media {
+            kind,
+            port_text,
+            port,
+            count,
+            transport,
+            text: value,
+            head: value,
+            connection: None,
+            more_connections: Vec::new(),
+            direction: None,
+            rtcp: None,
+            rtcp_mux: false,
+            mid: None,
+            ice: Ice::default(),
+        })
+    }
+
+    /// True for what a relay carries: transports `RTP/*`, `UDP/*` (a bare
+    /// `udp` too, RFC 8866 5.14) and `udptl`, in any case.
     pub fn relayable(&self) -> bool {
-        todo!()
+        let family = self.transport.split(|byte| *byte == b'/').next().unwrap_or_default();
+        family.eq_ignore_ascii_case(b"RTP")
+            || family.eq_ignore_ascii_case(b"UDP")
+            || self.transport.eq_ignore_ascii_case(b"udptl")
+    }
+}
+
+impl<'a> Rtcp<'a> {
+    /// Reads the value of an a=rtcp attribute, a piece of `line`; `None` when
+    /// its port cannot be read. An address that is cut short is none.
+    pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
+        let port_text = words(value).next()?;
+        let port = text::port(port_text)?;
+        let end = text::offset_in(value, port_text)?.checked_add(port_text.len())?;
+        let connection = Connection::parse(value.get(end..)?, line).filter(Connection::is_internet);
+        Some(Rtcp { port_text, port, connection })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_and_count_are_apart() {
+        let media = Media::parse(b"audio 40000/2 RTP/AVP 0").unwrap();
+        assert_eq!(media.kind, b"audio");
+        assert_eq!(media.port_text, b"40000");
+        assert_eq!((media.port, media.count), (40000, 2));
+        assert_eq!(media.transport, b"RTP/AVP");
+    }
+
+    #[test]
+    fn a_missing_format_list_is_no_fault() {
+        assert_eq!(Media::parse(b"audio 40000 RTP/AVP").unwrap().count, 1);
+    }
+
+    #[test]
+    fn unreadable_ports_are_named() {
+        for value in ["audio 65536 RTP/AVP 0", "audio -1 RTP/AVP 0", "audio x RTP/AVP 0"] {
+            assert_eq!(Media::parse(value.as_bytes()), Err("a port that is not 0 to 65535"));
+        }
+        assert!(Media::parse(b"audio 4000/x RTP/AVP 0").is_err());
+        assert!(Media::parse(b"audio 4000").is_err());
+        assert!(Media::parse(b"audio").is_err());
+        assert!(Media::parse(b"").is_err());
+    }
+
+    #[test]
+    fn relayable_transports() {
+        let relayable = |transport: &str| {
+            Media::parse(format!("x 9 {transport} 0").as_bytes()).unwrap().relayable()
+        };
+        for transport in
+            ["RTP/AVP", "rtp/savpf", "UDP/TLS/RTP/SAVPF", "udptl", "UDPTL", "udp", "UDP/DTLS/SCTP"]
+        {
+            assert!(relayable(transport), "{transport}");
+        }
+        for transport in ["TCP/MSRP", "TCP/RTP/AVP", "RTPX/AVP", "udptlx", "DTLS/SCTP", "PSTN"] {
+            assert!(!relayable(transport), "{transport}");
+        }
+    }
+
+    #[test]
+    fn rtcp_with_and_without_address() {
+        let plain = Rtcp::parse(b"53020", b"").unwrap();
+        assert_eq!((plain.port, plain.connection), (53020, None));
+        let full = Rtcp::parse(b"53020 IN IP6 2001:db8::1", b"").unwrap();
+        assert_eq!(full.connection.unwrap().text, b"IP6 2001:db8::1");
+        let cut = Rtcp::parse(b"53020 IN IP4", b"").unwrap();
+        assert_eq!(cut.connection, None);
+        assert_eq!(Rtcp::parse(b"", b""), None);
+        assert_eq!(Rtcp::parse(b"70000", b""), None);
     }
 }

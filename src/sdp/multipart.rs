@@ -1,17 +1,232 @@
 //! Finding the session description in a message's body: alone, or the first
 //! such part of multipart/* (RFC 2046, RFC 5621), nested too.
 
-use crate::error::Result;
-use crate::sip::Message;
+use crate::error::{Error, Result};
+use crate::sip::{HeaderName, Message};
+use crate::text::{is_space, trim};
 
 /// The deepest nesting of multiparts accepted.
 pub const MAX_DEPTH: usize = 8;
 
 /// The session description of a message: a piece of its body. `Ok(None)` when
 /// there is no body or no application/sdp in it. A body without Content-Type
-/// is taken for a description, as the seed's module did. A part with a
-/// disposition other than session is not ours.
+/// is taken for a description, as the seed's module did, if it starts like
+/// one. A part with a disposition other than session is not ours.
+///
+/// A part without Content-Type is text (RFC 2046 5.1). The last part of a
+/// multipart that was cut short ends where the body ends. `Status::Syntax` for
+/// a multipart without boundary, `Status::Limit` for one nested too deep.
 pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
-    let _ = message;
-    todo!()
+    let body = message.body()?;
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let Some(content_type) = message.header(HeaderName::ContentType)? else {
+        return Ok(body.starts_with(b"v=").then_some(body));
+    };
+    let disposition = message.header(HeaderName::ContentDisposition)?;
+    let entity = Entity {
+        content_type: Some(content_type.value),
+        disposition: disposition.map(|header| header.value),
+        content: body,
+    };
+    entity.find(0)
+}
+
+/// A body, or a part of one, with what its headers say.
+struct Entity<'a> {
+    content_type: Option<&'a [u8]>,
+    disposition: Option<&'a [u8]>,
+    content: &'a [u8],
+}
+
+impl<'a> Entity<'a> {
+    /// Reads a part: its headers, an empty line, its content. A part of
+    /// headers only has none.
+    fn parse(part: &'a [u8]) -> Self {
+        let mut entity = Entity { content_type: None, disposition: None, content: b"" };
+        let mut rest = part;
+        while let Some((line, after)) = header_line(rest) {
+            rest = after;
+            if line.is_empty() {
+                entity.content = after;
+                break;
+            }
+            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let Some((name, value)) = line.split_at_checked(colon) else { continue };
+            let (name, value) = (trim(name), value.get(1..).map(trim));
+            // MIME knows no compact names.
+            if name.eq_ignore_ascii_case(b"Content-Type") {
+                entity.content_type = entity.content_type.or(value);
+            } else if name.eq_ignore_ascii_case(b"Content-Disposition") {
+                entity.disposition = entity.disposition.or(value);
+            }
+        }
+        entity
+    }
+
+    /// The first session description in it.
+    fn find(&self, depth: usize) -> Result<Option<&'a [u8]>> {
+        let Some(content_type) = self.content_type else { return Ok(None) };
+        let (kind, subtype) = media_type(content_type);
+        if kind.eq_ignore_ascii_case(b"application") && subtype.eq_ignore_ascii_case(b"sdp") {
+            let ours = self.is_session() && !self.content.is_empty();
+            return Ok(ours.then_some(self.content));
+        }
+        if !kind.eq_ignore_ascii_case(b"multipart") {
+            return Ok(None);
+        }
+        if depth >= MAX_DEPTH {
+            return Err(Error::limit(format!("multipart bodies nested deeper than {MAX_DEPTH}")));
+        }
+        let boundary = parameter(content_type, b"boundary")
+            .filter(|boundary| !boundary.is_empty())
+            .ok_or_else(|| Error::syntax("Content-Type: a multipart without a boundary"))?;
+        for part in (Parts { rest: self.content, boundary, started: false }) {
+            if let Some(found) = Entity::parse(part).find(depth + 1)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Session is what a description is for when nothing is said (RFC 3261
+    /// 20.11); an early-session (RFC 3959) or an icon is another matter.
+    fn is_session(&self) -> bool {
+        self.disposition.is_none_or(|disposition| {
+            let end = memchr::memchr(b';', disposition).unwrap_or(disposition.len());
+            disposition.get(..end).is_some_and(|kind| trim(kind).eq_ignore_ascii_case(b"session"))
+        })
+    }
+}
+
+/// The parts of a multipart, without the line ends that belong to the
+/// boundaries (RFC 2046 5.1.1). Preamble and epilogue are not among them.
+struct Parts<'a, 'b> {
+    rest: &'a [u8],
+    boundary: &'b [u8],
+    started: bool,
+}
+
+/// What a line of a multipart is.
+enum Mark {
+    Content,
+    Delimiter,
+    Close,
+}
+
+impl<'a> Parts<'a, '_> {
+    fn mark(&self, line: &[u8]) -> Mark {
+        let after = line.strip_prefix(b"--").and_then(|line| line.strip_prefix(self.boundary));
+        match after {
+            Some(after) if after.starts_with(b"--") => Mark::Close,
+            Some(after) if after.iter().all(|byte| is_space(*byte)) => Mark::Delimiter,
+            _ => Mark::Content,
+        }
+    }
+}
+
+impl<'a> Iterator for Parts<'a, '_> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let whole = self.rest;
+        let mut at = 0;
+        while let Some((line, after)) = split_line(self.rest) {
+            self.rest = after;
+            match self.mark(line) {
+                Mark::Content => at = whole.len().checked_sub(after.len())?,
+                Mark::Delimiter if self.started => return without_line_end(whole.get(..at)?),
+                Mark::Delimiter => {
+                    self.started = true;
+                    return self.next();
+                }
+                Mark::Close => {
+                    self.rest = b"";
+                    let part = whole.get(..at).filter(|_| self.started)?;
+                    return without_line_end(part);
+                }
+            }
+        }
+        // The body ends without a closing boundary.
+        let cut = self.started && !whole.is_empty();
+        cut.then_some(whole)
+    }
+}
+
+/// The first line, without its line end, and what follows; `None` at the end.
+fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    if text.is_empty() {
+        return None;
+    }
+    let end = memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1);
+    let (line, rest) = text.split_at_checked(end)?;
+    Some((without_line_end(line)?, rest))
+}
+
+fn without_line_end(text: &[u8]) -> Option<&[u8]> {
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    Some(text.strip_suffix(b"\r").unwrap_or(text))
+}
+
+/// One header of a part with its folded lines (line ends stay inside), and
+/// what follows.
+fn header_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, mut rest) = split_line(text)?;
+    if line.is_empty() {
+        return Some((line, rest));
+    }
+    while rest.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+        rest = split_line(rest)?.1;
+    }
+    let end = text.len().checked_sub(rest.len())?;
+    Some((without_line_end(text.get(..end)?)?, rest))
+}
+
+/// Type and subtype of a Content-Type value; spaces around the slash are
+/// allowed in SIP (RFC 3261 25.1).
+fn media_type(value: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    let value = value.get(..end).unwrap_or_default();
+    let slash = memchr::memchr(b'/', value).unwrap_or(value.len());
+    let kind = value.get(..slash).unwrap_or_default();
+    let subtype = value.get(slash..).and_then(|rest| rest.get(1..)).unwrap_or_default();
+    (trim(kind), trim(subtype))
+}
+
+/// The value of a parameter, without its quotes. Boundaries have no character
+/// that would need a backslash (RFC 2046 5.1.1).
+fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = value;
+    loop {
+        let start = unquoted(rest, b';')?.checked_add(1)?;
+        rest = rest.get(start..)?;
+        let end = unquoted(rest, b';').unwrap_or(rest.len());
+        let parameter = rest.get(..end)?;
+        let Some(equals) = memchr::memchr(b'=', parameter) else { continue };
+        let (found, value) = parameter.split_at_checked(equals)?;
+        if trim(found).eq_ignore_ascii_case(name) {
+            let value = trim(value.get(1..)?);
+            let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            return Some(inner.unwrap_or(value));
+        }
+    }
+}
+
+/// Where `wanted` first stands outside quotes.
+fn unquoted(text: &[u8], wanted: u8) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    text.iter().position(|byte| {
+        if escaped {
+            escaped = false;
+            return false;
+        }
+        match byte {
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => return !quoted && *byte == wanted,
+        }
+        false
+    })
 }

@@ -1,7 +1,10 @@
 //! The session level of a description, and its streams.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sdp::address::words;
+use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
+use crate::text::trim;
 
 /// The most streams (m= lines) accepted.
 pub const MAX_STREAMS: usize = 64;
@@ -34,8 +37,36 @@ impl<'a> Session<'a> {
     /// for a 65th stream; `Status::Syntax` (with the line number) for an m=
     /// line or a c= line that cannot be read.
     pub fn parse(text: &'a [u8]) -> Result<Self> {
-        let _ = text;
-        todo!()
+        let mut session = Session {
+            text,
+            origin: None,
+            connection: None,
+            direction: None,
+            ice_credentials: false,
+            bundles: Vec::new(),
+            loop_marker: false,
+            media: Vec::new(),
+        };
+        let mut section = Section::default();
+        for line in Lines::new(text) {
+            let Some(([kind, b'='], value)) = line.text.split_first_chunk() else { continue };
+            match kind {
+                b'm' => {
+                    session.close(&section, line.start);
+                    section = Section { start: line.start, ..Section::default() };
+                    session.open(value, &line)?;
+                }
+                b'c' => session.connect(value, &line)?,
+                b'a' => session.attribute(value, &line, &mut section),
+                b'i' => session.title(&section, &line),
+                b'o' if session.media.is_empty() && session.origin.is_none() => {
+                    session.origin = origin(value, line.text);
+                }
+                _ => {}
+            }
+        }
+        session.close(&section, text.len());
+        Ok(session)
     }
 
     /// The connection that holds for a stream: its own c=, else the session's.
@@ -46,5 +77,184 @@ impl<'a> Session<'a> {
     /// The direction that holds for a stream; sendrecv when none is said.
     pub fn direction_of(&self, media: &Media<'a>) -> Direction {
         media.direction.or(self.direction).unwrap_or_default()
+    }
+
+    /// An m= line: a new stream.
+    fn open(&mut self, value: &'a [u8], line: &Line<'a>) -> Result<()> {
+        if self.media.len() >= MAX_STREAMS {
+            return Err(Error::limit(format!(
+                "SDP line {}: more than {MAX_STREAMS} streams (m= lines)",
+                line.number
+            )));
+        }
+        let mut media = Media::parse(value).map_err(|reason| {
+            Error::syntax(format!("SDP line {}: m= line with {reason}", line.number))
+        })?;
+        media.head = line.whole;
+        self.media.push(media);
+        Ok(())
+    }
+
+    /// The end of a section: what belonged together in it.
+    fn close(&mut self, section: &Section, end: usize) {
+        let credentials = section.ufrag && section.password;
+        match self.media.last_mut() {
+            Some(media) => {
+                media.text = self.text.get(section.start..end).unwrap_or_default();
+                media.ice.credentials = credentials;
+            }
+            None => self.ice_credentials = credentials,
+        }
+    }
+
+    /// A c= line. A stream may have several, the session has one.
+    fn connect(&mut self, value: &'a [u8], line: &Line<'a>) -> Result<()> {
+        let connection = Connection::parse(value, line.text).ok_or_else(|| {
+            Error::syntax(format!(
+                "SDP line {}: c= line without network type, address type and address",
+                line.number
+            ))
+        })?;
+        match self.media.last_mut() {
+            None => _ = self.connection.get_or_insert(connection),
+            Some(media) if media.connection.is_none() => media.connection = Some(connection),
+            Some(media) => media.more_connections.push(connection),
+        }
+        Ok(())
+    }
+
+    /// An i= line belongs to the stream's head when it follows the m= line,
+    /// which is the only place it may have (RFC 8866 9).
+    fn title(&mut self, section: &Section, line: &Line<'a>) {
+        let Some(media) = self.media.last_mut() else { return };
+        if section.start.checked_add(media.head.len()) == Some(line.start) {
+            let end = line.start.saturating_add(line.whole.len());
+            media.head = self.text.get(section.start..end).unwrap_or(media.head);
+        }
+    }
+
+    /// An a= line. Names are case-sensitive (RFC 8866 5.13).
+    fn attribute(&mut self, value: &'a [u8], line: &Line<'a>, section: &mut Section) {
+        let colon = memchr::memchr(b':', value).unwrap_or(value.len());
+        let (name, rest) = value.split_at_checked(colon).unwrap_or((value, b""));
+        let value = rest.get(1..);
+        match (trim(name), value) {
+            (b"sendrecv", None) => self.direct(Direction::SendRecv),
+            (b"sendonly", None) => self.direct(Direction::SendOnly),
+            (b"recvonly", None) => self.direct(Direction::RecvOnly),
+            (b"inactive", None) => self.direct(Direction::Inactive),
+            (b"ice-ufrag", Some(value)) => section.ufrag |= !trim(value).is_empty(),
+            (b"ice-pwd", Some(value)) => section.password |= !trim(value).is_empty(),
+            (b"nortpproxy", Some(value)) => self.loop_marker |= trim(value) == b"yes",
+            (name, value) => match self.media.last_mut() {
+                Some(media) => stream_attribute(media, name, value, line),
+                None => self.group(name, value),
+            },
+        }
+    }
+
+    /// A direction, for the stream or for all that have none of their own.
+    fn direct(&mut self, direction: Direction) {
+        let place = match self.media.last_mut() {
+            Some(media) => &mut media.direction,
+            None => &mut self.direction,
+        };
+        place.get_or_insert(direction);
+    }
+
+    /// a=group:BUNDLE (RFC 9143 7.2); other groups do not matter here.
+    fn group(&mut self, name: &[u8], value: Option<&'a [u8]>) {
+        if name != b"group" {
+            return;
+        }
+        if let Some(mids) = value.and_then(|value| value.strip_prefix(b"BUNDLE"))
+            && mids.first().is_some_and(|byte| *byte == b' ')
+        {
+            self.bundles.push(trim(mids));
+        }
+    }
+}
+
+/// What stands only below an m= line.
+fn stream_attribute<'a>(
+    media: &mut Media<'a>,
+    name: &[u8],
+    value: Option<&'a [u8]>,
+    line: &Line<'a>,
+) {
+    match (name, value) {
+        (b"rtcp", Some(value)) if media.rtcp.is_none() => {
+            media.rtcp = Rtcp::parse(value, line.text);
+        }
+        (b"rtcp-mux", None) => media.rtcp_mux = true,
+        (b"mid", Some(value)) => _ = media.mid.get_or_insert(trim(value)),
+        (b"candidate", Some(value)) => media.ice.candidate(value, line.whole),
+        (b"remote-candidates", Some(_)) => media.ice.remote_candidates = true,
+        _ => {}
+    }
+}
+
+/// The address in an o= line, its last three words. User names with spaces
+/// exist; a line too short for an address has none.
+fn origin<'a>(value: &'a [u8], line: &'a [u8]) -> Option<Connection<'a>> {
+    let count = words(value).count();
+    let network = words(value).nth(count.checked_sub(3)?)?;
+    let start = crate::text::offset_in(value, network)?;
+    Connection::parse(value.get(start..)?, line).filter(Connection::is_internet)
+}
+
+/// The session level or one stream, while it is read.
+#[derive(Default)]
+struct Section {
+    /// Where it starts in the text.
+    start: usize,
+    /// a=ice-ufrag was there.
+    ufrag: bool,
+    /// a=ice-pwd was there.
+    password: bool,
+}
+
+/// One line of a description.
+struct Line<'a> {
+    /// From 1, for error texts.
+    number: usize,
+    /// Where it starts in the text.
+    start: usize,
+    /// Without its line end.
+    text: &'a [u8],
+    /// With its line end.
+    whole: &'a [u8],
+}
+
+/// The lines of a description: ended by CRLF or LF, the last one by either or
+/// by the end of the text.
+struct Lines<'a> {
+    rest: &'a [u8],
+    number: usize,
+    start: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Lines { rest: text, number: 0, start: 0 }
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
+        let (whole, rest) = self.rest.split_at_checked(end)?;
+        let text = whole.strip_suffix(b"\n").unwrap_or(whole);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let start = self.start;
+        self.rest = rest;
+        self.number += 1;
+        self.start += whole.len();
+        Some(Line { number: self.number, start, text, whole })
     }
 }
