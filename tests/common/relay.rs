@@ -1,0 +1,123 @@
+//! A stand-in relay for the faults and orders of events that real ones cannot
+//! be made to show: it answers by script and keeps what it was asked.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// What to do with one request.
+pub enum Reply {
+    /// Write this, whole.
+    Say(String),
+    /// Close the connection.
+    Close,
+    /// Stay silent.
+    Silence,
+}
+
+/// A relay on a Unix socket of its own.
+pub struct Relay {
+    path: PathBuf,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Relay {
+    /// Answers every `update` with 203.0.113.9 and ports from 50000 in steps
+    /// of four, every `remove` with `removed`.
+    pub fn obliging() -> Relay {
+        Relay::scripted(|request| {
+            if request.starts_with("remove") {
+                return Reply::Say("removed\r\n".into());
+            }
+            let items = request
+                .lines()
+                .find_map(|line| line.strip_prefix("media: "))
+                .map_or(0, |items| items.split(',').count());
+            let ports: Vec<String> = (0..items).map(|n| (50000 + 4 * n).to_string()).collect();
+            Reply::Say(format!("203.0.113.9 {}\r\n", ports.join(" ")))
+        })
+    }
+
+    /// Answers as `script` says.
+    pub fn scripted(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Relay {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("mediaproxy-test-{}-{number}.sock", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (script, kept) = (Arc::new(script), asked.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (script, kept) = (script.clone(), kept.clone());
+                thread::spawn(move || serve(stream, &*script, &kept));
+            }
+        });
+        Relay { path, asked }
+    }
+
+    /// The setting that names it.
+    pub fn uri(&self) -> String {
+        format!("mediaproxy2:{}", self.path.display())
+    }
+
+    /// Its socket.
+    #[allow(dead_code)]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Everything it was asked so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Waits (5 s at most) until it was asked `count` times; what it was asked.
+    pub fn wait_for(&self, count: usize) -> Vec<String> {
+        for _ in 0..500 {
+            let asked = self.asked();
+            if asked.len() >= count {
+                return asked;
+            }
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the relay was asked {} times, not {count}", self.asked().len());
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> Reply, asked: &Mutex<Vec<String>>) {
+    let mut input = String::new();
+    let mut buffer = [0u8; 4096];
+    loop {
+        while let Some(end) = input.find("\r\n\r\n") {
+            let request: String = input.drain(..end + 4).collect();
+            asked.lock().unwrap().push(request.clone());
+            match script(&request) {
+                Reply::Say(answer) => {
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+                Reply::Close => return,
+                Reply::Silence => {}
+            }
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return,
+            Ok(length) => input.push_str(&String::from_utf8_lossy(&buffer[..length])),
+        }
+    }
+}
+
+/// The value of a header in what a relay was asked.
+pub fn value<'r>(request: &'r str, name: &str) -> &'r str {
+    let prefix = format!("{name}: ");
+    request.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or("(none)")
+}
