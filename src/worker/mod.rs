@@ -6,12 +6,12 @@ mod end;
 mod rewrite;
 mod socket;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::Engine;
 use crate::edit::Edits;
 use crate::error::{Error, Result, Status};
-use crate::nat::test::Surroundings;
 use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
 use crate::shared::ProcessMark;
@@ -30,7 +30,7 @@ pub struct Worker {
     engine: Arc<Engine>,
     process: ProcessMark,
     pool: Pool,
-    agents: Memory,
+    agents: RefCell<Memory>,
     pending: Pending,
 }
 
@@ -41,7 +41,7 @@ impl Worker {
             engine,
             process: ProcessMark::new(),
             pool: Pool::default(),
-            agents: Memory::new(),
+            agents: RefCell::new(Memory::new()),
             pending: Pending::default(),
         })
     }
@@ -59,13 +59,12 @@ impl Worker {
         first_only: bool,
         verdict: &mut Verdict,
     ) -> Result<()> {
-        let sip_asymmetric = self.asymmetry(message)?.sip;
-        let around = Surroundings {
-            private: self.engine.private_networks(),
-            local: self.engine.settings().local_networks(),
-            sip_asymmetric,
-        };
-        nat::test(message, &around, tests, first_only, verdict)
+        // Most verdicts do not hang on the lists: the User-Agent is then never
+        // looked up.
+        let private = self.engine.private_networks();
+        let local = self.engine.settings().local_networks();
+        let asymmetric = || Ok(self.asymmetry(message)?.sip);
+        nat::test::test_asking(message, private, local, asymmetric, tests, first_only, verdict)
     }
 
     /// [`crate::nat::fix_contact`] with this engine's lists.
@@ -134,12 +133,12 @@ impl Worker {
         ))
     }
 
-    fn asymmetry(&mut self, message: &Message<'_>) -> Result<Asymmetry> {
+    fn asymmetry(&self, message: &Message<'_>) -> Result<Asymmetry> {
         if self.engine.has_no_asymmetrics() {
             return Ok(Asymmetry::default());
         }
         let agent = message.user_agent()?.unwrap_or_default();
-        Ok(self.agents.of(agent, &self.engine))
+        Ok(self.agents.borrow_mut().of(agent, &self.engine))
     }
 }
 
