@@ -267,7 +267,7 @@ fn a_host_name_in_via_is_evidence_by_its_name() {
     let verdict = judge(&via("phone.invalid"), udp(PUBLIC), &seed(), Tests::SOURCE_ADDRESS);
     assert_eq!(
         evidence(&verdict),
-        ["source_address: Via phone.invalid, came from 198.51.100.1:5060"]
+        ["source_address: Via phone.invalid:5060, came from 198.51.100.1:5060"]
     );
 }
 
