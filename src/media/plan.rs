@@ -373,15 +373,13 @@ impl<'a> Planner<'_, 'a> {
                 self.address(when, connection)?;
             }
         }
-        if let Some(rtcp) = media.rtcp
-            && rtcp.port != 0
-        {
+        if let Some(rtcp) = media.rtcp {
             let same_as_rtp = media.rtcp_mux && rtcp.port == media.port;
-            let what = What::RtcpPort { same_as_rtp };
-            self.piece(spot(self.message, rtcp.port_text)?, when, what);
-            if let Some(connection) = rtcp.connection
-                && !connection.is_unspecified()
-            {
+            if rtcp.port != 0 {
+                let what = What::RtcpPort { same_as_rtp };
+                self.piece(spot(self.message, rtcp.port_text)?, when, what);
+            }
+            if let Some(connection) = rtcp.connection.filter(|found| !found.is_unspecified()) {
                 self.address(when, &connection)?;
             }
         }
