@@ -1,0 +1,207 @@
+/* Every function of the header, called as it is meant. tests/c_api.rs checks
+ * that none is left out here. */
+#include "check.h"
+
+static int lines;
+
+static void keep(void *arg, uint32_t level, mp_str text)
+{
+    CHECK(arg == &lines);
+    CHECK(level >= MP_LOG_ERROR && level <= MP_LOG_DEBUG);
+    CHECK(text.len > 0);
+    lines++;
+}
+
+static void errors_and_settings(void)
+{
+    mp_config *config = mp_config_new();
+    mp_engine *engine = NULL;
+    mp_error *error = NULL;
+    char list[100];
+    FILE *file;
+
+    CHECK(same(mp_version(), MP_VERSION));
+    CHECK(mp_version().ptr[mp_version().len] == '\0');
+    CHECK(same(mp_status_name(MP_ERR_LIMIT), "MP_ERR_LIMIT"));
+
+    STATUS(MP_ERR_SETTING, mp_config_set(config, mp_text("natping"),
+                                         mp_text("20"), &error));
+    STATUS(MP_ERR_SETTING, mp_error_status(error));
+    CHECK(holds(mp_error_text(error), "natping"));
+    CHECK(holds(mp_error_text(error), "private_networks"));
+    mp_error_free(error);
+    error = NULL;
+    STATUS(MP_ERR_SETTING, mp_config_set(config, mp_text("relay_timeout"),
+                                         mp_text("soon"), NULL));
+
+    /* A line of a client list that is no expression is logged. */
+    snprintf(list, sizeof list, "%s", in_place("clients"));
+    file = fopen(list, "w");
+    CHECK(file != NULL && fputs("Grandstream\n([\n", file) >= 0);
+    fclose(file);
+    set(config, "sip_asymmetrics", list);
+    set(config, "rtp_asymmetrics", "");
+    STATUS(MP_OK, mp_config_set_log(config, keep, &lines));
+    MADE(mp_engine_new(config, &engine, &error), error);
+    CHECK(lines > 0);
+    mp_engine_free(engine);
+    mp_config_free(config);
+    CHECK(unlink(list) == 0);
+}
+
+static void verdicts(mp_worker *worker, const mp_message *message)
+{
+    mp_verdict *verdict = mp_verdict_new();
+    uint32_t tests = 0;
+    size_t at;
+
+    STATUS(MP_OK, mp_tests_parse(mp_text("private_contact,private_via"),
+                                 &tests));
+    CHECK(tests == (MP_TEST_PRIVATE_CONTACT | MP_TEST_PRIVATE_VIA));
+    CHECK(same(mp_test_name(MP_TEST_PRIVATE_VIA), "private_via"));
+    VERB(MP_OK, worker,
+         mp_nat_test(worker, message, tests | MP_TEST_WEBSOCKET, 0, verdict));
+    CHECK(mp_verdict_matched(verdict) == tests);
+    CHECK(mp_verdict_tested(verdict) == (tests | MP_TEST_WEBSOCKET));
+    CHECK(mp_verdict_count(verdict) == 2);
+    CHECK(mp_verdict_test(verdict, 0) == MP_TEST_PRIVATE_CONTACT);
+    CHECK(mp_verdict_test(verdict, 1) == MP_TEST_PRIVATE_VIA);
+    CHECK(mp_verdict_test(verdict, 2) == 0);
+    for (at = 0; at < 2; at++) {
+        CHECK(holds(mp_verdict_text(verdict, at), "192.168.1.10"));
+        CHECK(holds(mp_verdict_text(verdict, at),
+                    at == 0 ? "private_contact" : "private_via"));
+    }
+    CHECK(mp_verdict_text(verdict, 2).len == 0);
+    VERB(MP_OK, worker,
+         mp_nat_test(worker, message, tests, MP_FIRST_MATCH, verdict));
+    CHECK(mp_verdict_count(verdict) == 1);
+    CHECK(mp_verdict_text(verdict, 1).len == 0);
+    mp_verdict_free(verdict);
+}
+
+static void edit_lists(mp_worker *worker, const mp_message *message,
+                       const written *text)
+{
+    mp_edits *edits = mp_edits_new();
+    mp_edit edit;
+    char buffer[4096];
+    const char *host = "192.168.1.10:5060>";
+    size_t needed = 0, length = 0;
+
+    VERB(MP_OK, worker, mp_fix_contact(worker, message, edits));
+    VERB(MP_OK, worker, mp_fix_contact(worker, message, edits));
+    CHECK(mp_edits_count(edits) == 1);
+    STATUS(MP_OK, mp_edits_get(edits, 0, &edit));
+    CHECK(edit.offset + edit.remove <= text->length);
+    CHECK(edit.remove > 0 && edit.insert.len > 0);
+    CHECK(edit.offset <= (size_t)(strstr(strstr(text->bytes, "Contact:"), host)
+                                  - text->bytes));
+    STATUS(MP_ERR_ARGUMENT, mp_edits_get(edits, 1, &edit));
+    STATUS(MP_ERR_BUFFER_TOO_SMALL,
+           mp_edits_apply(edits, message, NULL, 0, &needed));
+    CHECK(holds(mp_edits_last_error(edits), "bytes"));
+    CHECK(needed == text->length - edit.remove + edit.insert.len);
+    STATUS(MP_OK, mp_edits_apply(edits, message, buffer, needed, &length));
+    CHECK(length == needed);
+    /* What the list says and what it does are the same. */
+    CHECK(memcmp(buffer, text->bytes, edit.offset) == 0);
+    CHECK(memcmp(buffer + edit.offset, edit.insert.ptr, edit.insert.len) == 0);
+    CHECK(memcmp(buffer + edit.offset + edit.insert.len,
+                 text->bytes + edit.offset + edit.remove,
+                 text->length - edit.offset - edit.remove) == 0);
+    STATUS(MP_OK, mp_edits_reset(edits));
+    CHECK(mp_edits_count(edits) == 0);
+    STATUS(MP_OK, mp_edits_apply(edits, message, buffer, sizeof buffer,
+                                 &length));
+    CHECK(length == text->length && memcmp(buffer, text->bytes, length) == 0);
+    mp_edits_free(edits);
+}
+
+static void relayed(mp_worker *worker, const mp_message *message)
+{
+    mp_options *options = mp_options_new();
+    mp_edits *edits = mp_edits_new();
+    mp_address phone = address_of("2001:db8::5", 5060);
+    mp_request *request = NULL;
+    mp_status status;
+
+    CHECK(phone.family == 6 && phone.bytes[0] == 0x20 && phone.port == 5060);
+    STATUS(MP_OK, mp_options_set_role(options, MP_ROLE_OFFER));
+    STATUS(MP_OK, mp_options_set_signaling_address(options, &phone));
+    STATUS(MP_OK, mp_options_set_media_relay(options, mp_text("relay1")));
+    STATUS(MP_OK, mp_options_set_dialog_id(options, mp_text("7:8")));
+    STATUS(MP_OK, mp_options_set_ice_candidate(options, MP_ICE_LOW_PRIORITY));
+    STATUS(MP_OK, mp_options_reset(options));
+    VERB(MP_OK, worker, mp_rewrite_sdp(worker, message, options, edits));
+    CHECK(mp_edits_count(edits) >= 2);
+
+    VERB(MP_OK, worker,
+         mp_rewrite_start(worker, message, options, mp_now(), &request));
+    do {
+        mp_wait wait;
+        STATUS(MP_OK, mp_request_wait(request, &wait));
+        CHECK(wait.deadline > 0);
+        status = mp_request_continue(request, worker, 0, edits);
+    } while (status == MP_PENDING);
+    VERB(MP_OK, worker, status);
+    mp_request_free(request);
+
+    /* An INVITE ends nothing. */
+    VERB(MP_ERR_ARGUMENT, worker, mp_end_session(worker, message, options));
+    VERB(MP_OK, worker, mp_end_call(worker, mp_text("call-1@example.com"),
+                                    mp_text("a1"), mp_text("")));
+    mp_edits_free(edits);
+    mp_options_free(options);
+}
+
+int main(void)
+{
+    mp_config *config = quiet_config();
+    mp_proxy *proxy = NULL, *runner = NULL;
+    mp_error *error = NULL;
+    mp_engine *engine;
+    mp_worker *worker;
+    mp_message *message = mp_message_new();
+    mp_address source = address_of("127.0.0.2", 40000);
+    mp_proxy_counters counters;
+    written text;
+
+    errors_and_settings();
+    set(config, "relay", "embedded");
+    set(config, "proxy_socket", in_place("proxy.sock"));
+    set(config, "proxy_address", "127.0.0.1");
+    MADE(mp_proxy_new(config, &proxy, &error), error);
+    CHECK(same(mp_proxy_socket(proxy), in_place("proxy.sock")));
+    engine = engine_of(config);
+    worker = worker_of(engine);
+    CHECK(mp_worker_last_error(worker).len == 0);
+    MADE(mp_proxy_start(proxy, &error), error);
+
+    STATUS(MP_ERR_SYNTAX, mp_message_parse(message, mp_text("x"), &source, NULL,
+                                           MP_TRANSPORT_UDP));
+    CHECK(mp_message_last_error(message).len > 0);
+    write_message(&text, OFFER, 1, 4000);
+    parse(message, &text, &source);
+    verdicts(worker, message);
+    edit_lists(worker, message, &text);
+    relayed(worker, message);
+
+    STATUS(MP_OK, mp_proxy_statistics(proxy, &counters, sizeof counters));
+    CHECK(counters.sessions_total == 1);
+    mp_message_free(message);
+    mp_worker_free(worker);
+    mp_engine_free(engine);
+    STATUS(MP_OK, mp_proxy_stop(proxy));
+    mp_proxy_free(proxy);
+
+    /* One that was stopped before it ran returns at once. */
+    set(config, "proxy_socket", in_place("second.sock"));
+    MADE(mp_proxy_new(config, &runner, &error), error);
+    STATUS(MP_OK, mp_proxy_stop(runner));
+    MADE(mp_proxy_run(runner, &error), error);
+    mp_proxy_free(runner);
+    mp_config_free(config);
+    gone();
+    return 0;
+}

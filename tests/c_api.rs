@@ -1,0 +1,197 @@
+//! The C programs in `c-tests/`: built every way a C program may be, and run.
+
+mod c_program;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use c_program::{EVERY_WAY, Language, Library, have_tool, root};
+
+/// The library a program needs.
+fn libraries_of(name: &str) -> &'static Path {
+    static DEFAULT: OnceLock<PathBuf> = OnceLock::new();
+    static PANICKING: OnceLock<PathBuf> = OnceLock::new();
+    if name == "poison" {
+        PANICKING.get_or_init(c_program::panicking_library)
+    } else {
+        DEFAULT.get_or_init(c_program::library_directory)
+    }
+}
+
+fn build(purpose: &str, name: &str, way: (Language, Library)) -> PathBuf {
+    c_program::build(purpose, &format!("c-tests/{name}.c"), way, libraries_of(name))
+}
+
+fn every_way(name: &str) {
+    for way in EVERY_WAY {
+        let program = build("run", name, way);
+        let out = program.parent().expect("the program's directory");
+        c_program::must_run(&mut Command::new(&program), out);
+    }
+}
+
+const PROGRAMS: [&str; 8] = [
+    "call",
+    "every_function",
+    "every_status",
+    "fork_workers",
+    "new_free_cycles",
+    "nonblocking",
+    "null_everywhere",
+    "poison",
+];
+
+#[test]
+fn a_whole_call_through_a_relay_in_the_same_process() {
+    every_way("call");
+}
+
+#[test]
+fn every_function_does_what_its_comment_says() {
+    every_way("every_function");
+}
+
+#[test]
+fn every_status_can_be_provoked() {
+    every_way("every_status");
+}
+
+#[test]
+fn workers_of_many_processes_serve_one_call() {
+    every_way("fork_workers");
+}
+
+#[test]
+fn handles_made_and_freed_leave_nothing_behind() {
+    every_way("new_free_cycles");
+}
+
+#[test]
+fn a_rewrite_runs_beside_a_poll_loop() {
+    every_way("nonblocking");
+}
+
+#[test]
+fn null_is_an_error_everywhere() {
+    every_way("null_everywhere");
+}
+
+#[test]
+fn a_panic_poisons_and_says_nothing_on_descriptor_2() {
+    every_way("poison");
+}
+
+/// Under valgrind's memcheck: no bad access, no leak, no lost descriptor. All
+/// four ways with MEDIAPROXY_LONG set, else as C99 with the static library.
+#[test]
+fn memcheck_finds_nothing() {
+    if !have_tool("valgrind", "memcheck_finds_nothing") {
+        return;
+    }
+    let ways = if std::env::var_os("MEDIAPROXY_LONG").is_some() {
+        &EVERY_WAY[..]
+    } else {
+        &EVERY_WAY[..1]
+    };
+    for name in PROGRAMS {
+        for way in ways {
+            let program = build("memcheck", name, *way);
+            let out = program.parent().expect("the program's directory");
+            let mut valgrind = Command::new("valgrind");
+            valgrind
+                .args(["--quiet", "--error-exitcode=9", "--leak-check=full"])
+                .args(["--errors-for-leak-kinds=definite,indirect", "--track-fds=yes"])
+                .arg(&program);
+            if name == "new_free_cycles" {
+                valgrind.arg("50");
+            }
+            c_program::must_run(&mut valgrind, out);
+        }
+    }
+}
+
+/// The names `mp_...` that stand before a parenthesis outside comments.
+fn calls_in(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for (at, _) in line.match_indices("mp_") {
+            let (before, rest) = line.split_at(at);
+            let length =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let whole = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            if whole && rest[length..].starts_with('(') {
+                names.insert(rest[..length].to_string());
+            }
+        }
+    }
+    names
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The header without comments.
+fn declarations() -> String {
+    let header = read("include/mediaproxy.h");
+    let (_, code) = header.split_once("#ifndef MEDIAPROXY_H").expect("the include guard");
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_function_of_the_header_is_called() {
+    let declared = calls_in(&declarations());
+    assert!(declared.len() > 50, "the header was not understood: {declared:?}");
+    let mut called = calls_in(&read("c-tests/every_function.c"));
+    called.extend(calls_in(&read("c-tests/check.h")));
+    let missing: Vec<_> = declared.difference(&called).collect();
+    assert!(missing.is_empty(), "every_function.c does not call {missing:?}");
+}
+
+#[test]
+fn every_function_that_takes_a_pointer_is_given_null() {
+    let given = read("c-tests/null_everywhere.c");
+    // What takes no pointer, only texts by value or numbers.
+    let without = ["mp_status_name", "mp_version", "mp_test_name", "mp_now"];
+    for name in calls_in(&declarations()) {
+        let constructor = name.ends_with("_new")
+            && !["mp_engine_new", "mp_worker_new", "mp_proxy_new"].contains(&name.as_str());
+        if !constructor && !without.contains(&name.as_str()) {
+            assert!(given.contains(&format!("{name}(")), "null_everywhere.c leaves out {name}");
+        }
+    }
+}
+
+#[test]
+fn every_status_of_the_header_is_provoked_or_excused() {
+    let declarations = declarations();
+    let (_, rest) = declarations.split_once("enum mp_status").expect("the enumeration");
+    let (list, _) = rest.split_once("};").expect("its end");
+    let declared: BTreeSet<&str> = list
+        .lines()
+        .filter_map(|line| line.trim().split_once(" = ").map(|(name, _)| name))
+        .collect();
+    assert_eq!(declared.len(), 17);
+
+    let program = read("c-tests/every_status.c");
+    let provoked: BTreeSet<&str> = program
+        .split("PROVOKE(")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(',').map(|(name, _)| name))
+        .collect();
+    let excuses = read("c-tests/unprovoked-statuses.txt");
+    let excused: BTreeSet<&str> = excuses
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(char::is_whitespace))
+        .filter(|(_, reason)| !reason.trim().is_empty())
+        .map(|(name, _)| name)
+        .collect();
+    for name in &declared {
+        let (is_provoked, is_excused) = (provoked.contains(name), excused.contains(name));
+        assert!(is_provoked != is_excused, "{name}: provoked {is_provoked}, excused {is_excused}");
+    }
+}

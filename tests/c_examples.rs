@@ -1,0 +1,52 @@
+//! The C examples: all of them build without a warning; the minimal one prints
+//! what its reader is promised.
+
+mod c_program;
+
+use std::process::Command;
+
+use c_program::{EVERY_WAY, Language, Library, library_directory, root};
+
+#[test]
+fn every_c_example_builds_without_a_warning() {
+    let mut built = 0;
+    for entry in std::fs::read_dir(root().join("examples")).expect("examples") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "c") {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let source = format!("examples/{name}");
+            let libraries = library_directory();
+            let way = (Language::C99, Library::Shared);
+            c_program::build("example", &source, way, &libraries);
+            built += 1;
+        }
+    }
+    assert!(built > 0);
+}
+
+#[test]
+fn the_minimal_example_judges_and_repairs_a_register() {
+    let expected = "\
+private_contact: Contact 192.168.1.10:5060 is private
+source_address: Via 192.168.1.10:5060, came from 203.0.113.5:61234
+private_via: Via 192.168.1.10:5060 is private
+
+REGISTER sip:example.com SIP/2.0\r
+Via: SIP/2.0/UDP 192.168.1.10:5060;branch=z9hG4bK776asdhds\r
+From: <sip:alice@example.com>;tag=1928301774\r
+To: <sip:alice@example.com>\r
+Call-ID: a84b4c76e66710@192.168.1.10\r
+CSeq: 1 REGISTER\r
+Contact: <sip:alice@203.0.113.5:61234>;expires=3600\r
+Content-Length: 0\r
+\r
+";
+    for way in EVERY_WAY {
+        let source = "examples/minimal.c";
+        let program = c_program::build("run", source, way, &library_directory());
+        let out = program.parent().expect("its directory");
+        let said = c_program::must_run(&mut Command::new(&program), out);
+        assert_eq!(String::from_utf8_lossy(&said.stdout), expected);
+        assert!(said.stderr.is_empty(), "{}", String::from_utf8_lossy(&said.stderr));
+    }
+}

@@ -1,0 +1,175 @@
+//! Builds C programs against the library that cargo has just made, as C99 and
+//! as C++11, against the static and the shared one, and runs them.
+
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a program is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    C99,
+    Cxx11,
+}
+
+/// Which library it is linked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Library {
+    Static,
+    Shared,
+}
+
+/// All four ways to build a program.
+pub(crate) const EVERY_WAY: [(Language, Library); 4] = [
+    (Language::C99, Library::Static),
+    (Language::C99, Library::Shared),
+    (Language::Cxx11, Library::Static),
+    (Language::Cxx11, Library::Shared),
+];
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where cargo puts libmediaproxy.a and .so: beside this test program.
+pub(crate) fn library_directory() -> PathBuf {
+    let program = std::env::current_exe().expect("the path of this test");
+    program.parent().expect("its directory").to_path_buf()
+}
+
+/// True when `name` can be run; else a line that says what is skipped.
+pub(crate) fn have_tool(name: &str, test: &str) -> bool {
+    let there = Command::new(name)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !there {
+        println!("SKIP {test}: {name} is not installed");
+    }
+    there
+}
+
+fn compiler(language: Language) -> Command {
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    cc::Build::new()
+        .cpp(language == Language::Cxx11)
+        .target(&host)
+        .host(&host)
+        .opt_level(0)
+        .debug(true)
+        .cargo_metadata(false)
+        .cargo_warnings(false)
+        .get_compiler()
+        .to_command()
+}
+
+/// Builds `source` (a path below the root) with the libraries in `libraries`,
+/// in a directory of its own for each `purpose`: tests run side by side.
+pub(crate) fn build(
+    purpose: &str,
+    source: &str,
+    (language, library): (Language, Library),
+    libraries: &Path,
+) -> PathBuf {
+    let source = root().join(source);
+    let name = source.file_stem().expect("a file name").to_string_lossy();
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("{profile}-{purpose}-{name}-{language:?}-{library:?}"));
+    fs::create_dir_all(&out).expect("a directory for the program");
+    let program = out.join(&*name);
+
+    let mut command = compiler(language);
+    command.args(["-pedantic", "-Wall", "-Wextra", "-Werror", "-I"]).arg(root().join("include"));
+    match language {
+        Language::C99 => command.args(["-std=c99", "-x", "c"]),
+        Language::Cxx11 => command.args(["-std=c++11", "-x", "c++"]),
+    };
+    command.arg(&source).args(["-x", "none", "-o"]).arg(&program);
+    match library {
+        Library::Static => {
+            command.arg(libraries.join("libmediaproxy.a"));
+            command.args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"]);
+        }
+        Library::Shared => {
+            // Linked and found by its soname, the way it is installed.
+            let soname = out.join(concat!("libmediaproxy.so.", env!("CARGO_PKG_VERSION_MAJOR")));
+            fs::copy(libraries.join("libmediaproxy.so"), &soname).expect("libmediaproxy.so");
+            command.arg(&soname).arg("-lpthread");
+            command.arg(format!("-Wl,-rpath,{}", out.display()));
+        }
+    }
+    let made = command.output().expect("the C compiler runs");
+    assert!(
+        made.status.success(),
+        "{name} as {language:?} does not build:\n{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    program
+}
+
+/// Runs a program, at most two minutes; its output goes to files, so that it
+/// never waits for a reader.
+pub(crate) fn run(command: &mut Command, out: &Path) -> Output {
+    let (stdout, stderr) = (out.join("stdout"), out.join("stderr"));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(&stdout).expect("a file for its output"))
+        .stderr(fs::File::create(&stderr).expect("a file for its errors"))
+        .spawn()
+        .expect("the program starts");
+    let end = Instant::now() + Duration::from_secs(120);
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("the program's state") {
+            break status;
+        }
+        if Instant::now() > end {
+            child.kill().expect("the program is killed");
+            child.wait().expect("the program has gone");
+            let said = fs::read_to_string(&stderr).unwrap_or_default();
+            panic!("{command:?} did not end within two minutes:\n{said}");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    Output {
+        status,
+        stdout: fs::read(stdout).expect("its output"),
+        stderr: fs::read(stderr).expect("its errors"),
+    }
+}
+
+/// Runs a program that must succeed.
+pub(crate) fn must_run(command: &mut Command, out: &Path) -> Output {
+    let output = run(command, out);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// The library with the feature test-panic, in a target directory of its own.
+pub(crate) fn panicking_library() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("test-panic");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(root())
+        .args(["build", "--lib", "--quiet", "--offline", "--features", "test-panic"])
+        .arg("--target-dir")
+        .arg(&target);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let made = cargo.output().expect("cargo runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    target.join(if cfg!(debug_assertions) { "debug" } else { "release" })
+}

@@ -1,0 +1,71 @@
+//! What the shared library shows to the dynamic linker.
+
+mod c_program;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use c_program::{have_tool, library_directory, root};
+
+fn output(tool: &str, arguments: &[&str]) -> String {
+    let library = library_directory().join("libmediaproxy.so");
+    let output = Command::new(tool).args(arguments).arg(library).output().expect("the tool runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The lines of a committed list, without comments.
+fn committed(name: &str) -> BTreeSet<String> {
+    let path = root().join("c-tests").join(name);
+    let text = fs::read_to_string(&path).expect("a committed list");
+    text.lines().filter(|line| !line.starts_with('#')).map(String::from).collect()
+}
+
+#[test]
+fn the_exported_symbols_are_the_committed_ones() {
+    if !have_tool("nm", "the_exported_symbols_are_the_committed_ones") {
+        return;
+    }
+    let exported: BTreeSet<String> = output("nm", &["-D", "--defined-only"])
+        .lines()
+        .filter_map(|line| line.split_whitespace().last().map(String::from))
+        .collect();
+    assert_eq!(exported, committed("symbols.txt"));
+}
+
+#[test]
+fn the_exported_symbols_are_the_headers_functions() {
+    let header = fs::read_to_string(root().join("include/mediaproxy.h")).expect("the header");
+    for symbol in committed("symbols.txt") {
+        assert!(header.contains(&format!("{symbol}(")), "{symbol} is not in the header");
+    }
+}
+
+#[test]
+fn the_soname_has_the_major_version_and_unloading_is_off() {
+    if !have_tool("readelf", "the_soname_has_the_major_version_and_unloading_is_off") {
+        return;
+    }
+    let dynamic = output("readelf", &["-d", "-W"]);
+    let soname = concat!("soname: [libmediaproxy.so.", env!("CARGO_PKG_VERSION_MAJOR"), "]");
+    assert!(dynamic.contains(soname), "{dynamic}");
+    assert!(dynamic.contains("NODELETE"), "{dynamic}");
+}
+
+#[test]
+fn it_needs_no_other_library_than_the_committed_ones() {
+    if !have_tool("readelf", "it_needs_no_other_library_than_the_committed_ones") {
+        return;
+    }
+    let dynamic = output("readelf", &["-d", "-W"]);
+    let needed: BTreeSet<String> = dynamic
+        .lines()
+        .filter(|line| line.contains("(NEEDED)"))
+        .filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0.to_string()))
+        .collect();
+    assert!(needed.contains("libc.so.6"), "{dynamic}");
+    let allowed = committed("needed.txt");
+    let more: Vec<_> = needed.difference(&allowed).collect();
+    assert!(more.is_empty(), "new dependencies: {more:?}");
+}
