@@ -78,7 +78,8 @@ static inline void set(mp_config *config, const char *name, const char *value)
     MADE(mp_config_set(config, mp_text(name), mp_text(value), &error), error);
 }
 
-/* Settings without client lists, so that no file of the machine matters. */
+/* Settings without client lists, so that no file of the machine matters, and
+ * with time for a relay, for under memcheck all is slow. */
 static inline mp_config *quiet_config(void)
 {
     mp_config *config = mp_config_new();
@@ -86,6 +87,8 @@ static inline mp_config *quiet_config(void)
     set(config, "sip_asymmetrics", "");
     set(config, "rtp_asymmetrics", "");
     set(config, "max_calls", "1024");
+    set(config, "relay_timeout", "20000");
+    set(config, "relay_try", "20000");
     return config;
 }
 

@@ -141,7 +141,7 @@ static void relayed(mp_worker *worker, const mp_message *message)
     do {
         mp_wait wait;
         STATUS(MP_OK, mp_request_wait(request, &wait));
-        CHECK(wait.deadline > 0);
+        CHECK((wait.descriptor >= 0) == (wait.events != 0));
         status = mp_request_continue(request, worker, 0, edits);
     } while (status == MP_PENDING);
     VERB(MP_OK, worker, status);

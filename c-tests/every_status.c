@@ -171,6 +171,8 @@ static void relays(void)
         while (fd >= 0 && read(fd, request_text, sizeof request_text) > 0)
             if (write(fd, "error\r\n", 7) != 7)
                 break;
+        close(fd);
+        close(listener);
         _exit(0);
     }
     close(listener);

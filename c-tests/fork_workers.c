@@ -145,8 +145,6 @@ int main(void)
     set(config, "proxy_socket", in_place("proxy.sock"));
     set(config, "proxy_address", "127.0.0.1");
     set(config, "proxy_ports", "20000-29999");
-    set(config, "relay_timeout", "5000");
-    set(config, "relay_try", "5000");
     MADE(mp_proxy_new(config, &proxy, &error), error);
     engine = engine_of(config);
     mp_config_free(config);

@@ -13,8 +13,6 @@ static mp_config *config_for(const char *relay)
 {
     mp_config *config = quiet_config();
     set(config, "relay", relay);
-    set(config, "relay_timeout", "2000");
-    set(config, "relay_try", "2000");
     return config;
 }
 
@@ -176,7 +174,9 @@ static void silence(void)
     CHECK(mp_now() - begin >= 190);
     CHECK(mp_edits_count(edits) == 1);
 
-    /* Freed after its worker. */
+    mp_request_free(request);
+
+    /* Freed after its worker, whether or not the relay is tried again. */
     request = NULL;
     (void)mp_rewrite_start(worker, message, NULL, 0, &request);
     mp_worker_free(worker);

@@ -300,10 +300,11 @@ typedef struct {
 
 // What a request waits for.
 typedef struct {
-    // When to continue at the latest, in milliseconds as mp_now counts them.
+    // When to continue at the latest, in milliseconds as mp_now counts them;
+    // at once when that has passed, as 0 has.
     uint64_t deadline;
-    // The descriptor to watch; -1 when there is none: continue at once or at
-    // the deadline. It belongs to the library: never read, write or close it.
+    // The descriptor to watch; -1 when there is none and only the deadline
+    // counts. It belongs to the library: never read, write or close it.
     int32_t descriptor;
     // MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
     uint32_t events;
@@ -443,8 +444,9 @@ mp_status mp_rewrite_sdp(mp_worker *worker,
 
 // Tells the relay that this message ends its call or branch: a BYE, a CANCEL
 // or a failure reply (RFC 3261 15, 9, 13.3.1.3). Never waits; what cannot be
-// sent now is sent later. Idempotent. options may be NULL. MP_ERR_SYNTAX when
-// Call-ID or tags cannot be read, MP_ERR_WRONG_PROCESS after a fork.
+// sent now is sent later. Idempotent. options may be NULL. MP_ERR_ARGUMENT for
+// a message that ends nothing, MP_ERR_SYNTAX when Call-ID or tags cannot be
+// read, MP_ERR_WRONG_PROCESS after a fork.
 mp_status mp_end_session(mp_worker *worker,
                          const mp_message *message,
                          const mp_options *options);

@@ -108,7 +108,11 @@ fn memcheck_finds_nothing() {
             if name == "new_free_cycles" {
                 valgrind.arg("50");
             }
-            c_program::must_run(&mut valgrind, out);
+            let said = c_program::must_run(&mut valgrind, out);
+            let said = String::from_utf8_lossy(&said.stderr);
+            let open = said.lines().filter(|line| line.contains("== Open ")).count();
+            let inherited = said.matches("<inherited from parent>").count();
+            assert_eq!(open, inherited, "{name} leaves descriptors open:\n{said}");
         }
     }
 }

@@ -19,10 +19,11 @@ pub const MP_WAIT_WRITE: u32 = 2;
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpWait {
-    /// When to continue at the latest, in milliseconds as mp_now counts them.
+    /// When to continue at the latest, in milliseconds as mp_now counts them;
+    /// at once when that has passed, as 0 has.
     pub deadline: u64,
-    /// The descriptor to watch; -1 when there is none: continue at once or at
-    /// the deadline. It belongs to the library: never read, write or close it.
+    /// The descriptor to watch; -1 when there is none and only the deadline
+    /// counts. It belongs to the library: never read, write or close it.
     pub descriptor: i32,
     /// MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
     pub events: u32,

@@ -164,8 +164,9 @@ pub unsafe extern "C" fn mp_rewrite_sdp(
 
 /// Tells the relay that this message ends its call or branch: a BYE, a CANCEL
 /// or a failure reply (RFC 3261 15, 9, 13.3.1.3). Never waits; what cannot be
-/// sent now is sent later. Idempotent. options may be NULL. MP_ERR_SYNTAX when
-/// Call-ID or tags cannot be read, MP_ERR_WRONG_PROCESS after a fork.
+/// sent now is sent later. Idempotent. options may be NULL. MP_ERR_ARGUMENT for
+/// a message that ends nothing, MP_ERR_SYNTAX when Call-ID or tags cannot be
+/// read, MP_ERR_WRONG_PROCESS after a fork.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_end_session(
     worker: *mut MpWorker,
