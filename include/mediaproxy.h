@@ -277,14 +277,15 @@ typedef void (*mp_log_callback)(void *arg, uint32_t level, mp_str text);
 
 // An IP address and port, free of system types. From a struct sockaddr_in:
 // family 4, memcpy of sin_addr to bytes, ntohs(sin_port); from a struct
-// sockaddr_in6: family 6, memcpy of sin6_addr, ntohs(sin6_port).
+// sockaddr_in6: family 6, memcpy of sin6_addr, ntohs(sin6_port). It has no
+// padding.
 typedef struct {
     // 4 or 6.
-    uint8_t family;
-    // The address in network byte order; IPv4 uses the first four bytes.
-    uint8_t bytes[16];
+    uint16_t family;
     // The port in host byte order.
     uint16_t port;
+    // The address in network byte order; IPv4 uses the first four bytes.
+    uint8_t bytes[16];
 } mp_address;
 
 // One edit of a message: at offset, remove bytes go and insert comes. Either

@@ -9,16 +9,17 @@ use crate::error::{Error, Result, Status};
 
 /// An IP address and port, free of system types. From a struct sockaddr_in:
 /// family 4, memcpy of sin_addr to bytes, ntohs(sin_port); from a struct
-/// sockaddr_in6: family 6, memcpy of sin6_addr, ntohs(sin6_port).
+/// sockaddr_in6: family 6, memcpy of sin6_addr, ntohs(sin6_port). It has no
+/// padding.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpAddress {
     /// 4 or 6.
-    pub family: u8,
-    /// The address in network byte order; IPv4 uses the first four bytes.
-    pub bytes: [u8; 16],
+    pub family: u16,
     /// The port in host byte order.
     pub port: u16,
+    /// The address in network byte order; IPv4 uses the first four bytes.
+    pub bytes: [u8; 16],
 }
 
 impl MpAddress {
