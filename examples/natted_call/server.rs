@@ -15,6 +15,8 @@ use crate::nat::lock;
 
 /// How long the proxy may take to answer us.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it may take to start; under valgrind it takes a while.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the proxy told of one message.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +93,7 @@ impl Server {
                 }
             }
         });
-        let Ok(address) = address.recv_timeout(PATIENCE) else {
+        let Ok(address) = address.recv_timeout(START_PATIENCE) else {
             let _ = child.kill();
             let _ = child.wait();
             return Err("the proxy does not start".to_string());
