@@ -259,6 +259,11 @@ impl Media for Forwarder<'_> {
     fn close(&mut self, id: ChannelId) {
         let place = usize::try_from(id.0).ok().and_then(|index| self.channels.get_mut(index));
         let Some(channel) = place.and_then(Option::take) else { return };
+        for port in &channel.ports {
+            // Closing is not enough: a forked child may hold a copy, and a
+            // packet for it would keep this thread awake for ever.
+            let _ = self.epoll.remove(&port.socket);
+        }
         let [caller, _, callee, _] = &channel.ports;
         self.give(caller);
         self.give(callee);

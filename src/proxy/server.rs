@@ -242,9 +242,12 @@ impl Server<'_> {
         let place = usize::try_from(token - FIRST_CONNECTION).unwrap_or(usize::MAX);
         let Some(entry) = self.connections.get_mut(place) else { return };
         let Some(mut connection) = entry.take() else { return };
-        if self.hear(&mut connection, now)
-            && let Some(entry) = self.connections.get_mut(place)
-        {
+        if !self.hear(&mut connection, now) {
+            // A forked child may hold a copy: see `Forwarder::close`.
+            let _ = self.control.remove(&connection.stream);
+            return;
+        }
+        if let Some(entry) = self.connections.get_mut(place) {
             *entry = Some(connection);
         }
     }

@@ -49,7 +49,7 @@ impl Epoll {
         own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(Epoll)
     }
 
-    /// Watches a descriptor for input; closing its last copy ends that.
+    /// Watches a descriptor for input until it is removed.
     pub(super) fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         self.control(libc::EPOLL_CTL_ADD, fd, &mut event)
