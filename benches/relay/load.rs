@@ -106,7 +106,7 @@ fn drain(phone: &Phone, next: &mut u32, outcome: &mut Outcome) {
 }
 
 /// CPU time the proxy's thread has used.
-fn cpu() -> Option<Duration> {
+pub(crate) fn cpu() -> Option<Duration> {
     let tasks = std::fs::read_dir("/proc/self/task").ok()?;
     let mut paths = tasks.filter_map(|task| Some(task.ok()?.path()));
     let of_proxy = |path: &std::path::PathBuf| {
