@@ -177,7 +177,7 @@ fn hold_and_resume_keep_the_ports_and_learn_again() {
     let call = Call::new(&mut server.control);
     call.talk();
     let control = &mut server.control;
-    let offer = Message::offer(&call.caller).to_tag("tt");
+    let offer = Message::offer(&call.caller).tagged("tt");
     let answer = Message::answer(&call.callee);
     let held = offer.clone().cseq(2).direction("sendonly");
     assert_eq!(control.tell(&held), call.for_callee);
@@ -202,7 +202,7 @@ fn a_refresh_does_not_open_the_lock() {
     let mut server = Server::start("refresh", |_| {});
     let call = Call::new(&mut server.control);
     call.talk();
-    let offer = Message::offer(&call.caller).to_tag("tt").cseq(2);
+    let offer = Message::offer(&call.caller).tagged("tt").cseq(2);
     assert_eq!(server.control.tell(&offer), call.for_callee);
     let answer = Message::answer(&call.callee).cseq(2);
     assert_eq!(server.control.tell(&answer), call.for_caller);
@@ -220,7 +220,7 @@ fn a_new_description_moves_the_media() {
     let call = Call::new(&mut server.control);
     call.talk();
     let elsewhere = Phone::new("127.0.0.4");
-    let offer = Message::offer(&elsewhere).to_tag("tt").cseq(2);
+    let offer = Message::offer(&elsewhere).tagged("tt").cseq(2);
     let for_callee = server.control.tell(&offer);
     assert_ne!(for_callee, call.for_callee);
     // Until the offer is answered (it may be refused) the call goes on.
@@ -239,9 +239,9 @@ fn a_refused_re_offer_leaves_the_call_as_it_was() {
     let mut server = Server::start("refused", |_| {});
     let call = Call::new(&mut server.control);
     let elsewhere = Phone::new("127.0.0.4");
-    server.control.tell(&Message::offer(&elsewhere).to_tag("tt").cseq(2));
+    server.control.tell(&Message::offer(&elsewhere).tagged("tt").cseq(2));
     call.talk();
-    let again = Message::offer(&call.caller).to_tag("tt").cseq(3);
+    let again = Message::offer(&call.caller).tagged("tt").cseq(3);
     assert_eq!(server.control.tell(&again), call.for_callee);
     assert_eq!(server.control.tell(&Message::answer(&call.callee).cseq(3)), call.for_caller);
     call.talk();
@@ -254,7 +254,7 @@ fn the_answering_phone_takes_over_from_the_voicemail_that_rang_first() {
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let voicemail = Phone::new("127.0.0.5");
     let for_callee = server.control.tell(&Message::offer(&caller));
-    let early = Message::answer(&voicemail).to_tag("").header("early_tag: vm\r\n");
+    let early = Message::answer(&voicemail).tagged("").header("early_tag: vm\r\n");
     let for_caller = server.control.tell(&early);
     send(&voicemail.rtp, for_callee, "please wait");
     assert_eq!(receive(&caller.rtp, for_caller), "please wait");
@@ -414,7 +414,7 @@ fn an_ipv6_phone_talks_to_an_ipv4_phone() {
     let call = Call { caller, callee, for_caller, for_callee };
     call.talk();
     // From now on the callee's family is known.
-    let again = Message::offer(&call.caller).to_tag("tt").cseq(2);
+    let again = Message::offer(&call.caller).tagged("tt").cseq(2);
     assert_eq!(server.control.tell(&again), for_callee);
 }
 

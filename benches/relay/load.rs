@@ -21,7 +21,7 @@ pub(crate) struct Outcome {
     pub(crate) received: u64,
     /// Received, but not the next one of its stream, or not as it was sent.
     pub(crate) wrong: u64,
-    /// CPU time of the thread named `mediaproxy`, where the system tells.
+    /// CPU time of the relay's thread, where the system tells.
     pub(crate) cpu: Option<Duration>,
 }
 
@@ -32,11 +32,11 @@ impl Outcome {
 }
 
 /// One end of a call.
-struct Phone {
-    socket: UdpSocket,
-    relay: SocketAddr,
-    number: u32,
-    peer: u32,
+pub(crate) struct Phone {
+    pub(crate) socket: UdpSocket,
+    pub(crate) relay: SocketAddr,
+    pub(crate) number: u32,
+    pub(crate) peer: u32,
 }
 
 fn packet(phone: u32, sequence: u32) -> [u8; PACKET] {
@@ -105,25 +105,29 @@ fn drain(phone: &Phone, next: &mut u32, outcome: &mut Outcome) {
     }
 }
 
-/// CPU time the proxy's thread has used.
-pub(crate) fn cpu() -> Option<Duration> {
+/// CPU time the thread of this name has used.
+pub(crate) fn cpu(name: &str) -> Option<Duration> {
     let tasks = std::fs::read_dir("/proc/self/task").ok()?;
     let mut paths = tasks.filter_map(|task| Some(task.ok()?.path()));
-    let of_proxy = |path: &std::path::PathBuf| {
-        std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "mediaproxy")
+    let wanted = |path: &std::path::PathBuf| {
+        std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name)
     };
-    let statistics = std::fs::read_to_string(paths.find(of_proxy)?.join("schedstat")).ok()?;
+    let statistics = std::fs::read_to_string(paths.find(wanted)?.join("schedstat")).ok()?;
     Some(Duration::from_nanos(statistics.split(' ').next()?.parse().ok()?))
 }
 
-/// Makes `calls` calls through the proxy at `control` and talks both ways at
-/// 50 packets a second for `time`.
+/// Makes `calls` calls through the proxy at `control` and talks for `time`.
 pub(crate) fn run(control: &Path, calls: usize, time: Duration) -> Outcome {
     let mut control = UnixStream::connect(control).unwrap();
-    let phones = phones(&mut control, calls);
+    talk(&phones(&mut control, calls), "mediaproxy", time)
+}
+
+/// Talks both ways at 50 packets a second for `time`; the relay's thread has
+/// a name.
+pub(crate) fn talk(phones: &[Phone], relay: &str, time: Duration) -> Outcome {
     let rounds = u32::try_from(time.as_millis() / INTERVAL.as_millis()).unwrap();
     let done = AtomicBool::new(false);
-    let cpu_before = cpu();
+    let cpu_before = cpu(relay);
     let mut outcome = thread::scope(|scope| {
         let receiver = scope.spawn(|| {
             let mut outcome = Outcome::default();
@@ -162,6 +166,8 @@ pub(crate) fn run(control: &Path, calls: usize, time: Duration) -> Outcome {
         done.store(true, Ordering::SeqCst);
         Outcome { sent, ..receiver.join().unwrap() }
     });
-    outcome.cpu = cpu().zip(cpu_before).map(|(after, before)| after.saturating_sub(before));
+    // A thread that had no name yet had used nothing yet.
+    let before = cpu_before.unwrap_or_default();
+    outcome.cpu = cpu(relay).map(|after| after.saturating_sub(before));
     outcome
 }

@@ -141,7 +141,7 @@ impl Message {
         Message { cseq, ..self }
     }
 
-    pub(crate) fn to_tag(self, to_tag: &'static str) -> Message {
+    pub(crate) fn tagged(self, to_tag: &'static str) -> Message {
         Message { to_tag, ..self }
     }
 
