@@ -10,8 +10,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use super::config::Config;
 use super::family::{Family, Side, Sides};
 use super::learning::{Change, Expectation, Learner, Millis, Rules};
+use super::media::{ChannelId, Media};
 use super::ports::Ports;
-use super::session::{ChannelId, Media};
 use super::socket::Epoll;
 use super::summary::{PortSummary, SideSummary, Traffic};
 

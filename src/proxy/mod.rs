@@ -17,10 +17,13 @@ mod family;
 mod forward;
 mod learning;
 mod listener;
+mod media;
+mod message;
 mod ports;
 mod server;
 mod session;
 mod socket;
+mod stream;
 mod summary;
 mod table;
 

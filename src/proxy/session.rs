@@ -5,74 +5,24 @@
 //! CSeq is; what the other party sends under the same CSeq answers it, also
 //! when the offer came in a reply.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::IpAddr;
 
-use super::control::{Item, Kind, Update};
+use super::control::{Item, Kind};
 use super::family::{Family, Side, Sides};
-use super::learning::{Change, Expectation, Millis};
-use super::summary::SideSummary;
+use super::learning::Millis;
+use super::media::{ChannelId, Media};
+use super::message::Message;
+use super::stream::{Slot, Stream};
 
 /// How long the ports an answered re-offer replaced stay open: what is still
 /// on its way to them arrives.
 const LINGER: Millis = 2_000;
-
-/// Names the four sockets of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChannelId(pub(super) u32);
-
-/// The sockets behind sessions.
-pub(super) trait Media {
-    /// The proxy's address of a family.
-    fn relay_address(&self, family: Family) -> Option<IpAddr>;
-    /// Opens the ports of a stream; `None` when there are no more.
-    fn open(&mut self, families: Sides<Family>) -> Option<ChannelId>;
-    fn close(&mut self, id: ChannelId);
-    /// The address and RTP port a side sends to.
-    fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr>;
-    /// Tells what signalling says about a side.
-    fn expect(
-        &mut self,
-        id: ChannelId,
-        side: Side,
-        expectation: Expectation,
-        change: Change,
-        now: Millis,
-    );
-    /// When a packet was accepted last, from either side.
-    fn last_packet(&self, id: ChannelId) -> Option<Millis>;
-    fn summary(&self, id: ChannelId) -> Option<Sides<SideSummary>>;
-}
 
 /// An address and, for each stream of the message, a port or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) address: IpAddr,
     pub(super) ports: Vec<u16>,
-}
-
-/// What a party said about a stream.
-#[derive(Clone, Copy, Debug, Default)]
-struct Description {
-    expectation: Option<Expectation>,
-    held: bool,
-}
-
-/// A stream with its ports.
-#[derive(Clone, Debug)]
-struct Stream {
-    media: Arc<[u8]>,
-    channel: ChannelId,
-    sides: Sides<Description>,
-}
-
-/// An m= line: its stream, and the one a re-offer has replaced, which goes on
-/// until that offer is answered (it may be refused).
-#[derive(Debug, Default)]
-struct Slot {
-    current: Option<Stream>,
-    previous: Option<Stream>,
-    previous_until: Option<Millis>,
 }
 
 /// The CSeq numbers of one direction: the first that was seen, and the last.
@@ -134,49 +84,6 @@ enum Meaning {
     Unknown,
 }
 
-/// A message, seen from the session.
-#[derive(Clone, Copy)]
-pub(super) struct Message<'a> {
-    update: &'a Update<'a>,
-    sender: Side,
-    direction: Side,
-    now: Millis,
-}
-
-impl<'a> Message<'a> {
-    /// `direction` is the side the From tag belongs to.
-    pub(super) fn new(update: &'a Update<'a>, direction: Side, now: Millis) -> Self {
-        let sender = match update.kind {
-            Kind::Request => direction,
-            Kind::Reply => direction.other(),
-        };
-        Message { update, sender, direction, now }
-    }
-
-    fn receiver(&self) -> Side {
-        self.sender.other()
-    }
-
-    /// A provisional reply: answers may follow from other branches.
-    fn is_early(&self) -> bool {
-        self.update.kind == Kind::Reply && self.update.to_tag.is_empty()
-    }
-
-    fn sender_tag(&self) -> &'a [u8] {
-        match self.update.kind {
-            Kind::Request => self.update.from_tag,
-            Kind::Reply if self.update.to_tag.is_empty() => self.update.early_tag,
-            Kind::Reply => self.update.to_tag,
-        }
-    }
-
-    fn family(&self) -> Option<Family> {
-        let items = self.update.media.as_deref().unwrap_or_default();
-        let address = |item: &Item| item.address.filter(|ip| !ip.is_unspecified());
-        items.iter().find_map(address).map(Family::of)
-    }
-}
-
 impl Session {
     /// An empty session, to be filled by [`Session::update`] with its first
     /// message, whose From tag is the caller's.
@@ -197,7 +104,7 @@ impl Session {
     pub(super) fn update(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
         match self.meaning(&message) {
             Meaning::Offer => self.take_offer(message, media),
-            Meaning::OfferAgain => self.describe_all(message, media),
+            Meaning::OfferAgain => self.take_offer_again(message, media),
             Meaning::Answer => self.take_answer(message, media),
             Meaning::Stale => self.recall(message, media),
             Meaning::Unknown => None,
@@ -281,7 +188,9 @@ impl Session {
                     slot.previous_until = slot.previous.as_ref().map(|_| message.now + LINGER);
                 }
             }
-            self.answered |= !self.offer.early;
+            if !self.offer.early {
+                self.note_answered(message.now);
+            }
             let reject = message.update.media.as_deref();
             for (index, slot) in self.slots.iter_mut().enumerate() {
                 let refused =
@@ -292,6 +201,26 @@ impl Session {
             }
         }
         Some(answer)
+    }
+
+    fn take_offer_again(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+        let answer = self.describe_all(message, media)?;
+        if message.update.kind == Kind::Reply && !message.is_early() {
+            // The final reply after a provisional one that carried the offer.
+            self.offer.early = false;
+            if self.settled {
+                self.note_answered(message.now);
+            }
+        }
+        Some(answer)
+    }
+
+    /// The call is answered: from now on it may be idle.
+    fn note_answered(&mut self, now: Millis) {
+        if !self.answered {
+            self.answered = true;
+            self.changed = now;
+        }
     }
 
     /// Takes the descriptions of a message for the streams there are.
@@ -314,15 +243,15 @@ impl Session {
     /// that are still as it says have their ports.
     fn recall(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
         if message.update.kind == Kind::Reply && !message.is_early() {
-            self.answered = true;
+            self.note_answered(message.now);
         }
         let Some(items) = message.update.media.as_deref() else {
             return self.standing(&message, media);
         };
         let as_said = |(index, item): (usize, &Item)| {
             let slot = self.slots.get(index)?;
-            let side = slot.current.as_ref()?.sides.get(message.sender);
-            side.expectation?.agrees(item).then(|| slot.port(message.receiver(), media))
+            let same = slot.current.as_ref()?.is_described(message.sender, item);
+            same.then(|| slot.port(message.receiver(), media))
         };
         let ports = items.iter().enumerate().map(|item| as_said(item).unwrap_or(0)).collect();
         Some(Answer { address: self.answer_address(&message, media)?, ports })
@@ -458,124 +387,5 @@ impl Session {
     pub(super) fn channels(&self) -> impl Iterator<Item = (&[u8], ChannelId)> {
         let current = self.slots.iter().filter_map(|slot| slot.current.as_ref());
         current.map(|stream| (&*stream.media, stream.channel))
-    }
-}
-
-impl Slot {
-    /// Puts the stream of a new offer in place. The one before stays beside
-    /// it if it was agreed upon.
-    fn replace(&mut self, stream: Option<Stream>, answered: bool, media: &mut dyn Media) {
-        let same = |a: &Option<Stream>, b: &Option<Stream>| {
-            a.as_ref().map(|stream| stream.channel) == b.as_ref().map(|stream| stream.channel)
-        };
-        if same(&self.current, &stream) {
-            return;
-        }
-        let restored = stream.is_some() && same(&self.previous, &stream);
-        let before = self.current.take();
-        let surplus = match (restored, answered || self.previous.is_none()) {
-            (true, _) => {
-                self.previous = None;
-                before
-            }
-            (false, true) => std::mem::replace(&mut self.previous, before),
-            (false, false) => before,
-        };
-        self.previous_until = None;
-        self.current = stream;
-        surplus.into_iter().for_each(|old| media.close(old.channel));
-    }
-
-    fn port(&self, side: Side, media: &dyn Media) -> u16 {
-        let local = self.current.as_ref().and_then(|stream| media.local(stream.channel, side));
-        local.map_or(0, |local| local.port())
-    }
-
-    fn close(self, media: &mut dyn Media) {
-        self.current
-            .into_iter()
-            .chain(self.previous)
-            .for_each(|stream| media.close(stream.channel));
-    }
-}
-
-impl Stream {
-    /// A new stream. Until it says otherwise, the receiver of the offer is
-    /// believed to stay where it was in the stream before.
-    fn new(
-        channel: ChannelId,
-        before: Option<&Stream>,
-        message: &Message,
-        item: &Item,
-        media: &mut dyn Media,
-    ) -> Self {
-        let mut sides = Sides::<Description>::default();
-        let receiver = message.receiver();
-        if let Some(before) = before {
-            let known = *before.sides.get(receiver);
-            *sides.get_mut(receiver) = known;
-            if let Some(expectation) = known.expectation {
-                media.expect(channel, receiver, expectation, Change::Replace, message.now);
-            }
-        }
-        Stream { media: item.media.into(), channel, sides }
-    }
-
-    /// Whether an offer leaves this stream's ports as they are.
-    fn fits(
-        &self,
-        message: &Message,
-        item: &Item,
-        families: Sides<Family>,
-        media: &dyn Media,
-    ) -> bool {
-        let family = |side: Side| media.local(self.channel, side).map(|at| Family::of(at.ip()));
-        let receiver = message.receiver();
-        let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
-        let same = match self.sides.get(message.sender).expectation {
-            Some(known) => {
-                unspecified
-                    || known.agrees(item)
-                        && family(message.sender) == Some(*families.get(message.sender))
-            }
-            None => true,
-        };
-        *self.media == *item.media && same && family(receiver) == Some(*families.get(receiver))
-    }
-
-    fn describe(&mut self, message: &Message, item: &Item, branch: bool, media: &mut dyn Media) {
-        let side = self.sides.get_mut(message.sender);
-        let before = side.expectation;
-        let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
-        let expectation = match (before, unspecified) {
-            (Some(before), true) => before,
-            _ => Expectation {
-                signaling: message.update.signaling,
-                described: item.address.filter(|ip| !ip.is_unspecified()),
-                port: item.port,
-                asymmetric: item.asymmetric,
-            },
-        };
-        let change = match before {
-            Some(_) if branch => Change::Branch,
-            Some(before) if before == expectation && side.held == item.held => Change::Refresh,
-            Some(before) if before == expectation => Change::Reopen,
-            _ => Change::Replace,
-        };
-        side.expectation = Some(expectation);
-        side.held = item.held;
-        media.expect(self.channel, message.sender, expectation, change, message.now);
-    }
-
-    fn is_held(&self) -> bool {
-        self.sides.caller.held || self.sides.callee.held
-    }
-}
-
-impl Expectation {
-    /// Whether a description says the same. A side that has given no address
-    /// yet may give any.
-    fn agrees(&self, item: &Item) -> bool {
-        self.described.is_none() || (self.described == item.address && self.port == item.port)
     }
 }

@@ -7,7 +7,9 @@ use super::config::Config;
 use super::control::{Remove, Request, Update};
 use super::family::Side;
 use super::learning::Millis;
-use super::session::{Answer, Media, Message, Phase, Session};
+use super::media::Media;
+use super::message::Message;
+use super::session::{Answer, Phase, Session};
 use super::summary::{EndReason, SessionEnd, SessionSummary, StreamSummary};
 
 /// What a request is answered with.
@@ -220,3 +222,6 @@ fn summary(key: &[u8], session: &Session, media: &dyn Media, now: Millis) -> Ses
         streams: streams.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;
