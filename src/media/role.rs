@@ -4,6 +4,13 @@
 use crate::options::RoleOption;
 use crate::sip::Method;
 
+/// INVITE, UPDATE, PRACK, ACK and their provisional and successful replies.
+pub fn carries_sessions(method: Method, status: Option<u16>) -> bool {
+    let method_does =
+        matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack);
+    method_does && status.is_none_or(|status| (101..300).contains(&status))
+}
+
 /// What a session description is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

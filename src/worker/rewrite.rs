@@ -96,7 +96,7 @@ pub(super) fn start(
     now: u64,
 ) -> Result<Started> {
     let method = message.method()?;
-    if !carries_sessions(method, message.status()) {
+    if !role::carries_sessions(method, message.status()) {
         return Ok(Started::NoSdp);
     }
     let engine = worker.engine.clone();
@@ -337,13 +337,6 @@ fn ports_given(answer: &Answer) -> Option<(std::net::IpAddr, u16, u16)> {
     let Answer::Ports { address, ports } = answer else { return None };
     let used = || ports.iter().copied().filter(|port| *port != 0);
     Some((*address, used().min()?, used().max()?))
-}
-
-/// INVITE, UPDATE, PRACK, ACK and their provisional and successful replies.
-fn carries_sessions(method: Method, status: Option<u16>) -> bool {
-    let method_does =
-        matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack);
-    method_does && status.is_none_or(|status| (101..300).contains(&status))
 }
 
 /// What a reply to INVITE makes of its branch.
