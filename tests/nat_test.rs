@@ -4,8 +4,8 @@ mod common;
 
 use common::{crlf, udp, with_body};
 use mediaproxy::Status;
-use mediaproxy::nat::test::Surroundings;
-use mediaproxy::nat::{Networks, Tests, Verdict, test};
+use mediaproxy::nat::test::{Surroundings, test_asking};
+use mediaproxy::nat::{EvidenceHost, Networks, Tests, Verdict, test};
 use mediaproxy::sip::{Message, Source, Transport};
 
 /// What a test is asked with, beside the message.
@@ -341,4 +341,213 @@ fn the_phones_of_the_seeds_second_section() {
     assert!(!natted("203.0.113.5:5060", "203.0.113.5:5060", "203.0.113.5:32768", true));
     // Asymmetric, behind NAT with port forwarding.
     assert!(natted("192.168.1.10:5060", "192.168.1.10:5060", "203.0.113.5:32768", true));
+}
+
+/// The bits that match, of those asked for.
+fn bits(raw: &[u8], source: &str, asked: u32) -> u32 {
+    judge(raw, udp(source), &seed(), Tests::from_bits(asked).unwrap()).matched().bits()
+}
+
+fn register_with(contact: &str) -> Vec<u8> {
+    register("SIP/2.0/UDP 198.51.100.1:5060", contact)
+}
+
+#[test]
+fn private_contact_is_found_in_every_form_of_contact() {
+    for contact in [
+        "sip:alice@192.168.1.10:5062;expires=60",
+        "\"Alice, <Home>; \\\" \" <sips:192.168.1.10;transport=tcp>;q=0.5",
+        "<tel:+3120>, <sip:192.168.1.10>",
+        "*, sip:192.168.1.10",
+        "Alice\r\n <sip:alice@192.168.1.10>",
+        "<tel:1>\r\nm \t: <sip:192.168.1.10>",
+    ] {
+        assert!(matched(&register_with(contact), PUBLIC, Tests::PRIVATE_CONTACT), "{contact}");
+    }
+    assert!(matched(&reply("<sip:b@10.0.0.2>"), PUBLIC, Tests::PRIVATE_CONTACT), "in a reply too");
+}
+
+#[test]
+fn only_the_first_sip_contact_is_tested() {
+    let raw = register_with("<sip:a@198.51.100.1>, <sip:a@192.168.1.10:9>");
+    assert_eq!(bits(&raw, PUBLIC, 1 | 256 | 512), 0);
+}
+
+#[test]
+fn a_phone_behind_nat_is_found_by_each_test_of_the_seed_alone() {
+    let raw = register("SIP/2.0/UDP 192.168.1.10:5060", "<sip:a@192.168.1.10:5060>");
+    for one in [1, 2, 4] {
+        assert_eq!(bits(&raw, "203.0.113.5:61234", one), one);
+    }
+}
+
+#[test]
+fn only_source_address_forgives_an_asymmetric_phone_its_port() {
+    let around = Around { asymmetric: true, ..seed() };
+    let tests = Tests::SOURCE_ADDRESS | Tests::SOURCE_PORT | Tests::CONTACT_PORT;
+    let verdict = judge(&contact("198.51.100.1:5060"), udp("198.51.100.1:51000"), &around, tests);
+    assert_eq!(verdict.matched(), Tests::SOURCE_PORT | Tests::CONTACT_PORT);
+}
+
+#[test]
+fn in_a_reply_ports_follow_the_same_rules() {
+    let sips = reply("<sips:b@198.51.100.1>");
+    assert!(!matched(&sips, "198.51.100.1:5061", Tests::SOURCE_ADDRESS));
+    let moved = reply("<sip:b@198.51.100.1>");
+    assert!(matched(&moved, "198.51.100.1:61234", Tests::SOURCE_ADDRESS));
+    let around = Around { asymmetric: true, ..seed() };
+    let test = |source| judge(&moved, udp(source), &around, Tests::SOURCE_ADDRESS).natted();
+    assert!(!test("198.51.100.1:61234"));
+    assert!(
+        !matched(&moved, "198.51.100.1:61234", Tests::SOURCE_PORT),
+        "whose Via is the server's"
+    );
+    let without = String::from_utf8(moved).unwrap().replace("Contact:", "Subject:");
+    assert!(!matched(without.as_bytes(), "198.51.100.9:5060", Tests::SOURCE_ADDRESS));
+}
+
+#[test]
+fn a_via_is_read_with_all_the_white_space_it_may_have() {
+    let raw = register("SIP  /   2.0\r\n /UDP\r\n    192.168.1.10 : 5070 ", "<sip:a@198.51.100.1>");
+    assert_eq!(bits(&raw, "192.168.1.10:5070", 2 | 4 | 16), 4);
+}
+
+#[test]
+fn a_dual_stack_socket_changes_nothing() {
+    let raw = contact("198.51.100.1:5060");
+    assert_eq!(bits(&raw, "[::ffff:198.51.100.1]:5060", 1 | 2 | 4 | 16 | 256 | 512 | 1024), 0);
+    assert!(matched(&raw, "[::ffff:10.0.0.1]:5060", Tests::PRIVATE_SOURCE));
+}
+
+#[test]
+fn a_contact_over_tls_means_5061() {
+    let raw = contact("198.51.100.1;transport=tls");
+    assert!(!matched(&raw, "198.51.100.1:5061", Tests::CONTACT_PORT));
+    assert!(matched(&raw, "198.51.100.1:5060", Tests::CONTACT_PORT));
+}
+
+#[test]
+fn every_stream_is_looked_at() {
+    let body =
+        |streams: &str| invite(&format!("v=0\no=- 1 1 IN IP4 1.1.1.1\ns=-\nt=0 0\n{streams}"));
+    let public = "m=audio 4000 RTP/AVP 0\nc=IN IP4 198.51.100.1\n";
+    for (second, found) in [
+        ("m=video 4002 RTP/AVP 34\nc=IN IP4 192.168.1.10\n", 8 | 2048),
+        ("m=video 0 RTP/AVP 34\nc=IN IP4 192.168.1.10\n", 0),
+        ("m=video 4002 RTP/AVP 34\nc=IN IP4 0.0.0.0\n", 0),
+        ("m=video 4002 RTP/AVP 34\n", 0),
+        ("m=video 4002 RTP/AVP 34\nc=IN IP4 phone.example.com\n", 2048),
+        ("m=video 4002 RTP/AVP 34\nc=IN IP6 ::ffff:198.51.100.1\n", 0),
+    ] {
+        let raw = body(&format!("{public}{second}"));
+        assert_eq!(bits(&raw, PUBLIC, 8 | 2048), found, "{second}");
+    }
+    assert_eq!(bits(&register_with("<sip:a@b>"), PUBLIC, 8 | 2048), 0, "no description");
+}
+
+#[test]
+fn evidence_is_in_the_order_of_bits_and_printable() {
+    let raw = register("SIP/2.0/UDP 192.168.1.10:5060", "<sip:a@192.168.1.10:5060>");
+    let source = Source { transport: Transport::Ws, ..udp("203.0.113.5:61234") };
+    assert_eq!(
+        evidence(&judge(&raw, source, &seed(), Tests::ALL)),
+        [
+            "private_contact: Contact 192.168.1.10:5060 is private",
+            "source_address: Via 192.168.1.10:5060, came from 203.0.113.5:61234",
+            "private_via: Via 192.168.1.10:5060 is private",
+            "source_port: Via 192.168.1.10:5060, came from 203.0.113.5:61234",
+            "source_contact: Contact 192.168.1.10:5060, came from 203.0.113.5:61234",
+            "contact_port: Contact 192.168.1.10:5060, came from 203.0.113.5:61234",
+            "websocket: source 203.0.113.5:61234 uses WebSocket",
+        ]
+    );
+    let raw =
+        invite("v=0\no=- 1 1 IN IP4 1.1.1.1\ns=-\nc=IN IP4 10.0.0.1\nt=0 0\nm=audio 4 RTP/AVP 0\n");
+    assert_eq!(
+        evidence(&judge(&raw, udp("[2001:db8::1]:5060"), &seed(), Tests::ALL)),
+        [
+            "source_address: Via 198.51.100.1:5060, came from [2001:db8::1]:5060",
+            "private_sdp: c= 10.0.0.1 is private",
+            "source_contact: Contact 198.51.100.1:5060, came from [2001:db8::1]:5060",
+            "source_sdp: c= 10.0.0.1, came from 2001:db8::1",
+        ]
+    );
+    let raw = via("a\u{e9}b.example.com");
+    let lines = evidence(&judge(&raw, udp(PUBLIC), &seed(), Tests::SOURCE_ADDRESS));
+    assert!(lines[0].contains("Via a??b.example.com:5060"), "{lines:?}");
+}
+
+#[test]
+fn long_names_are_cut_in_the_evidence() {
+    let long = "x".repeat(300);
+    let raw = register(&format!("SIP/2.0/UDP {long}"), &format!("<sip:{long}>"));
+    let tests = Tests::SOURCE_ADDRESS | Tests::SOURCE_CONTACT;
+    let verdict = judge(&raw, udp(PUBLIC), &seed(), tests);
+    assert_eq!(verdict.evidence().len(), 2);
+    for evidence in verdict.evidence() {
+        let EvidenceHost::Name { start, len } = evidence.found.host else { panic!("a name") };
+        assert_eq!(verdict.name(start, len), &long.as_bytes()[..255]);
+    }
+}
+
+#[test]
+fn a_verdict_used_again_forgets_the_earlier_message() {
+    let (private, local) = (Networks::rfc1918(), Networks::default());
+    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let mut verdict = Verdict::new();
+    let mut judge = |raw: &[u8]| {
+        let message = Message::parse(raw, udp(PUBLIC)).unwrap();
+        let outcome = test(&message, &around, Tests::ALL, false, &mut verdict);
+        (outcome.is_ok(), verdict.matched().bits(), verdict.evidence().len())
+    };
+    let natted = register("SIP/2.0/UDP phone.local", "<sip:a@10.0.0.1>");
+    assert_eq!(judge(&natted), (true, 1 | 2 | 256, 3));
+    assert_eq!(judge(&contact("198.51.100.1")), (true, 0, 0));
+    let unreadable = register("SIP/2.0/UDP 192.168.1.1", "<sip:a@10.0.0.1:x>");
+    assert_eq!(judge(&unreadable), (false, 0, 0));
+}
+
+#[test]
+fn the_client_list_is_asked_only_when_the_verdict_hangs_on_it() {
+    let (private, local) = (Networks::rfc1918(), Networks::default());
+    let asked = |source: &str, bits: u32| {
+        let count = std::cell::Cell::new(0);
+        let asymmetric = || {
+            count.set(count.get() + 1);
+            Ok(false)
+        };
+        let raw = contact("198.51.100.1:5060");
+        let message = Message::parse(&raw, udp(source)).unwrap();
+        let tests = Tests::from_bits(bits).unwrap();
+        let mut verdict = Verdict::new();
+        test_asking(&message, &private, &local, asymmetric, tests, false, &mut verdict).unwrap();
+        count.get()
+    };
+    assert_eq!(asked("198.51.100.1:5060", 7), 0, "nothing differs");
+    assert_eq!(asked("198.51.100.2:5061", 7), 0, "the address differs already");
+    assert_eq!(asked("198.51.100.1:5061", 7), 1, "only the port differs");
+    assert_eq!(asked("198.51.100.1:5061", 1 | 4 | 16), 0, "nobody compares both");
+}
+
+#[test]
+fn a_header_that_cannot_be_read_fails_only_the_tests_that_need_it() {
+    let bad_via = via("198.51.100.1:port");
+    let bad_contact = register_with("\"Alice <sip:a@198.51.100.1>");
+    let around = seed();
+    let around =
+        Surroundings { private: &around.private, local: &around.local, sip_asymmetric: false };
+    let outcome = |raw: &[u8], bits: u32| {
+        let message = Message::parse(raw, udp(PUBLIC)).unwrap();
+        let tests = Tests::from_bits(bits).unwrap();
+        let outcome = test(&message, &around, tests, false, &mut Verdict::new());
+        outcome.map_err(|error| error.status())
+    };
+    for bits in [2, 4, 16] {
+        assert_eq!(outcome(&bad_via, bits), Err(Status::Syntax));
+        assert_eq!(outcome(&bad_contact, bits), Ok(()));
+    }
+    for bits in [1, 256, 512] {
+        assert_eq!(outcome(&bad_contact, bits), Err(Status::Syntax));
+        assert_eq!(outcome(&bad_via, bits), Ok(()));
+    }
 }
