@@ -33,7 +33,7 @@ fn streams(sdp: &str) -> Vec<(String, u16)> {
 #[test]
 fn an_offer_with_two_streams() {
     let session = Session::parse(OFFER).unwrap();
-    assert_eq!(session.origin.unwrap().text, b"IP4 192.168.1.10");
+    assert_eq!(session.origin().unwrap().text, b"IP4 192.168.1.10");
     assert_eq!(session.connection.unwrap().line, b"c=IN IP4 192.168.1.10");
     let [audio, video] = &session.media[..] else { panic!("{:?}", session.media) };
     assert_eq!((audio.kind, audio.port, audio.transport), (&b"audio"[..], 40000, &b"RTP/AVP"[..]));
@@ -140,7 +140,7 @@ fn lookalikes_are_not_taken() {
           a=note:nortpproxy:yes\r\n",
     )
     .unwrap();
-    assert_eq!(session.origin, None);
+    assert_eq!(session.origin(), None);
     assert_eq!(session.connection, None);
     assert_eq!(session.media.len(), 1);
     assert_eq!(session.media[0].port, 40000);
@@ -271,10 +271,10 @@ fn the_loop_marker_at_both_levels() {
 #[test]
 fn an_origin_with_spaces_in_its_user_name() {
     let session = Session::parse(b"o=John Q Public 1 1 IN IP4 192.0.2.1\r\n").unwrap();
-    assert_eq!(session.origin.unwrap().address, b"192.0.2.1");
-    assert_eq!(Session::parse(b"o=IN IP4\r\n").unwrap().origin, None);
+    assert_eq!(session.origin().unwrap().address, b"192.0.2.1");
+    assert_eq!(Session::parse(b"o=IN IP4\r\n").unwrap().origin(), None);
     assert_eq!(
-        Session::parse(b"m=audio 4 RTP/AVP 0\no=- 1 1 IN IP4 192.0.2.1").unwrap().origin,
+        Session::parse(b"m=audio 4 RTP/AVP 0\no=- 1 1 IN IP4 192.0.2.1").unwrap().origin(),
         None
     );
 }

@@ -71,11 +71,18 @@ pub struct Plan {
     old_line: Vec<u8>,
 }
 
-/// A piece of the raw message.
+/// A piece of the raw message, which is shorter than 64 KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Spot {
-    offset: usize,
-    len: usize,
+    offset: u32,
+    len: u32,
+}
+
+impl Spot {
+    /// The empty piece behind it.
+    fn end(self) -> Spot {
+        Spot { offset: self.offset.saturating_add(self.len), len: 0 }
+    }
 }
 
 /// What becomes of one of the relay's streams.
@@ -88,7 +95,7 @@ struct Place {
     uses_session_address: bool,
     /// Bundled with this earlier stream (an index of `Plan::streams`), on
     /// whose port it sits.
-    leader: Option<usize>,
+    leader: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,11 +121,11 @@ struct Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum When {
     /// This stream is relayed.
-    Relayed(usize),
+    Relayed(u8),
     /// The session-level address changes.
     SessionMoves,
     /// It changes, and this stream was refused by the relay's answer.
-    Refused(usize),
+    Refused(u8),
     /// A stream is relayed.
     Any,
 }
@@ -133,7 +140,7 @@ enum What {
         ipv6: bool,
         /// The length of a `/ttl` or `/count` behind the address. It means
         /// something else, or nothing, in the other family.
-        suffix: usize,
+        suffix: u32,
     },
     /// The relay's RTCP port.
     RtcpPort {
@@ -181,9 +188,12 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
             ice: rules.ice_candidate,
             description: spot(message, session.text)?,
             line_end: message.line_end(),
+            streams: Vec::with_capacity(session.media.len()),
+            places: Vec::with_capacity(session.media.len()),
+            // Port, address, and the two of a=rtcp; and the session's own.
+            pieces: Vec::with_capacity(session.media.len() * 4 + 2),
             ..Plan::default()
         },
-        media: Vec::with_capacity(session.media.len()),
     };
     for (index, media) in session.media.iter().enumerate() {
         if media.relayable() {
@@ -208,8 +218,6 @@ struct Planner<'p, 'a> {
     /// For each m= line, the BUNDLE groups it is in.
     groups: Vec<u64>,
     plan: Plan,
-    /// Of each listed stream, which m= line it is, from 0.
-    media: Vec<usize>,
 }
 
 impl<'a> Planner<'_, 'a> {
@@ -222,7 +230,6 @@ impl<'a> Planner<'_, 'a> {
             _ => None,
         };
         let credentials = media.ice.credentials || self.session.ice_credentials;
-        self.media.push(index);
         self.plan.streams.push(Stream {
             kind: media.kind.to_vec(),
             address: connection.map_or(&b"0.0.0.0"[..], |found| found.address).to_vec(),
@@ -275,21 +282,21 @@ impl<'a> Planner<'_, 'a> {
         index: usize,
         media: &Media<'a>,
         connection: Option<Connection<'a>>,
-    ) -> Option<usize> {
+    ) -> Option<u8> {
         let mine = *self.groups.get(index)?;
         if mine == 0 {
             return None;
         }
         let host = connection?.host;
-        (0..self.media.len()).find(|listed| {
-            let relayed = self.plan.places.get(*listed).is_some_and(|p| p.fate == Fate::Relay);
-            let Some(at) = self.media.get(*listed) else { return false };
-            let Some(other) = self.session.media.get(*at) else { return false };
-            relayed
-                && self.groups.get(*at).is_some_and(|theirs| theirs & mine != 0)
+        let leader = self.plan.places.iter().position(|place| {
+            let at = place.number.wrapping_sub(1);
+            let Some(other) = self.session.media.get(at) else { return false };
+            place.fate == Fate::Relay
+                && self.groups.get(at).is_some_and(|theirs| theirs & mine != 0)
                 && other.port == media.port
                 && self.session.connection_of(other).is_some_and(|c| c.host == host)
-        })
+        })?;
+        u8::try_from(leader).ok()
     }
 
     /// True when the relay has something to give or to learn. Streams that are
@@ -302,7 +309,7 @@ impl<'a> Planner<'_, 'a> {
     /// The pieces above the first m= line.
     fn session_level(&mut self) -> Result<()> {
         if self.rules.rewrite_origin
-            && let Some(origin) = self.session.origin
+            && let Some(origin) = self.session.origin()
         {
             self.address(When::Any, &origin)?;
         }
@@ -319,9 +326,11 @@ impl<'a> Planner<'_, 'a> {
     fn last_line(&mut self) {
         if self.rules.loop_marker {
             let after_open_line = !ends_line(self.session.text);
-            let end = self.plan.description.offset.saturating_add(self.plan.description.len);
-            let spot = Spot { offset: end, len: 0 };
-            self.piece(spot, When::Any, What::LoopMarker { after_open_line });
+            self.piece(
+                self.plan.description.end(),
+                When::Any,
+                What::LoopMarker { after_open_line },
+            );
         }
     }
 
@@ -339,12 +348,13 @@ impl<'a> Planner<'_, 'a> {
     /// The pieces of each stream.
     fn stream_level(&mut self) -> Result<()> {
         let moves = self.session_can_move();
-        let mut listed = 0;
+        let mut listed = 0u8;
         for media in &self.session.media {
             let mut fate = None;
             if media.relayable() {
-                fate = self.plan.places.get(listed).map(|place| (listed, place.fate));
-                listed += 1;
+                let place = self.plan.places.get(usize::from(listed));
+                fate = place.map(|place| (listed, place.fate));
+                listed = listed.saturating_add(1);
             }
             let keeps = match fate {
                 Some((stream, Fate::Relay)) => {
@@ -365,7 +375,7 @@ impl<'a> Planner<'_, 'a> {
     }
 
     /// The pieces of a stream that is to be relayed.
-    fn relayed(&mut self, stream: usize, media: &Media<'a>) -> Result<()> {
+    fn relayed(&mut self, stream: u8, media: &Media<'a>) -> Result<()> {
         let when = When::Relayed(stream);
         self.piece(spot(self.message, media.port_text)?, when, What::Port);
         for connection in media.connection.iter().chain(&media.more_connections) {
@@ -383,7 +393,8 @@ impl<'a> Planner<'_, 'a> {
                 self.address(when, &connection)?;
             }
         }
-        let wants_candidates = self.plan.streams.get(stream).is_some_and(|stream| stream.ice);
+        let wants_candidates =
+            self.plan.streams.get(usize::from(stream)).is_some_and(|stream| stream.ice);
         if let Some(first) = media.ice.first_candidate.filter(|_| wants_candidates) {
             let spot = Spot { len: 0, ..spot(self.message, first)? };
             let component_2 = media.ice.component_2;
@@ -399,15 +410,14 @@ impl<'a> Planner<'_, 'a> {
             self.plan.old_line = connection.line.to_vec();
         }
         let head = spot(self.message, media.head)?;
-        let spot = Spot { offset: head.offset.saturating_add(head.len), len: 0 };
         let after_open_line = !ends_line(media.head);
-        self.piece(spot, when, What::OldAddress { after_open_line });
+        self.piece(head.end(), when, What::OldAddress { after_open_line });
         Ok(())
     }
 
     fn address(&mut self, when: When, connection: &Connection<'a>) -> Result<()> {
         let ipv6 = words(connection.text).next().is_some_and(|w| w.eq_ignore_ascii_case(b"IP6"));
-        let what = What::Address { ipv6, suffix: connection.suffix.len() };
+        let what = What::Address { ipv6, suffix: spot(self.message, connection.suffix)?.len };
         self.piece(spot(self.message, connection.text)?, when, what);
         Ok(())
     }
@@ -428,10 +438,13 @@ impl fmt::Display for Named<'_> {
 }
 
 fn spot(message: &Message<'_>, part: &[u8]) -> Result<Spot> {
-    let offset = message.offset_of(part).ok_or_else(|| {
-        Error::new(Status::Argument, "the session description is not part of this message")
-    })?;
-    Ok(Spot { offset, len: part.len() })
+    let offset = message.offset_of(part).and_then(|offset| u32::try_from(offset).ok());
+    match (offset, u32::try_from(part.len())) {
+        (Some(offset), Ok(len)) => Ok(Spot { offset, len }),
+        _ => {
+            Err(Error::new(Status::Argument, "the session description is not part of this message"))
+        }
+    }
 }
 
 fn ends_line(text: &[u8]) -> bool {

@@ -56,8 +56,24 @@ impl<'a> Connection<'a> {
 }
 
 /// The words of a line, however many spaces or tabs stand between them.
-pub(crate) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| is_space(*byte)).filter(|word| !word.is_empty())
+pub(crate) fn words(text: &[u8]) -> Words<'_> {
+    Words(text)
+}
+
+/// See [`words`].
+pub(crate) struct Words<'a>(&'a [u8]);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let start = self.0.iter().position(|byte| !is_space(*byte))?;
+        let (_, rest) = self.0.split_at_checked(start)?;
+        let end = rest.iter().position(|byte| is_space(*byte)).unwrap_or(rest.len());
+        let (word, rest) = rest.split_at_checked(end)?;
+        self.0 = rest;
+        Some(word)
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! The session level of a description, and its streams.
 
 use crate::error::{Error, Result};
-use crate::sdp::address::words;
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
-use crate::text::trim;
+use crate::text::{is_space, offset_in, trim};
 
 /// The most streams (m= lines) accepted.
 pub const MAX_STREAMS: usize = 64;
+/// Audio and video: what most calls have, taken in one small allocation.
+const USUAL_STREAMS: usize = 2;
 
 /// A session description: pieces of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session<'a> {
     /// The whole text that was parsed.
     pub text: &'a [u8],
-    /// The address part of the first o= line ("IP4 192.0.2.1"), if readable.
-    pub origin: Option<Connection<'a>>,
+    /// The first o= line, without its line end.
+    pub origin_line: Option<&'a [u8]>,
     /// The session-level c= line.
     pub connection: Option<Connection<'a>>,
     /// The session-level direction.
@@ -39,13 +40,13 @@ impl<'a> Session<'a> {
     pub fn parse(text: &'a [u8]) -> Result<Self> {
         let mut session = Session {
             text,
-            origin: None,
+            origin_line: None,
             connection: None,
             direction: None,
             ice_credentials: false,
             bundles: Vec::new(),
             loop_marker: false,
-            media: Vec::new(),
+            media: Vec::with_capacity(USUAL_STREAMS),
         };
         let mut section = Section::default();
         for line in Lines::new(text) {
@@ -59,14 +60,23 @@ impl<'a> Session<'a> {
                 b'c' => session.connect(value, &line)?,
                 b'a' => session.attribute(value, &line, &mut section),
                 b'i' => session.title(&section, &line),
-                b'o' if session.media.is_empty() && session.origin.is_none() => {
-                    session.origin = origin(value, line.text);
+                b'o' if session.media.is_empty() => {
+                    session.origin_line.get_or_insert(line.text);
                 }
                 _ => {}
             }
         }
         session.close(&section, text.len());
         Ok(session)
+    }
+
+    /// The address in the o= line, its last three words: `None` in a line too
+    /// short for one. User names with spaces exist.
+    pub fn origin(&self) -> Option<Connection<'a>> {
+        let line = self.origin_line?;
+        let mut words = trim(line).rsplit(|byte| is_space(*byte)).filter(|word| !word.is_empty());
+        let start = offset_in(line, words.nth(2)?)?;
+        Connection::parse(line.get(start..)?, line).filter(Connection::is_internet)
     }
 
     /// The connection that holds for a stream: its own c=, else the session's.
@@ -133,28 +143,36 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// An a= line. Names are case-sensitive (RFC 8866 5.13).
-    fn attribute(&mut self, value: &'a [u8], line: &Line<'a>, section: &mut Section) {
-        let colon = memchr::memchr(b':', value).unwrap_or(value.len());
-        let (name, rest) = value.split_at_checked(colon).unwrap_or((value, b""));
-        let value = rest.get(1..);
-        match (trim(name), value) {
-            (b"sendrecv", None) => self.direct(Direction::SendRecv),
-            (b"sendonly", None) => self.direct(Direction::SendOnly),
-            (b"recvonly", None) => self.direct(Direction::RecvOnly),
-            (b"inactive", None) => self.direct(Direction::Inactive),
-            (b"ice-ufrag", Some(value)) => section.ufrag |= !trim(value).is_empty(),
-            (b"ice-pwd", Some(value)) => section.password |= !trim(value).is_empty(),
-            (b"nortpproxy", Some(value)) => self.loop_marker |= trim(value) == b"yes",
-            (name, value) => match self.media.last_mut() {
-                Some(media) => stream_attribute(media, name, value, line),
-                None => self.group(name, value),
-            },
+    /// An a= line. Names are case-sensitive (RFC 8866 5.13). Three letters tell
+    /// that most lines (rtpmap, fmtp, crypto, ...) are none of ours.
+    fn attribute(&mut self, text: &'a [u8], line: &Line<'a>, section: &mut Section) {
+        let Some(key) = text.first_chunk() else { return };
+        match key {
+            b"sen" | b"rec" | b"ina" => self.direct(trim(text)),
+            b"ice" => {
+                section.ufrag |= has_value(text, b"ice-ufrag:");
+                section.password |= has_value(text, b"ice-pwd:");
+            }
+            b"nor" => self.loop_marker |= trim(text) == b"nortpproxy:yes",
+            b"rtc" | b"mid" | b"can" | b"rem" => {
+                if let Some(media) = self.media.last_mut() {
+                    stream_attribute(media, text, line);
+                }
+            }
+            b"gro" => self.group(text),
+            _ => {}
         }
     }
 
     /// A direction, for the stream or for all that have none of their own.
-    fn direct(&mut self, direction: Direction) {
+    fn direct(&mut self, name: &[u8]) {
+        let direction = match name {
+            b"sendrecv" => Direction::SendRecv,
+            b"sendonly" => Direction::SendOnly,
+            b"recvonly" => Direction::RecvOnly,
+            b"inactive" => Direction::Inactive,
+            _ => return,
+        };
         let place = match self.media.last_mut() {
             Some(media) => &mut media.direction,
             None => &mut self.direction,
@@ -162,13 +180,11 @@ impl<'a> Session<'a> {
         place.get_or_insert(direction);
     }
 
-    /// a=group:BUNDLE (RFC 9143 7.2); other groups do not matter here.
-    fn group(&mut self, name: &[u8], value: Option<&'a [u8]>) {
-        if name != b"group" {
-            return;
-        }
-        if let Some(mids) = value.and_then(|value| value.strip_prefix(b"BUNDLE"))
-            && mids.first().is_some_and(|byte| *byte == b' ')
+    /// a=group:BUNDLE (RFC 9143 7.2) above the streams; other groups do not
+    /// matter here.
+    fn group(&mut self, text: &'a [u8]) {
+        if let Some(mids) = text.strip_prefix(b"group:BUNDLE ")
+            && self.media.is_empty()
         {
             self.bundles.push(trim(mids));
         }
@@ -176,31 +192,22 @@ impl<'a> Session<'a> {
 }
 
 /// What stands only below an m= line.
-fn stream_attribute<'a>(
-    media: &mut Media<'a>,
-    name: &[u8],
-    value: Option<&'a [u8]>,
-    line: &Line<'a>,
-) {
-    match (name, value) {
-        (b"rtcp", Some(value)) if media.rtcp.is_none() => {
-            media.rtcp = Rtcp::parse(value, line.text);
-        }
-        (b"rtcp-mux", None) => media.rtcp_mux = true,
-        (b"mid", Some(value)) => _ = media.mid.get_or_insert(trim(value)),
-        (b"candidate", Some(value)) => media.ice.candidate(value, line.whole),
-        (b"remote-candidates", Some(_)) => media.ice.remote_candidates = true,
-        _ => {}
+fn stream_attribute<'a>(media: &mut Media<'a>, text: &'a [u8], line: &Line<'a>) {
+    if let Some(value) = text.strip_prefix(b"candidate:") {
+        media.ice.candidate(value, line.whole);
+    } else if let Some(value) = text.strip_prefix(b"rtcp:") {
+        media.rtcp = media.rtcp.or_else(|| Rtcp::parse(value, line.text));
+    } else if let Some(value) = text.strip_prefix(b"mid:") {
+        media.mid.get_or_insert(trim(value));
+    } else if trim(text) == b"rtcp-mux" {
+        media.rtcp_mux = true;
+    } else if text.starts_with(b"remote-candidates:") {
+        media.ice.remote_candidates = true;
     }
 }
 
-/// The address in an o= line, its last three words. User names with spaces
-/// exist; a line too short for an address has none.
-fn origin<'a>(value: &'a [u8], line: &'a [u8]) -> Option<Connection<'a>> {
-    let count = words(value).count();
-    let network = words(value).nth(count.checked_sub(3)?)?;
-    let start = crate::text::offset_in(value, network)?;
-    Connection::parse(value.get(start..)?, line).filter(Connection::is_internet)
+fn has_value(text: &[u8], name: &[u8]) -> bool {
+    text.strip_prefix(name).is_some_and(|value| !trim(value).is_empty())
 }
 
 /// The session level or one stream, while it is read.

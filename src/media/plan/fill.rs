@@ -3,14 +3,15 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use crate::address::canonical;
+use crate::address::{canonical, push_ip};
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
 use crate::options::IceCandidate;
 use crate::relay::Answer;
 use crate::sdp::session::MAX_STREAMS;
+use crate::text::push_number;
 
-use super::{Fate, Named, Piece, Plan, What, When};
+use super::{Fate, Named, Plan, What, When};
 
 /// The relay's port for each stream; `None` for one that is not relayed.
 type Ports = [Option<u16>; MAX_STREAMS];
@@ -45,7 +46,7 @@ impl Plan {
             Answer::Body(body) if body.starts_with(b"v=") => {
                 edits.remove_verb(Verb::RewriteSdp);
                 let whole = self.description;
-                edits.push(Verb::RewriteSdp, whole.offset, whole.len, body)
+                edits.push(Verb::RewriteSdp, whole.offset as usize, whole.len as usize, body)
             }
             Answer::Body(_) => Err(unusable("a body that is no session description")),
             Answer::Removed => Err(unusable("\"removed\" to a request for ports")),
@@ -74,7 +75,7 @@ impl Plan {
                 continue;
             }
             let port = match place.leader {
-                Some(leader) => decided.get(leader).copied().flatten(),
+                Some(leader) => decided.get(usize::from(leader)).copied().flatten(),
                 None => given.get(index).copied().filter(|port| (1..u16::MAX).contains(port)),
             };
             if port.is_none() {
@@ -92,53 +93,50 @@ impl Plan {
     }
 
     fn push(&self, address: IpAddr, ports: &Ports, edits: &mut Edits) -> Result<()> {
-        let relayed = |stream: usize| ports.get(stream).copied().flatten();
-        let any = ports.iter().any(Option::is_some);
-        let session_moves = self
-            .places
-            .iter()
-            .zip(ports)
-            .any(|(place, port)| place.uses_session_address && port.is_some());
-        let family = if address.is_ipv6() { "IP6" } else { "IP4" };
-        let connection = format!("{family} {address}");
-        let mut text = Vec::with_capacity(64);
+        let relayed = |stream: u8| ports.get(usize::from(stream)).copied().flatten();
+        let relayed_places = self.places.iter().zip(ports).filter(|(_, port)| port.is_some());
+        let (mut any, mut session_moves) = (false, false);
+        for (place, _) in relayed_places {
+            any = true;
+            session_moves |= place.uses_session_address;
+        }
+        let wants_ice = self.streams.iter().any(|stream| stream.ice);
+        let relay = Relay::new(address, if wants_ice { self.ice } else { IceCandidate::None });
         for piece in &self.pieces {
-            let (applies, port) = match piece.when {
-                When::Relayed(stream) => (relayed(stream).is_some(), relayed(stream).unwrap_or(0)),
-                When::Refused(stream) => (session_moves && relayed(stream).is_none(), 0),
-                When::SessionMoves => (session_moves, 0),
-                When::Any => (any, 0),
+            let applies = match piece.when {
+                When::Relayed(stream) => relayed(stream),
+                When::Refused(stream) => (session_moves && relayed(stream).is_none()).then_some(0),
+                When::SessionMoves => session_moves.then_some(0),
+                When::Any => any.then_some(0),
             };
-            if !applies {
-                continue;
-            }
-            text.clear();
-            let mut remove = piece.spot.len;
-            if let What::Address { ipv6, suffix } = piece.what {
-                text.extend_from_slice(connection.as_bytes());
-                if ipv6 != address.is_ipv6() {
-                    remove = remove.saturating_add(suffix);
+            let Some(port) = applies else { continue };
+            let remove = match piece.what {
+                What::Address { ipv6, suffix } if ipv6 != relay.ipv6 => {
+                    piece.spot.len.saturating_add(suffix)
                 }
-            } else {
-                self.write(piece, address, port, &mut text);
-            }
-            edits.push(Verb::RewriteSdp, piece.spot.offset, remove, &text)?;
+                _ => piece.spot.len,
+            };
+            let (offset, remove) = (piece.spot.offset as usize, remove as usize);
+            edits.push_with(Verb::RewriteSdp, offset, remove, |text| {
+                self.write(piece.what, &relay, port, text);
+            })?;
         }
         Ok(())
     }
 
-    /// What a piece says, for all but addresses.
-    fn write(&self, piece: &Piece, address: IpAddr, port: u16, text: &mut Vec<u8>) {
+    /// What a piece says.
+    fn write(&self, what: What, relay: &Relay, port: u16, text: &mut Vec<u8>) {
         // `decide` lets no 65535 through.
         let rtcp = port.saturating_add(1);
-        match piece.what {
-            What::Address { .. } => {}
-            What::Port | What::RtcpPort { same_as_rtp: true } => number(port, text),
-            What::RtcpPort { same_as_rtp: false } => number(rtcp, text),
+        match what {
+            What::Address { .. } => text.extend_from_slice(&relay.connection),
+            What::Port | What::RtcpPort { same_as_rtp: true } => push_number(port.into(), text),
+            What::RtcpPort { same_as_rtp: false } => push_number(rtcp.into(), text),
             What::Candidates { component_2 } => {
-                self.candidate(1, address, port, text);
+                let [first, second] = &relay.candidates;
+                self.candidate(first, port, text);
                 if component_2 {
-                    self.candidate(2, address, rtcp, text);
+                    self.candidate(second, rtcp, text);
                 }
             }
             What::OldAddress { after_open_line } => {
@@ -164,22 +162,55 @@ impl Plan {
         }
     }
 
-    /// A relay candidate (RFC 8839 5.1) as MediaProxy's servers know it: the
-    /// foundation is `R` and the address as a little-endian number in hex.
-    fn candidate(&self, component: u32, address: IpAddr, port: u16, text: &mut Vec<u8>) {
-        let preference: u32 = match self.ice {
-            IceCandidate::HighPriority => 130,
-            IceCandidate::LowPriority | IceCandidate::None => 0,
-        };
-        let priority = (preference << 24) + 0x00ff_ffff - (component - 1);
-        let foundation = foundation(address);
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            text,
-            "a=candidate:R{foundation:x} {component} UDP {priority} {address} {port} typ relay"
-        );
+    fn candidate(&self, start: &[u8], port: u16, text: &mut Vec<u8>) {
+        text.extend_from_slice(start);
+        push_number(port.into(), text);
+        text.extend_from_slice(b" typ relay");
         text.extend_from_slice(self.line_end);
     }
+}
+
+/// The relay's address, spelled once for all edits.
+struct Relay {
+    /// Address type and address.
+    connection: Vec<u8>,
+    ipv6: bool,
+    /// Its candidates for RTP and RTCP, up to the port; empty without ICE.
+    candidates: [Vec<u8>; 2],
+}
+
+impl Relay {
+    fn new(address: IpAddr, ice: IceCandidate) -> Self {
+        let ipv6 = address.is_ipv6();
+        let mut connection = Vec::with_capacity(48);
+        connection.extend_from_slice(if ipv6 { b"IP6 " } else { b"IP4 " });
+        push_ip(address, &mut connection);
+        let candidates = match ice {
+            IceCandidate::None => [Vec::new(), Vec::new()],
+            IceCandidate::LowPriority => [1, 2].map(|component| candidate(0, component, address)),
+            IceCandidate::HighPriority => {
+                [1, 2].map(|component| candidate(130, component, address))
+            }
+        };
+        Relay { connection, ipv6, candidates }
+    }
+}
+
+/// A relay candidate (RFC 8839 5.1) up to its port, as MediaProxy's servers
+/// know it: the foundation is `R` and the address as a little-endian number in
+/// hex.
+fn candidate(type_preference: u32, component: u32, address: IpAddr) -> Vec<u8> {
+    let priority = (type_preference << 24) + 0x0100_0000 - component;
+    let mut text = Vec::with_capacity(96);
+    // Writing to a Vec cannot fail.
+    let _ = write!(text, "a=candidate:R{:x} ", foundation(address));
+    push_number(component, &mut text);
+    text.extend_from_slice(b" UDP ");
+    push_number(priority, &mut text);
+    text.push(b' ');
+    push_ip(address, &mut text);
+    text.push(b' ');
+    text
 }
 
 /// A number that is the same for all candidates of one relay address. That of
@@ -209,7 +240,16 @@ fn unusable(what: impl std::fmt::Display) -> Error {
     Error::new(Status::RelayAnswer, format!("the relay answered {what}; the message is unchanged"))
 }
 
-fn number(port: u16, text: &mut Vec<u8>) {
-    // Writing to a Vec cannot fail.
-    let _ = write!(text, "{port}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foundations_tell_addresses_apart() {
+        let of = |text: &str| foundation(text.parse().unwrap());
+        assert_eq!(of("127.0.0.1"), 0x0100_007f);
+        assert_eq!(of("::1"), 0x0100_0000);
+        assert_eq!(of("2001:db8::"), 0xb80d_0120);
+        assert_ne!(of("2001:db8::1"), of("2001:db8::2"));
+    }
 }
