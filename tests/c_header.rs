@@ -79,3 +79,20 @@ fn every_function_has_a_comment() {
         }
     }
 }
+
+#[test]
+fn every_export_runs_inside_the_boundary() {
+    for file in FILES {
+        let path = root().join("src/capi").join(file).with_extension("rs");
+        let source = fs::read_to_string(&path).expect("a source");
+        for export in source.split("#[unsafe(no_mangle)]").skip(1) {
+            let (signature, body) = export.split_once("{\n").expect("a body");
+            let wrapped = body
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.starts_with("let ") && !line.starts_with("const "))
+                .is_some_and(|line| line.starts_with("boundary!("));
+            assert!(wrapped, "not inside boundary!: {}", signature.trim());
+        }
+    }
+}

@@ -35,7 +35,7 @@ fn every_description_of_the_corpus() {
         PathBuf::from,
     );
     let Ok(manifest) = std::fs::read(corpus.join("MANIFEST.tsv")) else {
-        println!("skipped: no corpus at {}", corpus.display());
+        println!("SKIP every_description_of_the_corpus: no corpus at {}", corpus.display());
         return;
     };
     let mut counts = Counts::default();

@@ -44,9 +44,7 @@ fn transport(number: u32) -> Result<Transport> {
 pub struct MpMessage {
     poison: Poison,
     /// The real lifetime is "until the next parse or free", which is the
-    /// promise of the C caller; see the transmuting slice in
-    /// [`mp_message_parse`]. Never handed out as `'static`: see
-    /// [`MpMessage::get`].
+    /// promise of the C caller. `get` never hands it out as `'static`.
     message: Option<Message<'static>>,
     last: Option<Error>,
 }

@@ -1,6 +1,6 @@
 //! The C boundary: `include/mediaproxy.h`. Everything here only translates:
 //! pointers to references, panics to `MP_ERR_PANIC`, [`crate::Error`] to a
-//! number and a text. One file a handle; [`boundary`] is the wrapper that
+//! number and a text. One file a handle; `boundary!` is the wrapper that
 //! every export uses.
 //!
 //! The doc comments of the exported items become the header's comments
