@@ -55,9 +55,9 @@ static int heard(int fd, int milliseconds)
 /* Packets of the learning phase may still be under way. */
 static void await_packet(int fd, int sequence)
 {
-    int found = heard(fd, 5000);
+    int found = heard(fd, 20000);
     while (found >= 0 && found < 100)
-        found = heard(fd, 5000);
+        found = heard(fd, 20000);
     CHECK(found == sequence);
 }
 
@@ -141,7 +141,7 @@ int main(void)
     parse(message, &text, &alice);
     VERB(MP_OK, worker, mp_end_session(worker, message, NULL));
     VERB(MP_OK, worker, mp_end_session(worker, message, NULL));
-    for (turn = 0; turn < 200 && counters_of(proxy).sessions != 0; turn++)
+    for (turn = 0; turn < 2000 && counters_of(proxy).sessions != 0; turn++)
         poll(NULL, 0, 10);
     CHECK(counters_of(proxy).sessions == 0);
     CHECK(counters_of(proxy).sessions_total == 1);

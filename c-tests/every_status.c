@@ -136,7 +136,7 @@ static void settings(void)
 static void relays(void)
 {
     const char *path = in_place("relay.sock");
-    mp_worker *worker = worker_with(path, "300");
+    mp_worker *worker = worker_with(path, "20000");
     mp_request *request = NULL;
     mp_status status;
     pid_t child;
@@ -149,7 +149,7 @@ static void relays(void)
     mp_worker_free(worker);
 
     listener = listen_on(path);
-    worker = worker_with(path, "300");
+    worker = worker_with(path, "20000");
     STATUS(MP_OK, mp_rewrite_start(worker, message, NULL, 0, &request));
     status = mp_request_continue(request, worker, 0, edits);
     PROVOKE(MP_PENDING, status);
@@ -194,7 +194,7 @@ int main(void)
     edits = mp_edits_new();
     verdict = mp_verdict_new();
     source = address_of("127.0.0.2", 40000);
-    worker = worker_with(in_place("nobody.sock"), "300");
+    worker = worker_with(in_place("nobody.sock"), "20000");
     pure(worker);
     settings();
     relays();

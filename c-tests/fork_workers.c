@@ -125,7 +125,7 @@ static void wait_for_sessions(int media, int wanted)
     int turn;
     for (turn = 0; ask(media, SESSIONS, 0).value != wanted; turn++) {
         struct timespec moment = {0, 10 * 1000 * 1000};
-        CHECK(turn < 500);
+        CHECK(turn < 2000);
         nanosleep(&moment, NULL);
     }
 }

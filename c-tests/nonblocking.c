@@ -157,8 +157,8 @@ static void silence(void)
 
     snprintf(relay, sizeof relay, "mediaproxy2:%.100s", path);
     config = config_for(relay);
-    set(config, "relay_timeout", "200");
-    set(config, "relay_try", "200");
+    set(config, "relay_timeout", "2000");
+    set(config, "relay_try", "2000");
     engine = engine_of(config);
     worker = worker_of(engine);
     write_message(&text, OFFER, 1, 4000);
@@ -168,10 +168,10 @@ static void silence(void)
     begin = mp_now();
     VERB(MP_OK, worker, mp_rewrite_start(worker, message, NULL, 0, &request));
     result = mp_request_continue(request, worker, 0, edits);
-    CHECK(result == MP_PENDING);
+    CHECK(result == MP_PENDING && mp_now() - begin < 2000);
     serve(&request, 1, worker, &edits, &result);
     VERB(MP_ERR_RELAY_TIMEOUT, worker, result);
-    CHECK(mp_now() - begin >= 190);
+    CHECK(mp_now() - begin >= 1990);
     CHECK(mp_edits_count(edits) == 1);
 
     mp_request_free(request);
