@@ -20,7 +20,9 @@ fn corpus() -> Option<PathBuf> {
     if root.join("MANIFEST.tsv").is_file() {
         return Some(root);
     }
-    println!("skipped: no corpus at {} (set MEDIAPROXY_CORPUS)", root.display());
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("corpus_sip");
+    println!("SKIP {test}: no corpus at {} (set MEDIAPROXY_CORPUS)", root.display());
     None
 }
 

@@ -392,7 +392,8 @@ fn unanswered_and_held_calls_have_their_own_timeouts() {
 fn has_ipv6() -> bool {
     let there = UdpSocket::bind("[::1]:0").is_ok();
     if !there {
-        eprintln!("skipped: no IPv6 on this machine");
+        let thread = std::thread::current();
+        println!("SKIP {}: no IPv6 on this machine", thread.name().unwrap_or("proxy_media"));
     }
     there
 }

@@ -69,8 +69,20 @@ fn compiler(language: Language) -> Command {
         .to_command()
 }
 
-/// Builds `source` (a path below the root) with the libraries in `libraries`,
-/// in a directory of its own for each `purpose`: tests run side by side.
+/// The other files of a program: `proxy_sip.c` is a part of `proxy.c`.
+fn parts_of(source: &Path) -> Vec<PathBuf> {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let stem = source.file_stem().expect("a file name").to_string_lossy();
+    let prefix = format!("{stem}_");
+    fs::read_dir(source.parent().expect("a directory"))
+        .expect("the directory of the program")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| name(path).is_some_and(|n| n.starts_with(&prefix) && n.ends_with(".c")))
+        .collect()
+}
+
+/// Builds `source` (a path below the root) and its parts (`source_*.c`) with
+/// the libraries in `libraries`, in a directory of its own for each `purpose`: tests run side by side.
 pub(crate) fn build(
     purpose: &str,
     source: &str,
@@ -91,7 +103,7 @@ pub(crate) fn build(
         Language::C99 => command.args(["-std=c99", "-x", "c"]),
         Language::Cxx11 => command.args(["-std=c++11", "-x", "c++"]),
     };
-    command.arg(&source).args(["-x", "none", "-o"]).arg(&program);
+    command.arg(&source).args(parts_of(&source)).args(["-x", "none", "-o"]).arg(&program);
     match library {
         Library::Static => {
             command.arg(libraries.join("libmediaproxy.a"));
