@@ -49,26 +49,36 @@ pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
 }
 
 fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let mut rest = octets.iter_mut();
-    let mut octet = rest.next()?;
-    let mut value: Option<u8> = None;
-    for byte in text {
-        if *byte == b'.' {
-            *octet = value.take()?;
-            octet = rest.next()?;
-            continue;
+    leading_ipv4(text).filter(|(_, rest)| rest.is_empty()).map(|(ip, _)| ip)
+}
+
+/// The IPv4 address that `text` starts with, and what follows it: nothing, or
+/// a colon.
+fn leading_ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (a, rest) = leading_octet(text)?;
+    let (b, rest) = leading_octet(rest.strip_prefix(b".")?)?;
+    let (c, rest) = leading_octet(rest.strip_prefix(b".")?)?;
+    let (d, rest) = leading_octet(rest.strip_prefix(b".")?)?;
+    matches!(rest, [] | [b':', ..]).then(|| (Ipv4Addr::new(a, b, c, d), rest))
+}
+
+/// One to three digits, at most 255, no leading zero.
+fn leading_octet(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (mut value, mut rest) = leading_digit(text)?;
+    for _ in 0..2 {
+        let Some((digit, after)) = leading_digit(rest) else { break };
+        if value == 0 {
+            return None;
         }
-        let digit = byte.wrapping_sub(b'0');
-        value = match value {
-            _ if digit > 9 => return None,
-            None => Some(digit),
-            Some(0) => return None,
-            Some(value) => Some(value.checked_mul(10)?.checked_add(digit)?),
-        };
+        value = value.wrapping_mul(10).wrapping_add(digit);
+        rest = after;
     }
-    *octet = value?;
-    rest.next().is_none().then(|| Ipv4Addr::from(octets))
+    Some((u8::try_from(value).ok()?, rest))
+}
+
+fn leading_digit(text: &[u8]) -> Option<(u16, &[u8])> {
+    let (first, rest) = text.split_first()?;
+    first.is_ascii_digit().then(|| (u16::from(first.wrapping_sub(b'0')), rest))
 }
 
 fn parse_ipv6(text: &[u8]) -> Option<IpAddr> {
@@ -91,6 +101,18 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
 /// no host, the host has a byte no host has, or the port is no port.
 pub fn parse_host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
     let text = text::trim(text);
+    // As nearly all of them are written.
+    if let Some((ip, rest)) = leading_ipv4(text) {
+        let host = Host::Ip(IpAddr::V4(ip));
+        match rest.split_first() {
+            None => return Some((host, None)),
+            Some((_, digits)) => {
+                if let Some(port) = text::port(digits) {
+                    return Some((host, Some(port)));
+                }
+            }
+        }
+    }
     let (host, port) = match colon_before_port(text) {
         None => (text, None),
         Some(colon) => {

@@ -223,6 +223,9 @@ impl Edits {
     /// declares its length, or the length stays.
     fn new_body_length(&self, message: &Message<'_>) -> Result<Option<u32>> {
         let Some(last) = self.entries.last() else { return Ok(None) };
+        if message.is_known_header(last.end() as usize) {
+            return Ok(None);
+        }
         let start = message.body_offset()?;
         if (last.end() as usize) < start || !message.has_body_part()? {
             return Ok(None);

@@ -142,10 +142,15 @@ fn folded_length(rest: &[u8]) -> usize {
 }
 
 fn classify(line: &[u8]) -> LineKind<'_> {
-    // Most headers are not ours, and their first letter says so.
-    let letter = line.first().map_or(0, u8::to_ascii_lowercase);
-    if !matches!(letter, b'v' | b'm' | b'f' | b't' | b'i' | b'c' | b'l' | b'u' | b's') {
-        return LineKind::Other;
+    if let Some((name, value)) = usual_spelling(line) {
+        return LineKind::Known(name, value);
+    }
+    // Most other headers are not ours, and their first letters say so.
+    let compact = line.get(1).is_some_and(|b| *b == b':' || text::is_space(*b));
+    match line.first().map_or(0, u8::to_ascii_lowercase) {
+        b'v' | b'f' | b't' | b'c' | b'u' | b's' => {}
+        b'm' | b'i' | b'l' if compact => {}
+        _ => return LineKind::Other,
     }
     let (before, value) = match memchr(b':', line).and_then(|at| line.split_at_checked(at)) {
         Some((before, from_colon)) => (before, from_colon.get(1..)),
@@ -158,9 +163,27 @@ fn classify(line: &[u8]) -> LineKind<'_> {
     }
 }
 
+/// A header written as RFC 3261 writes it, which nearly all are: found without
+/// looking for the colon.
+fn usual_spelling(line: &[u8]) -> Option<(HeaderName, &[u8])> {
+    let is = |name, value: Option<_>| value.map(|value| (name, value));
+    match line.first()? {
+        b'V' => is(HeaderName::Via, line.strip_prefix(b"Via:")),
+        b'F' => is(HeaderName::From, line.strip_prefix(b"From:")),
+        b'T' => is(HeaderName::To, line.strip_prefix(b"To:")),
+        b'U' => is(HeaderName::UserAgent, line.strip_prefix(b"User-Agent:")),
+        b'S' => is(HeaderName::Server, line.strip_prefix(b"Server:")),
+        b'C' => is(HeaderName::Contact, line.strip_prefix(b"Contact:"))
+            .or_else(|| is(HeaderName::CSeq, line.strip_prefix(b"CSeq:")))
+            .or_else(|| is(HeaderName::CallId, line.strip_prefix(b"Call-ID:")))
+            .or_else(|| is(HeaderName::ContentType, line.strip_prefix(b"Content-Type:")))
+            .or_else(|| is(HeaderName::ContentLength, line.strip_prefix(b"Content-Length:"))),
+        _ => None,
+    }
+}
+
 /// `Contact <sip:...`: a name of ours, white space, and then no colon. A single
 /// letter proves nothing.
-#[cold]
 fn without_colon(line: &[u8]) -> LineKind<'static> {
     let end = line.iter().position(|b| text::is_space(*b)).unwrap_or(line.len());
     let word = line.get(..end).unwrap_or_default();

@@ -407,6 +407,13 @@ impl<'a> Message<'a> {
         Ok(self.progress.get().next)
     }
 
+    /// True when this place is known to be in the headers, from what was read of
+    /// them so far: nothing more is read.
+    pub(crate) fn is_known_header(&self, offset: usize) -> bool {
+        let progress = self.progress.get();
+        progress.ended.is_none() && offset < progress.next
+    }
+
     /// True when an empty line ends the headers: only then can there be a body.
     pub(crate) fn has_body_part(&self) -> Result<bool> {
         self.read_until(|| false)?;

@@ -1,7 +1,5 @@
 //! The first line of a message (RFC 3261 7.1, 7.2).
 
-use memchr::{memchr, memrchr};
-
 use crate::text;
 
 /// The methods that matter here.
@@ -67,6 +65,11 @@ pub enum StartLine<'a> {
 
 const VERSION: &[u8] = b"SIP/2.0";
 
+/// `SIP/2.0`, in any case (RFC 3261 7.1).
+fn is_version(word: &[u8]) -> bool {
+    word == VERSION || (word.len() == VERSION.len() && word.eq_ignore_ascii_case(VERSION))
+}
+
 impl<'a> StartLine<'a> {
     /// Reads the line, its line end taken off; `None` when it is neither form
     /// of SIP/2.0. White space beyond the one space of the grammar, a missing
@@ -74,18 +77,18 @@ impl<'a> StartLine<'a> {
     /// such a message is the server's decision.
     pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
         let line = text::trim(line);
-        let (word, rest) = line.split_at_checked(memchr(b' ', line)?)?;
-        let rest = text::trim(rest);
-        if word.eq_ignore_ascii_case(VERSION) {
+        let blank = line.iter().position(|b| *b == b' ')?;
+        let (word, rest) = line.split_at_checked(blank)?;
+        if is_version(word) {
+            let rest = text::trim(rest);
             let digits = rest.get(..3)?;
             let apart = rest.get(3).is_none_or(|b| text::is_space(*b));
             let status = text::port(digits).filter(|n| (100..=699).contains(n) && apart)?;
             return Some(StartLine::Reply { status });
         }
-        let (uri, version) = rest.split_at_checked(memrchr(b' ', rest)?)?;
-        let uri = text::trim(uri);
-        let good = !uri.is_empty() && text::trim(version).eq_ignore_ascii_case(VERSION);
-        good.then(|| StartLine::Request { method: Method::parse(word), uri })
+        let (uri, version) = rest.split_at_checked(rest.len().checked_sub(VERSION.len())?)?;
+        let uri = uri.strip_suffix(b" ").map(text::trim).filter(|uri| !uri.is_empty())?;
+        is_version(version).then(|| StartLine::Request { method: Method::parse(word), uri })
     }
 }
 
