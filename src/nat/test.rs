@@ -60,8 +60,16 @@ pub fn test_asking(
         verdict.add_tested(tests);
         return Ok(());
     }
-    let mut case =
-        Case { message, private, source, sip_asymmetric, via: None, contact: None, verdict };
+    let mut case = Case {
+        message,
+        private,
+        source,
+        sip_asymmetric,
+        via: None,
+        contact: None,
+        session: None,
+        verdict,
+    };
     let outcome = case.run(tests, first_only);
     if outcome.is_err() {
         verdict.clear();
@@ -84,7 +92,7 @@ const ORDER: [Tests; 10] = [
     Tests::SOURCE_SDP,
 ];
 
-/// One message under test. Headers are read once.
+/// One message under test. Headers and description are read once.
 struct Case<'c, 'a, F> {
     message: &'c Message<'a>,
     private: &'c Networks,
@@ -92,6 +100,7 @@ struct Case<'c, 'a, F> {
     sip_asymmetric: F,
     via: Option<Via<'a>>,
     contact: Option<Option<Contact<'a>>>,
+    session: Option<Option<Session<'a>>>,
     verdict: &'c mut Verdict,
 }
 
@@ -215,9 +224,13 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
 
     /// The first address that `wanted` holds for among those of streams that
     /// are in use: a port of 0 is none, 0.0.0.0 is on hold.
-    fn stream(&self, wanted: impl Fn(Host<'a>) -> bool) -> Option<Host<'a>> {
-        let description = multipart::find_sdp(self.message).ok()??;
-        let session = Session::parse(description).ok()?;
+    fn stream(&mut self, wanted: impl Fn(Host<'a>) -> bool) -> Option<Host<'a>> {
+        let message = self.message;
+        let read = || {
+            let description = multipart::find_sdp(message).ok()??;
+            Session::parse(description).ok()
+        };
+        let session = self.session.get_or_insert_with(read).as_ref()?;
         for media in session.media.iter().filter(|media| media.port != 0) {
             let more = media.more_connections.iter().copied();
             for connection in session.connection_of(media).into_iter().chain(more) {
