@@ -1,7 +1,7 @@
 //! NAT traversal for SIP servers.
 //!
 //! A SIP server hands over a raw message and the address it came from; the
-//! library answers with a verdict ([`nat::test`]) or with [`edit::Edits`]
+//! library answers with a verdict ([`nat::test()`]) or with [`edit::Edits`]
 //! against the original bytes ([`nat::fix_contact`], [`Worker::rewrite_sdp`]).
 //! A byte that no edit names is the byte that came in.
 //!

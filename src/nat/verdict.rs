@@ -1,4 +1,4 @@
-//! What [`crate::nat::test`] found, and why.
+//! What [`crate::nat::test()`] found, and why.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -53,7 +53,7 @@ pub struct Evidence {
     pub compared: Option<Endpoint>,
 }
 
-/// The outcome of [`crate::nat::test`]. Reusable, allocates nothing after
+/// The outcome of [`crate::nat::test()`]. Reusable, allocates nothing after
 /// warm-up.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {

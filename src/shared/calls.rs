@@ -1,6 +1,6 @@
 //! The call table: what all processes must know of a call to treat its next
 //! message right. Open addressing over 128-byte entries of atomic words; an
-//! operation looks at [`WINDOW`] entries at most and retries a word a bounded
+//! operation looks at `WINDOW` entries at most and retries a word a bounded
 //! number of times. Every word is whole in itself, so a process that dies
 //! between two of them leaves an entry that is merely older.
 
