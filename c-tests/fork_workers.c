@@ -83,8 +83,12 @@ static void serve_calls(int fd, mp_engine *engine, mp_worker *of_parent)
             status = mp_end_session(worker, message, NULL);
         } else {
             status = mp_rewrite_sdp(worker, message, NULL, edits);
-            if (status == MP_OK)
+            if (status == MP_OK) {
                 port = media_port(edited(edits, message));
+            } else {
+                mp_str why = mp_worker_last_error(worker);
+                fprintf(stderr, "call %d: %.*s\n", what.call, (int)why.len, why.ptr);
+            }
         }
         reply(fd, status, port);
     }

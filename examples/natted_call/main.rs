@@ -269,6 +269,22 @@ impl Call {
         Ok(())
     }
 
+    /// The relay's counters once all it has relayed has arrived: what opened
+    /// the ways may still be under way, and is not to be counted with the talk.
+    fn settled(&mut self) -> Result<server::Counters, String> {
+        let mut counters = self.server.counters()?;
+        for _ in 0..100 {
+            let arrived: u64 =
+                [&self.a, &self.b].into_iter().flat_map(|phone| media::arrivals(phone)).sum();
+            if counters.get("relayed") == Some(&arrived) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+            counters = self.server.counters()?;
+        }
+        Ok(counters)
+    }
+
     /// Talks for a while and checks what came.
     fn talk(
         &mut self,
@@ -277,7 +293,7 @@ impl Call {
         time: Duration,
     ) -> Result<(), String> {
         let relayed = |counters: &server::Counters| counters.get("relayed").copied().unwrap_or(0);
-        let before = relayed(&self.server.counters()?);
+        let before = relayed(&self.settled()?);
         let time = if self.fault.is_some() { time / SHORTER } else { time };
         let tallies = media::talk([&self.a, &self.b], &mut self.senders, talking, time)?;
         let received: u64 = tallies.iter().map(|tally| tally.received).sum();

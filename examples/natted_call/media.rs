@@ -178,7 +178,7 @@ pub(crate) fn talk(
 }
 
 /// Packets come to the phone's NAT from its peers: RTP, RTCP.
-fn arrivals(phone: &Phone) -> [u64; 2] {
+pub(crate) fn arrivals(phone: &Phone) -> [u64; 2] {
     [phone.nat.arrived(phone.rtp_socket()), phone.nat.arrived(phone.rtcp_socket())]
 }
 

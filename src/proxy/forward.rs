@@ -19,7 +19,7 @@ use super::summary::{PortSummary, SideSummary, Traffic};
 const DATAGRAM: usize = 65_536;
 /// How many port pairs may turn out to be taken by other programs before the
 /// range counts as exhausted.
-const ATTEMPTS: usize = 128;
+const ATTEMPTS: usize = 1024;
 /// Tokens of media sockets start here; the lower ones are the server's.
 pub(super) const FIRST_TOKEN: u64 = 1 << 32;
 
