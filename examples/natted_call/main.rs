@@ -274,8 +274,7 @@ impl Call {
     fn settled(&mut self) -> Result<server::Counters, String> {
         let mut counters = self.server.counters()?;
         for _ in 0..100 {
-            let arrived: u64 =
-                [&self.a, &self.b].into_iter().flat_map(|phone| media::arrivals(phone)).sum();
+            let arrived: u64 = [&self.a, &self.b].into_iter().flat_map(media::arrivals).sum();
             if counters.get("relayed") == Some(&arrived) {
                 break;
             }
