@@ -325,6 +325,8 @@ typedef struct {
     uint64_t relayed;
     // Packets dropped: from strangers, or before the other side was known.
     uint64_t dropped;
+    // Requests answered with "error".
+    uint64_t refused;
 } mp_proxy_counters;
 
 #ifdef __cplusplus

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::time::Duration;
 
-use mediaproxy::proxy::{Config, Proxy};
+use mediaproxy::proxy::{Config, Log, Notice, Proxy, Refusal};
 
 /// The proxy of one test, on a socket in a directory of its own.
 struct Server {
@@ -350,4 +351,35 @@ fn an_offer_that_finds_too_few_ports_changes_nothing() {
     assert_eq!(ask(&mut stream, &offer("a", 2, media)), first);
     assert!(ask(&mut stream, &offer("b", 1, media)).starts_with("127.0.0.1 "));
     assert_eq!(server.proxy.statistics().open_ports, 8);
+}
+
+#[test]
+fn every_refusal_is_counted_and_its_reason_logged() {
+    let (tell, told) = mpsc::channel();
+    let refused = move |notice: &Notice| {
+        if let Notice::Refused { call_id, refusal } = notice {
+            drop(tell.send((call_id.clone(), *refusal)));
+        }
+    };
+    let server = Server::start("refused", |config| {
+        config.ports = (19_100, 19_103);
+        config.max_sessions = 1;
+        config.log = Some(Log::new(refused));
+    });
+    // Somebody else has the second of the two pairs.
+    let taken = UdpSocket::bind("127.0.0.1:19103").unwrap();
+    let mut stream = server.connect();
+    let media = "audio:127.0.0.2:4000:sendrecv";
+    let mut refuse = |request: &str, call_id: &str, refusal: Refusal| {
+        assert_eq!(ask(&mut stream, request), "error\r\n");
+        assert_eq!(told.recv().unwrap(), (call_id.as_bytes().to_vec(), refusal));
+    };
+    refuse("noop\r\n\r\n", "", Refusal::Unreadable);
+    refuse("remove\r\ncall_id: r\r\nfrom_tag: f\r\n\r\n", "r", Refusal::UnknownSession);
+    refuse(&offer("a", 1, media), "a", Refusal::PortsExhausted);
+    drop(taken);
+    assert!(ask(&mut server.connect(), &offer("a", 1, media)).starts_with("127.0.0.1 "));
+    refuse(&offer("a", 0, media), "a", Refusal::OutOfPlace);
+    refuse(&offer("b", 1, media), "b", Refusal::TooManySessions(1));
+    assert_eq!(server.proxy.statistics().refused, 5);
 }

@@ -180,6 +180,21 @@ fn the_daemon_relays_until_it_is_told_to_end() {
 }
 
 #[test]
+fn the_daemon_says_why_it_refuses() {
+    let directory = Directory::new("refusing");
+    let socket = directory.socket();
+    let mut daemon = daemon();
+    daemon.arg("--socket").arg(&socket).args(["--address", "127.0.0.1"]);
+    let mut running = Running(daemon.stderr(Stdio::piped()).spawn().unwrap());
+    wait_for(&socket);
+    let mut control = Control::connect(&socket);
+    assert_eq!(control.ask("remove\r\ncall_id: c\x1b\r\nfrom_tag: f\r\n\r\n"), "error");
+    let mut line = String::new();
+    BufReader::new(running.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "mediaproxyd: refused, call \"c\\x1b\": there is no such session\n");
+}
+
+#[test]
 fn the_daemon_explains_itself() {
     let help = said(&["--help"]);
     assert!(help.status.success());

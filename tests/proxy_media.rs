@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mediaproxy::proxy::{EndReason, LearnFrom, Log, SessionEnd};
+use mediaproxy::proxy::{EndReason, LearnFrom, Log, Notice, SessionEnd};
 
 #[path = "../benches/relay/load.rs"]
 mod load;
@@ -325,7 +325,12 @@ fn a_removed_call_frees_its_ports() {
 /// A hook that hands over how each session ended.
 fn ends() -> (Log, mpsc::Receiver<SessionEnd>) {
     let (tell, told) = mpsc::channel();
-    (Log::new(move |end| drop(tell.send(end.clone()))), told)
+    let log = move |notice: &Notice| {
+        if let Notice::Ended(end) = notice {
+            drop(tell.send(end.clone()));
+        }
+    };
+    (Log::new(log), told)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mediaproxy::proxy::{Config, LearnFrom, Proxy};
+use mediaproxy::proxy::{Config, LearnFrom, Log, Notice, Proxy};
 
 #[path = "mediaproxyd/signal.rs"]
 mod signal;
@@ -54,16 +54,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// Says why a request was refused: the SIP server is only told that it was.
+fn say(notice: &Notice) {
+    if let Notice::Refused { call_id, refusal } = notice {
+        let call = call_id.escape_ascii();
+        // Nobody may be there to read it.
+        let _ = writeln!(std::io::stderr(), "mediaproxyd: refused, call \"{call}\": {refusal}");
+    }
+}
+
 fn fail(code: u8, text: &str) -> ExitCode {
     // Nobody may be there to read it.
     let _ = writeln!(std::io::stderr(), "mediaproxyd: {text}");
     ExitCode::from(code)
 }
 
-fn serve(config: Config) -> Result<(), String> {
+fn serve(mut config: Config) -> Result<(), String> {
     // Before any thread: all of them inherit what is blocked here.
     let termination = signal::Termination::block().map_err(|error| format!("signals: {error}"))?;
     signal::raise_descriptor_limit();
+    config.log = Some(Log::new(say));
     let proxy = Proxy::bind(config).map_err(|error| error.to_string())?;
     std::thread::scope(|scope| {
         let server = scope.spawn(|| {

@@ -27,6 +27,8 @@ pub struct MpProxyCounters {
     pub relayed: u64,
     /// Packets dropped: from strangers, or before the other side was known.
     pub dropped: u64,
+    /// Requests answered with "error".
+    pub refused: u64,
 }
 
 /// The built-in media relay: RTP and RTCP port pairs on this machine, set up by
@@ -140,6 +142,7 @@ pub unsafe extern "C" fn mp_proxy_statistics(
             received: now.received,
             relayed: now.relayed,
             dropped: now.dropped,
+            refused: now.refused,
         };
         // SAFETY: the header's contract: `size` bytes are writable. Of a
         // larger structure than ours the rest is zeroed.

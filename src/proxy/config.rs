@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::refusal::Refusal;
 use super::summary::SessionEnd;
 use crate::error::{Error, Result, Status};
 
@@ -33,7 +34,7 @@ pub struct Config {
     pub learn_from: LearnFrom,
     /// More sessions than this are refused (10,000).
     pub max_sessions: usize,
-    /// Told about each session that ends, on the serving thread.
+    /// Told what an operator wants to know, on the serving thread.
     pub log: Option<Log>,
 }
 
@@ -92,19 +93,33 @@ pub enum LearnFrom {
     Any,
 }
 
-/// A function that is told about each session that ends. It runs on the
-/// serving thread: it must be quick.
+/// What a proxy tells its [`Log`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A session ended.
+    Ended(SessionEnd),
+    /// A request was answered with `error`.
+    Refused {
+        /// Whose call; empty when the request cannot be read.
+        call_id: Vec<u8>,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// A function that is told about each session that ends and each request that
+/// is refused. It runs on the serving thread: it must be quick.
 #[derive(Clone)]
-pub struct Log(Arc<dyn Fn(&SessionEnd) + Send + Sync>);
+pub struct Log(Arc<dyn Fn(&Notice) + Send + Sync>);
 
 impl Log {
     /// Wraps a function.
-    pub fn new(function: impl Fn(&SessionEnd) + Send + Sync + 'static) -> Self {
+    pub fn new(function: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
         Log(Arc::new(function))
     }
 
-    pub(super) fn ended(&self, end: &SessionEnd) {
-        (self.0)(end)
+    pub(super) fn tell(&self, notice: &Notice) {
+        (self.0)(notice)
     }
 }
 

@@ -71,6 +71,15 @@ pub(super) enum Request<'a> {
     Remove(Remove<'a>),
 }
 
+impl<'a> Request<'a> {
+    pub(super) fn call_id(&self) -> &'a [u8] {
+        match self {
+            Request::Update(update) => update.call_id,
+            Request::Remove(remove) => remove.call_id,
+        }
+    }
+}
+
 /// The SIP message behind an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -12,6 +12,7 @@ use super::family::{Family, Side, Sides};
 use super::learning::{Change, Expectation, Learner, Millis, Rules};
 use super::media::{ChannelId, Media};
 use super::ports::Ports;
+use super::refusal::Refusal;
 use super::socket::Epoll;
 use super::summary::{PortSummary, SideSummary, Traffic};
 
@@ -159,23 +160,23 @@ impl<'a> Forwarder<'a> {
 
     /// Binds an RTP and an RTCP socket, passing over pairs that other
     /// programs use.
-    fn open_pair(&mut self, family: Family) -> Option<(Port, Port)> {
-        let local = self.local(family)?;
+    fn open_pair(&mut self, family: Family) -> Result<(Port, Port), Refusal> {
+        let local = self.local(family).ok_or(Refusal::NoAddress)?;
         for _ in 0..ATTEMPTS {
-            let port = local.ports.take()?;
-            let rtp = Port::bind(SocketAddr::new(local.ip, port));
-            let rtcp = Port::bind(SocketAddr::new(local.ip, port | 1));
-            match (rtp, rtcp) {
-                (Ok(rtp), Ok(rtcp)) => return Some((rtp, rtcp)),
+            let port = local.ports.take().ok_or(Refusal::PortsExhausted)?;
+            let rtp = SocketAddr::new(local.ip, port);
+            let rtcp = SocketAddr::new(local.ip, port | 1);
+            match (Port::bind(rtp), Port::bind(rtcp)) {
+                (Ok(rtp), Ok(rtcp)) => return Ok((rtp, rtcp)),
                 (Err(error), _) | (_, Err(error)) => {
                     local.ports.give(port);
                     if error.kind() != ErrorKind::AddrInUse {
-                        return None;
+                        return Err(Refusal::Socket(rtp, error.kind()));
                     }
                 }
             }
         }
-        None
+        Err(Refusal::PortsExhausted)
     }
 
     fn give(&mut self, port: &Port) {
@@ -185,26 +186,29 @@ impl<'a> Forwarder<'a> {
     }
 
     /// Puts a channel into a free place and watches its sockets.
-    fn install(&mut self, channel: Channel) -> Option<ChannelId> {
+    fn install(&mut self, channel: Channel) -> Result<ChannelId, Refusal> {
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
+                let id = u32::try_from(self.channels.len());
+                let id = id.map_err(|_| Refusal::PortsExhausted)?;
                 self.channels.push(None);
-                u32::try_from(self.channels.len() - 1).ok()?
+                id
             }
         };
         let first = FIRST_TOKEN + (u64::from(id) << 2);
         let watched = (first..)
             .zip(&channel.ports)
-            .all(|(token, port)| self.epoll.add(&port.socket, token).is_ok());
-        let place = self.channels.get_mut(usize::try_from(id).ok()?)?;
-        *place = Some(channel);
-        self.counts.open_ports += 4;
-        if !watched {
-            self.close(ChannelId(id));
-            return None;
+            .try_for_each(|(token, port)| self.epoll.add(&port.socket, token));
+        if let Some(place) = usize::try_from(id).ok().and_then(|at| self.channels.get_mut(at)) {
+            *place = Some(channel);
+            self.counts.open_ports += 4;
         }
-        Some(ChannelId(id))
+        if let Err(error) = watched {
+            self.close(ChannelId(id));
+            return Err(Refusal::Watch(error.kind()));
+        }
+        Ok(ChannelId(id))
     }
 }
 
@@ -247,11 +251,14 @@ impl Media for Forwarder<'_> {
         local.as_ref().map(|local| local.ip)
     }
 
-    fn open(&mut self, families: Sides<Family>) -> Option<ChannelId> {
+    fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
         let (a, b) = self.open_pair(families.caller)?;
-        let Some((c, d)) = self.open_pair(families.callee) else {
-            self.give(&a);
-            return None;
+        let (c, d) = match self.open_pair(families.callee) {
+            Ok(pair) => pair,
+            Err(refusal) => {
+                self.give(&a);
+                return Err(refusal);
+            }
         };
         self.install(Channel { ports: [a, b, c, d], last_packet: None })
     }

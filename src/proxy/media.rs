@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::family::{Family, Side, Sides};
 use super::learning::{Change, Expectation, Millis};
+use super::refusal::Refusal;
 use super::summary::SideSummary;
 
 /// Names the four sockets of a stream.
@@ -14,8 +15,8 @@ pub(super) struct ChannelId(pub(super) u32);
 pub(super) trait Media {
     /// The proxy's address of a family.
     fn relay_address(&self, family: Family) -> Option<IpAddr>;
-    /// Opens the ports of a stream; `None` when there are no more.
-    fn open(&mut self, families: Sides<Family>) -> Option<ChannelId>;
+    /// Opens the ports of a stream.
+    fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal>;
     fn close(&mut self, id: ChannelId);
     /// The address and RTP port a side sends to.
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr>;

@@ -20,6 +20,7 @@ mod listener;
 mod media;
 mod message;
 mod ports;
+mod refusal;
 mod server;
 mod session;
 mod socket;
@@ -33,8 +34,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub use config::{Config, LearnFrom, Log};
+pub use config::{Config, LearnFrom, Log, Notice};
 pub use listener::default_socket;
+pub use refusal::Refusal;
 pub use summary::{
     EndReason, PortSummary, SessionEnd, SessionSummary, SideSummary, Statistics, StreamSummary,
     Traffic,

@@ -11,12 +11,13 @@ use std::sync::mpsc::Sender;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::config::Config;
+use super::config::{Config, Notice};
 use super::control::{self, Framer};
 use super::forward::{FIRST_TOKEN, Forwarder};
 use super::learning::Millis;
+use super::refusal::Refusal;
 use super::socket::{self, Epoll, Waker};
-use super::summary::{Counters, SessionEnd, SessionSummary, Statistics};
+use super::summary::{Counters, SessionSummary, Statistics};
 use super::table::{Reply, Table};
 use crate::error::{Error, Result};
 
@@ -89,6 +90,7 @@ struct Server<'a> {
     paused: bool,
     connections: Vec<Option<Connection>>,
     table: Table,
+    refused: u64,
     forwarder: Forwarder<'a>,
     control: &'a Epoll,
     scratch: Vec<u8>,
@@ -129,6 +131,7 @@ pub(super) fn serve(
         paused: false,
         connections: Vec::new(),
         table: Table::new(config),
+        refused: 0,
         forwarder: Forwarder::new(config, epoll, random),
         control: epoll,
         scratch: vec![0; control::MAX_REQUEST],
@@ -182,7 +185,7 @@ impl Server<'_> {
 
     fn on_tick(&mut self, now: Millis) {
         let config = self.config;
-        self.table.expire(&mut self.forwarder, now, &mut |end| log(config, &end));
+        self.table.expire(&mut self.forwarder, now, &mut |end| log(config, Notice::Ended(end)));
         if self.paused && self.control.add(&self.listener, LISTENER).is_ok() {
             self.paused = false;
         }
@@ -193,6 +196,7 @@ impl Server<'_> {
         self.shared.counters.publish(&Statistics {
             sessions: self.table.len() as u64,
             sessions_total: self.table.made(),
+            refused: self.refused,
             open_ports: counts.open_ports,
             received: counts.received,
             relayed: counts.relayed,
@@ -262,18 +266,23 @@ impl Server<'_> {
             }
         }
         loop {
-            let reply = match connection.framer.next() {
+            let config = self.config;
+            let (reply, call_id) = match connection.framer.next() {
                 Err(control::TooLong) => return false,
                 Ok(None) => return true,
                 Ok(Some(request)) => match control::parse(request) {
                     Some(request) => {
-                        let config = self.config;
-                        let ended = &mut |end| log(config, &end);
-                        self.table.answer(&request, &mut self.forwarder, now, ended)
+                        let ended = &mut |end| log(config, Notice::Ended(end));
+                        let reply = self.table.answer(&request, &mut self.forwarder, now, ended);
+                        (reply, request.call_id())
                     }
-                    None => Reply::Error,
+                    None => (Reply::Error(Refusal::Unreadable), &b""[..]),
                 },
             };
+            if let Reply::Error(refusal) = reply {
+                self.refused += 1;
+                log(config, Notice::Refused { call_id: call_id.to_vec(), refusal });
+            }
             self.line.clear();
             reply.write(&mut self.line);
             // Who reads the answer may read the counters next.
@@ -290,14 +299,14 @@ impl Server<'_> {
     fn finish(&mut self) {
         let now = self.now();
         let config = self.config;
-        self.table.stop(&mut self.forwarder, now, &mut |end| log(config, &end));
+        self.table.stop(&mut self.forwarder, now, &mut |end| log(config, Notice::Ended(end)));
         self.publish();
         self.shared.questions().clear();
     }
 }
 
-fn log(config: &Config, end: &SessionEnd) {
+fn log(config: &Config, notice: Notice) {
     if let Some(log) = &config.log {
-        log.ended(end);
+        log.tell(&notice);
     }
 }

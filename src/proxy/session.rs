@@ -12,6 +12,7 @@ use super::family::{Family, Side, Sides};
 use super::learning::Millis;
 use super::media::{ChannelId, Media};
 use super::message::Message;
+use super::refusal::Refusal;
 use super::stream::{Slot, Stream};
 
 /// How long the ports an answered re-offer replaced stay open: what is still
@@ -99,15 +100,19 @@ impl Session {
         }
     }
 
-    /// Takes a message; `None` is answered with `error` and has changed
+    /// Takes a message; a refusal is answered with `error` and has changed
     /// nothing.
-    pub(super) fn update(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+    pub(super) fn update(
+        &mut self,
+        message: Message,
+        media: &mut dyn Media,
+    ) -> Result<Answer, Refusal> {
         match self.meaning(&message) {
             Meaning::Offer => self.take_offer(message, media),
             Meaning::OfferAgain => self.take_offer_again(message, media),
             Meaning::Answer => self.take_answer(message, media),
             Meaning::Stale => self.recall(message, media),
-            Meaning::Unknown => None,
+            Meaning::Unknown => Err(Refusal::OutOfPlace),
         }
     }
 
@@ -129,10 +134,11 @@ impl Session {
         }
     }
 
-    fn take_offer(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
-        let items = message.update.media.as_deref()?;
-        let families = self.families(&message, media)?;
-        let address = media.relay_address(*families.get(message.receiver()))?;
+    fn take_offer(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
+        let items = message.update.media.as_deref().ok_or(Refusal::OutOfPlace)?;
+        let families = self.families(&message, media).ok_or(Refusal::NoAddress)?;
+        let address =
+            media.relay_address(*families.get(message.receiver())).ok_or(Refusal::NoAddress)?;
         let mut chosen = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let kept = self.slots.get(index).and_then(|slot| {
@@ -143,13 +149,13 @@ impl Session {
                 _ if item.port == 0 => None,
                 Some(kept) => Some(kept.clone()),
                 None => match media.open(families) {
-                    Some(channel) => {
+                    Ok(channel) => {
                         let before = self.slots.get(index).and_then(|slot| slot.current.as_ref());
                         Some(Stream::new(channel, before, &message, item, media))
                     }
-                    None => {
+                    Err(refusal) => {
                         self.close_unlisted(&chosen, media);
-                        return None;
+                        return Err(refusal);
                     }
                 },
             };
@@ -168,10 +174,10 @@ impl Session {
             slot.replace(stream, answered, media);
         }
         let ports = self.describe(&message, false, media);
-        Some(Answer { address, ports })
+        Ok(Answer { address, ports })
     }
 
-    fn take_answer(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+    fn take_answer(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
         let early = message.is_early();
         let tag = message.sender_tag();
         let known = &*self.parties.get(message.sender).tag;
@@ -200,10 +206,14 @@ impl Session {
                 }
             }
         }
-        Some(answer)
+        Ok(answer)
     }
 
-    fn take_offer_again(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+    fn take_offer_again(
+        &mut self,
+        message: Message,
+        media: &mut dyn Media,
+    ) -> Result<Answer, Refusal> {
         let answer = self.describe_all(message, media)?;
         if message.update.kind == Kind::Reply && !message.is_early() {
             // The final reply after a provisional one that carried the offer.
@@ -212,7 +222,7 @@ impl Session {
                 self.note_answered(message.now);
             }
         }
-        Some(answer)
+        Ok(answer)
     }
 
     /// The call is answered: from now on it may be idle.
@@ -224,24 +234,24 @@ impl Session {
     }
 
     /// Takes the descriptions of a message for the streams there are.
-    fn describe_all(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+    fn describe_all(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
         let branch = self.note_sender(&message, None);
         if message.update.media.is_none() {
             return self.standing(&message, media);
         }
         let ports = self.describe(&message, branch, media);
-        Some(Answer { address: self.answer_address(&message, media)?, ports })
+        Ok(Answer { address: self.answer_address(&message, media)?, ports })
     }
 
     /// The ports as they are.
-    fn standing(&self, message: &Message, media: &dyn Media) -> Option<Answer> {
+    fn standing(&self, message: &Message, media: &dyn Media) -> Result<Answer, Refusal> {
         let ports = self.slots.iter().map(|slot| slot.port(message.receiver(), media)).collect();
-        Some(Answer { address: self.answer_address(message, media)?, ports })
+        Ok(Answer { address: self.answer_address(message, media)?, ports })
     }
 
     /// Answers a message that comes too late: nothing changes; the streams
     /// that are still as it says have their ports.
-    fn recall(&mut self, message: Message, media: &mut dyn Media) -> Option<Answer> {
+    fn recall(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
         if message.update.kind == Kind::Reply && !message.is_early() {
             self.note_answered(message.now);
         }
@@ -254,7 +264,7 @@ impl Session {
             same.then(|| slot.port(message.receiver(), media))
         };
         let ports = items.iter().enumerate().map(|item| as_said(item).unwrap_or(0)).collect();
-        Some(Answer { address: self.answer_address(&message, media)?, ports })
+        Ok(Answer { address: self.answer_address(&message, media)?, ports })
     }
 
     /// Describes the sender's side of each stream that it wants, and gives
@@ -294,7 +304,7 @@ impl Session {
         Some(families)
     }
 
-    fn answer_address(&self, message: &Message, media: &dyn Media) -> Option<IpAddr> {
+    fn answer_address(&self, message: &Message, media: &dyn Media) -> Result<IpAddr, Refusal> {
         let receiver = message.receiver();
         let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref());
         let local = streams.find_map(|stream| media.local(stream.channel, receiver));
@@ -304,6 +314,7 @@ impl Session {
             .or_else(|| media.relay_address(family))
             .or_else(|| media.relay_address(Family::V4))
             .or_else(|| media.relay_address(Family::V6))
+            .ok_or(Refusal::NoAddress)
     }
 
     /// Remembers the sender's tag and family. True when another branch

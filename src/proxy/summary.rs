@@ -11,6 +11,8 @@ pub struct Statistics {
     pub sessions: u64,
     /// Sessions ever made.
     pub sessions_total: u64,
+    /// Requests answered with `error`.
+    pub refused: u64,
     /// UDP sockets open for media.
     pub open_ports: u64,
     /// Packets received on media ports.
@@ -27,6 +29,7 @@ pub struct Statistics {
 pub(super) struct Counters {
     pub(super) sessions: AtomicU64,
     pub(super) sessions_total: AtomicU64,
+    pub(super) refused: AtomicU64,
     pub(super) open_ports: AtomicU64,
     pub(super) received: AtomicU64,
     pub(super) relayed: AtomicU64,
@@ -39,6 +42,7 @@ impl Counters {
         Statistics {
             sessions: load(&self.sessions),
             sessions_total: load(&self.sessions_total),
+            refused: load(&self.refused),
             open_ports: load(&self.open_ports),
             received: load(&self.received),
             relayed: load(&self.relayed),
@@ -51,6 +55,7 @@ impl Counters {
         let store = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
         store(&self.sessions, now.sessions);
         store(&self.sessions_total, now.sessions_total);
+        store(&self.refused, now.refused);
         store(&self.open_ports, now.open_ports);
         store(&self.received, now.received);
         store(&self.relayed, now.relayed);

@@ -9,6 +9,7 @@ use super::family::Side;
 use super::learning::Millis;
 use super::media::Media;
 use super::message::Message;
+use super::refusal::Refusal;
 use super::session::{Answer, Phase, Session};
 use super::summary::{EndReason, SessionEnd, SessionSummary, StreamSummary};
 
@@ -17,7 +18,7 @@ use super::summary::{EndReason, SessionEnd, SessionSummary, StreamSummary};
 pub(super) enum Reply {
     Ports(Answer),
     Removed,
-    Error,
+    Error(Refusal),
 }
 
 impl Reply {
@@ -32,7 +33,7 @@ impl Reply {
                 }
             }
             Reply::Removed => line.extend_from_slice(b"removed"),
-            Reply::Error => line.extend_from_slice(b"error"),
+            Reply::Error(_) => line.extend_from_slice(b"error"),
         }
         line.extend_from_slice(b"\r\n");
     }
@@ -92,32 +93,38 @@ impl Table {
     ) -> Reply {
         match request {
             Request::Update(update) => {
-                self.update(update, media, now).map_or(Reply::Error, Reply::Ports)
+                self.update(update, media, now).map_or_else(Reply::Error, Reply::Ports)
             }
             Request::Remove(remove) => match self.remove(remove, media, now) {
                 Some(end) => {
                     ended(end);
                     Reply::Removed
                 }
-                None => Reply::Error,
+                None => Reply::Error(Refusal::UnknownSession),
             },
         }
     }
 
-    fn update(&mut self, update: &Update, media: &mut dyn Media, now: Millis) -> Option<Answer> {
+    fn update(
+        &mut self,
+        update: &Update,
+        media: &mut dyn Media,
+        now: Millis,
+    ) -> Result<Answer, Refusal> {
         if let Some(direction) = self.find(update.call_id, update.from_tag, update.to_tag) {
-            let session = self.sessions.get_mut(self.key.as_slice())?;
+            let session = self.sessions.get_mut(self.key.as_slice());
+            let session = session.ok_or(Refusal::UnknownSession)?;
             return session.update(Message::new(update, direction, now), media);
         }
         if self.sessions.len() >= self.limit {
-            return None;
+            return Err(Refusal::TooManySessions(self.limit));
         }
         let mut session = Session::new(now);
         let answer = session.update(Message::new(update, Side::Caller, now), media)?;
         set_key(&mut self.key, update.call_id, update.from_tag);
         self.sessions.insert(self.key.as_slice().into(), session);
         self.made += 1;
-        Some(answer)
+        Ok(answer)
     }
 
     fn remove(

@@ -32,16 +32,17 @@ impl Media for Ports {
         }
     }
 
-    fn open(&mut self, families: Sides<Family>) -> Option<ChannelId> {
+    fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
         if self.limit.is_some_and(|limit| self.open.len() >= limit) {
-            return None;
+            return Err(Refusal::PortsExhausted);
         }
         self.made += 1;
         let first = 10_000 + self.made * 4;
-        let caller = SocketAddr::new(self.relay_address(families.caller)?, first);
-        let callee = SocketAddr::new(self.relay_address(families.callee)?, first + 2);
+        let address = |family| self.relay_address(family).ok_or(Refusal::NoAddress);
+        let caller = SocketAddr::new(address(families.caller)?, first);
+        let callee = SocketAddr::new(address(families.callee)?, first + 2);
         self.open.insert(u32::from(self.made), Sides { caller, callee });
-        Some(ChannelId(u32::from(self.made)))
+        Ok(ChannelId(u32::from(self.made)))
     }
 
     fn close(&mut self, id: ChannelId) {
@@ -87,7 +88,7 @@ impl World {
                 let ended = &mut |end: SessionEnd| self.ended.push(end.reason);
                 self.table.answer(&request, &mut self.ports, self.now, ended)
             }
-            None => Reply::Error,
+            None => Reply::Error(Refusal::Unreadable),
         };
         let mut line = Vec::new();
         reply.write(&mut line);
