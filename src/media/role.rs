@@ -20,34 +20,36 @@ pub enum Role {
     Answer,
 }
 
-/// What the call table remembers of the last INVITE with a known outcome.
+/// An offer that came in a reply (delayed offer) to an INVITE from the side
+/// that the message at hand comes from, or replies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Invite {
-    /// Its CSeq number.
+pub struct ReplyOffer {
+    /// The CSeq of that INVITE.
     pub cseq: u32,
-    /// It came from the same side as the message at hand, or the message is a
-    /// reply to that side.
-    pub same_side: bool,
-    /// The INVITE itself carried the offer.
-    pub carried_offer: bool,
+    /// The CSeq of the request that answered the offer, once one has.
+    pub answered_by: Option<u32>,
 }
 
-/// An offer that came in a reply (delayed offer) on the message's branch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyOffer {
-    /// Nobody answered it yet.
-    Due,
-    /// It was answered by the request of this CSeq number.
-    Answered(u32),
-}
-
-/// What is known of the call when a message with a description comes.
+/// What is known of the message's side of its dialog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// The last INVITE.
-    pub invite: Option<Invite>,
-    /// The delayed offer of this branch.
+    /// The INVITE of the message's CSeq carried an offer.
+    pub carried_offer: bool,
+    /// The CSeq of the newest INVITE that carried one.
+    pub newest_offer: Option<u32>,
+    /// The last delayed offer.
     pub reply_offer: Option<ReplyOffer>,
+}
+
+/// What is to be remembered of a description, once the relay has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// The INVITE of this CSeq carried it.
+    pub offered: Option<u32>,
+    /// It is an offer in a reply to the INVITE of this CSeq.
+    pub reply_offer: Option<u32>,
+    /// It answers a delayed offer, in the request of this CSeq.
+    pub answered_by: Option<u32>,
 }
 
 /// The role of a description, and the CSeq its offer has.
@@ -58,6 +60,8 @@ pub struct Decision {
     /// The CSeq to tell the relay: that of the offer, where an answer is
     /// carried by a request with a CSeq of its own (PRACK).
     pub cseq: u32,
+    /// For the messages that come after this one.
+    pub memory: Memory,
 }
 
 /// Decides. `method` is the request's, or in a reply (`is_reply`) that of the
@@ -74,24 +78,40 @@ pub fn decide(
     known: &Known,
     wanted: RoleOption,
 ) -> Decision {
-    let answers_reply_offer = match known.reply_offer {
-        _ if is_reply => false,
-        Some(ReplyOffer::Due) => matches!(method, Method::Prack),
-        Some(ReplyOffer::Answered(by)) => matches!(method, Method::Prack) && by == cseq,
-        None => false,
-    };
+    let answered =
+        known.reply_offer.filter(|offer| !is_reply && answers(method, cseq, known, offer));
     let role = match wanted {
         RoleOption::Offer => Role::Offer,
         RoleOption::Answer => Role::Answer,
         RoleOption::Auto if is_reply => reply_role(method, cseq, known),
-        RoleOption::Auto if matches!(method, Method::Ack) || answers_reply_offer => Role::Answer,
+        RoleOption::Auto if matches!(method, Method::Ack) || answered.is_some() => Role::Answer,
         RoleOption::Auto => Role::Offer,
     };
-    let offer_cseq = match known.invite {
-        Some(invite) if answers_reply_offer && role == Role::Answer => invite.cseq,
-        _ => cseq,
-    };
-    Decision { role, cseq: offer_cseq }
+    let answered = answered.filter(|_| role == Role::Answer);
+    let of_invite = matches!(method, Method::Invite).then_some(cseq);
+    Decision {
+        role,
+        cseq: answered.map_or(cseq, |offer| offer.cseq),
+        memory: Memory {
+            offered: of_invite.filter(|_| !is_reply),
+            reply_offer: of_invite.filter(|_| is_reply && role == Role::Offer),
+            answered_by: answered.map(|_| cseq),
+        },
+    }
+}
+
+/// Does a description in this request answer that delayed offer? One that was
+/// never seen answered is not due for ever: a later INVITE with an offer shows
+/// that it was settled.
+fn answers(method: Method, cseq: u32, known: &Known, offer: &ReplyOffer) -> bool {
+    match (method, offer.answered_by) {
+        (Method::Ack, None) => offer.cseq == cseq,
+        (Method::Prack, None) => {
+            offer.cseq < cseq && known.newest_offer.is_none_or(|newest| newest < offer.cseq)
+        }
+        (Method::Ack | Method::Prack, Some(by)) => by == cseq,
+        _ => false,
+    }
 }
 
 fn reply_role(method: Method, cseq: u32, known: &Known) -> Role {
@@ -99,62 +119,65 @@ fn reply_role(method: Method, cseq: u32, known: &Known) -> Role {
         // Replies to UPDATE and PRACK only ever answer (RFC 3311, RFC 3262).
         return Role::Answer;
     }
-    match known.invite {
-        Some(invite) if invite.same_side && invite.cseq == cseq => {
-            if invite.carried_offer {
-                Role::Answer
-            } else {
-                Role::Offer
-            }
-        }
-        // A late repetition of an earlier transaction's reply.
-        Some(invite) if invite.same_side && invite.cseq > cseq => Role::Answer,
-        // The INVITE with this CSeq was never seen with a description.
-        _ => Role::Offer,
-    }
+    let delayed = known.reply_offer.is_some_and(|offer| offer.cseq == cseq);
+    // A late repetition of a reply to an INVITE that is forgotten: most carry
+    // an offer.
+    let late = known.newest_offer.is_some_and(|newest| newest > cseq);
+    if known.carried_offer || (late && !delayed) { Role::Answer } else { Role::Offer }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn invite(cseq: u32, carried_offer: bool) -> Known {
-        Known { invite: Some(Invite { cseq, same_side: true, carried_offer }), reply_offer: None }
+    /// An INVITE with an offer, seen from a message of CSeq `cseq`.
+    fn offered(invite: u32, cseq: u32) -> Known {
+        Known { carried_offer: invite == cseq, newest_offer: Some(invite), reply_offer: None }
+    }
+
+    fn delayed(cseq: u32, answered_by: Option<u32>) -> Known {
+        Known { reply_offer: Some(ReplyOffer { cseq, answered_by }), ..Known::default() }
+    }
+
+    fn auto(is_reply: bool, method: Method, cseq: u32, known: &Known) -> Decision {
+        decide(is_reply, method, cseq, known, RoleOption::Auto)
     }
 
     fn role(is_reply: bool, method: Method, cseq: u32, known: &Known) -> Role {
-        decide(is_reply, method, cseq, known, RoleOption::Auto).role
+        auto(is_reply, method, cseq, known).role
     }
 
     #[test]
     fn invite_and_update_offer() {
         for method in [Method::Invite, Method::Update] {
             assert_eq!(role(false, method, 1, &Known::default()), Role::Offer);
+            assert_eq!(role(false, method, 2, &delayed(1, None)), Role::Offer);
         }
+        assert_eq!(auto(false, Method::Invite, 1, &Known::default()).memory.offered, Some(1));
+        assert_eq!(auto(false, Method::Update, 1, &Known::default()).memory, Memory::default());
     }
 
     #[test]
     fn a_reply_answers_the_offer_its_invite_carried() {
-        assert_eq!(role(true, Method::Invite, 1, &invite(1, true)), Role::Answer);
+        let decision = auto(true, Method::Invite, 1, &offered(1, 1));
+        assert_eq!((decision.role, decision.memory), (Role::Answer, Memory::default()));
     }
 
     #[test]
     fn a_reply_to_an_invite_without_description_offers() {
-        assert_eq!(role(true, Method::Invite, 1, &Known::default()), Role::Offer);
-        assert_eq!(role(true, Method::Invite, 2, &invite(1, true)), Role::Offer);
-        assert_eq!(role(true, Method::Invite, 1, &invite(1, false)), Role::Offer, "repeated");
+        for known in [Known::default(), offered(1, 2), delayed(2, None), delayed(2, Some(3))] {
+            let decision = auto(true, Method::Invite, 2, &known);
+            assert_eq!((decision.role, decision.memory.reply_offer), (Role::Offer, Some(2)));
+        }
     }
 
     #[test]
-    fn a_reply_to_the_other_sides_invite_is_judged_apart() {
-        let mut known = invite(5, true);
-        known.invite.as_mut().unwrap().same_side = false;
-        assert_eq!(role(true, Method::Invite, 5, &known), Role::Offer);
-    }
-
-    #[test]
-    fn a_late_reply_of_an_earlier_transaction_is_an_answer() {
-        assert_eq!(role(true, Method::Invite, 1, &invite(2, true)), Role::Answer);
+    fn a_late_reply_of_an_earlier_transaction_is_what_it_was() {
+        assert_eq!(role(true, Method::Invite, 1, &offered(2, 1)), Role::Answer, "forgotten");
+        let known = Known { carried_offer: true, ..offered(2, 1) };
+        assert_eq!(role(true, Method::Invite, 1, &known), Role::Answer);
+        let known = Known { reply_offer: delayed(1, Some(1)).reply_offer, ..offered(2, 1) };
+        assert_eq!(role(true, Method::Invite, 1, &known), Role::Offer);
     }
 
     #[test]
@@ -166,27 +189,35 @@ mod tests {
 
     #[test]
     fn ack_answers_a_delayed_offer() {
-        assert_eq!(role(false, Method::Ack, 1, &Known::default()), Role::Answer);
+        let decision = auto(false, Method::Ack, 1, &delayed(1, None));
+        assert_eq!((decision.role, decision.memory.answered_by), (Role::Answer, Some(1)));
+        let decision = auto(false, Method::Ack, 1, &Known::default());
+        assert_eq!((decision.role, decision.memory), (Role::Answer, Memory::default()));
     }
 
     #[test]
     fn prack_answers_while_an_offer_of_a_reply_is_due_and_under_that_offers_cseq() {
-        let mut known = invite(1, false);
-        known.reply_offer = Some(ReplyOffer::Due);
-        let decision = decide(false, Method::Prack, 2, &known, RoleOption::Auto);
-        assert_eq!(decision, Decision { role: Role::Answer, cseq: 1 });
-        known.reply_offer = Some(ReplyOffer::Answered(2));
-        let repeated = decide(false, Method::Prack, 2, &known, RoleOption::Auto);
-        assert_eq!(repeated, Decision { role: Role::Answer, cseq: 1 });
+        for known in [delayed(1, None), delayed(1, Some(2))] {
+            let decision = auto(false, Method::Prack, 2, &known);
+            let memory = Memory { answered_by: Some(2), ..Memory::default() };
+            assert_eq!(decision, Decision { role: Role::Answer, cseq: 1, memory });
+        }
     }
 
     #[test]
     fn a_further_prack_offers() {
-        let mut known = invite(1, false);
-        known.reply_offer = Some(ReplyOffer::Answered(2));
-        let decision = decide(false, Method::Prack, 3, &known, RoleOption::Auto);
-        assert_eq!(decision, Decision { role: Role::Offer, cseq: 3 });
-        assert_eq!(role(false, Method::Prack, 2, &invite(1, true)), Role::Offer);
+        let decision = auto(false, Method::Prack, 3, &delayed(1, Some(2)));
+        let memory = Memory::default();
+        assert_eq!(decision, Decision { role: Role::Offer, cseq: 3, memory });
+        assert_eq!(role(false, Method::Prack, 2, &offered(1, 2)), Role::Offer);
+    }
+
+    #[test]
+    fn an_offer_that_was_never_seen_answered_is_not_due_after_the_next_invite() {
+        let known = Known { reply_offer: delayed(1, None).reply_offer, ..offered(2, 3) };
+        assert_eq!(role(false, Method::Prack, 3, &known), Role::Offer);
+        let known = Known { reply_offer: delayed(2, None).reply_offer, ..offered(1, 3) };
+        assert_eq!(role(false, Method::Prack, 3, &known), Role::Answer);
     }
 
     #[test]
@@ -195,5 +226,7 @@ mod tests {
         let forced = |wanted| decide(false, Method::Invite, 1, &known, wanted).role;
         assert_eq!(forced(RoleOption::Answer), Role::Answer);
         assert_eq!(forced(RoleOption::Offer), Role::Offer);
+        let decision = decide(false, Method::Prack, 2, &delayed(1, None), RoleOption::Offer);
+        assert_eq!((decision.cseq, decision.memory), (2, Memory::default()));
     }
 }

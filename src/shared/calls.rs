@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hash};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::media::role::{Invite, Known, ReplyOffer};
+use crate::media::role::{Known, Memory, ReplyOffer};
 
 /// Words of one entry (128 bytes).
 pub const ENTRY_WORDS: usize = 16;
@@ -33,10 +33,10 @@ const BUSY_FOR: u32 = 2;
 // The words of an entry.
 const KEY: usize = 0;
 const USE: usize = 1; // relay identity (32) | last use in seconds (32)
-const INVITE: usize = 2; // CSeq (32) | side (31) | carried an offer (1); 0: none
+const INVITE: [usize; 3] = [2, 14, 15]; // with an offer: CSeq (32) | direction (32); 0: none
 const ADDRESS_4: usize = 3; // hash of the relay's IPv4 media address
 const ADDRESS_6: usize = 4; // and of its IPv6 one
-const PORTS: usize = 5; // lowest (16) | highest (16) | ended (1) | more branches (16)
+const PORTS: usize = 5; // lowest (16) | highest (16) | ended (1) | next INVITE (2) | more branches (16)
 const BRANCH: usize = 6; // BRANCHES words: see `Branch`
 
 /// A call, by the keyed hash of its Call-ID, and the two sides of the message
@@ -46,6 +46,26 @@ pub struct CallKey {
     call: u64,
     from: u32,
     to: u32,
+}
+
+impl CallKey {
+    /// Which side of which dialog the message comes from, or replies to.
+    fn direction(self) -> u32 {
+        (self.from ^ self.to.rotate_left(16)) | 1
+    }
+
+    /// True for the tag of From, false for that of To.
+    fn side(self, tag: u32) -> Option<bool> {
+        (tag != 0 && (tag == self.to || tag == self.from)).then_some(tag != self.to)
+    }
+}
+
+fn pack_invite(cseq: u32, direction: u32) -> u64 {
+    u64::from(cseq) << 32 | u64::from(direction)
+}
+
+fn unpack_invite(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
 }
 
 /// How far a branch is.
@@ -79,25 +99,48 @@ pub enum Ending {
     Call,
 }
 
-/// One branch word: tag (32) | CSeq of the answering request, low bits (24) |
-/// delayed offer: 0 none, 1 due, 2 answered (2) | life: 0 free, 1 early,
-/// 2 answered (2).
+/// One branch word: tag (32) | the last delayed offer was in a reply to the
+/// branch's own party (1) | low bits of that INVITE's CSeq (13) and of the
+/// answering request's (14) | delayed offer: 0 none, 1 due, 2 answered (2) |
+/// life: 0 free, 1 early, 2 answered (2).
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Branch {
     tag: u32,
+    to_branch: bool,
+    offered_in: u32,
     answered_by: u32,
     offer: u64,
     life: u64,
 }
 
-const CSEQ_BITS: u32 = 0x00ff_ffff;
+/// Of a CSeq only so many bits are kept: enough to tell the requests of a
+/// dialog that are under way at one time.
+const OFFERED_BITS: u32 = 13;
+const ANSWERED_BITS: u32 = 14;
+
+fn low(cseq: u32, bits: u32) -> u32 {
+    cseq & !(u32::MAX << bits)
+}
+
+/// The CSeq with these low bits that is nearest to `near`.
+fn nearest(near: u32, low_bits: u32, bits: u32) -> u32 {
+    let ahead = low(low_bits.wrapping_sub(near), bits);
+    let far = ahead >> (bits - 1) != 0;
+    near.wrapping_add(ahead).wrapping_sub(u32::from(far) << bits)
+}
 
 impl Branch {
+    fn new(tag: u32) -> Branch {
+        Branch { tag, to_branch: false, offered_in: 0, answered_by: 0, offer: 0, life: 1 }
+    }
+
     fn unpack(word: u64) -> Option<Branch> {
         let life = word & 3;
         (life != 0).then_some(Branch {
             tag: (word >> 32) as u32,
-            answered_by: (word >> 4) as u32 & CSEQ_BITS,
+            to_branch: word >> 31 & 1 == 1,
+            offered_in: low((word >> 18) as u32, OFFERED_BITS),
+            answered_by: low((word >> 4) as u32, ANSWERED_BITS),
             offer: word >> 2 & 3,
             life,
         })
@@ -105,9 +148,30 @@ impl Branch {
 
     fn pack(self) -> u64 {
         u64::from(self.tag) << 32
-            | u64::from(self.answered_by & CSEQ_BITS) << 4
+            | u64::from(self.to_branch) << 31
+            | u64::from(self.offered_in) << 18
+            | u64::from(self.answered_by) << 4
             | self.offer << 2
             | self.life
+    }
+
+    /// The delayed offer, for a message of this CSeq from the side that the
+    /// offer was sent to (or a reply to that side).
+    fn reply_offer(self, to_branch: bool, cseq: u32) -> Option<ReplyOffer> {
+        (self.offer != 0 && self.to_branch == to_branch).then(|| ReplyOffer {
+            cseq: nearest(cseq, self.offered_in, OFFERED_BITS),
+            answered_by: (self.offer == 2).then(|| nearest(cseq, self.answered_by, ANSWERED_BITS)),
+        })
+    }
+
+    /// Takes note of a delayed offer; a repeated or older one changes nothing.
+    fn offered(&mut self, to_branch: bool, cseq: u32) {
+        let known = self.reply_offer(to_branch, cseq);
+        if known.is_none_or(|known| known.cseq < cseq) {
+            self.to_branch = to_branch;
+            self.offered_in = low(cseq, OFFERED_BITS);
+            self.offer = 1;
+        }
     }
 }
 
@@ -116,15 +180,10 @@ impl Branch {
 pub struct Event {
     /// The relay it is on: its identity.
     pub relay: u32,
-    /// An INVITE, or a reply to one: its CSeq, and whether the request carried
-    /// the offer.
-    pub invite: Option<(u32, bool)>,
     /// The branch of To's tag reached this.
     pub branch: Option<Life>,
-    /// The description came as an offer in a reply: its answer is due.
-    pub reply_offer: bool,
-    /// It answered a delayed offer, in the request of this CSeq.
-    pub answered_by: Option<u32>,
+    /// Offer or answer, as far as later messages depend on it.
+    pub description: Memory,
     /// The relay's address and the ports it gave.
     pub media: Option<(IpAddr, u16, u16)>,
 }
@@ -212,21 +271,24 @@ impl<'b> Calls<'b> {
     }
 
     /// What is known for deciding a description's role. The message is a
-    /// request from the side of From's tag, or a reply to it.
-    pub fn known(&self, key: CallKey) -> Known {
+    /// request of this CSeq from the side of From's tag, or a reply to it. The
+    /// call's last three INVITEs with an offer and each branch's last delayed
+    /// offer are known.
+    pub fn known(&self, key: CallKey, cseq: u32) -> Known {
         let Some(entry) = self.find(key) else { return Known::default() };
-        let word = entry.load(INVITE);
-        let invite = (word != 0).then_some(Invite {
-            cseq: (word >> 32) as u32,
-            same_side: word as u32 & !1 == key.from & !1,
-            carried_offer: word & 1 == 1,
-        });
-        let reply_offer = entry.branch(key.to).and_then(|(_, branch)| match branch.offer {
-            1 => Some(ReplyOffer::Due),
-            2 => Some(ReplyOffer::Answered(branch.answered_by)),
-            _ => None,
-        });
-        Known { invite, reply_offer }
+        let mut known = Known::default();
+        // The first INVITE of a call has no tag in To yet.
+        let (dialog, first) = (key.direction(), CallKey { to: 0, ..key }.direction());
+        for (of, direction) in INVITE.iter().map(|&word| unpack_invite(entry.load(word))) {
+            if direction == dialog || direction == first {
+                known.carried_offer |= of == cseq;
+                known.newest_offer = known.newest_offer.max(Some(of));
+            }
+        }
+        let branch =
+            entry.branch_of(key).and_then(|(_, branch)| Some((branch, key.side(branch.tag)?)));
+        known.reply_offer = branch.and_then(|(branch, from)| branch.reply_offer(from, cseq));
+        known
     }
 
     /// True when an address and port were given to this call by its relay:
@@ -246,19 +308,14 @@ impl<'b> Calls<'b> {
     pub fn record(&self, key: CallKey, event: &Event, seconds: u32) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
         entry.store(USE, u64::from(event.relay) << 32 | u64::from(seconds));
-        if let Some((cseq, carried)) = event.invite {
-            entry.store(
-                INVITE,
-                u64::from(cseq) << 32 | u64::from(key.from & !1) | u64::from(carried),
-            );
+        if let Some(cseq) = event.description.offered {
+            entry.offered(pack_invite(cseq, key.direction()));
         }
         entry.update(PORTS, |ports| ports & !ENDED_BIT);
         if let Some((address, low, high)) = event.media {
             self.record_media(&entry, address, low, high);
         }
-        if event.branch.is_some() || event.reply_offer || event.answered_by.is_some() {
-            entry.change_branch(key, event);
-        }
+        entry.change_branch(key, event.branch, &event.description);
         true
     }
 
@@ -282,15 +339,7 @@ impl<'b> Calls<'b> {
     pub fn answered(&self, key: CallKey, seconds: u32) {
         let Some(entry) = self.find(key) else { return };
         entry.update(USE, |word| word & !0xffff_ffff | u64::from(seconds));
-        let event = Event {
-            relay: 0,
-            invite: None,
-            branch: Some(Life::Answered),
-            reply_offer: false,
-            answered_by: None,
-            media: None,
-        };
-        entry.change_branch(key, &event);
+        entry.change_branch(key, Some(Life::Answered), &Memory::default());
     }
 
     /// An end came. Unknown calls end too: the relay may know them.
@@ -298,7 +347,7 @@ impl<'b> Calls<'b> {
         let Some(entry) = self.find(key) else { return End::Call };
         let own = match ending {
             Ending::Cancel | Ending::Call => None,
-            Ending::Bye => entry.branch(key.to).or_else(|| entry.branch(key.from)),
+            Ending::Bye => entry.branch_of(key),
             Ending::Failure => entry.branch(key.to).filter(|(_, b)| b.life == 1),
         };
         match (ending, own) {
@@ -348,6 +397,8 @@ impl<'b> Calls<'b> {
 }
 
 const ENDED_BIT: u64 = 1 << 31;
+const NEXT_SHIFT: u32 = 16;
+const NEXT_MASK: u64 = 3 << NEXT_SHIFT;
 const MORE_SHIFT: u32 = 0;
 const MORE_MAX: u64 = 0xffff;
 
@@ -460,27 +511,48 @@ impl Entry<'_> {
         }
     }
 
-    /// Updates the branch the message belongs to. Which of its tags names the
-    /// branch: the one already known as such, else To's (the callee's).
-    fn change_branch(&self, key: CallKey, event: &Event) {
-        let tag = match (self.branch(key.to), self.branch(key.from)) {
-            (None, Some(_)) => key.from,
-            _ => key.to,
-        };
-        if tag == 0 {
+    /// The branch the message belongs to: one of its tags names it, To's
+    /// unless only From's is known as such.
+    fn branch_of(&self, key: CallKey) -> Option<(usize, Branch)> {
+        self.branch(key.to).or_else(|| self.branch(key.from))
+    }
+
+    /// Remembers an INVITE that carried an offer, in place of the oldest.
+    fn offered(&self, invite: u64) {
+        if INVITE.iter().any(|&word| self.load(word) == invite) {
             return;
         }
+        let next = (self.load(PORTS) & NEXT_MASK) >> NEXT_SHIFT;
+        if let Some(&word) = INVITE.get(next as usize) {
+            self.store(word, invite);
+        }
+        let after = (next + 1) % INVITE.len() as u64;
+        self.update(PORTS, |ports| ports & !NEXT_MASK | after << NEXT_SHIFT);
+    }
+
+    /// Updates the branch the message belongs to, a new one where there is
+    /// none: that of To's tag (the callee's).
+    fn change_branch(&self, key: CallKey, life: Option<Life>, description: &Memory) {
+        let known = self.branch_of(key).map(|(_, branch)| branch.tag);
+        let begins = life.is_some() || description.reply_offer.is_some();
+        if known.is_none() && !begins {
+            return;
+        }
+        let tag = known.unwrap_or(key.to);
+        let Some(to_branch) = key.side(tag) else { return };
         let changed = |old: Option<Branch>| {
-            let mut branch = old.unwrap_or(Branch { tag, answered_by: 0, offer: 0, life: 1 });
-            if event.branch == Some(Life::Answered) {
+            let mut branch = old.unwrap_or(Branch::new(tag));
+            if life == Some(Life::Answered) {
                 branch.life = 2;
             }
-            if event.reply_offer && branch.offer == 0 {
-                branch.offer = 1;
+            if let Some(cseq) = description.reply_offer {
+                branch.offered(to_branch, cseq);
             }
-            if let Some(cseq) = event.answered_by {
+            if let Some(cseq) = description.answered_by
+                && branch.offer != 0
+            {
                 branch.offer = 2;
-                branch.answered_by = cseq & CSEQ_BITS;
+                branch.answered_by = low(cseq, ANSWERED_BITS);
             }
             branch.pack()
         };
@@ -501,7 +573,7 @@ impl Entry<'_> {
                 return;
             }
         }
-        if event.branch == Some(Life::Answered) {
+        if life == Some(Life::Answered) {
             self.update(PORTS, |ports| match ports >> MORE_SHIFT & MORE_MAX {
                 MORE_MAX => ports,
                 _ => ports + (1 << MORE_SHIFT),

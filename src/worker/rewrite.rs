@@ -9,7 +9,7 @@ use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::media::plan::Rules;
 use crate::media::role;
-use crate::media::{self, Plan, Role};
+use crate::media::{self, Plan};
 use crate::options::Options;
 use crate::relay::{Action, Answer, Command, Event, Query, Request, mediaproxy2};
 use crate::sdp;
@@ -82,10 +82,8 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Memory {
     key: CallKey,
-    invite: Option<(u32, bool)>,
     branch: Option<Life>,
-    reply_offer: bool,
-    answered_by: Option<u32>,
+    description: role::Memory,
 }
 
 /// Plans the rewrite and takes the first steps.
@@ -109,7 +107,7 @@ pub(super) fn start(
     let session = sdp::Session::parse(text)?;
     let is_reply = message.status().is_some();
     let cseq = message.cseq()?.number;
-    let known = calls.known(key);
+    let known = calls.known(key, cseq);
     let decision = role::decide(is_reply, method, cseq, &known, options.role);
     let settings = engine.settings();
     let rules = Rules {
@@ -120,18 +118,8 @@ pub(super) fn start(
         ours: &|address| calls.is_ours(key, address),
     };
     let plan = media::plan(message, &session, &rules)?;
-    let memory = Memory {
-        key,
-        invite: match (method, is_reply, decision.role) {
-            (Method::Invite, false, _) => Some((cseq, true)),
-            (Method::Invite, true, Role::Offer) => Some((cseq, false)),
-            _ => None,
-        },
-        branch: life(method, message.status()),
-        reply_offer: is_reply && decision.role == Role::Offer,
-        answered_by: (!is_reply && decision.role == Role::Answer && known.reply_offer.is_some())
-            .then_some(cseq),
-    };
+    let memory =
+        Memory { key, branch: life(method, message.status()), description: decision.memory };
     let mut rewrite = Rewrite { plan, memory, state: State::Answered(Ok(None)) };
     if !rewrite.plan.streams.is_empty() {
         let mut query = worker.query(message, options)?;
@@ -316,10 +304,8 @@ impl Rewrite {
         let calls = engine.calls();
         let event = CallEvent {
             relay: calls.identity(name),
-            invite: self.memory.invite,
             branch: self.memory.branch,
-            reply_offer: self.memory.reply_offer,
-            answered_by: self.memory.answered_by,
+            description: self.memory.description,
             media: ports_given(&answer),
         };
         if !calls.record(self.memory.key, &event, seconds(now)) {

@@ -21,18 +21,27 @@ impl Table {
 }
 
 fn event() -> Event {
-    Event {
-        relay: 7,
-        invite: None,
-        branch: None,
-        reply_offer: false,
-        answered_by: None,
-        media: None,
-    }
+    Event { relay: 7, branch: None, description: Memory::default(), media: None }
 }
 
+fn told(description: Memory) -> Event {
+    Event { description, ..event() }
+}
+
+/// An INVITE that carried an offer.
 fn offer(cseq: u32) -> Event {
-    Event { invite: Some((cseq, true)), ..event() }
+    told(Memory { offered: Some(cseq), ..Memory::default() })
+}
+
+/// An offer in an early reply to an INVITE.
+fn delayed(cseq: u32) -> Event {
+    let description = Memory { reply_offer: Some(cseq), ..Memory::default() };
+    Event { branch: Some(Life::Early), ..told(description) }
+}
+
+/// The answer to it.
+fn answered_by(cseq: u32) -> Event {
+    told(Memory { answered_by: Some(cseq), ..Memory::default() })
 }
 
 fn answer(life: Life) -> Event {
@@ -51,29 +60,69 @@ fn a_call_is_on_the_relay_that_took_its_offer() {
 }
 
 #[test]
-fn the_last_invite_is_known_to_its_own_side() {
+fn invites_with_an_offer_are_known_to_their_own_side_of_their_dialog() {
     let table = Table::new(64);
     let calls = table.calls();
+    let carried = |from: &str, to: &str, cseq| {
+        let known = calls.known(table.key(from, to), cseq);
+        (known.carried_offer, known.newest_offer)
+    };
     calls.record(table.key("a", ""), &offer(1), 100);
-    let invite = calls.known(table.key("a", "b")).invite.unwrap();
-    assert_eq!((invite.cseq, invite.same_side, invite.carried_offer), (1, true, true));
-    assert!(!calls.known(table.key("b", "a")).invite.unwrap().same_side);
+    calls.record(table.key("b1", "a"), &offer(1), 100);
+    calls.record(table.key("a", "b1"), &offer(2), 100);
+    calls.record(table.key("a", "b1"), &offer(2), 100);
+    assert_eq!(carried("a", "b1", 1), (true, Some(2)));
+    assert_eq!(carried("a", "b1", 2), (true, Some(2)));
+    assert_eq!(carried("a", "b1", 3), (false, Some(2)));
+    assert_eq!(carried("a", "b2", 2), (false, Some(1)), "another fork of the first INVITE");
+    assert_eq!(carried("b1", "a", 1), (true, Some(1)));
+    assert_eq!(carried("b2", "a", 1), (false, None));
+    calls.record(table.key("a", "b1"), &offer(3), 100);
+    assert_eq!(carried("a", "b1", 1), (false, Some(3)), "the oldest is forgotten");
+    assert_eq!(carried("a", "b1", 2), (true, Some(3)));
 }
 
 #[test]
 fn a_delayed_offer_is_due_until_it_is_answered() {
     let table = Table::new(64);
     let calls = table.calls();
+    let known = |from: &str, to: &str| {
+        calls.known(table.key(from, to), 4).reply_offer.map(|of| (of.cseq, of.answered_by))
+    };
     let key = table.key("a", "b");
-    let delayed =
-        Event { invite: Some((1, false)), branch: Some(Life::Early), reply_offer: true, ..event() };
-    calls.record(key, &delayed, 100);
-    assert_eq!(calls.known(key).reply_offer, Some(ReplyOffer::Due));
-    assert_eq!(calls.known(table.key("a", "c")).reply_offer, None, "another branch");
-    calls.record(key, &Event { answered_by: Some(2), ..event() }, 100);
-    assert_eq!(calls.known(key).reply_offer, Some(ReplyOffer::Answered(2)));
-    calls.record(key, &delayed, 100);
-    assert_eq!(calls.known(key).reply_offer, Some(ReplyOffer::Answered(2)), "a repeated 183");
+    calls.record(key, &delayed(1), 100);
+    assert_eq!(known("a", "b"), Some((1, None)));
+    assert_eq!(known("a", "c"), None, "another branch");
+    assert_eq!(known("b", "a"), None, "the side that offered");
+    calls.record(key, &answered_by(2), 100);
+    assert_eq!(known("a", "b"), Some((1, Some(2))));
+    calls.record(key, &delayed(1), 100);
+    assert_eq!(known("a", "b"), Some((1, Some(2))), "a repeated 183");
+    calls.record(key, &delayed(5), 100);
+    assert_eq!(known("a", "b"), Some((5, None)), "the next INVITE's");
+    calls.record(key, &delayed(1), 100);
+    assert_eq!(known("a", "b"), Some((5, None)), "a late repetition");
+    calls.record(table.key("b", "a"), &delayed(1), 100);
+    assert_eq!(known("b", "a"), Some((1, None)), "to the callee's own INVITE");
+}
+
+#[test]
+fn an_answer_to_nothing_begins_no_branch() {
+    let table = Table::new(64);
+    let calls = table.calls();
+    calls.record(table.key("a", ""), &offer(1), 100);
+    calls.record(table.key("a", "b"), &answered_by(2), 100);
+    assert_eq!(calls.find(table.key("a", "b")).unwrap().lives(), (0, 0));
+}
+
+#[test]
+fn numbers_are_told_apart_by_their_low_bits() {
+    for near in [0, 1, 5, 8191, 8192, 1 << 24, (1 << 31) - 1, u32::MAX] {
+        for away in [-4096i64, -4095, -2, -1, 0, 1, 2, 4095] {
+            let Ok(cseq) = u32::try_from(i64::from(near) + away) else { continue };
+            assert_eq!(nearest(near, low(cseq, OFFERED_BITS), OFFERED_BITS), cseq, "{near} {away}");
+        }
+    }
 }
 
 #[test]
@@ -203,7 +252,7 @@ fn an_entry_whose_owner_died_emptying_it_is_taken_again() {
     let other = calls.key(b"other", b"a", b"");
     assert!(!calls.record(other, &offer(1), 100 + BUSY_FOR));
     assert!(calls.record(other, &offer(3), 101 + BUSY_FOR));
-    assert_eq!(calls.known(other).invite.unwrap().cseq, 3);
+    assert_eq!(calls.known(other, 3).newest_offer, Some(3));
 }
 
 #[test]
