@@ -328,6 +328,41 @@ fn a_failed_fork_leaves_the_ringing_one() {
 }
 
 #[test]
+fn a_failed_fork_leaves_one_that_rings_without_description() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    for tag in ["b1", "b2"] {
+        let ringing = Step::reply("180 Ringing", "INVITE", 1, "a", tag);
+        assert_eq!(rewrite_with(&mut worker, &ringing, &Options::default()), Ok(None));
+    }
+    end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b1"));
+    rewrite(&mut worker, &Step::request("UPDATE", 2, "a", "b2").sdp(alice_sdp()));
+    assert_eq!(relay.asked().len(), 2, "neither the 180 nor the 486 is told");
+    end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b2"));
+    assert!(relay.wait_for(3)[2].starts_with("remove\r\n"));
+}
+
+#[test]
+fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    rewrite(&mut worker, &Step::request("ACK", 1, "a", "b").sdp(alice_sdp()));
+    for (from, to, cseq) in [("a", "b", 2), ("b", "a", 1 << 30)] {
+        let reply = Step::reply("183 Session Progress", "INVITE", cseq, from, to);
+        rewrite(&mut worker, &reply.sdp(bob_sdp()));
+        for _ in 0..2 {
+            let prack = Step::request("PRACK", cseq + 1, from, to).sdp(alice_sdp());
+            rewrite(&mut worker, &prack);
+        }
+        let cseqs: Vec<_> =
+            relay.asked().iter().rev().take(3).map(|r| value(r, "cseq").to_string()).collect();
+        assert_eq!(cseqs, vec![cseq.to_string(); 3], "from {from}");
+    }
+}
+
+#[test]
 fn a_call_ends_by_its_identifiers_and_ending_twice_is_fine() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri())]);

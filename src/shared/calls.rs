@@ -335,11 +335,11 @@ impl<'b> Calls<'b> {
         });
     }
 
-    /// A branch was answered without a description of its own.
-    pub fn answered(&self, key: CallKey, seconds: u32) {
+    /// A branch rings or was answered without a description of its own.
+    pub fn reached(&self, key: CallKey, life: Life, seconds: u32) {
         let Some(entry) = self.find(key) else { return };
         entry.update(USE, |word| word & !0xffff_ffff | u64::from(seconds));
-        entry.change_branch(key, Some(Life::Answered), &Memory::default());
+        entry.change_branch(key, Some(life), &Memory::default());
     }
 
     /// An end came. Unknown calls end too: the relay may know them.

@@ -383,8 +383,9 @@ impl Worker {
         Ok(query)
     }
 
-    /// A 200 to INVITE without description is told to the relay all the same:
-    /// its call is answered. Nobody waits for what it says.
+    /// A reply to INVITE without description says how far its branch is. A 200
+    /// is told to the relay all the same: its call is answered. Nobody waits
+    /// for what it says.
     fn tell_bodyless(
         &mut self,
         message: &Message<'_>,
@@ -395,10 +396,13 @@ impl Worker {
     ) -> Result<()> {
         let engine = self.engine.clone();
         let calls = engine.calls();
-        if life(method, message.status()) != Some(Life::Answered) || !calls.is_known(key) {
+        let Some(life) = life(method, message.status()).filter(|_| calls.is_known(key)) else {
+            return Ok(());
+        };
+        calls.reached(key, life, seconds(now));
+        if life == Life::Early {
             return Ok(());
         }
-        calls.answered(key, seconds(now));
         let query = self.query(message, options)?;
         let Some((at, uri)) =
             self.candidates(key).first().and_then(|&at| Some((at, engine.relays().get(at)?)))
