@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -21,6 +22,7 @@ pub enum Reply {
 pub struct Relay {
     path: PathBuf,
     asked: Arc<Mutex<Vec<String>>>,
+    gone: Arc<AtomicBool>,
 }
 
 impl Relay {
@@ -42,21 +44,25 @@ impl Relay {
 
     /// Answers as `script` says.
     pub fn scripted(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Relay {
-        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("mediaproxy-test-{}-{number}.sock", std::process::id());
         let path = std::env::temp_dir().join(name);
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (script, kept) = (Arc::new(script), asked.clone());
+        let gone = Arc::new(AtomicBool::new(false));
+        let (script, kept, left) = (Arc::new(script), asked.clone(), gone.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if left.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (script, kept) = (script.clone(), kept.clone());
                 thread::spawn(move || serve(stream, &*script, &kept));
             }
         });
-        Relay { path, asked }
+        Relay { path, asked, gone }
     }
 
     /// The setting that names it.
@@ -90,6 +96,9 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
+        // The listening thread looks when somebody connects.
+        self.gone.store(true, Ordering::SeqCst);
+        let _ = UnixStream::connect(&self.path);
         let _ = std::fs::remove_file(&self.path);
     }
 }
