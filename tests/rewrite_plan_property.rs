@@ -1,6 +1,10 @@
 //! Whatever the description: relayed streams show the relay and nothing else,
 //! the others stay where they are, and a second pass changes nothing.
 
+#[path = "common/cases.rs"]
+mod cases;
+#[path = "rewrite_plan_property/model.rs"]
+mod model;
 #[path = "common/promises.rs"]
 mod promises;
 #[path = "common/rewriting.rs"]
@@ -8,14 +12,17 @@ mod rewriting;
 
 use std::net::IpAddr;
 
+use cases::cases;
+use mediaproxy::Status;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::plan::Rules;
 use mediaproxy::media::{Role, plan};
 use mediaproxy::options::IceCandidate;
 use mediaproxy::sdp::Session;
 use mediaproxy::sdp::multipart::find_sdp;
+use model::{How, Refusal, Told, description as any_description};
 use proptest::prelude::*;
-use rewriting::{Case, invite, parse, ports_answer};
+use rewriting::{Case, body_of, invite, parse, ports_answer};
 
 /// One stream. Every address of a phone starts with `10.` or ends with `.lan`,
 /// every port of a phone lies below 20000; the relay's are others.
@@ -111,7 +118,7 @@ fn shows_only_the_relay(text: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
     #[test]
     fn relayed_streams_show_the_relay_and_the_others_stay(
         session in prop::option::of(prop::sample::select(ADDRESSES)),
@@ -192,4 +199,118 @@ proptest! {
             prop_assert!(Session::parse(find_sdp(&is).unwrap().unwrap()).is_ok());
         }
     }
+}
+
+fn how() -> impl Strategy<Value = How> {
+    let ice = prop_oneof![
+        Just(IceCandidate::None),
+        Just(IceCandidate::LowPriority),
+        Just(IceCandidate::HighPriority)
+    ];
+    let flags = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    // Now and then a port that cannot be used, or fewer ports than streams.
+    let bad = prop_oneof![
+        6 => Just(Vec::new()),
+        1 => prop::collection::vec((0..64usize, prop::sample::select(&[0u16, 65_535][..])), 1..4)
+    ];
+    let fewer = prop_oneof![6 => Just(64), 1 => 0..64usize];
+    (model::relay(), flags, ice, bad, fewer).prop_map(
+        |(relay, (answer, rewrite_origin, loop_marker), ice, bad, fewer)| {
+            let mut ports: Vec<u16> = (0..64).map(|at| 50_000 + 4 * at).collect();
+            bad.into_iter().for_each(|(at, port)| ports[at] = port);
+            ports.truncate(fewer);
+            How { relay, answer, ice, rewrite_origin, loop_marker, ports }
+        },
+    )
+}
+
+fn case(how: &How) -> Case {
+    let role = if how.answer { Role::Answer } else { Role::Offer };
+    Case {
+        role,
+        ice: how.ice,
+        rewrite_origin: how.rewrite_origin,
+        loop_marker: how.loop_marker,
+        ..Case::offer(&how.relay.to_string(), &how.ports)
+    }
+}
+
+/// The message that carries the description, in the line ends it has.
+fn message(description: &model::Description) -> Vec<u8> {
+    let sdp = description.before();
+    let mut raw = invite(sdp.as_bytes());
+    raw.truncate(raw.len() - sdp.len());
+    let head = String::from_utf8(raw).unwrap().replace("\r\n", description.message_line_end);
+    [head.as_bytes(), sdp.as_bytes()].concat()
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
+    #[test]
+    fn every_rewrite_is_the_one_worked_out_by_hand(
+        description in any_description(prop_oneof![8 => 1..6usize, 1 => 1..=64usize, 1 => Just(64)]),
+        mut how in how(),
+    ) {
+        let case = case(&how);
+        how.relay = how.relay.to_canonical();
+        let raw = message(&description);
+        let is = parse(&raw);
+        match case.plan(&is) {
+            Err(error) => {
+                prop_assert_eq!(error.status(), Status::Syntax);
+                prop_assert_eq!(description.after(&how), Err(Refusal::NoConnection));
+            }
+            Ok(plan) => {
+                let told: Vec<_> = plan.streams.iter().map(as_told).collect();
+                let expected: Vec<_> = description.told(&how);
+                prop_assert_eq!(told.len(), expected.len());
+                for (told, expected) in told.iter().zip(&expected) {
+                    prop_assert_eq!(told, &as_text(expected));
+                }
+            }
+        }
+        match (case.run(&raw), description.after(&how)) {
+            (Ok((out, _)), Ok(after)) => {
+                prop_assert_eq!(body_of(&out), after);
+                let head = raw.len() - description.before().len();
+                let length = |line: &&str| !line.starts_with("Content-Length");
+                let kept = |raw: &[u8]| {
+                    let text = String::from_utf8(raw.to_vec()).unwrap();
+                    text.lines().filter(length).map(String::from).collect::<Vec<_>>()
+                };
+                let start = parse(&out).body_offset().unwrap();
+                prop_assert_eq!(kept(&out[..start]), kept(&raw[..head]));
+            }
+            (Err(error), Err(Refusal::NoPort)) => {
+                prop_assert_eq!(error.status(), Status::RelayAnswer);
+            }
+            (Err(error), Err(Refusal::NoConnection)) => {
+                prop_assert_eq!(error.status(), Status::Syntax);
+            }
+            (is, expected) => prop_assert!(false, "{:?} is not {:?}", is, expected),
+        }
+    }
+
+    #[test]
+    fn a_sixty_fifth_stream_of_any_kind_is_an_error_and_nothing_changes(
+        description in any_description(65..70usize),
+        how in how(),
+    ) {
+        let raw = message(&description);
+        let error = case(&how).run(&raw).unwrap_err();
+        prop_assert_eq!(error.status(), Status::Limit);
+    }
+}
+
+type Texts = (String, String, u16, String, bool);
+
+fn as_told(stream: &mediaproxy::media::Stream) -> Texts {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let direction = format!("{:?}", stream.direction).to_lowercase();
+    (text(&stream.kind), text(&stream.address), stream.port, direction, stream.ice)
+}
+
+fn as_text(told: &Told) -> Texts {
+    let direction = told.direction.trim_start_matches("a=").into();
+    (told.kind.into(), told.address.into(), told.port, direction, told.ice)
 }

@@ -1,0 +1,555 @@
+//! Generated descriptions, and what a rewrite makes of them, worked out from
+//! how they were generated: no line is ever read.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use mediaproxy::options::IceCandidate;
+use proptest::prelude::*;
+
+/// `IN IP4 10.0.0.1/127`, in its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    network: &'static str,
+    family: &'static str,
+    pub(crate) host: &'static str,
+    suffix: &'static str,
+    /// What a relay can do with it.
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Phone,
+    /// 0.0.0.0 and ::
+    Hold,
+    /// A group address, or another network.
+    Unreachable,
+}
+
+const fn address(family: &'static str, host: &'static str, suffix: &'static str) -> Address {
+    Address { network: "IN", family, host, suffix, kind: Kind::Phone }
+}
+
+const PHONES: [Address; 6] = [
+    address("IP4", "10.0.0.1", ""),
+    address("IP4", "10.0.0.2", "/127"),
+    address("IP4", "phone.lan", ""),
+    address("IP6", "2001:db8::10", ""),
+    address("IP6", "2001:db8::11", "/3"),
+    address("IP6", "::ffff:10.0.0.1", ""),
+];
+const HOLDS: [Address; 2] = [
+    Address { kind: Kind::Hold, ..address("IP4", "0.0.0.0", "") },
+    Address { kind: Kind::Hold, ..address("IP6", "::", "") },
+];
+const OTHERS: [Address; 3] = [
+    Address { kind: Kind::Unreachable, ..address("IP4", "233.252.0.1", "/127") },
+    Address { kind: Kind::Unreachable, ..address("IP6", "ff15::101", "/3") },
+    Address { network: "PSTN", kind: Kind::Unreachable, ..address("E164", "+4989", "") },
+];
+
+impl Address {
+    fn text(&self) -> String {
+        format!("{} {} {}{}", self.network, self.family, self.host, self.suffix)
+    }
+
+    /// The relay's in its place: what stands behind a slash means nothing in
+    /// the other family.
+    fn moved(&self, relay: IpAddr) -> String {
+        let family = if relay.is_ipv6() { "IP6" } else { "IP4" };
+        let suffix = if family == self.family { self.suffix } else { "" };
+        format!("{} {family} {relay}{suffix}", self.network)
+    }
+
+    fn same_host(&self, other: &Address) -> bool {
+        let value = |host: &str| host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+        match (value(self.host), value(other.host)) {
+            (None, None) => self.host == other.host,
+            (a, b) => a == b,
+        }
+    }
+}
+
+pub(crate) fn any_address() -> impl Strategy<Value = Address> {
+    prop_oneof![
+        6 => prop::sample::select(&PHONES[..]),
+        1 => prop::sample::select(&HOLDS[..]),
+        1 => prop::sample::select(&OTHERS[..]),
+    ]
+}
+
+/// A line below an m= line.
+#[derive(Clone, Debug)]
+enum Attribute {
+    Rtcp(u16, Option<Address>),
+    Mux,
+    Candidate {
+        component: u8,
+    },
+    RemoteCandidates,
+    /// ufrag or pwd, a direction, what does not matter.
+    Other(&'static str),
+}
+
+impl Attribute {
+    fn text(&self) -> String {
+        match self {
+            Attribute::Rtcp(port, None) => format!("a=rtcp:{port}"),
+            Attribute::Rtcp(port, Some(address)) => format!("a=rtcp:{port} {}", address.text()),
+            Attribute::Mux => "a=rtcp-mux".into(),
+            Attribute::Candidate { component } => {
+                format!("a=candidate:1 {component} UDP 2130706431 10.0.0.1 4000 typ host")
+            }
+            Attribute::RemoteCandidates => "a=remote-candidates:1 10.0.0.1 4000".into(),
+            Attribute::Other(text) => (*text).into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stream {
+    pub(crate) kind: &'static str,
+    transport: &'static str,
+    pub(crate) port: u16,
+    count: &'static str,
+    title: bool,
+    connections: Vec<Address>,
+    attributes: Vec<Attribute>,
+    /// Its place in `a=mid:`, where the session bundles.
+    mid: Option<usize>,
+}
+
+const RELAYABLE: [&str; 5] = ["RTP/AVP", "rtp/savpf", "UDP/TLS/RTP/SAVPF", "udptl", "UDP"];
+const NOT_RELAYABLE: [&str; 4] = ["TCP/MSRP", "TCP/RTP/AVP", "DTLS/SCTP", "x-unknown"];
+const NOISE: [&str; 8] = [
+    "a=rtpmap:0 PCMU/8000",
+    "a=fmtp:0 c=IN IP4 10.9.9.9",
+    "a=x-rtcp:4000 IN IP4 10.9.9.9",
+    "a=RTCP:4000",
+    "a=rtcp:",
+    "a=candidate:",
+    "b=AS:64",
+    "a=m=audio 4000 RTP/AVP 0",
+];
+const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+
+fn port() -> impl Strategy<Value = u16> {
+    prop_oneof![1 => Just(0u16), 2 => Just(4000), 5 => 10_000u16..20_000, 1 => Just(65_535)]
+}
+
+fn ice() -> impl Strategy<Value = Vec<Attribute>> {
+    let credentials = vec![Attribute::Other("a=ice-ufrag:u"), Attribute::Other("a=ice-pwd:p")];
+    let candidates = vec![Attribute::Candidate { component: 1 }];
+    let both = vec![Attribute::Candidate { component: 1 }, Attribute::Candidate { component: 2 }];
+    prop_oneof![
+        4 => Just(Vec::new()),
+        1 => Just(credentials.clone()),
+        1 => Just(candidates.clone()),
+        2 => Just([credentials.clone(), candidates].concat()),
+        2 => Just([credentials, both].concat()),
+    ]
+}
+
+fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
+    let rtcp = prop_oneof![
+        3 => Just(Vec::new()),
+        1 => port().prop_map(|port| vec![Attribute::Rtcp(port, None)]),
+        1 => (port(), any_address()).prop_map(|(port, at)| vec![Attribute::Rtcp(port, Some(at))]),
+    ];
+    let others = prop::collection::vec(prop::sample::select(&NOISE[..]), 0..3);
+    let direction = prop::option::of(prop::sample::select(&DIRECTIONS[..]));
+    (rtcp, any::<bool>(), ice(), others, direction)
+        .prop_map(|(rtcp, mux, ice, others, direction)| {
+            let mut all = [rtcp, ice].concat();
+            all.extend(mux.then_some(Attribute::Mux));
+            all.extend(others.into_iter().chain(direction).map(Attribute::Other));
+            all
+        })
+        .prop_shuffle()
+}
+
+fn stream() -> impl Strategy<Value = Stream> {
+    let transport = prop_oneof![
+        4 => prop::sample::select(&RELAYABLE[..]),
+        1 => prop::sample::select(&NOT_RELAYABLE[..]),
+    ];
+    let connections = prop_oneof![
+        3 => Just(Vec::new()),
+        2 => any_address().prop_map(|address| vec![address]),
+        1 => prop::collection::vec(prop::sample::select([&PHONES[..], &HOLDS].concat()), 2..4),
+    ];
+    let kind = prop::sample::select(&["audio", "video", "image"][..]);
+    let count = prop_oneof![4 => Just(""), 1 => Just("/2")];
+    (kind, transport, port(), count, any::<bool>(), connections, attributes()).prop_map(
+        |(kind, transport, port, count, title, connections, attributes)| Stream {
+            kind,
+            transport,
+            port,
+            count,
+            title,
+            connections,
+            attributes,
+            mid: None,
+        },
+    )
+}
+
+/// A description and how its message is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    connection: Option<Address>,
+    credentials: bool,
+    direction: Option<&'static str>,
+    marked: bool,
+    pub(crate) streams: Vec<Stream>,
+    line_end: &'static str,
+    last_line_end: bool,
+    /// The line end of the headers, and of what is inserted.
+    pub(crate) message_line_end: &'static str,
+}
+
+pub(crate) fn description(
+    streams: impl Strategy<Value = usize>,
+) -> impl Strategy<Value = Description> {
+    let line_end = || prop_oneof![2 => Just("\r\n"), 1 => Just("\n")];
+    let direction = prop::option::weighted(0.3, prop::sample::select(&DIRECTIONS[..]));
+    let connection = prop::option::weighted(0.9, any_address());
+    let session = (connection, prop::bool::weighted(0.2), direction, prop::bool::weighted(0.05));
+    let streams = streams.prop_flat_map(|count| prop::collection::vec(stream(), count));
+    // One with remote candidates switches relay candidates off for all.
+    let concluding = prop::option::weighted(0.1, any::<prop::sample::Index>());
+    let form = (line_end(), prop::bool::weighted(0.8), line_end());
+    (session, streams, concluding, prop::bool::weighted(0.3), form).prop_map(
+        |(
+            session,
+            mut streams,
+            concluding,
+            bundle,
+            (line_end, last_line_end, message_line_end),
+        )| {
+            let (connection, credentials, direction, marked) = session;
+            if let Some(index) = concluding {
+                let at = index.index(streams.len());
+                streams[at].attributes.push(Attribute::RemoteCandidates);
+            }
+            for (at, stream) in streams.iter_mut().enumerate() {
+                stream.mid = bundle.then_some(at);
+            }
+            Description {
+                connection,
+                credentials,
+                direction,
+                marked,
+                streams,
+                line_end,
+                last_line_end,
+                message_line_end,
+            }
+        },
+    )
+}
+
+/// How a rewrite goes, beside the description.
+#[derive(Clone, Debug)]
+pub(crate) struct How {
+    pub(crate) relay: IpAddr,
+    pub(crate) answer: bool,
+    pub(crate) ice: IceCandidate,
+    pub(crate) rewrite_origin: bool,
+    pub(crate) loop_marker: bool,
+    /// What the relay gives, one for each stream it is told of, or fewer.
+    pub(crate) ports: Vec<u16>,
+}
+
+/// A stream as the relay is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) kind: &'static str,
+    pub(crate) address: &'static str,
+    pub(crate) port: u16,
+    pub(crate) direction: &'static str,
+    pub(crate) ice: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A stream that is on has no address.
+    NoConnection,
+    /// An offer's stream got no port.
+    NoPort,
+}
+
+/// Lines, each with the line end it has.
+#[derive(Default)]
+struct Text(Vec<(String, &'static str)>);
+
+impl Text {
+    fn line(&mut self, text: impl Into<String>, end: &'static str) {
+        self.0.push((text.into(), end));
+    }
+
+    /// A new line among the old ones. At the end of a text whose last line is
+    /// open it becomes the open one.
+    fn insert(&mut self, text: impl Into<String>, end: &'static str) {
+        let open = self.0.last_mut().filter(|(_, end)| end.is_empty());
+        let own = if open.is_some() { "" } else { end };
+        if let Some((_, before)) = open {
+            *before = end;
+        }
+        self.line(text, own);
+    }
+
+    fn written(&self) -> String {
+        self.0.iter().map(|(text, end)| format!("{text}{end}")).collect()
+    }
+}
+
+impl Description {
+    fn address_of(&self, stream: &Stream) -> Option<Address> {
+        stream.connections.first().copied().or(self.connection)
+    }
+
+    fn is_relayable(stream: &Stream) -> bool {
+        RELAYABLE.contains(&stream.transport)
+    }
+
+    /// On, of a transport that a relay carries, at an address it can stand for.
+    fn is_for_relay(&self, stream: &Stream) -> bool {
+        let reachable = |address: Address| address.kind != Kind::Unreachable;
+        Self::is_relayable(stream)
+            && stream.port != 0
+            && self.address_of(stream).is_some_and(reachable)
+    }
+
+    fn gets_candidates(&self, stream: &Stream, how: &How) -> bool {
+        let has =
+            |wanted: fn(&Attribute) -> bool, stream: &Stream| stream.attributes.iter().any(wanted);
+        let own = has(|a| matches!(a, Attribute::Other("a=ice-ufrag:u")), stream);
+        let concluding =
+            self.streams.iter().any(|s| has(|a| matches!(a, Attribute::RemoteCandidates), s));
+        how.ice != IceCandidate::None
+            && !concluding
+            && self.is_for_relay(stream)
+            && (own || self.credentials)
+            && has(|a| matches!(a, Attribute::Candidate { .. }), stream)
+    }
+
+    /// What the relay is asked for; nothing where it is of no use.
+    pub(crate) fn told(&self, how: &How) -> Vec<Told> {
+        let relayable = || self.streams.iter().filter(|stream| Self::is_relayable(stream));
+        let use_of = |stream: &Stream| stream.port == 0 || self.is_for_relay(stream);
+        if (how.loop_marker && self.marked) || !relayable().any(use_of) {
+            return Vec::new();
+        }
+        relayable()
+            .map(|stream| {
+                let own = stream.attributes.iter().find_map(|attribute| match attribute {
+                    Attribute::Other(text) if DIRECTIONS.contains(text) => Some(*text),
+                    _ => None,
+                });
+                Told {
+                    kind: stream.kind,
+                    address: self.address_of(stream).map_or("0.0.0.0", |address| address.host),
+                    port: if self.is_for_relay(stream) { stream.port } else { 0 },
+                    direction: own.or(self.direction).unwrap_or(DIRECTIONS[0]),
+                    ice: self.gets_candidates(stream, how),
+                }
+            })
+            .collect()
+    }
+
+    /// The port each stream gets, `None` where it keeps its own.
+    fn given(&self, how: &How) -> Result<Vec<Option<u16>>, Refusal> {
+        let mut from_relay = how.ports.iter().copied();
+        let mut given: Vec<Option<u16>> = Vec::new();
+        for (at, stream) in self.streams.iter().enumerate() {
+            let offered = if Self::is_relayable(stream) { from_relay.next() } else { None };
+            if !self.is_for_relay(stream) {
+                given.push(None);
+                continue;
+            }
+            let shares = |other: &Stream| {
+                self.is_for_relay(other)
+                    && other.port == stream.port
+                    && self.address_of(other).unwrap().same_host(&self.address_of(stream).unwrap())
+            };
+            let leader = match stream.mid {
+                Some(_) => self.streams[..at].iter().position(shares),
+                None => None,
+            };
+            let port = match leader {
+                Some(leader) => given[leader],
+                None => offered.filter(|port| (1..65_535).contains(port)),
+            };
+            if port.is_none() && !how.answer {
+                return Err(Refusal::NoPort);
+            }
+            given.push(port);
+        }
+        Ok(given)
+    }
+
+    /// As it was written.
+    pub(crate) fn before(&self) -> String {
+        self.write(None, &vec![None; self.streams.len()])
+    }
+
+    /// As the rewrite must leave it.
+    pub(crate) fn after(&self, how: &How) -> Result<String, Refusal> {
+        if how.loop_marker && self.marked {
+            return Ok(self.before());
+        }
+        let lost =
+            |s: &Stream| Self::is_relayable(s) && s.port != 0 && self.address_of(s).is_none();
+        if self.streams.iter().any(lost) {
+            return Err(Refusal::NoConnection);
+        }
+        Ok(self.write(Some(how), &self.given(how)?))
+    }
+
+    fn write(&self, how: Option<&How>, given: &[Option<u16>]) -> String {
+        let how = how.filter(|_| given.iter().any(Option::is_some));
+        let uses_session =
+            |(s, port): (&Stream, &Option<u16>)| s.connections.is_empty() && port.is_some();
+        let moves = self.connection.is_some_and(|address| address.kind == Kind::Phone)
+            && self.streams.iter().zip(given).any(uses_session);
+        let mut text = Text::default();
+        let mut lines = vec!["v=0".to_string()];
+        let origin = address("IP4", "10.0.0.1", "");
+        lines.push(match how {
+            Some(how) if how.rewrite_origin => format!("o=a b 1 1 {}", origin.moved(how.relay)),
+            _ => format!("o=a b 1 1 {}", origin.text()),
+        });
+        lines.extend(["s=c=IN IP4 10.9.9.9".into(), "i=(o=IN IP4 10.9.9.9)".into()]);
+        lines.extend(self.connection.map(|address| match how {
+            Some(how) if moves => format!("c={}", address.moved(how.relay)),
+            _ => format!("c={}", address.text()),
+        }));
+        lines.push("t=0 0".into());
+        lines.extend(self.marked.then(|| "a=nortpproxy:yes".into()));
+        lines.extend(self.direction.map(Into::into));
+        if self.credentials {
+            lines.extend(["a=ice-ufrag:s".into(), "a=ice-pwd:s".into()]);
+        }
+        let mids: String =
+            self.streams.iter().filter_map(|s| s.mid).map(|mid| format!(" m{mid}")).collect();
+        lines.extend((!mids.is_empty()).then(|| format!("a=group:BUNDLE{mids}")));
+        lines.into_iter().for_each(|line| text.line(line, self.line_end));
+
+        for (at, (stream, port)) in self.streams.iter().zip(given).enumerate() {
+            let last = at + 1 == self.streams.len();
+            self.write_stream(stream, *port, how, moves, last, &mut text);
+        }
+        if let Some(how) = how
+            && how.loop_marker
+        {
+            text.insert("a=nortpproxy:yes", self.message_line_end);
+            text.0.last_mut().unwrap().1 = self.message_line_end;
+        }
+        text.written()
+    }
+
+    fn write_stream(
+        &self,
+        stream: &Stream,
+        port: Option<u16>,
+        how: Option<&How>,
+        moves: bool,
+        last: bool,
+        text: &mut Text,
+    ) {
+        let relayed = how.zip(port);
+        // Only the very last line of all may be open.
+        let mut left = 1
+            + usize::from(stream.title)
+            + stream.connections.len()
+            + stream.attributes.len()
+            + usize::from(stream.mid.is_some());
+        let mut end = || {
+            left -= 1;
+            if left == 0 && last && !self.last_line_end { "" } else { self.line_end }
+        };
+        let Stream { kind, transport, count, .. } = stream;
+        text.line(format!("m={kind} {}{count} {transport} 0", port.unwrap_or(stream.port)), end());
+        if stream.title {
+            text.line("i=c=IN IP4 10.9.9.9", end());
+        }
+        let stays = stream.port != 0 && relayed.is_none() && stream.connections.is_empty();
+        if let Some(address) = self.connection.filter(|_| moves && stays && how.is_some()) {
+            text.insert(format!("c={}", address.text()), self.message_line_end);
+        }
+        for address in &stream.connections {
+            let new = match relayed {
+                Some((how, _)) if address.kind == Kind::Phone => address.moved(how.relay),
+                _ => address.text(),
+            };
+            text.line(format!("c={new}"), end());
+        }
+        let mut first_candidate = true;
+        let component_2 =
+            stream.attributes.iter().any(|a| matches!(a, Attribute::Candidate { component: 2 }));
+        let mux = stream.attributes.iter().any(|a| matches!(a, Attribute::Mux));
+        for attribute in &stream.attributes {
+            let Some((how, port)) = relayed else {
+                text.line(attribute.text(), end());
+                continue;
+            };
+            let new = match attribute {
+                Attribute::Rtcp(old, address) => {
+                    let new = match *old {
+                        0 => 0,
+                        old if mux && old == stream.port => port,
+                        _ => port + 1,
+                    };
+                    let moved = |at: &Address| match (at.network, at.kind) {
+                        ("IN", Kind::Phone | Kind::Unreachable) => at.moved(how.relay),
+                        _ => at.text(),
+                    };
+                    let address = address.as_ref().map(|at| format!(" {}", moved(at)));
+                    format!("a=rtcp:{new}{}", address.unwrap_or_default())
+                }
+                Attribute::Candidate { .. } => {
+                    if first_candidate && self.gets_candidates(stream, how) {
+                        for component in 1..=1 + u16::from(component_2) {
+                            let line = candidate(how, component, port + component - 1);
+                            text.insert(line, self.message_line_end);
+                        }
+                    }
+                    first_candidate = false;
+                    attribute.text()
+                }
+                _ => attribute.text(),
+            };
+            text.line(new, end());
+        }
+        if let Some(mid) = stream.mid {
+            text.line(format!("a=mid:m{mid}"), end());
+        }
+    }
+}
+
+/// PROTOCOLS: `R`, the network-order address as a little-endian number.
+fn candidate(how: &How, component: u16, port: u16) -> String {
+    let relay = how.relay;
+    let folded = match relay {
+        IpAddr::V4(ip) => u32::from_le_bytes(ip.octets()),
+        IpAddr::V6(ip) => ip
+            .octets()
+            .chunks(4)
+            .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
+            .fold(0, |all, word| all ^ word),
+    };
+    let preference: u32 = if how.ice == IceCandidate::HighPriority { 130 } else { 0 };
+    let priority = (preference << 24) + 16_777_215 + 1 - u32::from(component);
+    format!("a=candidate:R{folded:x} {component} UDP {priority} {relay} {port} typ relay")
+}
+
+/// A relay's address; a mapped one is the IPv4 one.
+pub(crate) fn relay() -> impl Strategy<Value = IpAddr> {
+    let v4 = Ipv4Addr::new(203, 0, 113, 9);
+    prop_oneof![
+        2 => Just(IpAddr::V4(v4)),
+        2 => Just("2001:db8:9::9".parse().unwrap()),
+        1 => Just(IpAddr::V6(v4.to_ipv6_mapped())),
+    ]
+}
