@@ -290,7 +290,10 @@ proptest! {
             (is, expected) => prop_assert!(false, "{:?} is not {:?}", is, expected),
         }
     }
+}
 
+proptest! {
+    #![proptest_config(cases(24))]
     #[test]
     fn a_sixty_fifth_stream_of_any_kind_is_an_error_and_nothing_changes(
         description in any_description(65..70usize),

@@ -49,9 +49,10 @@ pub struct CallKey {
 }
 
 impl CallKey {
-    /// Which side of which dialog the message comes from, or replies to.
+    /// Which side of which dialog the message comes from, or replies to. The
+    /// factor (odd, its bits mixed) keeps the two sides of a dialog apart.
     fn direction(self) -> u32 {
-        (self.from ^ self.to.rotate_left(16)) | 1
+        (self.from.wrapping_mul(0x9e37_79b1) ^ self.to) | 1
     }
 
     /// True for the tag of From, false for that of To.

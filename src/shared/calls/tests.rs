@@ -83,6 +83,16 @@ fn invites_with_an_offer_are_known_to_their_own_side_of_their_dialog() {
 }
 
 #[test]
+fn the_two_sides_of_a_dialog_are_not_taken_for_each_other() {
+    let table = Table::new(64);
+    let alike = (0..300_000u32).filter(|n| {
+        let (a, b) = (format!("a{n}"), format!("b{n}"));
+        table.key(&a, &b).direction() == table.key(&b, &a).direction()
+    });
+    assert!(alike.count() <= 1, "one in 2^31 is chance");
+}
+
+#[test]
 fn a_delayed_offer_is_due_until_it_is_answered() {
     let table = Table::new(64);
     let calls = table.calls();
