@@ -36,7 +36,7 @@ const USE: usize = 1; // relay identity (32) | last use in seconds (32)
 const INVITE: [usize; 3] = [2, 14, 15]; // with an offer: CSeq (32) | direction (32); 0: none
 const ADDRESS_4: usize = 3; // hash of the relay's IPv4 media address
 const ADDRESS_6: usize = 4; // and of its IPv6 one
-const PORTS: usize = 5; // lowest (16) | highest (16) | ended (1) | next INVITE (2) | more branches (16)
+const PORTS: usize = 5; // lowest (16) | highest (16) | flags (16): see below | more branches (16)
 const BRANCH: usize = 6; // BRANCHES words: see `Branch`
 
 /// A call, by the keyed hash of its Call-ID, and the two sides of the message
@@ -309,15 +309,33 @@ impl<'b> Calls<'b> {
     pub fn record(&self, key: CallKey, event: &Event, seconds: u32) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
         entry.store(USE, u64::from(event.relay) << 32 | u64::from(seconds));
-        if let Some(cseq) = event.description.offered {
-            entry.offered(pack_invite(cseq, key.direction()));
-        }
-        entry.update(PORTS, |ports| ports & !ENDED_BIT);
+        entry.update(PORTS, |ports| ports & !(ENDED_BIT | PASSED_BIT));
+        entry.describe(key, event.branch, &event.description);
         if let Some((address, low, high)) = event.media {
             self.record_media(&entry, address, low, high);
         }
-        entry.change_branch(key, event.branch, &event.description);
         true
+    }
+
+    /// Remembers an offer that another proxy relays: its answer is then that
+    /// one's too. False when the table is full here.
+    pub fn pass_by(
+        &self,
+        key: CallKey,
+        branch: Option<Life>,
+        description: &Memory,
+        seconds: u32,
+    ) -> bool {
+        let Some(entry) = self.find_or_take(key, seconds) else { return false };
+        entry.used(seconds);
+        entry.update(PORTS, |ports| ports & !ENDED_BIT | PASSED_BIT);
+        entry.describe(key, branch, description);
+        true
+    }
+
+    /// True when the call's last offer was another proxy's to relay.
+    pub fn is_passed_by(&self, key: CallKey) -> bool {
+        self.find(key).is_some_and(|entry| entry.load(PORTS) & PASSED_BIT != 0)
     }
 
     fn record_media(&self, entry: &Entry<'_>, address: IpAddr, low: u16, high: u16) {
@@ -339,7 +357,7 @@ impl<'b> Calls<'b> {
     /// A branch rings or was answered without a description of its own.
     pub fn reached(&self, key: CallKey, life: Life, seconds: u32) {
         let Some(entry) = self.find(key) else { return };
-        entry.update(USE, |word| word & !0xffff_ffff | u64::from(seconds));
+        entry.used(seconds);
         entry.change_branch(key, Some(life), &Memory::default());
     }
 
@@ -378,7 +396,7 @@ impl<'b> Calls<'b> {
         }
         entry.free_branches(|_| true);
         entry.update(PORTS, |ports| ports | ENDED_BIT);
-        entry.update(USE, |word| word & !0xffff_ffff | u64::from(seconds));
+        entry.used(seconds);
         End::Call
     }
 
@@ -397,7 +415,10 @@ impl<'b> Calls<'b> {
     }
 }
 
+// The flags: the call ended; its last offer was another proxy's to relay; which
+// INVITE word is written next.
 const ENDED_BIT: u64 = 1 << 31;
+const PASSED_BIT: u64 = 1 << 30;
 const NEXT_SHIFT: u32 = 16;
 const NEXT_MASK: u64 = 3 << NEXT_SHIFT;
 const MORE_SHIFT: u32 = 0;
@@ -516,6 +537,19 @@ impl Entry<'_> {
     /// unless only From's is known as such.
     fn branch_of(&self, key: CallKey) -> Option<(usize, Branch)> {
         self.branch(key.to).or_else(|| self.branch(key.from))
+    }
+
+    /// Notes the time; the relay stays.
+    fn used(&self, seconds: u32) {
+        self.update(USE, |word| word & !0xffff_ffff | u64::from(seconds));
+    }
+
+    /// Remembers what later descriptions depend on.
+    fn describe(&self, key: CallKey, life: Option<Life>, description: &Memory) {
+        if let Some(cseq) = description.offered {
+            self.offered(pack_invite(cseq, key.direction()));
+        }
+        self.change_branch(key, life, description);
     }
 
     /// Remembers an INVITE that carried an offer, in place of the oldest.

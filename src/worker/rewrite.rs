@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::RawFd;
 
 use crate::edit::Edits;
+use crate::engine::Engine;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::media::plan::Rules;
 use crate::media::role;
-use crate::media::{self, Plan};
+use crate::media::{self, Plan, Role};
 use crate::options::Options;
 use crate::relay::{Action, Answer, Command, Event, Query, Request, mediaproxy2};
 use crate::sdp;
@@ -117,9 +118,19 @@ pub(super) fn start(
         loop_marker: settings.loop_marker(),
         ours: &|address| calls.is_ours(key, address),
     };
-    let plan = media::plan(message, &session, &rules)?;
-    let memory =
-        Memory { key, branch: life(method, message.status()), description: decision.memory };
+    let branch = life(method, message.status());
+    let memory = Memory { key, branch, description: decision.memory };
+    // Another proxy on the way relays what carries its marker, and the answer
+    // to it, which may come by here before it has been marked.
+    let passes = rules.loop_marker
+        && match decision.role {
+            Role::Offer => session.loop_marker,
+            Role::Answer => calls.is_passed_by(key),
+        };
+    let plan = if passes { Plan::default() } else { media::plan(message, &session, &rules)? };
+    if passes && decision.role == Role::Offer {
+        remembered(&engine, calls.pass_by(key, branch, &decision.memory, seconds(now)));
+    }
     let mut rewrite = Rewrite { plan, memory, state: State::Answered(Ok(None)) };
     if !rewrite.plan.streams.is_empty() {
         let mut query = worker.query(message, options)?;
@@ -308,13 +319,16 @@ impl Rewrite {
             description: self.memory.description,
             media: ports_given(&answer),
         };
-        if !calls.record(self.memory.key, &event, seconds(now)) {
-            engine.log().write(
-                Level::Warning,
-                "the call table is full: this call goes on without memory; raise max_calls",
-            );
-        }
+        remembered(engine, calls.record(self.memory.key, &event, seconds(now)));
         Ok(())
+    }
+}
+
+/// Says so when the call table had no room.
+fn remembered(engine: &Engine, done: bool) {
+    if !done {
+        let text = "the call table is full: this call goes on without memory; raise max_calls";
+        engine.log().write(Level::Warning, text);
     }
 }
 
@@ -400,7 +414,7 @@ impl Worker {
             return Ok(());
         };
         calls.reached(key, life, seconds(now));
-        if life == Life::Early {
+        if life == Life::Early || calls.is_passed_by(key) {
             return Ok(());
         }
         let query = self.query(message, options)?;
