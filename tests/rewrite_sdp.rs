@@ -2,6 +2,8 @@
 //! and what becomes of the message, against a stand-in relay.
 
 mod common;
+#[path = "rewrite_sdp/settings.rs"]
+mod settings;
 
 use common::call::{ALICE, BOB, Step, alice_sdp, audio, bob_sdp};
 use common::relay::{Relay, value};
