@@ -1,3 +1,7 @@
+use std::sync::atomic::Ordering;
+
+use super::branch::{OFFERED_BITS, low, nearest};
+use super::entry::{BUSY, BUSY_FOR, ENDED_FOR, KEY, STALE_AFTER};
 use super::*;
 use crate::shared::Block;
 

@@ -1,0 +1,79 @@
+//! One branch of a call as a word.
+
+use crate::media::role::ReplyOffer;
+
+/// One branch word: tag (32) | the last delayed offer was in a reply to the
+/// branch's own party (1) | low bits of that INVITE's CSeq (13) and of the
+/// answering request's (14) | delayed offer: 0 none, 1 due, 2 answered (2) |
+/// life: 0 free, 1 early, 2 answered (2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Branch {
+    pub(super) tag: u32,
+    to_branch: bool,
+    pub(super) offered_in: u32,
+    pub(super) answered_by: u32,
+    pub(super) offer: u64,
+    pub(super) life: u64,
+}
+
+/// Of a CSeq only so many bits are kept: enough to tell the requests of a
+/// dialog that are under way at one time.
+pub(super) const OFFERED_BITS: u32 = 13;
+pub(super) const ANSWERED_BITS: u32 = 14;
+
+pub(super) fn low(cseq: u32, bits: u32) -> u32 {
+    cseq & !(u32::MAX << bits)
+}
+
+/// The CSeq with these low bits that is nearest to `near`.
+pub(super) fn nearest(near: u32, low_bits: u32, bits: u32) -> u32 {
+    let ahead = low(low_bits.wrapping_sub(near), bits);
+    let far = ahead >> (bits - 1) != 0;
+    near.wrapping_add(ahead).wrapping_sub(u32::from(far) << bits)
+}
+
+impl Branch {
+    pub(super) fn new(tag: u32) -> Branch {
+        Branch { tag, to_branch: false, offered_in: 0, answered_by: 0, offer: 0, life: 1 }
+    }
+
+    pub(super) fn unpack(word: u64) -> Option<Branch> {
+        let life = word & 3;
+        (life != 0).then_some(Branch {
+            tag: (word >> 32) as u32,
+            to_branch: word >> 31 & 1 == 1,
+            offered_in: low((word >> 18) as u32, OFFERED_BITS),
+            answered_by: low((word >> 4) as u32, ANSWERED_BITS),
+            offer: word >> 2 & 3,
+            life,
+        })
+    }
+
+    pub(super) fn pack(self) -> u64 {
+        u64::from(self.tag) << 32
+            | u64::from(self.to_branch) << 31
+            | u64::from(self.offered_in) << 18
+            | u64::from(self.answered_by) << 4
+            | self.offer << 2
+            | self.life
+    }
+
+    /// The delayed offer, for a message of this CSeq from the side that the
+    /// offer was sent to (or a reply to that side).
+    pub(super) fn reply_offer(self, to_branch: bool, cseq: u32) -> Option<ReplyOffer> {
+        (self.offer != 0 && self.to_branch == to_branch).then(|| ReplyOffer {
+            cseq: nearest(cseq, self.offered_in, OFFERED_BITS),
+            answered_by: (self.offer == 2).then(|| nearest(cseq, self.answered_by, ANSWERED_BITS)),
+        })
+    }
+
+    /// Takes note of a delayed offer; a repeated or older one changes nothing.
+    pub(super) fn offered(&mut self, to_branch: bool, cseq: u32) {
+        let known = self.reply_offer(to_branch, cseq);
+        if known.is_none_or(|known| known.cseq < cseq) {
+            self.to_branch = to_branch;
+            self.offered_in = low(cseq, OFFERED_BITS);
+            self.offer = 1;
+        }
+    }
+}
