@@ -278,4 +278,74 @@ proptest! {
         prop_assert_eq!(edited.body().unwrap(), &out[start..]);
         prop_assert_eq!(&out[start..], &naive(&raw, &list)[headers.len()..]);
     }
+
+    /// Compact, folded, in any case, repeated, with leading zeros: each says
+    /// the new length, in its own form; what lies behind the body stays.
+    #[test]
+    fn every_content_length_says_the_new_length(
+        forms in prop::collection::vec((0..FORMS.len(), 0..3usize), 1..4),
+        line_end in prop_oneof![Just("\r\n"), Just("\n")],
+        body in prop::collection::vec(any::<u8>(), 0..60),
+        surplus in prop::collection::vec(any::<u8>(), 0..10),
+        wanted in wanted(60),
+    ) {
+        let headers = |length: usize, written: bool| {
+            let lines: String = forms.iter().map(|(form, zeros)| {
+                // A length that does not change is left as it was written.
+                let zeros = if written { "0".repeat(*zeros) } else { String::new() };
+                FORMS[*form].replace("#", &format!("{zeros}{length}"))
+            }).collect();
+            format!("INFO sip:a SIP/2.0\r\nSubject: l: 1\r\n{lines}\r\n").replace("\r\n", line_end)
+        };
+        let before = headers(body.len(), true);
+        let raw = [before.as_bytes(), &body, &surplus].concat();
+        let (mut list, mut plain) = (Edits::new(), Edits::new());
+        for (_, offset, remove, text) in &wanted {
+            if offset + remove <= body.len()
+                && list.push(Verb::RewriteSdp, before.len() + offset, *remove, text).is_ok()
+            {
+                plain.push(Verb::RewriteSdp, *offset, *remove, text).unwrap();
+            }
+        }
+        let mut out = Vec::new();
+        list.apply(&parse(&raw), &mut out).unwrap();
+        let new_body = naive(&body, &plain);
+        let stays = new_body.len() == body.len();
+        let after = headers(new_body.len(), stays);
+        prop_assert_eq!(&out, &[after.as_bytes(), &new_body, &surplus].concat());
+
+        // What comes out reads as what was meant, and needs no edit.
+        let edited = parse(&out);
+        prop_assert_eq!(edited.body().unwrap(), &new_body);
+        let mut again = Vec::new();
+        Edits::new().apply(&edited, &mut again).unwrap();
+        prop_assert_eq!(again, out.clone());
+    }
+
+    /// A verb that is called again leaves what it would have left alone.
+    #[test]
+    fn a_verb_called_twice_leaves_the_edits_of_its_second_call(
+        first in wanted(100),
+        second in wanted(100),
+    ) {
+        let contact = |wanted: &Wanted| -> Wanted {
+            wanted.iter().filter(|(contact, ..)| *contact).cloned().collect()
+        };
+        let (first, second) = (contact(&first), contact(&second));
+        let mut twice = fill(&first);
+        twice.remove_verb(Verb::FixContact);
+        for (_, offset, remove, text) in &second {
+            let _ = twice.push(Verb::FixContact, *offset, *remove, text);
+        }
+        prop_assert!(twice.iter().eq(fill(&second).iter()));
+    }
 }
+
+/// Ways to write Content-Length, `#` for the number.
+const FORMS: &[&str] = &[
+    "Content-Length: #\r\n",
+    "l:#\r\n",
+    "L \t: #  \r\n",
+    "content-LENGTH:\r\n\t #\r\n",
+    "Content-Length: #\r\n  \r\n",
+];
