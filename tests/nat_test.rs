@@ -438,6 +438,8 @@ fn every_stream_is_looked_at() {
         ("m=video 4002 RTP/AVP 34\n", 0),
         ("m=video 4002 RTP/AVP 34\nc=IN IP4 phone.example.com\n", 2048),
         ("m=video 4002 RTP/AVP 34\nc=IN IP6 ::ffff:198.51.100.1\n", 0),
+        ("m=audio 9 PSTN -\nc=PSTN E164 +4989\n", 0),
+        ("m=audio 9 PSTN -\nc=PSTN E164 10.0.0.1\n", 0),
     ] {
         let raw = body(&format!("{public}{second}"));
         assert_eq!(bits(&raw, PUBLIC, 8 | 2048), found, "{second}");

@@ -223,7 +223,8 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
     }
 
     /// The first address that `wanted` holds for among those of streams that
-    /// are in use: a port of 0 is none, 0.0.0.0 is on hold.
+    /// are in use: a port of 0 is none, 0.0.0.0 is on hold, and another network
+    /// than IN has no addresses that compare.
     fn stream(&mut self, wanted: impl Fn(Host<'a>) -> bool) -> Option<Host<'a>> {
         let message = self.message;
         let read = || {
@@ -234,7 +235,8 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         for media in session.media.iter().filter(|media| media.port != 0) {
             let more = media.more_connections.iter().copied();
             for connection in session.connection_of(media).into_iter().chain(more) {
-                if !connection.is_unspecified() && wanted(connection.host) {
+                let counts = connection.is_internet() && !connection.is_unspecified();
+                if counts && wanted(connection.host) {
                     return Some(connection.host);
                 }
             }
