@@ -1,6 +1,9 @@
 //! What the README says is so: its C compiles, its paths exist, its commands
 //! are those of this tree.
 
+#[path = "readme/runner.rs"]
+mod runner;
+
 use std::path::Path;
 use std::process::Command;
 
