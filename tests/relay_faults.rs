@@ -92,6 +92,18 @@ fn an_answer_goes_to_no_relay_but_its_offers() {
 }
 
 #[test]
+fn an_answer_its_offers_relay_cannot_take_goes_to_no_other() {
+    let (offers, other) = (Relay::obliging(), Relay::obliging());
+    let capable = format!("{};ipv6=yes", other.uri());
+    let mut worker = worker(&[("relay", &offers.uri()), ("relay", &capable)]);
+    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
+    let ipv6 = bob_sdp().replace("IP4 10.0.0.2", "IP6 2001:db8::2");
+    let error = try_step(&mut worker, &answer().sdp(ipv6)).unwrap_err();
+    assert!(error.text().contains("IPv6"), "{error}");
+    assert!(other.asked().is_empty());
+}
+
+#[test]
 fn silence_ends_with_relay_timeout() {
     let relay = Relay::scripted(|_| Reply::Silence);
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "200")]);

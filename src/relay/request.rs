@@ -95,16 +95,14 @@ impl Request {
     ) -> Self {
         let mut failures = Vec::new();
         let mut usable = Vec::new();
-        for &relay in candidates {
+        let asked = if role == Role::Answer { 1 } else { candidates.len() };
+        for &relay in candidates.iter().take(asked) {
             let Some(uri) = relays.get(relay) else { continue };
             let mut bytes = Vec::new();
             match mediaproxy2::encode(query, uri.own, &mut bytes) {
                 Ok(()) => usable.push(Candidate { relay, name: uri.text.clone(), bytes }),
                 Err(error) => failures.push(named(&uri.text, &error)),
             }
-        }
-        if role == Role::Answer {
-            usable.truncate(1);
         }
         Request {
             role,
