@@ -403,6 +403,23 @@ fn an_end_for_a_relay_that_is_away_arrives_once_it_is_back() {
 }
 
 #[test]
+fn a_new_offer_cancels_the_end_that_still_waits() {
+    let relay = Relay::obliging();
+    let path = relay.path().to_path_buf();
+    let away = path.with_extension("away");
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    std::fs::rename(&path, &away).unwrap();
+    end(&mut worker, &Step::request("CANCEL", 1, "a", ""));
+    std::fs::rename(&away, &path).unwrap();
+    rewrite(&mut worker, &Step::request("INVITE", 2, "a", "").sdp(alice_sdp()));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    rewrite(&mut worker, &Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp()));
+    let asked = relay.asked();
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|request| !request.starts_with("remove")), "{asked:?}");
+}
+
+#[test]
 fn the_script_can_force_the_role() {
     // An answer may have fewer ports than streams, an offer may not.
     let relay = Relay::scripted(|_| common::relay::Reply::Say("203.0.113.9 50000\r\n".into()));
