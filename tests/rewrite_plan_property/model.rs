@@ -275,7 +275,7 @@ pub(crate) struct Told {
 pub(crate) enum Refusal {
     /// A stream that is on has no address.
     NoConnection,
-    /// An offer's stream got no port.
+    /// The relay gave an offer too few ports, or none for a stream that is on.
     NoPort,
 }
 
@@ -403,6 +403,10 @@ impl Description {
             |s: &Stream| Self::is_relayable(s) && s.port != 0 && self.address_of(s).is_none();
         if self.streams.iter().any(lost) {
             return Err(Refusal::NoConnection);
+        }
+        // One port for each stream an offer tells of, those that are off too.
+        if !how.answer && how.ports.len() < self.told(how).len() {
+            return Err(Refusal::NoPort);
         }
         Ok(self.write(Some(how), &self.given(how)?))
     }
