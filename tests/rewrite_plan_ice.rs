@@ -102,3 +102,22 @@ fn candidates_are_inserted_only_where_ice_is_spoken() {
     assert_eq!(told(&concluded), [false, false], "ICE is concluded");
     assert_eq!(case.sdp(&concluded).matches("typ relay").count(), 0);
 }
+
+#[test]
+fn a_stream_on_hold_that_comes_by_again_gets_no_second_candidates() {
+    let mut case = Case::offer(RELAY, &[50000]);
+    case.ice = IceCandidate::HighPriority;
+    let offer = lines(&[
+        "c=IN IP4 0.0.0.0",
+        "m=audio 9 RTP/AVP 0",
+        "a=ice-pwd:p",
+        "a=ice-ufrag:u",
+        "a=candidate:1 1 UDP 2130706431 10.0.0.1 4000 typ host",
+    ]);
+    let once = case.sdp(&offer);
+    assert_eq!(once.matches("typ relay").count(), 1, "{once}");
+    case.ours = vec!["203.0.113.9:50000".parse().unwrap()];
+    assert_eq!(case.sdp(&once), once);
+    let told = streams(&case, &once);
+    assert!(told[0].ice, "it still speaks ICE");
+}

@@ -7,6 +7,7 @@ mod fill;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::address::parse_ip;
 use crate::error::{Error, Result, Status};
 use crate::media::Role;
 use crate::options::IceCandidate;
@@ -14,6 +15,7 @@ use crate::sdp::address::words;
 use crate::sdp::session::MAX_STREAMS;
 use crate::sdp::{Connection, Direction, Media, Session};
 use crate::sip::Message;
+use crate::text;
 
 /// One stream as the relay is told of it: m= lines of a relayable transport,
 /// port-0 ones too, in order.
@@ -395,12 +397,25 @@ impl<'a> Planner<'_, 'a> {
         }
         let wants_candidates =
             self.plan.streams.get(usize::from(stream)).is_some_and(|stream| stream.ice);
-        if let Some(first) = media.ice.first_candidate.filter(|_| wants_candidates) {
+        if let Some(first) = media.ice.first_candidate
+            && wants_candidates
+            && !self.is_our_candidate(first)
+        {
             let spot = Spot { len: 0, ..spot(self.message, first)? };
             let component_2 = media.ice.component_2;
             self.piece(spot, when, What::Candidates { component_2 });
         }
         Ok(())
+    }
+
+    /// A candidate that an earlier pass over this message inserted. A stream on
+    /// hold by address (as where candidates trickle) is not known for a spiral
+    /// by its c= line.
+    fn is_our_candidate(&self, line: &[u8]) -> bool {
+        let mut words = words(line).skip(4);
+        let ip = words.next().and_then(parse_ip);
+        let port = words.next().and_then(text::port);
+        ip.zip(port).is_some_and(|(ip, port)| (self.rules.ours)(SocketAddr::new(ip, port)))
     }
 
     /// The session's old c= line for a stream that goes on using it.
