@@ -1,20 +1,16 @@
-//! Descriptions that nobody on this project wrote: each is read, planned and
-//! rewritten for a stand-in relay, and keeps every promise.
-
-#[path = "common/promises.rs"]
-mod promises;
-#[path = "common/rewriting.rs"]
-mod rewriting;
+//! Descriptions: each is read, planned and rewritten for a stand-in relay, and
+//! keeps every promise.
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::{Path, PathBuf};
 
+use crate::files::{Kind, Listed, all, corpus};
+use crate::promises;
+use crate::rewriting::{Case, invite, parse, ports_answer, source};
 use mediaproxy::media::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sip::Message;
-use rewriting::{Case, invite, parse, ports_answer, source};
 
 const RELAY: &str = "203.0.113.9";
 
@@ -30,23 +26,14 @@ struct Counts {
 
 #[test]
 fn every_description_of_the_corpus() {
-    let corpus = std::env::var_os("MEDIAPROXY_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"),
-        PathBuf::from,
-    );
-    let Ok(manifest) = std::fs::read(corpus.join("MANIFEST.tsv")) else {
-        println!("SKIP every_description_of_the_corpus: no corpus at {}", corpus.display());
-        return;
-    };
+    let Some(root) = corpus("every_description_of_the_corpus") else { return };
     let mut counts = Counts::default();
-    for row in String::from_utf8_lossy(&manifest).lines().skip(1) {
-        let mut columns = row.split('\t');
-        let (Some(file), Some(kind)) = (columns.next(), columns.next()) else { continue };
-        if kind == "pcap" {
-            continue;
-        }
-        let Ok(bytes) = std::fs::read(corpus.join(file)) else { continue };
-        let raw = if kind == "sip" { bytes } else { invite(&bytes) };
+    for Listed { path: file, kind, bytes, .. } in &all(&root) {
+        let raw = match kind {
+            Kind::Capture => continue,
+            Kind::Sip => bytes.clone(),
+            Kind::Sdp | Kind::Other => invite(bytes),
+        };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| rewrite(file, &raw, &mut counts))) {
             println!("in {file}");
             resume_unwind(panic);

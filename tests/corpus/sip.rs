@@ -1,68 +1,13 @@
-//! Messages that nobody on this project wrote: every getter, every test, the
-//! fix. The corpus lies outside the tree; without it these tests skip.
-
-mod common;
+//! Messages: every getter, every test, the fix.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
-use common::udp;
+use crate::common::udp;
+use crate::files::{Kind, all, corpus};
 use mediaproxy::address::Host;
 use mediaproxy::edit::Edits;
 use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
-use mediaproxy::sip::{HeaderName, Message, Source, Transport};
-
-/// Where the corpus is, if it is.
-fn corpus() -> Option<PathBuf> {
-    let root = std::env::var_os("MEDIAPROXY_CORPUS").map(PathBuf::from);
-    let root =
-        root.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
-    if root.join("MANIFEST.tsv").is_file() {
-        return Some(root);
-    }
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("corpus_sip");
-    println!("SKIP {test}: no corpus at {} (set MEDIAPROXY_CORPUS)", root.display());
-    None
-}
-
-/// One line of the manifest: path, features, true source if captured.
-struct Listed {
-    path: String,
-    features: Vec<String>,
-    source: Option<Source>,
-}
-
-fn listed(root: &Path, kind: &str) -> Vec<Listed> {
-    let manifest = std::fs::read(root.join("MANIFEST.tsv")).unwrap();
-    let manifest = String::from_utf8_lossy(&manifest).into_owned();
-    let rows = manifest.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-    rows.filter(|row| row.get(1) == Some(&kind))
-        .map(|row| Listed {
-            path: row[0].to_string(),
-            features: row.get(6).map_or(Vec::new(), |f| f.split(',').map(str::to_string).collect()),
-            source: row.get(7).and_then(|flow| captured(flow)),
-        })
-        .collect()
-}
-
-/// The sender in `udp 192.0.2.1:5060 > 192.0.2.2:5060`.
-fn captured(flow: &str) -> Option<Source> {
-    let address = flow.split(' ').nth(1)?.parse().ok()?;
-    Some(Source { address, local: None, transport: Transport::Udp })
-}
-
-/// All files below a folder, whatever the manifest says.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            walk(&path, files);
-        } else {
-            files.push(path);
-        }
-    }
-}
+use mediaproxy::sip::{HeaderName, Message, Source};
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -193,32 +138,28 @@ const SOURCES: [&str; 2] = ["203.0.113.5:61234", "[2001:db8::5]:5060"];
 
 #[test]
 fn every_message_is_read_judged_and_fixed() {
-    let Some(root) = corpus() else { return };
-    let listed = listed(&root, "sip");
+    let Some(root) = corpus("every_message_is_read_judged_and_fixed") else { return };
     let mut judge = Judge::new();
-    for entry in &listed {
-        let raw = std::fs::read(root.join(&entry.path)).unwrap();
-        let sources = entry.source.into_iter().chain(SOURCES.map(udp));
+    for file in all(&root).iter().filter(|file| file.kind == Kind::Sip) {
+        let sources = file.source.into_iter().chain(SOURCES.map(udp));
         for source in sources {
-            judge.judge(&raw, source);
+            judge.judge(&file.bytes, source);
         }
     }
-    println!("{} listed messages: {:?}", listed.len(), judge.counts);
-    assert!(judge.counts.fixed > listed.len() / 4, "most of them have a Contact");
+    println!("{:?}", judge.counts);
+    assert!(judge.counts.fixed > judge.counts.read / 4, "most of them have a Contact");
 }
 
 #[test]
 fn no_file_of_the_corpus_upsets_the_parser() {
-    let Some(root) = corpus() else { return };
-    let mut files = Vec::new();
-    walk(&root, &mut files);
+    let Some(root) = corpus("no_file_of_the_corpus_upsets_the_parser") else { return };
+    let files = all(&root);
     let mut judge = Judge::new();
-    for path in &files {
-        let raw = std::fs::read(path).unwrap();
-        judge.judge(&raw, udp(SOURCES[0]));
+    for file in &files {
+        judge.judge(&file.bytes, udp(SOURCES[0]));
         // Cut anywhere, the message must still be told from nothing.
-        for cut in (0..raw.len().min(2_000)).step_by(97) {
-            judge.judge(&raw[..cut], udp(SOURCES[0]));
+        for cut in (0..file.bytes.len().min(2_000)).step_by(97) {
+            judge.judge(&file.bytes[..cut], udp(SOURCES[0]));
         }
     }
     println!("{} files, whole and cut: {:?}", files.len(), judge.counts);
@@ -227,13 +168,12 @@ fn no_file_of_the_corpus_upsets_the_parser() {
 
 #[test]
 fn captured_phones_are_judged_by_where_they_came_from() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = corpus("captured_phones_are_judged_by_where_they_came_from") else { return };
     let mut seen = BTreeSet::new();
-    for entry in listed(&root, "sip") {
-        let Some(source) = entry.source else { continue };
-        let has = |tag: &str| entry.features.iter().any(|feature| feature == tag);
-        let raw = std::fs::read(root.join(&entry.path)).unwrap();
-        let Ok(message) = Message::parse(&raw, source) else { continue };
+    for file in all(&root).iter().filter(|file| file.kind == Kind::Sip) {
+        let Some(source) = file.source else { continue };
+        let has = |tag: &str| file.features.iter().any(|feature| feature == tag);
+        let Ok(message) = Message::parse(&file.bytes, source) else { continue };
         let networks = (Networks::rfc1918(), Networks::default());
         let around =
             Surroundings { private: &networks.0, local: &networks.1, sip_asymmetric: false };
@@ -250,7 +190,7 @@ fn captured_phones_are_judged_by_where_they_came_from() {
             if has(tag) && applies {
                 // Some are fuzzed: a header that cannot be read is no verdict.
                 let Some(natted) = matched(test) else { continue };
-                assert!(natted, "{} {tag}", entry.path);
+                assert!(natted, "{} {tag}", file.path);
                 seen.insert(tag);
             }
         }

@@ -1,0 +1,21 @@
+//! Messages and descriptions that nobody on this project wrote. The corpus lies
+//! outside the tree; without it these tests skip.
+
+mod common;
+#[path = "common/promises.rs"]
+mod promises;
+#[path = "common/rewriting.rs"]
+mod rewriting;
+
+#[path = "corpus/files.rs"]
+mod files;
+#[path = "corpus/journey.rs"]
+mod journey;
+#[path = "corpus/oracle.rs"]
+mod oracle;
+#[path = "corpus/sdp.rs"]
+mod sdp;
+#[path = "corpus/sip.rs"]
+mod sip;
+#[path = "corpus/tally.rs"]
+mod tally;
