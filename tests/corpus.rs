@@ -13,9 +13,15 @@ mod files;
 mod journey;
 #[path = "corpus/oracle.rs"]
 mod oracle;
+#[path = "corpus/rfc4475.rs"]
+mod rfc4475;
+#[path = "corpus/rfc5118.rs"]
+mod rfc5118;
 #[path = "corpus/sdp.rs"]
 mod sdp;
 #[path = "corpus/sip.rs"]
 mod sip;
 #[path = "corpus/tally.rs"]
 mod tally;
+#[path = "corpus/torture.rs"]
+mod torture;
