@@ -93,6 +93,8 @@ struct Place {
     fate: Fate,
     /// Which m= line of the description it is, from 1.
     number: usize,
+    /// The port of that line.
+    port: u16,
     /// It has no c= of its own.
     uses_session_address: bool,
     /// Bundled with this earlier stream (an index of `Plan::streams`), on
@@ -246,6 +248,7 @@ impl<'a> Planner<'_, 'a> {
         self.plan.places.push(Place {
             fate,
             number: index + 1,
+            port: media.port,
             uses_session_address: media.connection.is_none(),
             leader,
         });
@@ -290,13 +293,15 @@ impl<'a> Planner<'_, 'a> {
             return None;
         }
         let host = connection?.host;
+        // The port first: it tells most streams apart at once.
         let leader = self.plan.places.iter().position(|place| {
             let at = place.number.wrapping_sub(1);
-            let Some(other) = self.session.media.get(at) else { return false };
-            place.fate == Fate::Relay
+            place.port == media.port
+                && place.fate == Fate::Relay
                 && self.groups.get(at).is_some_and(|theirs| theirs & mine != 0)
-                && other.port == media.port
-                && self.session.connection_of(other).is_some_and(|c| c.host == host)
+                && self.session.media.get(at).is_some_and(|other| {
+                    self.session.connection_of(other).is_some_and(|c| c.host == host)
+                })
         })?;
         u8::try_from(leader).ok()
     }
@@ -466,19 +471,34 @@ fn ends_line(text: &[u8]) -> bool {
     text.ends_with(b"\n")
 }
 
+/// So many are sooner compared one by one than sorted.
+const FEW_STREAMS: usize = 8;
+
 /// For each m= line the BUNDLE groups it is in, as bits. A valid description
 /// has no more groups, and no group more members, than there may be streams;
 /// what is beyond that is not looked at, which bounds the work.
-fn bundle_groups(session: &Session<'_>) -> Vec<u64> {
+fn bundle_groups<'a>(session: &Session<'a>) -> Vec<u64> {
     if session.bundles.is_empty() {
         return Vec::new();
     }
     let mut groups = vec![0u64; session.media.len()];
+    let named = |(at, media): (usize, &Media<'a>)| Some((media.mid?, at));
+    let mut by_mid: Vec<(&[u8], usize)> =
+        session.media.iter().enumerate().filter_map(named).collect();
+    let sorted = by_mid.len() > FEW_STREAMS;
+    if sorted {
+        by_mid.sort_unstable();
+    }
     for (bit, mids) in session.bundles.iter().take(MAX_STREAMS).enumerate() {
         for mid in words(mids).take(MAX_STREAMS) {
-            for (media, groups) in session.media.iter().zip(&mut groups) {
-                if media.mid == Some(mid) {
-                    *groups |= 1 << bit;
+            let first = if sorted { by_mid.partition_point(|(own, _)| *own < mid) } else { 0 };
+            for (own, at) in by_mid.iter().skip(first) {
+                if *own == mid {
+                    if let Some(groups) = groups.get_mut(*at) {
+                        *groups |= 1 << bit;
+                    }
+                } else if sorted {
+                    break;
                 }
             }
         }
