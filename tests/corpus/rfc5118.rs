@@ -75,14 +75,16 @@ const MESSAGES: [Row; 15] = [
         file: "mult-ip-in-sdp.clfixed.dat",
         nat_test: VIA_CONTACT_SDP,
         fix_contact: "[2001:db8::9:1] -> 203.0.113.5:61234",
-        rewrite_sdp: "22334 -> 50000, IP4 192.0.2.1 -> IP4 203.0.113.9, 6024 -> 50004, IP6 2001:db8::1 -> IP4 203.0.113.9",
+        rewrite_sdp: "22334 -> 50000, IP4 192.0.2.1 -> IP4 203.0.113.9, \
+                      6024 -> 50004, IP6 2001:db8::1 -> IP4 203.0.113.9",
         why: "4.8 with the right Content-Length: the same edits",
     },
     Row {
         file: "mult-ip-in-sdp.dat",
         nat_test: VIA_CONTACT_SDP,
         fix_contact: "[2001:db8::9:1] -> 203.0.113.5:61234",
-        rewrite_sdp: "22334 -> 50000, IP4 192.0.2.1 -> IP4 203.0.113.9, 6024 -> 50004, IP6 2001:db8::1 -> IP4 203.0.113.9",
+        rewrite_sdp: "22334 -> 50000, IP4 192.0.2.1 -> IP4 203.0.113.9, \
+                      6024 -> 50004, IP6 2001:db8::1 -> IP4 203.0.113.9",
         why: "4.8: each stream's own c= is replaced, whatever its family; Content-Length is short \
               by its line ends",
     },

@@ -1,0 +1,144 @@
+//! Twice the input takes at most (about) twice the instructions, whatever its
+//! shape. Instructions are counted by callgrind: no clock is asked.
+
+use std::path::Path;
+use std::process::Command;
+
+use mediaproxy::edit::Edits;
+use mediaproxy::media::{Plan, Role, plan};
+use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
+use mediaproxy::options::IceCandidate;
+use mediaproxy::relay::{Answer, Command as RelayCommand, Query, mediaproxy2};
+use mediaproxy::sdp::Session;
+use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::Message;
+
+use crate::rewriting::{ports_answer, source};
+use crate::shapes::SHAPES;
+
+/// Says to this very test that it is being counted.
+const COUNTED: &str = "MEDIAPROXY_TEST_COUNTED";
+/// Twice, and what a growing buffer or a longer number may add.
+const MOST: f64 = 2.2;
+
+/// All that the library does with one message. Callgrind counts in here, and
+/// writes down what it counted each time it ends.
+#[inline(never)]
+fn all_verbs(raw: &[u8]) {
+    let Ok(message) = Message::parse(raw, source()) else { return };
+    let (private, local) = (Networks::rfc1918(), Networks::default());
+    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let mut verdict = Verdict::new();
+    let mut edits = Edits::new();
+    let _ = nat::test(&message, &around, Tests::ALL, false, &mut verdict);
+    let _ = nat::fix_contact(&message, false, &mut edits);
+    let _ = rewrite(&message, &mut edits);
+    let mut out = Vec::new();
+    let _ = edits.apply(&message, &mut out);
+}
+
+fn rewrite(message: &Message<'_>, edits: &mut Edits) -> Result<(), mediaproxy::Error> {
+    let mut query = Query::about(message, RelayCommand::Request);
+    let Some(text) = find_sdp(message)? else { return Ok(()) };
+    let session = Session::parse(text)?;
+    for role in [Role::Offer, Role::Answer] {
+        let rules = plan::Rules {
+            role,
+            ice_candidate: IceCandidate::HighPriority,
+            rewrite_origin: true,
+            loop_marker: true,
+            ours: &|_| false,
+        };
+        let plan = plan(message, &session, &rules)?;
+        if let Ok(query) = &mut query {
+            query.streams.clone_from(&plan.streams);
+            mediaproxy2::encode(query, true, &mut Vec::new())?;
+        }
+        fill(&plan, role, edits)?;
+    }
+    Ok(())
+}
+
+/// An answer gets every second port only.
+fn fill(plan: &Plan, role: Role, edits: &mut Edits) -> Result<(), mediaproxy::Error> {
+    let refused = |index: u16| role == Role::Answer && index % 2 == 1;
+    let count = plan.streams.len() as u16;
+    let ports: Vec<u16> =
+        (0..count).map(|index| if refused(index) { 0 } else { 50000 + 4 * index }).collect();
+    let answer: Answer = ports_answer("203.0.113.9", &ports);
+    plan.fill(&answer, edits, &mut |_| {})
+}
+
+/// The messages in the order in which they are counted: one to warm up, one
+/// that is as small as can be, then two of each shape.
+fn messages() -> Vec<Vec<u8>> {
+    let plain = || (SHAPES[0].make)(1);
+    let mut messages = vec![plain(), plain()];
+    for shape in &SHAPES {
+        messages.extend([(shape.make)(shape.size), (shape.make)(2 * shape.size)]);
+    }
+    messages
+}
+
+#[test]
+fn twice_the_input_takes_twice_the_instructions() {
+    if std::env::var_os(COUNTED).is_some() {
+        for raw in messages() {
+            all_verbs(&raw);
+        }
+        return;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("SKIP twice_the_input_takes_twice_the_instructions: valgrind is not installed");
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("mediaproxy-linear-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let counts = count(&folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    let messages = messages();
+    assert_eq!(counts.len(), messages.len(), "one count for each message");
+    let mut slow = Vec::new();
+    let plain = counts[1];
+    for ((shape, bytes), counts) in SHAPES.iter().zip(pairs(&messages)).zip(pairs(&counts)) {
+        let bytes = bytes.each_ref().map(Vec::len);
+        assert!(bytes[1] <= 64 * 1024, "{}: within bounds", shape.name);
+        // What the shape takes beyond any message.
+        let [small, large] = counts.map(|count| count - plain);
+        let grown = large as f64 / small as f64;
+        println!("{:50} {bytes:5?} B {small:9} {large:9}  x {grown:.3}", shape.name);
+        if grown > MOST {
+            slow.push(format!("{}: x {grown:.3}", shape.name));
+        }
+    }
+    assert!(slow.is_empty(), "more than x {MOST}: {slow:#?}");
+}
+
+/// Each shape's two, behind the two that have none.
+fn pairs<T: Clone>(all: &[T]) -> impl Iterator<Item = [T; 2]> {
+    all[2..].chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()])
+}
+
+/// The instructions of each call, counted in a run of this test under
+/// callgrind.
+fn count(folder: &Path) -> Vec<u64> {
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--toggle-collect=hostile::linear_time::all_verbs"])
+        .arg("--dump-after=hostile::linear_time::all_verbs")
+        .arg(format!("--callgrind-out-file={}/out", folder.display()))
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "linear_time::twice_the_input_takes_twice_the_instructions"])
+        .env(COUNTED, "1")
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    (1..)
+        .map_while(|number| std::fs::read_to_string(folder.join(format!("out.{number}"))).ok())
+        .filter(|dump| dump.contains("Trigger: --dump-after"))
+        .map(|dump| {
+            let totals = dump.lines().find_map(|line| line.strip_prefix("totals: ")).unwrap();
+            totals.trim().parse().unwrap()
+        })
+        .collect()
+}
