@@ -55,30 +55,45 @@ fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
 /// The IPv4 address that `text` starts with, and what follows it: nothing, or
 /// a colon.
 fn leading_ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (ip, rest) = dotted_quad(text)?;
+    matches!(rest, [] | [b':', ..]).then_some((ip, rest))
+}
+
+/// Four decimal parts, and what follows them.
+pub(crate) fn dotted_quad(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let (a, rest) = leading_octet(text)?;
     let (b, rest) = leading_octet(rest.strip_prefix(b".")?)?;
     let (c, rest) = leading_octet(rest.strip_prefix(b".")?)?;
     let (d, rest) = leading_octet(rest.strip_prefix(b".")?)?;
-    matches!(rest, [] | [b':', ..]).then(|| (Ipv4Addr::new(a, b, c, d), rest))
+    Some((Ipv4Addr::new(a, b, c, d), rest))
+}
+
+/// The IPv4 address and port that `text` starts with, as nearly all phones
+/// write a host, and what follows them.
+pub(crate) fn leading_ipv4_port(text: &[u8]) -> Option<(Ipv4Addr, Option<u16>, &[u8])> {
+    let (ip, rest) = dotted_quad(text)?;
+    let Some(mut rest) = rest.strip_prefix(b":") else { return Some((ip, None, rest)) };
+    let mut port = None;
+    while let [digit @ b'0'..=b'9', after @ ..] = rest {
+        let value = u32::from(port.unwrap_or(0u16)) * 10 + u32::from(digit - b'0');
+        port = Some(u16::try_from(value).ok()?);
+        rest = after;
+    }
+    Some((ip, Some(port?), rest))
 }
 
 /// One to three digits, at most 255, no leading zero.
 fn leading_octet(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (mut value, mut rest) = leading_digit(text)?;
-    for _ in 0..2 {
-        let Some((digit, after)) = leading_digit(rest) else { break };
-        if value == 0 {
-            return None;
+    let digit = |byte: &u8| u16::from(byte - b'0');
+    let (value, rest) = match text {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            (digit(a) * 100 + digit(b) * 10 + digit(c), rest)
         }
-        value = value.wrapping_mul(10).wrapping_add(digit);
-        rest = after;
-    }
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', rest @ ..] => (digit(a) * 10 + digit(b), rest),
+        [a @ b'0'..=b'9', rest @ ..] => (digit(a), rest),
+        _ => return None,
+    };
     Some((u8::try_from(value).ok()?, rest))
-}
-
-fn leading_digit(text: &[u8]) -> Option<(u16, &[u8])> {
-    let (first, rest) = text.split_first()?;
-    first.is_ascii_digit().then(|| (u16::from(first.wrapping_sub(b'0')), rest))
 }
 
 fn parse_ipv6(text: &[u8]) -> Option<IpAddr> {

@@ -153,13 +153,21 @@ impl Edits {
             return Err(Error::new(Status::Edits, "an edit overlaps an earlier one"));
         };
         let (offset, remove) = (offset as u32, remove as u32);
-        self.entries.insert(index, Entry { verb, offset, remove, insert_at, insert_len });
+        let entry = Entry { verb, offset, remove, insert_at, insert_len };
+        match index == self.entries.len() {
+            true => self.entries.push(entry),
+            false => self.entries.insert(index, entry),
+        }
         Ok(())
     }
 
     /// The index for an edit of these bytes; `None` when it overlaps. At one
     /// offset insertions come first, in order of arrival, then what removes.
     fn place(&self, offset: u32, remove: u32) -> Option<usize> {
+        // Edits nearly always come in order.
+        if self.entries.last().is_none_or(|last| last.end() <= offset) {
+            return Some(self.entries.len());
+        }
         let removes = |entry: &Entry| entry.remove > 0;
         let index = self.entries.partition_point(|entry| {
             entry.offset < offset || (entry.offset == offset && !removes(entry))

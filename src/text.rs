@@ -9,9 +9,51 @@ pub fn is_space(byte: u8) -> bool {
 
 /// `text` without leading and trailing white space.
 pub fn trim(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|b| !is_space(*b)).unwrap_or(text.len());
-    let end = text.iter().rposition(|b| !is_space(*b)).map_or(start, |i| i + 1);
-    text.get(start..end).unwrap_or_default()
+    trim_end(trim_start(text))
+}
+
+/// `text` without leading white space.
+pub fn trim_start(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    while let [first, rest @ ..] = text
+        && is_space(*first)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// `text` without trailing white space.
+pub fn trim_end(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    while let [rest @ .., last] = text
+        && is_space(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// Where `byte` first stands in `text`. Header and SDP lines are short: what
+/// every x86-64 processor has is inlined here, and beats the wider registers
+/// that `memchr::memchr` would have to call for.
+#[inline]
+pub fn find(byte: u8, text: &[u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(one) = memchr::arch::x86_64::sse2::memchr::One::new(byte) {
+        return one.find(text);
+    }
+    memchr::memchr(byte, text)
+}
+
+/// Where the first of two bytes stands in `text`.
+#[inline]
+pub fn find_either(one: u8, other: u8, text: &[u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(two) = memchr::arch::x86_64::sse2::memchr::Two::new(one, other) {
+        return two.find(text);
+    }
+    memchr::memchr2(one, other, text)
 }
 
 /// The unsigned decimal number that `text` consists of, nothing else around

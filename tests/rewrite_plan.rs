@@ -5,12 +5,17 @@
 mod rewriting;
 
 use mediaproxy::Status;
-use mediaproxy::media::plan::Stream;
+use mediaproxy::media::plan::{Stream, StreamAddress};
 use mediaproxy::sdp::Direction;
 use rewriting::{Case, body_of, invite, lines, parse};
 
 const RELAY: &str = "203.0.113.9";
 const RELAY6: &str = "2001:db8:9::9";
+
+/// A stream's address: literal, or a name.
+fn at(text: &str) -> StreamAddress {
+    text.parse().map_or_else(|_| StreamAddress::Name(text.into()), StreamAddress::Ip)
+}
 
 fn streams(case: &Case, sdp: &str) -> Vec<Stream> {
     let raw = invite(sdp.as_bytes());
@@ -66,9 +71,8 @@ fn the_relay_is_told_every_stream_it_can_carry() {
     ]);
     let told = streams(&Case::offer(RELAY, &[]), &sdp);
     let stream = |kind: &str, address: &str, port, direction| Stream {
-        kind: kind.into(),
-        address: address.into(),
-        ip: address.parse().ok(),
+        kind: kind.as_bytes().to_vec().into(),
+        address: at(address),
         port,
         direction,
         ice: false,
@@ -222,7 +226,7 @@ fn streams_that_are_all_off_are_told_and_nothing_changes() {
 fn a_stream_that_is_off_needs_no_connection() {
     let sdp = lines(&["m=audio 0 RTP/AVP 0", "m=video 4 RTP/AVP 31", "c=IN IP4 10.0.0.1"]);
     let case = Case::offer(RELAY, &[0, 50002]);
-    assert_eq!(streams(&case, &sdp)[0].address, b"0.0.0.0");
+    assert_eq!(streams(&case, &sdp)[0].address, at("0.0.0.0"));
     assert_eq!(
         case.sdp(&sdp),
         lines(&["m=audio 0 RTP/AVP 0", "m=video 50002 RTP/AVP 31", "c=IN IP4 203.0.113.9"])

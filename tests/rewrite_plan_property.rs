@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use cases::cases;
 use mediaproxy::Status;
 use mediaproxy::edit::Edits;
+use mediaproxy::media::StreamAddress;
 use mediaproxy::media::plan::Rules;
 use mediaproxy::media::{Role, plan};
 use mediaproxy::options::IceCandidate;
@@ -310,10 +311,17 @@ type Texts = (String, String, u16, String, bool);
 fn as_told(stream: &mediaproxy::media::Stream) -> Texts {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let direction = format!("{:?}", stream.direction).to_lowercase();
-    (text(&stream.kind), text(&stream.address), stream.port, direction, stream.ice)
+    let address = match &stream.address {
+        StreamAddress::Ip(ip) => ip.to_string(),
+        StreamAddress::Name(name) => text(name),
+    };
+    (text(&stream.kind), address, stream.port, direction, stream.ice)
 }
 
 fn as_text(told: &Told) -> Texts {
     let direction = told.direction.trim_start_matches("a=").into();
-    (told.kind.into(), told.address.into(), told.port, direction, told.ice)
+    // A literal address goes to the relay by value: IPv4-mapped is IPv4.
+    let literal = told.address.parse().map(|ip: IpAddr| ip.to_canonical().to_string());
+    let address = literal.unwrap_or(told.address.into());
+    (told.kind.into(), address, told.port, direction, told.ice)
 }

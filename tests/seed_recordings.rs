@@ -13,7 +13,7 @@ use json::Json;
 use mediaproxy::agents::AgentList;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Plan, Role, plan};
+use mediaproxy::media::{Plan, Role, StreamAddress, plan};
 use mediaproxy::nat::{Networks, Surroundings, Tests, Verdict, fix_contact};
 use mediaproxy::options::IceCandidate;
 use mediaproxy::relay::Answer;
@@ -178,7 +178,11 @@ fn plan_media(message: &Message<'_>) -> Result<Plan, Error> {
 fn media_list(plan: &Plan) -> String {
     let spell = |stream: &mediaproxy::media::Stream| {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        format!("{}:{}:{}", text(&stream.address), stream.port, text(&stream.kind))
+        let address = |address: &StreamAddress| match address {
+            StreamAddress::Ip(ip) => ip.to_string(),
+            StreamAddress::Name(name) => text(name),
+        };
+        format!("{}:{}:{}", address(&stream.address), stream.port, text(&stream.kind))
     };
     plan.streams.iter().map(spell).collect::<Vec<_>>().join(",")
 }

@@ -51,7 +51,7 @@ pub struct MpMessage {
 
 impl MpMessage {
     /// The message, if one was parsed.
-    pub(super) fn get(&self) -> Result<&Message<'_>> {
+    pub(super) fn get(&self) -> Result<&Message<'static>> {
         self.message.as_ref().ok_or_else(|| {
             Error::new(Status::Argument, "this mp_message holds no message; parse one first")
         })

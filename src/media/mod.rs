@@ -4,5 +4,5 @@
 pub mod plan;
 pub mod role;
 
-pub use plan::{Plan, Stream, plan};
+pub use plan::{Plan, Stream, StreamAddress, plan};
 pub use role::Role;

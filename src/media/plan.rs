@@ -4,10 +4,11 @@
 
 mod fill;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::address::parse_ip;
+use crate::address::{Host, parse_ip};
 use crate::error::{Error, Result, Status};
 use crate::media::Role;
 use crate::options::IceCandidate;
@@ -22,12 +23,10 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// `audio`, `video`, ...
-    pub kind: Vec<u8>,
-    /// The address as written in the c= line that holds; `0.0.0.0` where none
-    /// does, which only a stream that is off may have.
-    pub address: Vec<u8>,
-    /// The same, if it is a literal address.
-    pub ip: Option<IpAddr>,
+    pub kind: Cow<'static, [u8]>,
+    /// The address in the c= line that holds; 0.0.0.0 where none does, which
+    /// only a stream that is off may have.
+    pub address: StreamAddress,
     /// The port; 0 when the stream is off, or goes to a group address, which
     /// no relay can serve.
     pub port: u16,
@@ -35,6 +34,36 @@ pub struct Stream {
     pub direction: Direction,
     /// The stream gets relay candidates.
     pub ice: bool,
+}
+
+/// Where a stream is, as its description says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamAddress {
+    /// A literal address.
+    Ip(IpAddr),
+    /// A name, as written.
+    Name(Vec<u8>),
+}
+
+impl StreamAddress {
+    fn of(connection: Option<Connection<'_>>) -> Self {
+        match connection.map(|connection| connection.host) {
+            None => StreamAddress::Ip(Ipv4Addr::UNSPECIFIED.into()),
+            Some(Host::Ip(ip)) => StreamAddress::Ip(ip),
+            Some(Host::Name(name)) => StreamAddress::Name(name.to_vec()),
+        }
+    }
+}
+
+/// The media type; the usual ones need no memory of their own.
+fn media_type(kind: &[u8]) -> Cow<'static, [u8]> {
+    match kind {
+        b"audio" => Cow::Borrowed(b"audio"),
+        b"video" => Cow::Borrowed(b"video"),
+        b"image" => Cow::Borrowed(b"image"),
+        b"application" => Cow::Borrowed(b"application"),
+        other => Cow::Owned(other.to_vec()),
+    }
 }
 
 /// How to plan.
@@ -176,7 +205,7 @@ enum What {
 /// A stream on a group address stays as it is (RFC 8866 5.7: everybody sends
 /// there), as does one whose network type is not IN; the relay is told that
 /// they are off, so that the numbers of the others hold in the answer too.
-pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
+pub fn plan<'a>(message: &Message<'a>, session: &Session<'a>, rules: &Rules<'_>) -> Result<Plan> {
     if rules.loop_marker && session.loop_marker {
         return Ok(Plan::default());
     }
@@ -235,9 +264,8 @@ impl<'a> Planner<'_, 'a> {
         };
         let credentials = media.ice.credentials || self.session.ice_credentials;
         self.plan.streams.push(Stream {
-            kind: media.kind.to_vec(),
-            address: connection.map_or(&b"0.0.0.0"[..], |found| found.address).to_vec(),
-            ip: connection.map_or(Some(Ipv4Addr::UNSPECIFIED.into()), |found| found.host.ip()),
+            kind: media_type(media.kind),
+            address: StreamAddress::of(connection),
             port: if fate == Fate::Unreachable { 0 } else { media.port },
             direction: self.session.direction_of(media),
             ice: fate == Fate::Relay
@@ -436,8 +464,8 @@ impl<'a> Planner<'_, 'a> {
     }
 
     fn address(&mut self, when: When, connection: &Connection<'a>) -> Result<()> {
-        let ipv6 = words(connection.text).next().is_some_and(|w| w.eq_ignore_ascii_case(b"IP6"));
-        let what = What::Address { ipv6, suffix: spot(self.message, connection.suffix)?.len };
+        let suffix = connection.suffix.len() as u32;
+        let what = What::Address { ipv6: connection.is_ipv6(), suffix };
         self.piece(spot(self.message, connection.text)?, when, what);
         Ok(())
     }

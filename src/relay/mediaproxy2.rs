@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use crate::address;
 use crate::error::{Error, Result, Status};
+use crate::media::StreamAddress;
 use crate::relay::{Answer, Command, Query};
 use crate::sdp::Direction;
 use crate::text;
@@ -62,16 +63,18 @@ pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
 fn item(out: &mut Vec<u8>, query: &Query, stream: &crate::media::Stream, own: bool) -> Result<()> {
     token(out, &stream.kind);
     out.push(b':');
-    match stream.ip {
-        Some(IpAddr::V6(ip)) if own => out.extend_from_slice(format!("[{ip}]").as_bytes()),
-        Some(IpAddr::V6(ip)) => {
+    match &stream.address {
+        StreamAddress::Ip(IpAddr::V6(ip)) if own => {
+            out.extend_from_slice(format!("[{ip}]").as_bytes())
+        }
+        StreamAddress::Ip(IpAddr::V6(ip)) => {
             return Err(Error::new(
                 Status::RelayAnswer,
                 format!("this relay takes no IPv6 stream ({ip}); add ;ipv6=yes if it does"),
             ));
         }
-        Some(IpAddr::V4(ip)) => out.extend_from_slice(ip.to_string().as_bytes()),
-        None => token(out, &stream.address),
+        StreamAddress::Ip(IpAddr::V4(ip)) => out.extend_from_slice(ip.to_string().as_bytes()),
+        StreamAddress::Name(name) => token(out, name),
     }
     let direction = match stream.direction {
         Direction::SendRecv => "sendrecv",
@@ -151,9 +154,11 @@ mod tests {
 
     fn stream(address: &str, port: u16) -> Stream {
         Stream {
-            kind: b"audio".to_vec(),
-            address: address.as_bytes().to_vec(),
-            ip: address.parse().ok(),
+            kind: b"audio"[..].into(),
+            address: match address.parse() {
+                Ok(ip) => StreamAddress::Ip(ip),
+                Err(_) => StreamAddress::Name(address.into()),
+            },
             port,
             direction: Direction::SendRecv,
             ice: false,
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn a_media_item_cannot_be_broken_out_of() {
         let mut odd = stream("host,name:1", 7);
-        odd.kind = b"au:dio,".to_vec();
+        odd.kind = b"au:dio,".to_vec().into();
         assert!(encoded(&query(vec![odd]), false).contains("media: au_dio_:host_name_1:7:"));
     }
 

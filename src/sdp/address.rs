@@ -1,6 +1,6 @@
 //! `IN IP4 192.0.2.1` as it stands in c=, o= and a=rtcp lines.
 
-use crate::address::{Host, parse_host};
+use crate::address::{Host, dotted_quad, parse_host};
 use crate::text::{is_space, offset_in};
 
 /// A network address in a description.
@@ -27,6 +27,15 @@ impl<'a> Connection<'a> {
     /// a piece of `line`; `None` when one of the three is missing. What stands
     /// behind them is passed over.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
+        // As nearly all of them are written.
+        if let Some((network, [b' ', text @ ..])) = value.split_at_checked(2)
+            && network == b"IN"
+            && let Some(address) = text.strip_prefix(b"IP4 ")
+            && let Some((ip, suffix @ [])) = dotted_quad(address)
+        {
+            let host = Host::Ip(ip.into());
+            return Some(Connection { network, text, address, suffix, host, line });
+        }
         let mut words = words(value);
         let network = words.next()?;
         let address_type = words.next()?;
@@ -37,6 +46,12 @@ impl<'a> Connection<'a> {
         let end = offset_in(value, address)?.checked_add(address.len())?;
         let text = value.get(start..end)?;
         Some(Connection { network, text, address, suffix, host: parse_host(address), line })
+    }
+
+    /// True for the address type `IP6`.
+    pub fn is_ipv6(&self) -> bool {
+        self.text.get(..3).is_some_and(|kind| kind.eq_ignore_ascii_case(b"IP6"))
+            && self.text.get(3).is_some_and(|byte| is_space(*byte))
     }
 
     /// True for the network type `IN`; what else there is has no IP address.

@@ -21,7 +21,17 @@ impl<'a> Ice<'a> {
     /// Takes in the value of an a=candidate attribute and its whole line. A
     /// line cut before its component is no candidate.
     pub(crate) fn candidate(&mut self, value: &[u8], whole: &'a [u8]) {
-        let Some(component) = words(value).nth(1).and_then(text::number) else { return };
+        let after = text::find(b' ', value).and_then(|at| value.get(at..));
+        let component = match after {
+            // As nearly all candidates are written.
+            Some([b' ', digit @ b'0'..=b'9', b' ', ..]) if value.first() != Some(&b' ') => {
+                u32::from(digit - b'0')
+            }
+            _ => match words(value).nth(1).and_then(text::number) {
+                Some(component) => component,
+                None => return,
+            },
+        };
         self.first_candidate.get_or_insert(whole);
         self.component_2 |= component == 2;
     }

@@ -96,6 +96,9 @@ impl<'a> Media<'a> {
     /// True for what a relay carries: transports `RTP/*`, `UDP/*` (a bare
     /// `udp` too, RFC 8866 5.14) and `udptl`, in any case.
     pub fn relayable(&self) -> bool {
+        if self.transport.starts_with(b"RTP/") {
+            return true;
+        }
         let family = self.transport.split(|byte| *byte == b'/').next().unwrap_or_default();
         family.eq_ignore_ascii_case(b"RTP")
             || family.eq_ignore_ascii_case(b"UDP")

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::sip::{HeaderName, Message};
-use crate::text::{is_space, trim};
+use crate::text::{find, is_space, trim};
 
 /// The deepest nesting of multiparts accepted.
 pub const MAX_DEPTH: usize = 8;
@@ -52,7 +52,7 @@ impl<'a> Entity<'a> {
                 entity.content = after;
                 break;
             }
-            let Some(colon) = memchr::memchr(b':', line) else { continue };
+            let Some(colon) = find(b':', line) else { continue };
             let Some((name, value)) = line.split_at_checked(colon) else { continue };
             let (name, value) = (trim(name), value.get(1..).map(trim));
             // MIME knows no compact names.
@@ -68,10 +68,14 @@ impl<'a> Entity<'a> {
     /// The first session description in it.
     fn find(&self, depth: usize) -> Result<Option<&'a [u8]>> {
         let Some(content_type) = self.content_type else { return Ok(None) };
+        let ours = || self.is_session() && !self.content.is_empty();
+        // As nearly all of them are written.
+        if content_type == b"application/sdp" {
+            return Ok(ours().then_some(self.content));
+        }
         let (kind, subtype) = media_type(content_type);
         if kind.eq_ignore_ascii_case(b"application") && subtype.eq_ignore_ascii_case(b"sdp") {
-            let ours = self.is_session() && !self.content.is_empty();
-            return Ok(ours.then_some(self.content));
+            return Ok(ours().then_some(self.content));
         }
         if !kind.eq_ignore_ascii_case(b"multipart") {
             return Ok(None);
@@ -94,7 +98,7 @@ impl<'a> Entity<'a> {
     /// 20.11); an early-session (RFC 3959) or an icon is another matter.
     fn is_session(&self) -> bool {
         self.disposition.is_none_or(|disposition| {
-            let end = memchr::memchr(b';', disposition).unwrap_or(disposition.len());
+            let end = find(b';', disposition).unwrap_or(disposition.len());
             disposition.get(..end).is_some_and(|kind| trim(kind).eq_ignore_ascii_case(b"session"))
         })
     }
@@ -159,7 +163,7 @@ fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if text.is_empty() {
         return None;
     }
-    let end = memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1);
+    let end = find(b'\n', text).map_or(text.len(), |at| at + 1);
     let (line, rest) = text.split_at_checked(end)?;
     Some((without_line_end(line)?, rest))
 }
@@ -186,9 +190,9 @@ fn header_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Type and subtype of a Content-Type value; spaces around the slash are
 /// allowed in SIP (RFC 3261 25.1).
 fn media_type(value: &[u8]) -> (&[u8], &[u8]) {
-    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    let end = find(b';', value).unwrap_or(value.len());
     let value = value.get(..end).unwrap_or_default();
-    let slash = memchr::memchr(b'/', value).unwrap_or(value.len());
+    let slash = find(b'/', value).unwrap_or(value.len());
     let kind = value.get(..slash).unwrap_or_default();
     let subtype = value.get(slash..).and_then(|rest| rest.get(1..)).unwrap_or_default();
     (trim(kind), trim(subtype))
@@ -203,7 +207,7 @@ fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         rest = rest.get(start..)?;
         let end = unquoted(rest, b';').unwrap_or(rest.len());
         let parameter = rest.get(..end)?;
-        let Some(equals) = memchr::memchr(b'=', parameter) else { continue };
+        let Some(equals) = find(b'=', parameter) else { continue };
         let (found, value) = parameter.split_at_checked(equals)?;
         if trim(found).eq_ignore_ascii_case(name) {
             let value = trim(value.get(1..)?);

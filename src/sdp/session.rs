@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
-use crate::text::{is_space, offset_in, trim};
+use crate::text::{find, is_space, offset_in, trim};
 
 /// The most streams (m= lines) accepted.
 pub const MAX_STREAMS: usize = 64;
@@ -49,7 +49,8 @@ impl<'a> Session<'a> {
             media: Vec::with_capacity(USUAL_STREAMS),
         };
         let mut section = Section::default();
-        for line in Lines::new(text) {
+        let mut lines = Lines::new(text);
+        while let Some(line) = lines.next_wanted() {
             let Some(([kind, b'='], value)) = line.text.split_first_chunk() else { continue };
             match kind {
                 b'm' => {
@@ -143,8 +144,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// An a= line. Names are case-sensitive (RFC 8866 5.13). Three letters tell
-    /// that most lines (rtpmap, fmtp, crypto, ...) are none of ours.
+    /// An a= line. Names are case-sensitive (RFC 8866 5.13).
     fn attribute(&mut self, text: &'a [u8], line: &Line<'a>, section: &mut Section) {
         let Some(key) = text.first_chunk() else { return };
         match key {
@@ -247,21 +247,42 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
-
-    fn next(&mut self) -> Option<Line<'a>> {
-        if self.rest.is_empty() {
-            return None;
+impl<'a> Lines<'a> {
+    /// The next line that may say something here.
+    fn next_wanted(&mut self) -> Option<Line<'a>> {
+        while !self.rest.is_empty() {
+            let whole = self.rest;
+            let end = find(b'\n', whole).map_or(whole.len(), |at| at + 1);
+            let (whole, rest) = whole.split_at_checked(end)?;
+            let start = self.start;
+            self.rest = rest;
+            self.number += 1;
+            self.start += end;
+            if is_wanted(whole) {
+                let text = whole.strip_suffix(b"\n").unwrap_or(whole);
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
+                return Some(Line { number: self.number, start, text, whole });
+            }
         }
-        let end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
-        let (whole, rest) = self.rest.split_at_checked(end)?;
-        let text = whole.strip_suffix(b"\n").unwrap_or(whole);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let start = self.start;
-        self.rest = rest;
-        self.number += 1;
-        self.start += whole.len();
-        Some(Line { number: self.number, start, text, whole })
+        None
+    }
+}
+
+/// The first letters tell that most lines (v, s, t, b, and the attributes
+/// rtpmap, fmtp, crypto, ...) say nothing of addresses.
+fn is_wanted(line: &[u8]) -> bool {
+    match line {
+        [b'a', b'=', name @ ..] => match name.first_chunk() {
+            Some(key) => match key {
+                b"sen" | b"rec" | b"ina" | b"ice" | b"nor" | b"mid" | b"can" | b"rem" | b"gro" => {
+                    true
+                }
+                b"rtc" => name.get(4) != Some(&b'-') || name.starts_with(b"rtcp-mux"),
+                _ => false,
+            },
+            None => false,
+        },
+        [b'm' | b'c' | b'o' | b'i', ..] => true,
+        _ => false,
     }
 }

@@ -1,7 +1,5 @@
 //! Finding headers: names, compact forms (RFC 3261 7.3.3), folding (7.3.1).
 
-use memchr::memchr;
-
 use crate::text;
 
 /// The headers this library reads.
@@ -71,6 +69,11 @@ impl HeaderName {
         })
     }
 
+    /// A bit of its own.
+    pub(crate) fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
     /// How many there are: the names are the indices below it.
     pub(crate) const COUNT: usize = 11;
 }
@@ -110,75 +113,124 @@ pub(crate) enum LineKind<'a> {
 }
 
 /// Reads the line that starts at `start`.
+#[inline]
 pub(crate) fn read_line(raw: &[u8], start: usize) -> Line<'_> {
     let rest = raw.get(start..).unwrap_or_default();
-    let Some(first) = rest.first() else {
-        return Line { kind: LineKind::Missing, next: raw.len() };
-    };
-    let line_end = match first {
-        b'\n' => Some(1),
-        b'\r' if rest.get(1) == Some(&b'\n') => Some(2),
-        _ => None,
-    };
-    if let Some(length) = line_end {
-        return Line { kind: LineKind::Empty, next: start.saturating_add(length) };
+    match beginning(rest) {
+        Beginning::Name(name, length) => {
+            let value = rest.get(length..).unwrap_or_default();
+            let (value, after) = folded_line(value);
+            let next = raw.len().saturating_sub(after.len());
+            Line { kind: LineKind::Known(name, value), next }
+        }
+        Beginning::Foreign => {
+            let (_, after) = folded_line(rest);
+            Line { kind: LineKind::Other, next: raw.len().saturating_sub(after.len()) }
+        }
+        Beginning::Unclear => read_unclear(raw, start, rest),
     }
-    let length = folded_length(rest);
-    let line = rest.get(..length).unwrap_or(rest);
-    Line { kind: classify(line), next: start.saturating_add(length) }
 }
 
-/// The length of a line with its continuations (RFC 3261 7.3.1: the next line
-/// starts with a space or a tab) and its line end.
-fn folded_length(rest: &[u8]) -> usize {
-    let mut length = 0usize;
-    while let Some(end) = memchr(b'\n', rest.get(length..).unwrap_or_default()) {
-        length = length.saturating_add(end).saturating_add(1);
-        if !matches!(rest.get(length), Some(b' ' | b'\t')) {
-            return length;
+/// What a line's first bytes say of it.
+enum Beginning {
+    /// A header of ours as RFC 3261 writes it, and the length of its name with
+    /// the colon.
+    Name(HeaderName, usize),
+    /// A header, none of ours.
+    Foreign,
+    /// To be looked at closely.
+    Unclear,
+}
+
+/// Nearly all headers are told by their first bytes: their line need not be
+/// searched for a colon.
+#[inline]
+fn beginning(line: &[u8]) -> Beginning {
+    match line {
+        [first, second, ..] if is_foreign(*first, *second) => Beginning::Foreign,
+        [b'V', b'i', b'a', b':', ..] => Beginning::Name(HeaderName::Via, 4),
+        [b'F', b'r', b'o', b'm', b':', ..] => Beginning::Name(HeaderName::From, 5),
+        [b'T', b'o', b':', ..] => Beginning::Name(HeaderName::To, 3),
+        [b'C', b'S', b'e', b'q', b':', ..] => Beginning::Name(HeaderName::CSeq, 5),
+        [b'C', b'a', ..] if line.starts_with(b"Call-ID:") => Beginning::Name(HeaderName::CallId, 8),
+        [b'C', b'o', ..] if line.starts_with(b"Contact:") => {
+            Beginning::Name(HeaderName::Contact, 8)
+        }
+        [b'C', b'o', ..] if line.starts_with(b"Content-Type:") => {
+            Beginning::Name(HeaderName::ContentType, 13)
+        }
+        [b'C', b'o', ..] if line.starts_with(b"Content-Length:") => {
+            Beginning::Name(HeaderName::ContentLength, 15)
+        }
+        [b'U', ..] if line.starts_with(b"User-Agent:") => {
+            Beginning::Name(HeaderName::UserAgent, 11)
+        }
+        [b'S', b'e', ..] if line.starts_with(b"Server:") => Beginning::Name(HeaderName::Server, 7),
+        _ => Beginning::Unclear,
+    }
+}
+
+/// True when no name of ours, in any case or compact, starts with these bytes.
+#[inline]
+fn is_foreign(first: u8, second: u8) -> bool {
+    /// The first letters of the long names, by their place in the alphabet.
+    const LONG: u32 = 1 << 3 | 1 << 6 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22;
+    let compact = second == b':' || second <= b' ';
+    let letter = first | 0x20;
+    letter.is_ascii_lowercase()
+        && !compact
+        && (LONG >> (letter & 0x1f) & 1 == 0
+            || match letter {
+                b'c' => !matches!(second | 0x20, b'o' | b'a' | b's'),
+                b'f' => second | 0x20 != b'r',
+                b's' => second | 0x20 != b'e',
+                b't' => second | 0x20 != b'o',
+                b'u' => second | 0x20 != b's',
+                _ => second | 0x20 != b'i',
+            })
+}
+
+/// A line with its continuations (RFC 3261 7.3.1: the next line starts with a
+/// space or a tab) and its line end, and what follows.
+#[inline]
+fn folded_line(text: &[u8]) -> (&[u8], &[u8]) {
+    let mut from = text;
+    while let Some(after) = text::find(b'\n', from).and_then(|end| from.get(end + 1..)) {
+        if !matches!(after, [b' ' | b'\t', ..]) {
+            return text.split_at_checked(text.len() - after.len()).unwrap_or((text, b""));
+        }
+        from = after;
+    }
+    (text, b"")
+}
+
+fn read_unclear<'a>(raw: &'a [u8], start: usize, rest: &'a [u8]) -> Line<'a> {
+    let empty = |length| Line { kind: LineKind::Empty, next: start.saturating_add(length) };
+    match rest {
+        [] => Line { kind: LineKind::Missing, next: raw.len() },
+        [b'\n', ..] => empty(1),
+        [b'\r', b'\n', ..] => empty(2),
+        [first, ..] => {
+            let (line, after) = folded_line(rest);
+            let kind = match first.is_ascii_alphabetic() {
+                true => classify_whole(line),
+                false => LineKind::Other,
+            };
+            Line { kind, next: raw.len().saturating_sub(after.len()) }
         }
     }
-    rest.len()
 }
 
-fn classify(line: &[u8]) -> LineKind<'_> {
-    if let Some((name, value)) = usual_spelling(line) {
-        return LineKind::Known(name, value);
-    }
-    // Most other headers are not ours, and their first letters say so.
-    let compact = line.get(1).is_some_and(|b| *b == b':' || text::is_space(*b));
-    match line.first().map_or(0, u8::to_ascii_lowercase) {
-        b'v' | b'f' | b't' | b'c' | b'u' | b's' => {}
-        b'm' | b'i' | b'l' if compact => {}
-        _ => return LineKind::Other,
-    }
-    let (before, value) = match memchr(b':', line).and_then(|at| line.split_at_checked(at)) {
+/// A line whose name may be followed by white space, or by no colon.
+fn classify_whole(line: &[u8]) -> LineKind<'_> {
+    let (before, value) = match text::find(b':', line).and_then(|at| line.split_at_checked(at)) {
         Some((before, from_colon)) => (before, from_colon.get(1..)),
         None => (line, None),
     };
-    let before = text::trim(before);
+    let before = text::trim_end(before);
     match (HeaderName::parse(before), value) {
         (Some(name), Some(value)) => LineKind::Known(name, value),
         _ => without_colon(before),
-    }
-}
-
-/// A header written as RFC 3261 writes it, which nearly all are: found without
-/// looking for the colon.
-fn usual_spelling(line: &[u8]) -> Option<(HeaderName, &[u8])> {
-    let is = |name, value: Option<_>| value.map(|value| (name, value));
-    match line.first()? {
-        b'V' => is(HeaderName::Via, line.strip_prefix(b"Via:")),
-        b'F' => is(HeaderName::From, line.strip_prefix(b"From:")),
-        b'T' => is(HeaderName::To, line.strip_prefix(b"To:")),
-        b'U' => is(HeaderName::UserAgent, line.strip_prefix(b"User-Agent:")),
-        b'S' => is(HeaderName::Server, line.strip_prefix(b"Server:")),
-        b'C' => is(HeaderName::Contact, line.strip_prefix(b"Contact:"))
-            .or_else(|| is(HeaderName::CSeq, line.strip_prefix(b"CSeq:")))
-            .or_else(|| is(HeaderName::CallId, line.strip_prefix(b"Call-ID:")))
-            .or_else(|| is(HeaderName::ContentType, line.strip_prefix(b"Content-Type:")))
-            .or_else(|| is(HeaderName::ContentLength, line.strip_prefix(b"Content-Length:"))),
-        _ => None,
     }
 }
 

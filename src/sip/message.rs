@@ -1,9 +1,7 @@
 //! One SIP message: its start line, its headers on demand, its body.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
-
-use memchr::memchr;
 
 use super::header::{self, Header, HeaderName, LineKind};
 use super::name_addr::{self, NameAddr};
@@ -61,17 +59,26 @@ pub struct Message<'a> {
     /// The first header of each name, by [`HeaderName`] as a number.
     first: [Cell<Place>; HeaderName::COUNT],
     progress: Cell<Progress>,
+    /// The Contact once it was read: several decisions hang on it.
+    contact: OnceCell<Option<Contact<'a>>>,
 }
 
-/// Where the value of a first header stands in the message.
+/// Where the value of a first header stands in the message, which has 64 KiB
+/// at most.
 #[derive(Clone, Copy, Debug, Default)]
 struct Place {
     state: PlaceState,
     /// How many header lines came before it.
     line: u16,
     /// Of the value, not trimmed.
-    start: u32,
-    end: u32,
+    start: u16,
+    length: u16,
+}
+
+impl Place {
+    fn end(self) -> usize {
+        usize::from(self.start).saturating_add(usize::from(self.length))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,6 +97,8 @@ struct Progress {
     next: usize,
     /// How many header lines were read.
     lines: u16,
+    /// The names, as bits, that came more than once.
+    repeated: u16,
     ended: Option<Ended>,
 }
 
@@ -121,7 +130,7 @@ impl<'a> Message<'a> {
         }
         let start = raw.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(raw.len());
         let rest = raw.get(start..).unwrap_or_default();
-        let length = memchr(b'\n', rest).unwrap_or(rest.len());
+        let length = text::find(b'\n', rest).unwrap_or(rest.len());
         let line = rest.get(..length).unwrap_or_default();
         let Some(start_line) = StartLine::parse(line) else {
             return Err(Error::syntax(
@@ -136,7 +145,8 @@ impl<'a> Message<'a> {
             start_line,
             line_end: if bare { b"\n" } else { b"\r\n" },
             first: Default::default(),
-            progress: Cell::new(Progress { next, lines: 0, ended: None }),
+            progress: Cell::new(Progress { next, lines: 0, repeated: 0, ended: None }),
+            contact: OnceCell::new(),
         })
     }
 
@@ -177,7 +187,7 @@ impl<'a> Message<'a> {
     /// starts with the very name asked for but has no colon after it.
     pub fn header(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
         let Some(place) = self.place(name)? else { return Ok(None) };
-        let value = self.raw.get(place.start as usize..place.end as usize).unwrap_or_default();
+        let value = self.raw.get(usize::from(place.start)..place.end()).unwrap_or_default();
         Ok(Some(Header { name, value: text::trim(value) }))
     }
 
@@ -188,9 +198,14 @@ impl<'a> Message<'a> {
             let found = match state {
                 HeadersState::Start => self.place(name).map(|place| {
                     let place = place?;
-                    let end = place.end as usize;
-                    state = HeadersState::After { next: end, lines: place.line.saturating_add(1) };
-                    self.raw.get(place.start as usize..end)
+                    let end = place.end();
+                    state = match self.is_single(name) {
+                        true => HeadersState::Over,
+                        false => {
+                            HeadersState::After { next: end, lines: place.line.saturating_add(1) }
+                        }
+                    };
+                    self.raw.get(usize::from(place.start)..end)
                 }),
                 HeadersState::After { next, lines } => {
                     self.next_of(name, next, lines).map(|found| {
@@ -213,6 +228,12 @@ impl<'a> Message<'a> {
                 }
             }
         })
+    }
+
+    /// True when all headers were read and this one came once at most.
+    fn is_single(&self, name: HeaderName) -> bool {
+        let progress = self.progress.get();
+        progress.ended.is_some() && progress.repeated & name.bit() == 0
     }
 
     /// The next header of this name from the line at `next` on, with what
@@ -277,13 +298,18 @@ impl<'a> Message<'a> {
                 LineKind::Unreadable(name) => (Some(name), PlaceState::Unreadable, &b""[..]),
                 LineKind::Other => (None, PlaceState::Unseen, &b""[..]),
             };
-            if let Some(cell) = name.and_then(|name| self.first.get(name as usize))
-                && cell.get().state == PlaceState::Unseen
+            if let Some(name) = name
+                && let Some(cell) = self.first.get(name as usize)
             {
-                // A value ends where its line ends; MAX_MESSAGE fits a u32.
-                let end = line.next as u32;
-                let start = end.saturating_sub(value.len() as u32);
-                cell.set(Place { state, line: progress.lines, start, end });
+                if cell.get().state == PlaceState::Unseen {
+                    // A value ends where its line ends. It starts behind a name, so
+                    // both numbers are below MAX_MESSAGE.
+                    let start = line.next.saturating_sub(value.len()) as u16;
+                    let length = value.len() as u16;
+                    cell.set(Place { state, line: progress.lines, start, length });
+                } else {
+                    progress.repeated |= name.bit();
+                }
             }
             progress.next = line.next;
             progress.lines = progress.lines.saturating_add(1);
@@ -305,6 +331,14 @@ impl<'a> Message<'a> {
     /// lists. `None` when there is none, or only `*` and other schemes.
     /// `Status::Syntax` when a value before it cannot be read.
     pub fn contact(&self) -> Result<Option<Contact<'a>>> {
+        if let Some(contact) = self.contact.get() {
+            return Ok(*contact);
+        }
+        let contact = self.read_contact()?;
+        Ok(*self.contact.get_or_init(|| contact))
+    }
+
+    fn read_contact(&self) -> Result<Option<Contact<'a>>> {
         // Nearly always the first header has it.
         match self.header(HeaderName::Contact)? {
             None => return Ok(None),
@@ -426,17 +460,19 @@ impl<'a> Message<'a> {
     /// body.
     pub fn body(&self) -> Result<&'a [u8]> {
         let rest = self.raw.get(self.body_offset()?..).unwrap_or_default();
-        let mut length = None;
-        for header in self.headers(HeaderName::ContentLength) {
-            let Some(value) = text::number(header?.value) else {
-                return Err(Error::syntax("the Content-Length header is no number"));
-            };
-            if length.is_some_and(|earlier| earlier != value) {
-                return Err(Error::syntax("several Content-Length headers disagree"));
+        let length_of = |header: Header<'_>| {
+            let error = || Error::syntax("the Content-Length header is no number");
+            text::number(header.value).ok_or_else(error)
+        };
+        let Some(first) = self.header(HeaderName::ContentLength)? else { return Ok(rest) };
+        let length = length_of(first)?;
+        if !self.is_single(HeaderName::ContentLength) {
+            for header in self.headers(HeaderName::ContentLength) {
+                if length_of(header?)? != length {
+                    return Err(Error::syntax("several Content-Length headers disagree"));
+                }
             }
-            length = Some(value);
         }
-        let Some(length) = length else { return Ok(rest) };
         let body = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         body.ok_or_else(|| Error::syntax("Content-Length is longer than the body"))
     }

@@ -1,7 +1,7 @@
 //! name-addr and addr-spec (RFC 3261 20.10, 25.1): what Contact, From and To
 //! are made of.
 
-use memchr::{memchr, memchr3};
+use memchr::memchr3;
 
 use super::parameters::{after_quoted, find_unquoted};
 use crate::error::{Error, Result};
@@ -24,18 +24,18 @@ pub(crate) fn first(list: &[u8]) -> Result<(NameAddr<'_>, Option<&[u8]>)> {
     let Some(from_bracket) = from_bracket else {
         // Without brackets the URI ends where its parameters would start.
         let (element, rest) = split(before, find_unquoted(before, b','));
-        let (uri, parameters) = at(element, memchr(b';', element));
+        let (uri, parameters) = at(element, text::find(b';', element));
         let uri = text::trim(uri);
         return Ok((NameAddr { uri, bracketed: false, parameters }, rest));
     };
     let inner = from_bracket.get(1..).unwrap_or_default();
-    let Some(close) = memchr(b'>', inner) else {
+    let Some(close) = text::find(b'>', inner) else {
         return Err(Error::syntax("a URI in angle brackets does not end"));
     };
     let (uri, rest) = split(inner, Some(close));
     let rest = rest.unwrap_or_default();
     let (tail, rest) = split(rest, find_unquoted(rest, b','));
-    let (_, parameters) = at(tail, memchr(b';', tail));
+    let (_, parameters) = at(tail, text::find(b';', tail));
     Ok((NameAddr { uri: text::trim(uri), bracketed: true, parameters }, rest))
 }
 

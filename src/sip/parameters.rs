@@ -1,7 +1,5 @@
 //! Parameters, `;name=value;flag` (RFC 3261 25.1), of headers and of URIs.
 
-use memchr::{memchr, memchr2};
-
 use crate::text;
 
 /// One parameter.
@@ -32,7 +30,7 @@ fn first(text: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
     let inner = text.strip_prefix(b";")?;
     let end = find_unquoted(inner, b';').unwrap_or(inner.len());
     let (inner, after) = inner.split_at_checked(end)?;
-    let (name, value) = match memchr(b'=', inner) {
+    let (name, value) = match text::find(b'=', inner) {
         Some(equals) => (inner.get(..equals)?, inner.get(equals.checked_add(1)?..)?),
         None => (inner, &b""[..]),
     };
@@ -46,7 +44,7 @@ fn first(text: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
 pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     let mut at = 0usize;
     loop {
-        let hit = at.checked_add(memchr2(wanted, b'"', text.get(at..)?)?)?;
+        let hit = at.checked_add(text::find_either(wanted, b'"', text.get(at..)?)?)?;
         if text.get(hit) == Some(&wanted) {
             return Some(hit);
         }
@@ -59,7 +57,7 @@ pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
 pub(crate) fn after_quoted(text: &[u8], open: usize) -> Option<usize> {
     let mut at = open.checked_add(1)?;
     loop {
-        let hit = at.checked_add(memchr2(b'"', b'\\', text.get(at..)?)?)?;
+        let hit = at.checked_add(text::find_either(b'"', b'\\', text.get(at..)?)?)?;
         let escaped = text.get(hit) == Some(&b'\\');
         at = hit.checked_add(if escaped { 2 } else { 1 })?;
         if !escaped {

@@ -76,6 +76,18 @@ impl<'a> StartLine<'a> {
     /// reason phrase and white space in the URI are let pass: whether to serve
     /// such a message is the server's decision.
     pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
+        // As nearly all requests are written.
+        if let Some(request) = line.strip_suffix(b" SIP/2.0\r")
+            && let Some(blank) = request.iter().position(|b| *b == b' ')
+            && let Some((word, [b' ', uri @ ..])) = request.split_at_checked(blank)
+            && let ([first, ..], [.., last]) = (uri, uri)
+            && !text::is_space(*first)
+            && !text::is_space(*last)
+            && let method @ (Method::Invite | Method::Ack | Method::Bye | Method::Register) =
+                Method::parse(word)
+        {
+            return Some(StartLine::Request { method, uri });
+        }
         let line = text::trim(line);
         let blank = line.iter().position(|b| *b == b' ')?;
         let (word, rest) = line.split_at_checked(blank)?;

@@ -1,9 +1,7 @@
 //! SIP URIs (RFC 3261 19.1).
 
-use memchr::{memchr, memchr2};
-
 use super::parameters;
-use crate::address::{Host, parse_host_port};
+use crate::address::{Host, leading_ipv4_port, parse_host_port};
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -41,14 +39,23 @@ impl<'a> Uri<'a> {
             return Ok(None);
         }
         // A user may hold `;` and `?`, nothing after it may hold `@`.
-        let (user, rest) = match memchr(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
+        let (user, rest) = match text::find(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
             Some((user, from_at)) => (user, from_at.get(1..).unwrap_or_default()),
             None => (&b""[..], rest),
         };
-        let end = memchr2(b';', b'?', rest).unwrap_or(rest.len());
+        let tail_of = |tail: &'a [u8]| {
+            let question = text::find(b'?', tail).unwrap_or(tail.len());
+            tail.split_at_checked(question).unwrap_or_default()
+        };
+        if let Some((ip, port, tail @ ([] | [b';' | b'?', ..]))) = leading_ipv4_port(rest) {
+            let host_port = rest.get(..rest.len().saturating_sub(tail.len())).unwrap_or_default();
+            let (parameters, headers) = tail_of(tail);
+            let host = Host::Ip(ip.into());
+            return Ok(Some(Uri { secure, user, host_port, host, port, parameters, headers }));
+        }
+        let end = text::find_either(b';', b'?', rest).unwrap_or(rest.len());
         let (host_port, tail) = rest.split_at_checked(end).unwrap_or_default();
-        let question = memchr(b'?', tail).unwrap_or(tail.len());
-        let (parameters, headers) = tail.split_at_checked(question).unwrap_or_default();
+        let (parameters, headers) = tail_of(tail);
         let host_port = text::trim(host_port);
         let Some((host, port)) = parse_host_port(host_port) else {
             return Err(Error::syntax("a SIP URI has no readable host and port"));
@@ -76,7 +83,7 @@ impl<'a> Uri<'a> {
 
 /// Scheme and what follows its colon (RFC 3986 3.1).
 fn split_scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (scheme, rest) = text.split_at_checked(memchr(b':', text)?)?;
+    let (scheme, rest) = text.split_at_checked(text::find(b':', text)?)?;
     let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
     let good = scheme.first()?.is_ascii_alphabetic() && scheme.iter().all(letter);
     good.then_some((scheme, rest.get(1..)?))

@@ -1,8 +1,6 @@
 //! Via values (RFC 3261 20.42): only the sent-by matters here.
 
-use memchr::{memchr, memchr2};
-
-use crate::address::{Host, parse_host_port};
+use crate::address::{Host, leading_ipv4_port, parse_host_port};
 use crate::error::{Error, Result};
 use crate::sip::Transport;
 use crate::text;
@@ -26,6 +24,13 @@ impl<'a> Via<'a> {
     }
 
     fn read(value: &'a [u8]) -> Option<Self> {
+        // As nearly all phones write it.
+        if let Some(sent_by) = value.strip_prefix(b"SIP/2.0/UDP ")
+            && let Some((ip, port, [] | [b';' | b',', ..])) = leading_ipv4_port(sent_by)
+        {
+            let host = Host::Ip(ip.into());
+            return Some(Via { transport: Some(Transport::Udp), host, port });
+        }
         let rest = match value.strip_prefix(b"SIP/2.0/") {
             Some(rest) => rest,
             None => {
@@ -39,9 +44,10 @@ impl<'a> Via<'a> {
         let rest = text::trim(rest);
         let blank = rest.iter().position(|b| text::is_space(*b))?;
         let (transport, rest) = rest.split_at_checked(blank)?;
-        let sent_by = rest.get(..memchr2(b';', b',', rest).unwrap_or(rest.len()))?;
+        let transport = parse_transport(transport)?;
+        let sent_by = rest.get(..text::find_either(b';', b',', rest).unwrap_or(rest.len()))?;
         let (host, port) = parse_host_port(sent_by)?;
-        Some(Via { transport: parse_transport(transport)?, host, port })
+        Some(Via { transport, host, port })
     }
 
     /// The port, or the transport's default: 5060, TLS and WSS as RFC 3261
@@ -54,13 +60,13 @@ impl<'a> Via<'a> {
 
 /// What stands before a slash, and after it.
 fn before_slash(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (before, from_slash) = text.split_at_checked(memchr(b'/', text)?)?;
+    let (before, from_slash) = text.split_at_checked(text::find(b'/', text)?)?;
     Some((text::trim(before), from_slash.get(1..)?))
 }
 
 /// The outer `None` for what is no token, the inner for an unknown transport.
 fn parse_transport(name: &[u8]) -> Option<Option<Transport>> {
-    if name.is_empty() || memchr2(b';', b',', name).is_some() {
+    if name.is_empty() || text::find_either(b';', b',', name).is_some() {
         return None;
     }
     const KNOWN: [(&[u8], Transport); 6] = [
