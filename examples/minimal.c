@@ -4,7 +4,6 @@
  *   cc -Iinclude examples/minimal.c libmediaproxy.so -o minimal
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "mediaproxy.h"
 
@@ -18,13 +17,15 @@ static const char message_text[] =
     "Contact: <sip:alice@192.168.1.10:5060>;expires=3600\r\n"
     "Content-Length: 0\r\n\r\n";
 
-static void must(mp_status status, mp_str why)
-{
-    if (status != MP_OK) {
-        fprintf(stderr, "%.*s\n", (int)why.len, why.ptr);
-        exit(1);
-    }
-}
+/* The reason is asked for after the call has failed, not before. */
+#define MUST(call, reason)                                                     \
+    do {                                                                       \
+        if ((call) != MP_OK) {                                                 \
+            mp_str why_ = (reason);                                            \
+            fprintf(stderr, "%.*s\n", (int)why_.len, why_.ptr);                \
+            return 1;                                                          \
+        }                                                                      \
+    } while (0)
 
 int main(void)
 {
@@ -40,22 +41,22 @@ int main(void)
     size_t length, i;
 
     /* Once, before a server forks; then a worker in each process. */
-    must(mp_engine_new(config, &engine, &error), mp_error_text(error));
-    must(mp_worker_new(engine, &worker, &error), mp_error_text(error));
+    MUST(mp_engine_new(config, &engine, &error), mp_error_text(error));
+    MUST(mp_worker_new(engine, &worker, &error), mp_error_text(error));
 
     /* For each message: its bytes, and where they came from. */
-    must(mp_address_parse(mp_text("203.0.113.5"), 61234, &source), mp_text(""));
-    must(mp_message_parse(message, mp_text(message_text), &source, NULL,
+    MUST(mp_address_parse(mp_text("203.0.113.5"), 61234, &source), mp_text(""));
+    MUST(mp_message_parse(message, mp_text(message_text), &source, NULL,
                           MP_TRANSPORT_UDP), mp_message_last_error(message));
-    must(mp_nat_test(worker, message, MP_TEST_PRIVATE_CONTACT |
+    MUST(mp_nat_test(worker, message, MP_TEST_PRIVATE_CONTACT |
                      MP_TEST_SOURCE_ADDRESS | MP_TEST_PRIVATE_VIA, 0, verdict),
          mp_worker_last_error(worker));
     for (i = 0; i < mp_verdict_count(verdict); i++) {
         mp_str why = mp_verdict_text(verdict, i);
         printf("%.*s\n", (int)why.len, why.ptr);
     }
-    must(mp_fix_contact(worker, message, edits), mp_worker_last_error(worker));
-    must(mp_edits_apply(edits, message, edited, sizeof edited, &length),
+    MUST(mp_fix_contact(worker, message, edits), mp_worker_last_error(worker));
+    MUST(mp_edits_apply(edits, message, edited, sizeof edited, &length),
          mp_edits_last_error(edits));
     printf("\n%.*s", (int)length, edited);
 

@@ -183,11 +183,12 @@ static mp_str text(const char *string)
     return result;
 }
 
-/* Prints the reason of a failure and ends the program. */
-static void must(mp_status status, mp_error *error)
+/* Prints the reason of a failure and ends the program. It is given the place of
+ * the reason: C may read an argument before the call beside it is made. */
+static void must(mp_status status, mp_error *const *error)
 {
     if (status != MP_OK) {
-        mp_str why = mp_error_text(error);
+        mp_str why = mp_error_text(*error);
         fprintf(stderr, "proxy: %.*s\n", (int)why.len, why.ptr);
         exit(1);
     }
@@ -196,7 +197,7 @@ static void must(mp_status status, mp_error *error)
 static void set(struct server *s, const char *name, const char *value)
 {
     mp_error *error = NULL;
-    must(mp_config_set(s->config, text(name), text(value), &error), error);
+    must(mp_config_set(s->config, text(name), text(value), &error), &error);
 }
 
 /* Makes what the library needs. A server that forks stops after mp_proxy_new
@@ -217,11 +218,11 @@ static void start(struct server *s, const char *where)
     s->config = mp_config_new();
     set(s, "relay", "embedded");
     set(s, "proxy_address", ip);
-    must(mp_engine_new(s->config, &s->engine, &error), error);
-    must(mp_proxy_new(s->config, &s->proxy, &error), error);
+    must(mp_engine_new(s->config, &s->engine, &error), &error);
+    must(mp_proxy_new(s->config, &s->proxy, &error), &error);
 
-    must(mp_proxy_start(s->proxy, &error), error);
-    must(mp_worker_new(s->engine, &s->worker, &error), error);
+    must(mp_proxy_start(s->proxy, &error), &error);
+    must(mp_worker_new(s->engine, &s->worker, &error), &error);
     s->message = mp_message_new();
     s->verdict = mp_verdict_new();
     s->edits = mp_edits_new();
