@@ -10,8 +10,7 @@ use crate::log::{Level, Log};
 use crate::nat::Networks;
 use crate::relay::RelayUri;
 use crate::settings::Settings;
-use crate::shared::calls::ENTRY_WORDS;
-use crate::shared::{Block, Calls};
+use crate::shared::{Calls, Counters, Deletes, Health, Shared};
 
 /// The engine: settings, the first copy of the client lists, and the block of
 /// memory that all processes share. It has no thread, no lock and no
@@ -24,7 +23,7 @@ pub struct Engine {
     private: Networks,
     sip_asymmetrics: AgentList,
     rtp_asymmetrics: AgentList,
-    block: Block,
+    shared: Shared,
     /// The key of the call table's hash: made here, so that all processes
     /// have the same.
     hash: RandomState,
@@ -41,7 +40,7 @@ impl Engine {
             private: settings.private_networks(),
             sip_asymmetrics: load(&settings.sip_asymmetrics(), &log),
             rtp_asymmetrics: load(&settings.rtp_asymmetrics(), &log),
-            block: Block::new(calls.saturating_mul(ENTRY_WORDS))?,
+            shared: Shared::new(calls)?,
             hash: RandomState::new(),
             settings,
             log,
@@ -85,7 +84,27 @@ impl Engine {
 
     /// The call table of all processes.
     pub fn calls(&self) -> Calls<'_> {
-        Calls::new(self.block.words(), &self.hash)
+        self.shared.calls(&self.hash)
+    }
+
+    /// The health of the relays, as all processes see it.
+    pub fn health(&self) -> Health<'_> {
+        self.shared.health()
+    }
+
+    /// The ends that wait for their relay.
+    pub fn deletes(&self) -> Deletes<'_> {
+        self.shared.deletes()
+    }
+
+    /// What all processes counted.
+    pub fn counters(&self) -> Counters<'_> {
+        self.shared.counters()
+    }
+
+    /// The block all processes share: the keeper's lease and the generations.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
     }
 }
 

@@ -36,6 +36,11 @@ pub struct CallKey {
 }
 
 impl CallKey {
+    /// The keyed hash of the Call-ID.
+    pub(super) fn call(self) -> u64 {
+        self.call
+    }
+
     /// Which side of which dialog the message comes from, or replies to. The
     /// factor (odd, its bits mixed) keeps the two sides of a dialog apart.
     fn direction(self) -> u32 {

@@ -1,0 +1,208 @@
+use std::collections::BTreeSet;
+use std::collections::hash_map::RandomState;
+
+use super::*;
+use crate::shared::Shared;
+use crate::shared::test_children::children;
+
+struct Queue {
+    shared: Shared,
+    hash: RandomState,
+}
+
+impl Queue {
+    fn new() -> Self {
+        Queue { shared: Shared::new(16).unwrap(), hash: RandomState::new() }
+    }
+
+    fn deletes(&self) -> Deletes<'_> {
+        self.shared.deletes()
+    }
+
+    fn key(&self, call_id: &str) -> CallKey {
+        self.shared.calls(&self.hash).key(call_id.as_bytes(), b"", b"")
+    }
+
+    fn push(&self, call_id: &str, relay: u32, now: u64) -> Push {
+        self.deletes().push(self.key(call_id), &end(call_id, relay), now)
+    }
+
+    fn claim(&self, now: u64) -> Option<Claim> {
+        self.deletes().claim(&mut 0, now, |_| true)
+    }
+}
+
+fn end(call_id: &str, relay: u32) -> Delete {
+    Delete { relay, call_id: call_id.into(), from_tag: b"from".to_vec(), to_tag: b"t\xff".to_vec() }
+}
+
+#[test]
+fn an_end_is_claimed_by_one_and_forgotten_when_delivered() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    assert!(deletes.is_empty());
+    assert_eq!(queue.push("a@x", 7, 1_000), Push::Queued);
+    assert_eq!(queue.push("a@x", 7, 1_001), Push::Known, "a repeated BYE");
+    assert_eq!(queue.push("a@x", 8, 1_001), Push::Queued, "another relay's");
+    assert!(!deletes.is_empty());
+    assert_eq!(deletes.len(), 2);
+    assert_eq!(deletes.len_of(7), 1);
+    assert_eq!(deletes.claim(&mut 0, 1_002, |relay| relay == 9), None);
+    let claim = deletes.claim(&mut 0, 1_002, |relay| relay == 7).unwrap();
+    assert_eq!(claim.delete, end("a@x", 7));
+    assert_eq!(claim.queued, 1_000);
+    assert_eq!(deletes.claim(&mut 0, 1_002, |relay| relay == 7), None);
+    assert!(deletes.is_held(&claim) && deletes.complete(&claim) && !deletes.complete(&claim));
+    assert!(deletes.complete(&queue.claim(1_003).unwrap()));
+    assert_eq!(deletes.len(), 0);
+    assert!(deletes.is_empty());
+}
+
+#[test]
+fn an_end_that_cannot_be_delivered_waits() {
+    let queue = Queue::new();
+    queue.push("a@x", 7, 1_000);
+    let claim = queue.claim(1_000).unwrap();
+    assert!(queue.deletes().release(&claim, 2_000));
+    assert_eq!(queue.claim(1_999), None);
+    assert!(queue.claim(2_000).is_some());
+}
+
+#[test]
+fn the_end_of_a_killed_claimer_is_taken_over() {
+    let queue = Queue::new();
+    queue.push("a@x", 7, 1_000);
+    let first = queue.claim(1_000).unwrap();
+    assert_eq!(queue.claim(1_000 + CLAIM_FOR - 1), None);
+    let second = queue.claim(1_000 + CLAIM_FOR).unwrap();
+    assert_eq!(second.delete, first.delete);
+    assert!(!queue.deletes().is_held(&first));
+    assert!(!queue.deletes().complete(&first), "it was only slow");
+    assert!(!queue.deletes().release(&first, 0));
+    assert!(queue.deletes().complete(&second));
+}
+
+#[test]
+fn a_new_offer_cancels_the_ends_of_its_call_and_no_others() {
+    let queue = Queue::new();
+    queue.push("a@x", 7, 1_000);
+    queue.push("a@x", 8, 1_000);
+    queue.push("b@x", 7, 1_000);
+    let claim = queue.deletes().claim(&mut 0, 1_000, |relay| relay == 8).unwrap();
+    assert_eq!(queue.deletes().cancel(queue.key("a@x")), 2);
+    assert!(!queue.deletes().is_held(&claim), "its claimer sees that it must not send");
+    assert_eq!(queue.claim(1_000).unwrap().delete.call_id, b"b@x");
+    assert_eq!(queue.deletes().cancel(queue.key("c@x")), 0);
+}
+
+#[test]
+fn what_is_too_long_is_not_queued_and_what_fits_comes_back_whole() {
+    let queue = Queue::new();
+    for length in [0, 1, 7, 8, 9, MAX_DELETE_BYTES - 6] {
+        let call_id = "x".repeat(length);
+        assert_eq!(queue.push(&call_id, 7, 1_000), Push::Queued, "{length}");
+        let claim = queue.claim(1_000).unwrap();
+        assert_eq!(claim.delete, end(&call_id, 7));
+        queue.deletes().complete(&claim);
+    }
+    assert_eq!(queue.push(&"x".repeat(MAX_DELETE_BYTES - 5), 7, 1_000), Push::TooLong);
+}
+
+#[test]
+fn a_full_queue_says_so_and_what_is_over_makes_room() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    let key = queue.key("a@x");
+    let one = |n: usize| end(&format!("a{n}@x"), 7);
+    for n in 0..WINDOW {
+        assert_eq!(deletes.push(key, &one(n), 1_000), Push::Queued);
+    }
+    assert_eq!(deletes.push(key, &one(WINDOW), 1_001), Push::Full);
+    let late = 1_001 + KEPT_FOR;
+    assert_eq!(deletes.push(key, &one(WINDOW), late), Push::Queued);
+    assert_eq!(deletes.expire(late), WINDOW - 1);
+    assert_eq!(deletes.len(), 1);
+}
+
+#[test]
+fn who_was_killed_while_writing_holds_a_place_for_two_seconds() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    let key = queue.key("a@x");
+    let place = Deletes::window(key.call()).next().unwrap();
+    assert!(deletes.swap(place, 0, next(0, Kind::Writing, 1_000)));
+    assert_eq!(queue.claim(9_000), None, "half an end is not delivered");
+    assert_eq!(deletes.expire(1_000 + CLAIM_FOR), 0);
+    assert_eq!(deletes.expire(1_001 + CLAIM_FOR), 1);
+    assert_eq!(kind(deletes.state(place)), Kind::Free);
+}
+
+#[test]
+fn an_end_that_another_process_wrote_into_is_not_delivered() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    queue.push("a@x", 7, 1_000);
+    let place = Deletes::window(queue.key("a@x").call()).next().unwrap();
+    deletes.store(Deletes::body(place) + BYTES, 0x6161_6161);
+    assert_eq!(queue.claim(1_000), None);
+    assert_eq!(deletes.len(), 0);
+}
+
+/// Two processes queue, two deliver, each of these is killed in the middle of
+/// what it does; what was queued is delivered, whole, and at least once.
+#[test]
+fn nothing_queued_is_lost_when_deliverers_are_killed() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    let shared = &queue.shared;
+    let calls = 600;
+    // Delivered ones are counted by number, in words nobody else uses here.
+    let seen = crate::shared::Block::new(calls).unwrap();
+    let deliver = |now: u64| {
+        let mut cursor = 0;
+        while let Some(claim) = deletes.claim(&mut cursor, now, |_| true) {
+            let text = std::str::from_utf8(&claim.delete.call_id).unwrap();
+            let number: usize = text.trim_end_matches("@x").parse().unwrap();
+            assert_eq!(claim.delete, end(text, 7));
+            seen.words()[number].fetch_add(1, Ordering::SeqCst);
+            deletes.complete(&claim);
+        }
+    };
+    for round in 0..10u64 {
+        let now = 1_000 + round * 10_000;
+        let deliverers: Vec<_> = (0..2)
+            .map(|_| {
+                // SAFETY: the child touches shared atomics and its own memory
+                // until it is killed.
+                let child = unsafe { libc::fork() };
+                if child == 0 {
+                    loop {
+                        deliver(now);
+                    }
+                }
+                child
+            })
+            .collect();
+        let first = round as usize * calls / 10;
+        children(2, |child| {
+            for number in (first..first + calls / 10).filter(|number| number % 2 == child) {
+                let id = format!("{number}@x");
+                let key = shared.calls(&queue.hash).key(id.as_bytes(), b"", b"");
+                assert_eq!(deletes.push(key, &end(&id, 7), now), Push::Queued);
+            }
+        });
+        for child in deliverers {
+            // SAFETY: kills and reaps our own child.
+            unsafe {
+                libc::kill(child, libc::SIGKILL);
+                libc::waitpid(child, std::ptr::null_mut(), 0);
+            }
+        }
+    }
+    deliver(1_000_000);
+    assert_eq!(deletes.len(), 0);
+    assert!(deletes.is_empty());
+    let missing: BTreeSet<_> =
+        (0..calls).filter(|&n| seen.words()[n].load(Ordering::SeqCst) == 0).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -1,0 +1,147 @@
+use super::*;
+use crate::shared::Shared;
+use crate::shared::test_children::children;
+
+fn shared() -> Shared {
+    Shared::new(16).unwrap()
+}
+
+#[test]
+fn a_failed_relay_is_left_alone_until_a_probe_is_answered() {
+    let shared = shared();
+    let health = shared.health();
+    let slot = health.list(77, 1).unwrap();
+    assert!(health.is_free(slot) && health.state(Some(slot)).takes_calls());
+    assert!(!health.due(slot, 5_000), "nothing to probe");
+    assert!(health.mark_failed(slot, 5_000));
+    assert!(!health.mark_failed(slot, 5_001), "told once");
+    let state = health.state(Some(slot));
+    assert_eq!((state.condition, state.next_probe), (Condition::Suspect, 5_000));
+    assert!(!health.is_free(slot) && !state.is_usable());
+    assert!(health.due(slot, 5_000), "probed at once");
+    assert!(!health.due(slot, 14_999), "by one process, and then not again");
+    assert!(health.mark_dead(slot, 5_100));
+    assert_eq!(health.state(Some(slot)).next_probe, 15_100);
+    assert_eq!(health.since(slot), 5_100);
+    assert!(health.due(slot, 15_100));
+    assert!(!health.mark_dead(slot, 15_200), "known");
+    assert_eq!(health.state(Some(slot)).next_probe, 25_100, "by the claim");
+    assert!(health.mark_alive(slot, 15_300));
+    assert!(!health.mark_alive(slot, 15_301));
+    assert!(health.is_free(slot));
+}
+
+#[test]
+fn without_a_keeper_one_message_at_a_time_tries_a_dead_relay() {
+    let shared = shared();
+    let health = shared.health();
+    let slot = health.list(77, 1).unwrap();
+    health.mark_failed(slot, 5_000);
+    assert!(!health.overdue(slot, 14_999));
+    assert!(health.overdue(slot, 15_000));
+    assert!(!health.overdue(slot, 15_000));
+    assert!(health.overdue(slot, 25_000));
+    assert!(health.due(slot, 25_001), "a keeper that starts probes");
+    assert!(!health.overdue(slot, 35_000), "and then none is overdue");
+}
+
+#[test]
+fn orders_hold_whatever_the_health_does() {
+    let shared = shared();
+    let health = shared.health();
+    let slot = health.list(77, 1).unwrap();
+    assert!(health.order(slot, Order::Draining));
+    let state = health.state(Some(slot));
+    assert!(state.is_usable() && !state.takes_calls() && !health.is_free(slot));
+    health.mark_failed(slot, 5_000);
+    health.mark_alive(slot, 5_001);
+    assert_eq!(health.state(Some(slot)).order, Order::Draining);
+    health.order(slot, Order::Disabled);
+    assert!(!health.state(Some(slot)).is_usable());
+    health.mark_failed(slot, 6_000);
+    assert!(!health.due(slot, 7_000), "a disabled relay is not probed");
+    health.order(slot, Order::Enabled);
+    assert!(health.due(slot, 7_000));
+}
+
+#[test]
+fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
+    let shared = shared();
+    let health = shared.health();
+    let slots = RELAY_SLOTS as u32;
+    // As many as a window holds, all beginning at one place.
+    let identities: Vec<u32> = (0..WINDOW as u32).map(|n| 1 + 2 * (10 + n * slots)).collect();
+    let listed: Vec<_> = identities.iter().map(|&i| health.list(i, 100).unwrap()).collect();
+    health.order(listed[3], Order::Draining);
+    health.mark_failed(listed[4], 1);
+    health.count(listed[3], RelayCounter::Calls);
+    let one_more = 1 + 2 * (10 + 999 * slots);
+    assert_eq!(health.list(one_more, 160), None, "all were listed a minute ago");
+    assert!(health.state(None).takes_calls(), "one without a slot counts as up");
+    for (at, &identity) in identities.iter().enumerate() {
+        if at != 3 {
+            assert_eq!(health.list(identity, 161), Some(listed[at]), "the same slot");
+        }
+    }
+    let new = health.list(one_more, 161).unwrap();
+    assert_eq!(new.at, listed[3].at, "of the one that nobody lists any more");
+    assert!(health.is_free(new), "its orders are gone with it");
+    assert_eq!(health.counted(new, RelayCounter::Calls), 0);
+    assert!(!health.order(listed[3], Order::Disabled), "who still holds the slot harms nobody");
+    assert!(health.is_free(new));
+    assert!(!health.is_free(listed[4]));
+}
+
+#[test]
+fn a_state_left_by_the_slot_s_last_owner_is_not_this_relay_s() {
+    let shared = shared();
+    let health = shared.health();
+    let slot = health.list(0x1234_5677, 1).unwrap();
+    health.order(slot, Order::Disabled);
+    let other = Slot { identity: 0x7654_3211, ..slot };
+    assert!(health.state(Some(other)).takes_calls());
+}
+
+#[test]
+fn of_many_processes_one_probes_and_one_tells() {
+    let shared = shared();
+    let health = shared.health();
+    let slot = health.list(77, 1).unwrap();
+    for round in 1..200u64 {
+        let now = round * 1_000_000;
+        let (told, probes) = (health.word(9, 8).unwrap(), health.word(9, 9).unwrap());
+        told.store(0, Ordering::SeqCst);
+        probes.store(0, Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    told.fetch_add(u64::from(health.mark_failed(slot, now)), Ordering::SeqCst);
+                    probes.fetch_add(u64::from(health.due(slot, now)), Ordering::SeqCst);
+                });
+            }
+        });
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert_eq!(probes.load(Ordering::SeqCst), 1);
+        assert!(health.mark_alive(slot, now + 1));
+    }
+}
+
+#[test]
+fn processes_that_list_one_relay_at_once_agree_on_its_slot() {
+    for round in 0..30u32 {
+        let shared = shared();
+        let health = shared.health();
+        // Half of the window is free, half may be taken over.
+        for n in 0..WINDOW as u32 / 2 {
+            health.list(1 + 2 * (10 + n * RELAY_SLOTS as u32), 1).unwrap();
+        }
+        let identity = 1 + 2 * (10 + (1_000 + round) * RELAY_SLOTS as u32);
+        children(4, |_| {
+            for _ in 0..50 {
+                health.list(identity, 100);
+            }
+        });
+        let copies = health.window(identity).filter(|&at| health.identity(at) == identity);
+        assert_eq!(copies.count(), 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! Which words of the shared block belong to whom.
+
+use std::collections::hash_map::RandomState;
+use std::ops::Range;
+use std::sync::atomic::AtomicU64;
+
+use crate::error::{Error, Result};
+use crate::shared::calls::ENTRY_WORDS;
+use crate::shared::counters::COUNTER_WORDS;
+use crate::shared::deletes::DELETES_WORDS;
+use crate::shared::health::HEALTH_WORDS;
+use crate::shared::{Block, Calls, Counters, Deletes, Health};
+
+/// Words of a cache line: what different processes write at once is kept apart.
+pub(super) const LINE: usize = 8;
+/// Entries of the call table begin at a multiple of their own size.
+const CALLS_ALIGN: usize = ENTRY_WORDS;
+
+// Each of these three has a cache line of its own.
+const LEASE: usize = 0;
+const LISTS: usize = LINE;
+const RELAYS: usize = 2 * LINE;
+
+const COUNTERS: Range<usize> = 3 * LINE..3 * LINE + COUNTER_WORDS;
+const HEALTH: Range<usize> = COUNTERS.end..COUNTERS.end + HEALTH_WORDS;
+const DELETES: Range<usize> = HEALTH.end..HEALTH.end + DELETES_WORDS;
+const CALLS: usize = DELETES.end.next_multiple_of(CALLS_ALIGN);
+
+/// What may change under the running processes, each with a number that is
+/// raised when it did. A process compares it with the number it loaded at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// The two client lists.
+    Lists,
+    /// The file of relays.
+    Relays,
+}
+
+/// The block of one server, divided.
+#[derive(Debug)]
+pub struct Shared {
+    block: Block,
+}
+
+impl Shared {
+    /// Maps a block with a call table of `calls` entries.
+    pub fn new(calls: usize) -> Result<Self> {
+        let words = calls
+            .checked_mul(ENTRY_WORDS)
+            .and_then(|words| words.checked_add(CALLS))
+            .ok_or_else(|| Error::limit(format!("{calls} calls cannot be addressed")))?;
+        Ok(Shared { block: Block::new(words)? })
+    }
+
+    fn part(&self, range: Range<usize>) -> &[AtomicU64] {
+        self.block.words().get(range).unwrap_or_default()
+    }
+
+    /// The block holds at least the words before the call table.
+    fn word(&self, at: usize) -> &AtomicU64 {
+        &self.block.words()[at]
+    }
+
+    /// The keeper's lease: one word, 0 when nobody ever held it.
+    pub fn lease(&self) -> &AtomicU64 {
+        self.word(LEASE)
+    }
+
+    /// The number of a thing that may change.
+    pub fn generation(&self, of: Generation) -> &AtomicU64 {
+        self.word(match of {
+            Generation::Lists => LISTS,
+            Generation::Relays => RELAYS,
+        })
+    }
+
+    /// The counters of all processes.
+    pub fn counters(&self) -> Counters<'_> {
+        Counters::new(self.part(COUNTERS))
+    }
+
+    /// The health of the relays.
+    pub fn health(&self) -> Health<'_> {
+        Health::new(self.part(HEALTH))
+    }
+
+    /// The ends that wait for their relay.
+    pub fn deletes(&self) -> Deletes<'_> {
+        Deletes::new(self.part(DELETES))
+    }
+
+    /// The call table; `hash` was made before the fork.
+    pub fn calls<'b>(&'b self, hash: &'b RandomState) -> Calls<'b> {
+        Calls::new(self.part(CALLS..self.block.words().len()), hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn no_word_belongs_to_two() {
+        let shared = Shared::new(16).unwrap();
+        let parts = [LEASE..LEASE + 1, LISTS..LISTS + 1, RELAYS..RELAYS + 1];
+        let parts = parts.into_iter().chain([COUNTERS, HEALTH, DELETES]);
+        let parts = parts.chain(std::iter::once(CALLS..CALLS + 16 * ENTRY_WORDS));
+        for range in parts {
+            for word in shared.part(range) {
+                assert_eq!(word.fetch_add(1, Ordering::Relaxed), 0);
+            }
+        }
+        assert_eq!(shared.lease().load(Ordering::Relaxed), 1);
+        assert_eq!(shared.generation(Generation::Lists).load(Ordering::Relaxed), 1);
+        assert_eq!(shared.generation(Generation::Relays).load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn parts_that_are_written_at_once_share_no_cache_line() {
+        for start in [COUNTERS.start, HEALTH.start, DELETES.start] {
+            assert!(start.is_multiple_of(LINE), "{start}");
+        }
+        assert!(CALLS.is_multiple_of(CALLS_ALIGN));
+    }
+
+    #[test]
+    fn too_many_calls_are_an_error() {
+        assert!(Shared::new(usize::MAX / 8).is_err());
+    }
+}
