@@ -5,7 +5,7 @@
 mod rewriting;
 
 use mediaproxy::Status;
-use mediaproxy::media::plan::{Stream, StreamAddress};
+use mediaproxy::media::{Stream, StreamAddress};
 use mediaproxy::sdp::Direction;
 use rewriting::{Case, body_of, invite, lines, parse};
 

@@ -3,7 +3,7 @@
 #[path = "common/rewriting.rs"]
 mod rewriting;
 
-use mediaproxy::media::plan::Stream;
+use mediaproxy::media::Stream;
 use mediaproxy::options::IceCandidate;
 use rewriting::{Case, invite, lines, parse};
 

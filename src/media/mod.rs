@@ -3,6 +3,8 @@
 
 pub mod plan;
 pub mod role;
+mod stream;
 
-pub use plan::{Plan, Stream, StreamAddress, plan};
+pub use plan::{Plan, plan};
 pub use role::Role;
+pub use stream::{Stream, StreamAddress};

@@ -4,67 +4,19 @@
 
 mod fill;
 
-use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use crate::address::{Host, parse_ip};
+use crate::address::parse_ip;
 use crate::error::{Error, Result, Status};
-use crate::media::Role;
+use crate::media::stream::media_type;
+use crate::media::{Role, Stream, StreamAddress};
 use crate::options::IceCandidate;
 use crate::sdp::address::words;
 use crate::sdp::session::MAX_STREAMS;
-use crate::sdp::{Connection, Direction, Media, Session};
+use crate::sdp::{Connection, Media, Session};
 use crate::sip::Message;
 use crate::text;
-
-/// One stream as the relay is told of it: m= lines of a relayable transport,
-/// port-0 ones too, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
-    /// `audio`, `video`, ...
-    pub kind: Cow<'static, [u8]>,
-    /// The address in the c= line that holds; 0.0.0.0 where none does, which
-    /// only a stream that is off may have.
-    pub address: StreamAddress,
-    /// The port; 0 when the stream is off, or goes to a group address, which
-    /// no relay can serve.
-    pub port: u16,
-    /// The direction.
-    pub direction: Direction,
-    /// The stream gets relay candidates.
-    pub ice: bool,
-}
-
-/// Where a stream is, as its description says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StreamAddress {
-    /// A literal address.
-    Ip(IpAddr),
-    /// A name, as written.
-    Name(Vec<u8>),
-}
-
-impl StreamAddress {
-    fn of(connection: Option<Connection<'_>>) -> Self {
-        match connection.map(|connection| connection.host) {
-            None => StreamAddress::Ip(Ipv4Addr::UNSPECIFIED.into()),
-            Some(Host::Ip(ip)) => StreamAddress::Ip(ip),
-            Some(Host::Name(name)) => StreamAddress::Name(name.to_vec()),
-        }
-    }
-}
-
-/// The media type; the usual ones need no memory of their own.
-fn media_type(kind: &[u8]) -> Cow<'static, [u8]> {
-    match kind {
-        b"audio" => Cow::Borrowed(b"audio"),
-        b"video" => Cow::Borrowed(b"video"),
-        b"image" => Cow::Borrowed(b"image"),
-        b"application" => Cow::Borrowed(b"application"),
-        other => Cow::Owned(other.to_vec()),
-    }
-}
 
 /// How to plan.
 #[derive(Clone, Copy)]
