@@ -7,7 +7,7 @@ use super::header::{self, Header, HeaderName, LineKind};
 use super::name_addr::{self, NameAddr};
 use super::parameters;
 use crate::error::{Error, Result};
-use crate::sip::{Contact, Uri, Via};
+use crate::sip::{CSeq, Contact, Uri, Via};
 use crate::text;
 
 pub use super::start_line::{Method, StartLine};
@@ -109,15 +109,6 @@ enum Ended {
     Properly,
     /// With the message.
     Short,
-}
-
-/// The CSeq header (RFC 3261 20.16).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CSeq {
-    /// The sequence number.
-    pub number: u32,
-    /// The method; in a reply, that of its request.
-    pub method: Method,
 }
 
 impl<'a> Message<'a> {
@@ -361,17 +352,7 @@ impl<'a> Message<'a> {
         let Some(header) = self.header(HeaderName::CSeq)? else {
             return Err(Error::syntax("there is no CSeq header"));
         };
-        let value = header.value;
-        let blank = value.iter().position(|b| text::is_space(*b));
-        let (number, method) =
-            value.split_at_checked(blank.unwrap_or(value.len())).unwrap_or_default();
-        let method = text::trim(method);
-        match text::number(number) {
-            Some(number) if !method.is_empty() => {
-                Ok(CSeq { number, method: Method::parse(method) })
-            }
-            _ => Err(Error::syntax("the CSeq header cannot be read")),
-        }
+        CSeq::parse(header.value)
     }
 
     /// Call-ID, trimmed; `Status::Syntax` when missing or empty.

@@ -2,6 +2,7 @@
 //! caller's bytes.
 
 pub mod contact;
+pub mod cseq;
 pub mod header;
 pub mod message;
 mod name_addr;
@@ -11,8 +12,9 @@ pub mod uri;
 pub mod via;
 
 pub use contact::Contact;
+pub use cseq::CSeq;
 pub use header::{Header, HeaderName};
-pub use message::{CSeq, Message, Source, Transport};
+pub use message::{Message, Source, Transport};
 pub use start_line::{Method, StartLine};
 pub use uri::Uri;
 pub use via::Via;
