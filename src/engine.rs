@@ -1,16 +1,18 @@
 //! What a server makes once, before it forks.
 
 use std::collections::hash_map::RandomState;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agents::AgentList;
 use crate::error::Result;
 use crate::log::{Level, Log};
 use crate::nat::Networks;
-use crate::relay::RelayUri;
+use crate::relay::line::MAX_RELAYS;
+use crate::relay::{Relay, RelayLine, RelayList, RelayUri};
 use crate::settings::Settings;
 use crate::shared::{Calls, Counters, Deletes, Health, Shared};
+use crate::worker::now;
 
 /// The engine: settings, the first copy of the client lists, and the block of
 /// memory that all processes share. It has no thread, no lock and no
@@ -19,7 +21,10 @@ use crate::shared::{Calls, Counters, Deletes, Health, Shared};
 pub struct Engine {
     settings: Settings,
     log: Log,
-    relays: Vec<RelayUri>,
+    relays: Arc<RelayList>,
+    /// Where `embedded` listens: by default named after this process, hence
+    /// not to be asked for again in a child.
+    own_socket: PathBuf,
     private: Networks,
     sip_asymmetrics: AgentList,
     rtp_asymmetrics: AgentList,
@@ -35,8 +40,9 @@ impl Engine {
     /// memory cannot be had. Bad lines of the lists are logged.
     pub fn new(settings: Settings, log: Log) -> Result<Arc<Engine>> {
         let calls = usize::try_from(settings.max_calls()).unwrap_or(usize::MAX);
-        Ok(Arc::new(Engine {
-            relays: settings.relays()?,
+        let mut engine = Engine {
+            relays: Arc::new(RelayList::new(Vec::new(), |_| (0, None))),
+            own_socket: settings.proxy_socket(),
             private: settings.private_networks(),
             sip_asymmetrics: load(&settings.sip_asymmetrics(), &log),
             rtp_asymmetrics: load(&settings.rtp_asymmetrics(), &log),
@@ -44,7 +50,49 @@ impl Engine {
             hash: RandomState::new(),
             settings,
             log,
-        }))
+        };
+        let lines = engine.relay_lines().or_else(|error| {
+            engine.log.write(Level::Error, &error);
+            engine.settings.relays(&engine.own_socket)
+        })?;
+        engine.relays = Arc::new(engine.arrange(lines));
+        Ok(Arc::new(engine))
+    }
+
+    /// Reads the relays anew: those of the setting `relay`, then those of the
+    /// relays file. Its bad lines are logged and skipped. An error when the
+    /// file cannot be read.
+    pub fn load_relays(&self) -> Result<Arc<RelayList>> {
+        Ok(Arc::new(self.arrange(self.relay_lines()?)))
+    }
+
+    fn relay_lines(&self) -> Result<Vec<RelayLine>> {
+        let mut lines = self.settings.relays(&self.own_socket)?;
+        let path = self.settings.relays_file();
+        if !path.as_os_str().is_empty() {
+            let mut complain = |line: &str| self.log.write(Level::Warning, line);
+            lines.extend(RelayLine::load(path, &self.own_socket, &mut complain)?);
+            lines.truncate(MAX_RELAYS);
+        }
+        Ok(lines)
+    }
+
+    fn arrange(&self, lines: Vec<RelayLine>) -> RelayList {
+        let (calls, health) = (self.calls(), self.health());
+        let seconds = u32::try_from(now() / 1000).unwrap_or(u32::MAX);
+        RelayList::new(lines, |uri| {
+            let identity = calls.identity(&uri.text);
+            (identity, health.list(identity, &uri.text, seconds))
+        })
+    }
+
+    /// A relay that some process has, or had, in its list: a call may still be
+    /// on it.
+    pub fn relay(&self, identity: u32) -> Option<Relay> {
+        let health = self.health();
+        let slot = health.slot(identity)?;
+        let uri = RelayUri::parse(&health.name(slot)?, &self.own_socket).ok()?;
+        Some(Relay { uri, identity, slot: Some(slot) })
     }
 
     /// The settings it was made with.
@@ -57,8 +105,8 @@ impl Engine {
         &self.log
     }
 
-    /// The relays, in the order they were set.
-    pub fn relays(&self) -> &[RelayUri] {
+    /// The relays as they were when it was made.
+    pub fn relays(&self) -> &Arc<RelayList> {
         &self.relays
     }
 

@@ -43,6 +43,8 @@ impl IceCandidate {
 pub struct Options {
     /// Offer or answer, if the script knows better.
     pub role: RoleOption,
+    /// The set of relays a new call chooses from; empty: by domain.
+    pub set: String,
     /// The phone's signalling address when the message came through another
     /// proxy; else the message's source.
     pub signaling_ip: Option<IpAddr>,

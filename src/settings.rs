@@ -1,14 +1,15 @@
 //! Settings as name and value text, the way a configuration line holds them.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::address;
 use crate::error::{Error, Result, Status};
 use crate::nat::Networks;
 use crate::options::IceCandidate;
-use crate::relay::RelayUri;
+use crate::relay::RelayLine;
+use crate::relay::line::MAX_RELAYS;
 
 /// Whose defaults hold where a setting was not given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub struct Settings {
     private_networks: Option<Networks>,
     local_networks: Networks,
     relays: Vec<String>,
+    relays_file: PathBuf,
     relay_timeout: Option<Duration>,
     relay_try: Option<Duration>,
     ice_candidate: IceCandidate,
@@ -99,11 +101,19 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "relay",
-        form: "embedded, mediaproxy:/PATH or mediaproxy2:/PATH",
+        form: "embedded, mediaproxy:/PATH or mediaproxy2:/PATH, then perhaps ;ipv6=yes \
+               ;set=NAME ;weight=0-65535 ;priority=0-65535 ;domain=NAME",
         set: |s, v| {
             // The socket of `embedded` does not matter for the check.
-            RelayUri::parse(v, std::path::Path::new("/")).ok()?;
-            s.relays.push(v.to_string());
+            RelayLine::parse(v, Path::new("/")).ok()?;
+            (s.relays.len() < MAX_RELAYS).then(|| s.relays.push(v.to_string()))
+        },
+    },
+    Setting {
+        name: "relays",
+        form: "the path of a file with a relay a line; empty for none",
+        set: |s, v| {
+            s.relays_file = PathBuf::from(v);
             Some(())
         },
     },
@@ -269,14 +279,20 @@ impl Settings {
         &self.local_networks
     }
 
-    /// The relays; where none was set, the dispatcher on `mediaproxy_socket`.
-    pub fn relays(&self) -> Result<Vec<RelayUri>> {
-        let own = self.proxy_socket();
-        if self.relays.is_empty() {
+    /// The relays of the setting `relay`; where neither that nor `relays` was
+    /// set, the dispatcher on `mediaproxy_socket`. `embedded` listens at
+    /// `own_socket`.
+    pub fn relays(&self, own_socket: &Path) -> Result<Vec<RelayLine>> {
+        if self.relays.is_empty() && self.relays_file.as_os_str().is_empty() {
             let default = format!("mediaproxy:{}", self.mediaproxy_socket().display());
-            return Ok(vec![RelayUri::parse(&default, &own)?]);
+            return Ok(vec![RelayLine::parse(&default, own_socket)?]);
         }
-        self.relays.iter().map(|text| RelayUri::parse(text, &own)).collect()
+        self.relays.iter().map(|text| RelayLine::parse(text, own_socket)).collect()
+    }
+
+    /// The file of more relays, read again when it changes; empty for none.
+    pub fn relays_file(&self) -> &Path {
+        &self.relays_file
     }
 
     /// The time for one message, failovers included (400 ms).
@@ -284,10 +300,10 @@ impl Settings {
         self.relay_timeout.unwrap_or(Duration::from_millis(400))
     }
 
-    /// The time for one relay. A MediaProxy dispatcher may itself be waiting
-    /// for its relays, hence 400 ms.
-    pub fn relay_try(&self) -> Duration {
-        self.relay_try.unwrap_or(Duration::from_millis(400))
+    /// The time for one relay, where it was set; else see
+    /// [`crate::relay::request::Times`].
+    pub fn relay_try(&self) -> Option<Duration> {
+        self.relay_try
     }
 
     /// Relay candidates for ICE streams.
@@ -387,10 +403,14 @@ mod tests {
     fn no_relay_set_means_the_dispatcher_on_mediaproxy_socket() {
         let mut settings = Settings::new();
         settings.set("mediaproxy_socket", "/run/d.sock").unwrap();
-        assert_eq!(settings.relays().unwrap()[0].text, "mediaproxy:/run/d.sock");
+        let relays = |settings: &Settings| settings.relays(Path::new("/own")).unwrap();
+        assert_eq!(relays(&settings)[0].uri.text, "mediaproxy:/run/d.sock");
+        let mut by_file = settings.clone();
+        by_file.set("relays", "/etc/relays").unwrap();
+        assert!(relays(&by_file).is_empty(), "the file says");
         settings.set("relay", "mediaproxy2:/run/a.sock").unwrap();
         settings.set("relay", "mediaproxy2:/run/b.sock").unwrap();
-        assert_eq!(settings.relays().unwrap().len(), 2);
+        assert_eq!(relays(&settings).len(), 2);
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn an_offer_finds_another_relay_whatever_the_first_one_does() {
         let (bad, good) = (Relay::scripted(script), Relay::obliging());
         let mut worker = worker(&[
             ("relay", &bad.uri()),
-            ("relay", &good.uri()),
+            ("relay", &format!("{};weight=0", good.uri())),
             ("relay_try", "100"),
             ("relay_timeout", "2000"),
         ]);
@@ -84,7 +84,8 @@ fn an_answer_goes_to_no_relay_but_its_offers() {
         }
     });
     let other = Relay::obliging();
-    let mut worker = worker(&[("relay", &moody.uri()), ("relay", &other.uri())]);
+    let backup = format!("{};weight=0", other.uri());
+    let mut worker = worker(&[("relay", &moody.uri()), ("relay", &backup)]);
     assert_eq!(try_step(&mut worker, &offer()), Ok(true));
     let error = try_step(&mut worker, &answer()).unwrap_err();
     assert!(error.text().contains(&moody.uri()), "{error}");
@@ -94,7 +95,7 @@ fn an_answer_goes_to_no_relay_but_its_offers() {
 #[test]
 fn an_answer_its_offers_relay_cannot_take_goes_to_no_other() {
     let (offers, other) = (Relay::obliging(), Relay::obliging());
-    let capable = format!("{};ipv6=yes", other.uri());
+    let capable = format!("{};ipv6=yes;weight=0", other.uri());
     let mut worker = worker(&[("relay", &offers.uri()), ("relay", &capable)]);
     assert_eq!(try_step(&mut worker, &offer()), Ok(true));
     let ipv6 = bob_sdp().replace("IP4 10.0.0.2", "IP6 2001:db8::2");
@@ -138,6 +139,9 @@ fn a_late_answer_is_never_taken_for_another_requests() {
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "100")]);
     assert!(try_step(&mut worker, &offer()).is_err());
     std::thread::sleep(Duration::from_millis(300));
+    // A probe is answered meanwhile.
+    let health = worker.engine().health();
+    assert!(health.slots().all(|slot| health.mark_alive(slot, now())));
     let step = Step::request("INVITE", 2, "a", "").sdp(alice_sdp());
     let raw = step.bytes();
     let message = Message::parse(&raw, step.source()).unwrap();

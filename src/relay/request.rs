@@ -2,17 +2,32 @@
 //! drives it does what an [`Action`] says and reports back with an [`Event`].
 
 use std::mem;
+use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
 use crate::media::Role;
 use crate::relay::mediaproxy2::{self, MAX_ANSWER};
-use crate::relay::{Answer, Query, RelayUri};
+use crate::relay::{Answer, Query, Relay, RelayUri};
+
+/// The time for one relay that answers by itself (milliseconds).
+const TRY: u64 = 150;
+/// A MediaProxy dispatcher may itself be waiting for its relays.
+const TRY_DISPATCHER: u64 = 400;
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'e> {
     /// Begin.
     Start,
+    /// This relay is to be asked.
+    Chosen {
+        /// It.
+        relay: &'e Arc<Relay>,
+        /// There are others that could be asked after it.
+        others: bool,
+    },
+    /// No relay is left to ask, for this reason.
+    NoneLeft(&'e str),
     /// The connection asked for is there.
     Connected {
         /// It served an earlier request, so its relay may have gone since.
@@ -26,8 +41,11 @@ pub enum Event<'e> {
     Data(&'e [u8]),
     /// The relay closed the connection, or it broke.
     Closed,
-    /// The connection could not be made.
+    /// The connection could not be made, or was closed before anything was
+    /// sent.
     Failed(&'e str),
+    /// This process cannot make connections: no relay is to blame.
+    Hindered(&'e str),
     /// A deadline may have passed.
     Timer,
 }
@@ -35,12 +53,12 @@ pub enum Event<'e> {
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Give a connection to the relay of this index. `fresh`: not one that
-    /// served before. An earlier connection of this request is to be closed:
-    /// its answer did not come whole.
+    /// Choose a relay that was not [`Request::tried`]. An earlier connection of
+    /// this request is to be closed: its answer did not come whole.
+    Choose,
+    /// Give a connection to [`Request::relay`]. `fresh`: not one that served
+    /// before. An earlier connection is to be closed here too.
     Connect {
-        /// Index into the relays of the engine.
-        relay: usize,
         /// Make a new one.
         fresh: bool,
     },
@@ -53,81 +71,115 @@ pub enum Action {
     Done(Result<Answer>),
 }
 
-/// One relay that may be asked.
-#[derive(Clone, Debug)]
-struct Candidate {
-    relay: usize,
-    name: String,
-    bytes: Vec<u8>,
+/// What a request found out about a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It answered.
+    Answered,
+    /// It answered, but not with what can be used: this message's failure.
+    Refused,
+    /// It closed the connection after our bytes, or said what is no answer:
+    /// this message's failure too, perhaps.
+    Odd,
+    /// It could not be reached.
+    Away,
+    /// It was silent for its whole time.
+    Silent,
+}
+
+/// How long relays have (milliseconds).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// All of them together.
+    pub total: u64,
+    /// Each; `None`: 150, a dispatcher 400 but so that another relay still has
+    /// 150.
+    pub each: Option<u64>,
+}
+
+impl Times {
+    fn until(&self, relay: &RelayUri, others: bool, total_until: u64, now: u64) -> u64 {
+        let each = self.each.unwrap_or(if relay.own { TRY } else { TRY_DISPATCHER });
+        let until = now.saturating_add(each);
+        if others && self.each.is_none() {
+            // But what is left for this one may already be less than that.
+            let reserved = total_until.saturating_sub(TRY);
+            return until.min(if reserved > now { reserved } else { total_until });
+        }
+        until
+    }
 }
 
 /// A request under way.
 #[derive(Debug)]
 pub struct Request {
+    query: Query,
     role: Role,
-    candidates: Vec<Candidate>,
-    attempt: usize,
+    times: Times,
+    /// The relay being asked, and what it is told.
+    relay: Option<Arc<Relay>>,
+    bytes: Vec<u8>,
+    tried: Vec<u32>,
     /// All of it must be over by then (milliseconds, monotonic).
     total_until: u64,
     /// This relay must have answered by then.
     try_until: u64,
-    try_for: u64,
-    total_for: u64,
+    try_since: u64,
     reused: bool,
     owed: u32,
     input: Vec<u8>,
     in_step: bool,
     /// What the relays before this one did.
     failures: Vec<Error>,
+    found: Option<(Arc<Relay>, Found)>,
 }
 
 impl Request {
-    /// A request to the first of `candidates` (indexes into `relays`), and for
-    /// an offer to the next when that one fails: an answer must reach the
-    /// relay that has its offer. `total` and `each` are milliseconds.
-    pub fn new(
-        query: &Query,
-        role: Role,
-        relays: &[RelayUri],
-        candidates: &[usize],
-        total: u64,
-        each: u64,
-    ) -> Self {
-        let mut failures = Vec::new();
-        let mut usable = Vec::new();
-        let asked = if role == Role::Answer { 1 } else { candidates.len() };
-        for &relay in candidates.iter().take(asked) {
-            let Some(uri) = relays.get(relay) else { continue };
-            let mut bytes = Vec::new();
-            match mediaproxy2::encode(query, uri.own, &mut bytes) {
-                Ok(()) => usable.push(Candidate { relay, name: uri.text.clone(), bytes }),
-                Err(error) => failures.push(named(&uri.text, &error)),
-            }
-        }
+    /// A request to the relay that will be chosen, and for an offer to the next
+    /// when that one fails: an answer must reach the relay that has its offer.
+    pub fn new(query: Query, role: Role, times: Times) -> Self {
         Request {
+            query,
             role,
-            candidates: usable,
-            attempt: 0,
+            times,
+            relay: None,
+            bytes: Vec::new(),
+            tried: Vec::new(),
             total_until: u64::MAX,
             try_until: u64::MAX,
-            try_for: each,
-            total_for: total,
+            try_since: 0,
             reused: false,
             owed: 0,
             input: Vec::new(),
             in_step: false,
-            failures,
+            failures: Vec::new(),
+            found: None,
         }
     }
 
     /// The bytes to send now.
     pub fn outgoing(&self) -> &[u8] {
-        self.candidates.get(self.attempt).map(|c| c.bytes.as_slice()).unwrap_or_default()
+        &self.bytes
     }
 
     /// The relay being asked (after the end: that answered).
-    pub fn relay(&self) -> Option<usize> {
-        self.candidates.get(self.attempt).map(|c| c.relay)
+    pub fn relay(&self) -> Option<&Arc<Relay>> {
+        self.relay.as_ref()
+    }
+
+    /// The identities of the relays that were asked.
+    pub fn tried(&self) -> &[u32] {
+        &self.tried
+    }
+
+    /// Offer or answer.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// What the last event found out about a relay; told once.
+    pub fn take_found(&mut self) -> Option<(Arc<Relay>, Found)> {
+        self.found.take()
     }
 
     /// When [`Event::Timer`] is due.
@@ -145,8 +197,15 @@ impl Request {
     pub fn step(&mut self, event: Event<'_>, now: u64) -> Action {
         match event {
             Event::Start => {
-                self.total_until = now.saturating_add(self.total_for);
-                self.try_now(now)
+                self.total_until = now.saturating_add(self.times.total);
+                Action::Choose
+            }
+            Event::Chosen { relay, others } => self.ask(relay, others, now),
+            Event::NoneLeft(reason) => {
+                if self.failures.is_empty() {
+                    self.failures.push(Error::new(Status::NoRelay, reason.to_string()));
+                }
+                self.give_up()
             }
             Event::Connected { reused, owed } => {
                 self.reused = reused;
@@ -161,35 +220,48 @@ impl Request {
                 self.reused = false;
                 self.connect(true)
             }
-            Event::Closed => self.fail(
-                Error::new(Status::RelayAnswer, "closed the connection without an answer"),
-                now,
-            ),
+            Event::Closed => {
+                let text = "closed the connection without an answer";
+                self.fail(Found::Odd, Error::new(Status::RelayAnswer, text), now)
+            }
             Event::Failed(reason) => {
-                self.fail(Error::new(Status::NoRelay, reason.to_string()), now)
+                let error = Error::new(Status::NoRelay, reason.to_string());
+                self.fail(Found::Away, error, now)
+            }
+            Event::Hindered(reason) => {
+                let error = Error::new(Status::NoRelay, reason.to_string());
+                self.fail(Found::Odd, error, now)
             }
             Event::Timer if now < self.deadline() => Action::Read,
             Event::Timer => {
-                self.fail(Error::new(Status::RelayTimeout, "did not answer in time"), now)
+                // Who had little time left tells nothing by its silence.
+                let had = now.saturating_sub(self.try_since);
+                let enough = self.times.each.unwrap_or(TRY).min(TRY).min(self.times.total);
+                let found = if had >= enough { Found::Silent } else { Found::Odd };
+                self.fail(found, Error::new(Status::RelayTimeout, "did not answer in time"), now)
             }
         }
     }
 
-    fn try_now(&mut self, now: u64) -> Action {
-        if self.attempt >= self.candidates.len() || now >= self.total_until {
-            return self.give_up();
+    fn ask(&mut self, relay: &Arc<Relay>, others: bool, now: u64) -> Action {
+        self.tried.push(relay.identity);
+        self.relay = Some(relay.clone());
+        self.reused = false;
+        if let Err(error) = mediaproxy2::encode(&self.query, relay.uri.own, &mut self.bytes) {
+            // It was not asked: nothing was found out about it.
+            let next = self.fail(Found::Odd, error, now);
+            self.found = None;
+            return next;
         }
-        self.try_until = now.saturating_add(self.try_for);
+        self.try_since = now;
+        self.try_until = self.times.until(&relay.uri, others, self.total_until, now);
         self.connect(false)
     }
 
     fn connect(&mut self, fresh: bool) -> Action {
         self.input.clear();
         self.in_step = false;
-        match self.relay() {
-            Some(relay) => Action::Connect { relay, fresh },
-            None => self.give_up(),
-        }
+        Action::Connect { fresh }
     }
 
     fn read(&mut self, bytes: &[u8], now: u64) -> Action {
@@ -209,31 +281,31 @@ impl Request {
             }
             self.in_step = start == self.input.len();
             return match mediaproxy2::parse_answer(line) {
-                Ok(answer) => Action::Done(Ok(answer)),
-                Err(error) => self.fail(error, now),
+                Ok(answer) => {
+                    self.found = self.relay.clone().map(|relay| (relay, Found::Answered));
+                    Action::Done(Ok(answer))
+                }
+                Err(error) => self.fail(Found::Refused, error, now),
             };
         }
         self.input.drain(..start);
         if self.input.len() > MAX_ANSWER {
-            return self.fail(
-                Error::new(Status::RelayAnswer, "sent more than 64 KiB without a line end"),
-                now,
-            );
+            let text = "sent more than 64 KiB without a line end";
+            return self.fail(Found::Odd, Error::new(Status::RelayAnswer, text), now);
         }
         Action::Read
     }
 
     /// This relay failed for this message: the next one, if there may be one.
-    fn fail(&mut self, error: Error, now: u64) -> Action {
-        if let Some(candidate) = self.candidates.get(self.attempt) {
-            self.failures.push(named(&candidate.name, &error));
+    fn fail(&mut self, found: Found, error: Error, now: u64) -> Action {
+        if let Some(relay) = &self.relay {
+            self.failures.push(named(&relay.uri.text, &error));
+            self.found = Some((relay.clone(), found));
         }
-        let next = self.attempt.saturating_add(1);
-        if self.role == Role::Answer || next >= self.candidates.len() || now >= self.total_until {
+        if self.role == Role::Answer || now >= self.total_until {
             return self.give_up();
         }
-        self.attempt = next;
-        self.try_now(now)
+        Action::Choose
     }
 
     /// Over without an answer: every relay's failure is told; the status is
@@ -242,12 +314,7 @@ impl Request {
         let failures = mem::take(&mut self.failures);
         let status = failures.last().map_or(Status::NoRelay, Error::status);
         let texts: Vec<_> = failures.iter().map(Error::text).collect();
-        let text = if texts.is_empty() {
-            "no relay is left to ask; see the setting relay".to_string()
-        } else {
-            texts.join("; ")
-        };
-        Action::Done(Err(Error::new(status, text)))
+        Action::Done(Err(Error::new(status, texts.join("; "))))
     }
 }
 
@@ -261,42 +328,40 @@ mod tests {
     use crate::relay::Command;
     use std::path::Path;
 
-    fn relays() -> Vec<RelayUri> {
-        ["mediaproxy:/a", "mediaproxy:/b"]
-            .iter()
-            .map(|text| RelayUri::parse(text, Path::new("/own")).unwrap())
-            .collect()
+    fn relay(text: &str, identity: u32) -> Arc<Relay> {
+        let uri = RelayUri::parse(text, Path::new("/own")).unwrap();
+        Arc::new(Relay { uri, identity, slot: None })
+    }
+
+    fn request_for(role: Role, times: Times) -> Request {
+        Request::new(Query::removal(b"c", b"", b""), role, times)
     }
 
     fn request(role: Role) -> Request {
-        let query = Query {
-            command: Command::Request,
-            call_id: b"c".to_vec(),
-            cseq: 1,
-            from_tag: Vec::new(),
-            to_tag: Vec::new(),
-            early_tag: Vec::new(),
-            from_uri: Vec::new(),
-            to_uri: Vec::new(),
-            user_agent: Vec::new(),
-            signaling_ip: None,
-            dialog_id: Vec::new(),
-            media_relay: Vec::new(),
-            asymmetric: false,
-            streams: Vec::new(),
-        };
-        Request::new(&query, role, &relays(), &[0, 1], 400, 150)
+        let query = Query { command: Command::Request, cseq: 1, ..Query::removal(b"c", b"", b"") };
+        Request::new(query, role, Times { total: 400, each: Some(150) })
     }
 
     const FRESH: Event<'_> = Event::Connected { reused: false, owed: 0 };
 
+    fn choose(request: &mut Request, name: &str, now: u64) -> Action {
+        let relay = relay(name, u32::from(name.as_bytes()[name.len() - 1]));
+        request.step(Event::Chosen { relay: &relay, others: true }, now)
+    }
+
     fn started(role: Role) -> Request {
         let mut request = request(role);
-        assert_eq!(request.step(Event::Start, 1000), Action::Connect { relay: 0, fresh: false });
+        assert_eq!(request.step(Event::Start, 1000), Action::Choose);
+        let connect = Action::Connect { fresh: false };
+        assert_eq!(choose(&mut request, "mediaproxy:/a", 1000), connect);
         assert_eq!(request.step(FRESH, 1000), Action::Send);
         assert!(request.outgoing().starts_with(b"update\r\n"));
         assert_eq!(request.step(Event::Sent, 1000), Action::Read);
         request
+    }
+
+    fn found(request: &mut Request) -> Option<Found> {
+        request.take_found().map(|(_, found)| found)
     }
 
     fn ports(action: &Action) -> Vec<u16> {
@@ -321,6 +386,7 @@ mod tests {
     fn answers_owed_to_earlier_requests_are_not_taken_for_this_ones() {
         let mut request = request(Role::Offer);
         request.step(Event::Start, 0);
+        choose(&mut request, "mediaproxy:/a", 0);
         request.step(Event::Connected { reused: true, owed: 2 }, 0);
         request.step(Event::Sent, 0);
         assert_eq!(request.step(Event::Data(b"removed\r\nerr"), 1), Action::Read);
@@ -337,16 +403,21 @@ mod tests {
 
     #[test]
     fn an_offer_goes_to_the_next_relay_when_one_fails() {
-        for event in [
-            Event::Failed("no such file"),
-            Event::Closed,
-            Event::Data(b"error\r\n"),
-            Event::Data(b"None\r\n"),
-            Event::Data(b"\r\n"),
+        for (event, health) in [
+            (Event::Failed("no such file"), Found::Away),
+            (Event::Hindered("too many open files"), Found::Odd),
+            (Event::Closed, Found::Odd),
+            (Event::Data(b"error\r\n"), Found::Refused),
+            (Event::Data(b"None\r\n"), Found::Refused),
+            (Event::Data(b"\r\n"), Found::Refused),
         ] {
             let mut request = started(Role::Offer);
-            let action = request.step(event, 1010);
-            assert_eq!(action, Action::Connect { relay: 1, fresh: false }, "{event:?}");
+            assert_eq!(request.step(event, 1010), Action::Choose, "{event:?}");
+            assert_eq!(found(&mut request), Some(health), "{event:?}");
+            assert_eq!(found(&mut request), None, "told once");
+            assert_eq!(request.tried(), [u32::from(b'a')]);
+            let connect = Action::Connect { fresh: false };
+            assert_eq!(choose(&mut request, "mediaproxy:/b", 1010), connect);
             assert_eq!(request.deadline(), 1160);
         }
     }
@@ -363,21 +434,61 @@ mod tests {
     fn silence_costs_one_try_and_then_the_whole_budget_at_most() {
         let mut request = started(Role::Offer);
         assert_eq!(request.step(Event::Timer, 1149), Action::Read);
-        assert_eq!(request.step(Event::Timer, 1150), Action::Connect { relay: 1, fresh: false });
+        assert_eq!(request.step(Event::Timer, 1150), Action::Choose);
+        assert_eq!(found(&mut request), Some(Found::Silent));
+        choose(&mut request, "mediaproxy:/b", 1150);
         request.step(FRESH, 1150);
         request.step(Event::Sent, 1150);
-        let Action::Done(Err(error)) = request.step(Event::Timer, 1300) else { panic!() };
+        assert_eq!(request.step(Event::Timer, 1300), Action::Choose);
+        choose(&mut request, "mediaproxy:/c", 1300);
+        request.step(FRESH, 1300);
+        request.step(Event::Sent, 1300);
+        let Action::Done(Err(error)) = request.step(Event::Timer, 1400) else { panic!() };
         assert_eq!(error.status(), Status::RelayTimeout);
-        assert!(error.text().contains("/a") && error.text().contains("/b"), "{error}");
+        for relay in ["/a", "/b", "/c"] {
+            assert!(error.text().contains(relay), "{error}");
+        }
+        assert_eq!(found(&mut request), Some(Found::Odd), "100 ms of silence say little");
+    }
+
+    #[test]
+    fn where_no_time_is_set_a_silent_dispatcher_leaves_some_for_another() {
+        let times = Times { total: 400, each: None };
+        let until =
+            |name: &str, others: bool, now: u64| times.until(&relay(name, 1).uri, others, 400, now);
+        assert_eq!(until("mediaproxy:/a", false, 0), 400);
+        assert_eq!(until("mediaproxy:/a", true, 0), 250);
+        assert_eq!(until("mediaproxy:/a;ipv6=yes", true, 0), 150);
+        assert_eq!(until("mediaproxy:/a", true, 250), 400);
+        let set = Times { each: Some(400), ..times };
+        assert_eq!(set.until(&relay("mediaproxy:/a", 1).uri, true, 400, 0), 400, "as set");
+    }
+
+    #[test]
+    fn where_no_relay_is_left_the_failures_are_told_else_the_reason() {
+        let mut request = request_for(Role::Offer, Times { total: 400, each: None });
+        request.step(Event::Start, 0);
+        let Action::Done(Err(error)) = request.step(Event::NoneLeft("all dead"), 1) else {
+            panic!()
+        };
+        assert_eq!((error.status(), error.text()), (Status::NoRelay, "all dead"));
+        let mut request = started(Role::Offer);
+        request.step(Event::Closed, 1010);
+        let Action::Done(Err(error)) = request.step(Event::NoneLeft("all dead"), 1010) else {
+            panic!()
+        };
+        assert_eq!(error.status(), Status::RelayAnswer);
+        assert!(error.text().contains("mediaproxy:/a: closed"), "{error}");
     }
 
     #[test]
     fn a_reused_connection_that_was_closed_is_tried_afresh_once() {
         let mut request = request(Role::Answer);
         request.step(Event::Start, 0);
+        choose(&mut request, "mediaproxy:/a", 0);
         request.step(Event::Connected { reused: true, owed: 0 }, 0);
         request.step(Event::Sent, 0);
-        assert_eq!(request.step(Event::Closed, 1), Action::Connect { relay: 0, fresh: true });
+        assert_eq!(request.step(Event::Closed, 1), Action::Connect { fresh: true });
         request.step(FRESH, 1);
         request.step(Event::Sent, 1);
         assert!(matches!(request.step(Event::Closed, 1), Action::Done(Err(_))));

@@ -1,7 +1,7 @@
 //! A relay as a setting names it: `mediaproxy:/run/mediaproxy/dispatcher.sock`,
 //! `embedded`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, Status};
 
@@ -12,10 +12,14 @@ pub enum RelayAddress {
     Unix(PathBuf),
 }
 
-/// One relay of the configuration.
+/// The longest text of a relay, in bytes.
+pub const MAX_RELAY_TEXT: usize = 255;
+
+/// One relay of the configuration, without what says when it is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayUri {
-    /// The text it was read from: its identity, and its name in logs.
+    /// Kind and place, and `;ipv6=yes` where that was said: its identity, and
+    /// its name in logs.
     pub text: String,
     /// Where it listens.
     pub address: RelayAddress,
@@ -28,7 +32,19 @@ impl RelayUri {
     /// Reads `embedded`, `mediaproxy:/path` or `mediaproxy2:/path`, with
     /// `;ipv6=yes` when that relay takes IPv6. `embedded` listens at
     /// `own_socket`. `Status::Setting` says what form is accepted.
-    pub fn parse(text: &str, own_socket: &std::path::Path) -> Result<Self> {
+    pub fn parse(text: &str, own_socket: &Path) -> Result<Self> {
+        let (uri, rest) = Self::parse_with(text, own_socket)?;
+        match rest.first() {
+            Some((name, _)) => Err(bad(text, &format!("{name} is no part of its name"))),
+            None => Ok(uri),
+        }
+    }
+
+    /// The same, and the options that say when it is chosen.
+    pub(super) fn parse_with<'t>(
+        text: &'t str,
+        own_socket: &Path,
+    ) -> Result<(Self, Vec<(&'t str, &'t str)>)> {
         let mut parts = text.split(';').map(str::trim);
         let head = parts.next().unwrap_or_default();
         let mut own = false;
@@ -48,23 +64,35 @@ impl RelayUri {
         } else {
             return Err(bad(text, "unknown kind of relay"));
         };
+        let mut name = head.to_string();
+        let mut rest = Vec::new();
         for option in parts.filter(|part| !part.is_empty()) {
-            match option.split_once('=') {
-                Some(("ipv6", "yes")) => own = true,
+            match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+                Some(("ipv6", "yes")) if own => {}
+                Some(("ipv6", "yes")) => {
+                    own = true;
+                    name.push_str(";ipv6=yes");
+                }
                 Some(("ipv6", "no")) => {}
+                Some(option @ ("set" | "weight" | "priority" | "domain", _)) => rest.push(option),
                 _ => return Err(bad(text, &format!("unknown option \"{option}\""))),
             }
         }
-        Ok(RelayUri { text: text.trim().to_string(), address, own })
+        if name.len() > MAX_RELAY_TEXT {
+            return Err(bad(text, "it is too long"));
+        }
+        Ok((RelayUri { text: name, address, own }, rest))
     }
 }
 
-fn bad(text: &str, reason: &str) -> Error {
+/// What is wrong with the text of a relay, and what would be right.
+pub(super) fn bad(text: &str, reason: &str) -> Error {
     Error::new(
         Status::Setting,
         format!(
             "relay \"{text}\": {reason}; accepted: embedded, mediaproxy:/PATH, mediaproxy2:/PATH, \
-             each with ;ipv6=yes where that relay takes IPv6"
+             each with ;ipv6=yes where that relay takes IPv6, and ;set=NAME ;weight=0-65535 \
+             ;priority=0-65535 ;domain=NAME"
         ),
     )
 }
@@ -72,7 +100,6 @@ fn bad(text: &str, reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn reads_every_form_and_names_the_form_it_wants() {

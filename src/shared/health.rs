@@ -6,9 +6,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Words of one slot (two cache lines: what is read at each choice, and what is
-/// counted).
-const SLOT_WORDS: usize = 16;
+use crate::relay::choose::hash;
+use crate::relay::uri::MAX_RELAY_TEXT;
+
+/// Words of one slot: a cache line of what is read at each choice, one of what
+/// is counted, and the relay's name.
+const SLOT_WORDS: usize = 16 + NAME_WORDS;
+const NAME_WORDS: usize = MAX_RELAY_TEXT.div_ceil(8);
 /// How many relays a server may have seen within a minute.
 pub const RELAY_SLOTS: usize = 1024;
 pub(super) const HEALTH_WORDS: usize = SLOT_WORDS * RELAY_SLOTS;
@@ -20,15 +24,20 @@ const TRIES: usize = 64;
 const CLAIMS: usize = 8;
 /// A relay in nobody's list for this long may lose its slot (seconds).
 const UNLISTED_FOR: u32 = 60;
-/// A relay that does not answer is asked again after this long (milliseconds).
+/// A silent relay is asked again after this long (milliseconds).
 pub const PROBE_EVERY: u64 = 10_000;
+/// One that refuses connections, which costs nothing to find out.
+pub const RETRY_EVERY: u64 = 1_000;
 
 // The words of a slot.
 const IDENTITY: usize = 0;
 const STATE: usize = 1; // health (2) | order (2) | tag (12) | next probe in ms (48)
 const LISTED: usize = 2; // when it was last in a list that was loaded (seconds)
 const SINCE: usize = 3; // when its health changed (ms)
+const NAME_LENGTH: usize = 4;
+const NAME_HASH: usize = 5;
 const COUNTED: usize = 8;
+const NAME: usize = 16;
 
 const NEXT_MASK: u64 = (1 << 48) - 1;
 const TAG_MASK: u64 = 0xfff << 48;
@@ -41,11 +50,14 @@ pub enum Condition {
     /// It answers, as far as anybody knows.
     #[default]
     Up,
-    /// A message could not reach it, or was not answered in time. It is left
-    /// alone until a probe is answered.
+    /// A message was not answered in time. It is left alone until a probe is
+    /// answered.
     Suspect,
     /// A probe was not answered either.
     Dead,
+    /// Connections to it fail, at once: it is left alone while there are
+    /// others.
+    Away,
 }
 
 /// What the operator ordered.
@@ -82,6 +94,14 @@ impl State {
         self.condition == Condition::Up && self.order == Order::Enabled
     }
 
+    fn is_probed(self) -> bool {
+        self.condition != Condition::Up && self.order != Order::Disabled
+    }
+
+    fn is_overdue(self, now: u64) -> bool {
+        self.is_probed() && now >= self.next_probe.saturating_add(RETRY_EVERY)
+    }
+
     fn unpack(word: u64, identity: u32) -> State {
         if word & TAG_MASK != tag(identity) {
             return State::default();
@@ -90,7 +110,8 @@ impl State {
             condition: match word >> HEALTH_SHIFT {
                 0 => Condition::Up,
                 1 => Condition::Suspect,
-                _ => Condition::Dead,
+                2 => Condition::Dead,
+                _ => Condition::Away,
             },
             order: match word >> ORDER_SHIFT & 3 {
                 0 => Order::Enabled,
@@ -139,6 +160,13 @@ pub struct Slot {
     identity: u32,
 }
 
+impl Slot {
+    /// The relay it belongs to.
+    pub fn identity(self) -> u32 {
+        self.identity
+    }
+}
+
 /// The health of the relays over a run of shared words.
 #[derive(Clone, Copy, Debug)]
 pub struct Health<'b> {
@@ -172,17 +200,17 @@ impl<'b> Health<'b> {
     }
 
     /// The slot of a relay in the list just loaded, `seconds` being the time;
-    /// a new one where it has none: free, or of a relay that has not been
-    /// listed for a minute. `None` when there is no room: such a relay counts
-    /// as up.
-    pub fn list(&self, identity: u32, seconds: u32) -> Option<Slot> {
+    /// a new one where it has none: free, or of the relay that was not listed
+    /// for longest (a minute at least). `None` when there is no room: such a
+    /// relay counts as up. Its name is kept, for who meets a call on a relay
+    /// that is in no list any more.
+    pub fn list(&self, identity: u32, name: &str, seconds: u32) -> Option<Slot> {
         if identity == 0 {
             return None;
         }
         for _ in 0..CLAIMS {
-            let slot = match self.slot(identity) {
-                Some(slot) => slot,
-                None => self.take(identity, seconds)?,
+            let Some(slot) = self.slot(identity).or_else(|| self.take(identity, seconds)) else {
+                continue;
             };
             if let Some(listed) = self.word(slot.at, LISTED) {
                 listed.store(u64::from(seconds), Ordering::SeqCst);
@@ -194,6 +222,7 @@ impl<'b> Health<'b> {
                 continue;
             }
             if copies().count() == 1 {
+                self.write_name(slot, name);
                 return Some(slot);
             }
             if let Some(word) = self.word(slot.at, IDENTITY) {
@@ -205,18 +234,20 @@ impl<'b> Health<'b> {
     }
 
     fn take(&self, identity: u32, seconds: u32) -> Option<Slot> {
-        let at = self.window(identity).find(|&at| {
-            let (Some(owner), Some(listed)) = (self.word(at, IDENTITY), self.word(at, LISTED))
-            else {
-                return false;
-            };
-            let old = owner.load(Ordering::SeqCst);
-            let unlisted = seconds.saturating_sub(listed.load(Ordering::SeqCst) as u32);
-            (old == 0 || unlisted > UNLISTED_FOR)
-                && owner
-                    .compare_exchange(old, u64::from(identity), Ordering::SeqCst, Ordering::SeqCst)
-                    .is_ok()
-        })?;
+        let owned = |at| {
+            let owner = self.word(at, IDENTITY)?.load(Ordering::SeqCst);
+            let listed = self.word(at, LISTED)?.load(Ordering::SeqCst);
+            let unlisted = seconds.saturating_sub(listed as u32);
+            (owner == 0 || unlisted > UNLISTED_FOR).then_some((at, owner, unlisted))
+        };
+        // A free one, else that of the relay that was gone for longest.
+        let age = |&(_, owner, unlisted): &(u32, u64, u32)| (owner == 0, unlisted);
+        let candidates = || self.window(identity).filter_map(owned);
+        let (at, old, _) =
+            candidates().find(|found| found.1 == 0).or(candidates().max_by_key(age))?;
+        let own = u64::from(identity);
+        let owner = self.word(at, IDENTITY)?;
+        owner.compare_exchange(old, own, Ordering::SeqCst, Ordering::SeqCst).ok()?;
         for word in SINCE..SLOT_WORDS {
             if let Some(word) = self.word(at, word) {
                 word.store(0, Ordering::Relaxed);
@@ -225,6 +256,48 @@ impl<'b> Health<'b> {
         let slot = Slot { at, identity };
         self.update(slot, |_| Some(State::default()));
         Some(slot)
+    }
+
+    fn write_name(&self, slot: Slot, name: &str) {
+        if self.name(slot).as_deref() == Some(name) || name.len() > MAX_RELAY_TEXT {
+            return;
+        }
+        let store = |at, value| {
+            if let Some(word) = self.word(slot.at, at) {
+                word.store(value, Ordering::SeqCst);
+            }
+        };
+        store(NAME_LENGTH, name.len() as u64);
+        for (at, chunk) in name.as_bytes().chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+            store(NAME + at, u64::from_le_bytes(word));
+        }
+        store(NAME_HASH, hash(name.as_bytes()));
+    }
+
+    /// The name a relay was listed with.
+    pub fn name(&self, slot: Slot) -> Option<String> {
+        let load = |at| Some(self.word(slot.at, at)?.load(Ordering::SeqCst));
+        if self.identity(slot.at) != slot.identity {
+            return None;
+        }
+        let length = usize::try_from(load(NAME_LENGTH)?).ok().filter(|&n| n <= MAX_RELAY_TEXT)?;
+        let words = (0..length.div_ceil(8)).map_while(|at| load(NAME + at));
+        let name: Vec<u8> = words.flat_map(u64::to_le_bytes).take(length).collect();
+        // Another process may just be writing it.
+        (load(NAME_HASH)? == hash(&name))
+            .then_some(name)
+            .and_then(|name| String::from_utf8(name).ok())
+    }
+
+    /// The slots of all relays that were ever listed and not replaced since.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<'b> {
+        let health = *self;
+        let slots = (self.words.len() / SLOT_WORDS) as u32;
+        (0..slots)
+            .map(move |at| Slot { at, identity: health.identity(at) })
+            .filter(|slot| slot.identity != 0)
     }
 
     /// The state of a relay; of one without a slot: up.
@@ -262,71 +335,90 @@ impl<'b> Health<'b> {
         false
     }
 
-    fn changed(&self, slot: Slot, now: u64) {
-        if let Some(since) = self.word(slot.at, SINCE) {
-            since.store(now, Ordering::Relaxed);
-        }
+    /// A message was not answered in time: the relay is left alone, and a probe
+    /// is due at once. True for the one caller that made it suspect; it should
+    /// tell the log.
+    pub fn mark_failed(&self, slot: Slot, now: u64) -> bool {
+        self.turn(slot, Condition::Suspect, now, |condition| match condition {
+            Condition::Up | Condition::Away => Some(now),
+            Condition::Suspect | Condition::Dead => None,
+        })
     }
 
-    /// A message could not reach it or was not answered in time: it is left
-    /// alone, and a probe is due at once. True for the one caller that made it
-    /// suspect; it should tell the log.
-    pub fn mark_failed(&self, slot: Slot, now: u64) -> bool {
-        let failed = self.update(slot, |state| {
-            (state.condition == Condition::Up).then_some(State {
-                condition: Condition::Suspect,
-                next_probe: now,
-                ..state
-            })
-        });
-        if failed {
-            self.changed(slot, now);
-        }
-        failed
+    /// A connection to it could not be made. True when that is news.
+    pub fn mark_away(&self, slot: Slot, now: u64) -> bool {
+        self.turn(slot, Condition::Away, now, |condition| match condition {
+            Condition::Up => Some(now),
+            Condition::Suspect | Condition::Dead => Some(now.saturating_add(RETRY_EVERY)),
+            Condition::Away => None,
+        })
     }
 
     /// A probe was not answered. True when that is news.
     pub fn mark_dead(&self, slot: Slot, now: u64) -> bool {
-        let dead = self.update(slot, |state| {
-            (state.condition != Condition::Dead).then_some(State {
-                condition: Condition::Dead,
-                next_probe: now.saturating_add(PROBE_EVERY),
-                ..state
-            })
-        });
-        if dead {
-            self.changed(slot, now);
-        }
-        dead
+        self.turn(slot, Condition::Dead, now, |condition| match condition {
+            Condition::Dead => None,
+            _ => Some(now.saturating_add(PROBE_EVERY)),
+        })
     }
 
     /// It answered. True when that is news.
     pub fn mark_alive(&self, slot: Slot, now: u64) -> bool {
-        let alive = self.update(slot, |state| {
-            (state.condition != Condition::Up).then_some(State {
-                condition: Condition::Up,
-                next_probe: 0,
-                ..state
-            })
+        self.turn(slot, Condition::Up, now, |condition| match condition {
+            Condition::Up => None,
+            _ => Some(0),
+        })
+    }
+
+    /// Changes the condition where `next_probe` gives the time of the next
+    /// probe.
+    fn turn(
+        &self,
+        slot: Slot,
+        condition: Condition,
+        now: u64,
+        next_probe: impl Fn(Condition) -> Option<u64>,
+    ) -> bool {
+        let changed = self.update(slot, |state| {
+            let next_probe = next_probe(state.condition)?;
+            Some(State { condition, next_probe, ..state })
         });
-        if alive {
-            self.changed(slot, now);
+        if changed && let Some(since) = self.word(slot.at, SINCE) {
+            since.store(now, Ordering::Relaxed);
         }
-        alive
+        changed
     }
 
     /// Claims the probe of a relay that does not answer: true for exactly one
-    /// process when its time has come; the next probe is then due
-    /// [`PROBE_EVERY`] later, whatever becomes of the claimer. For the keeper.
+    /// process when its time has come; the next one is then due
+    /// [`PROBE_EVERY`] later ([`RETRY_EVERY`] where connections failed),
+    /// whatever becomes of the claimer. For the keeper.
     pub fn due(&self, slot: Slot, now: u64) -> bool {
-        self.claim(slot, now, |next| now >= next, now.saturating_add(PROBE_EVERY))
+        self.update(slot, |state| {
+            let due = state.is_probed() && now >= state.next_probe;
+            let pause = if state.condition == Condition::Away { RETRY_EVERY } else { PROBE_EVERY };
+            due.then_some(State { next_probe: now.saturating_add(pause), ..state })
+        })
     }
 
-    /// The same for a server without a keeper: true for one message that may
-    /// try the relay, each time a probe is overdue by [`PROBE_EVERY`]. Where a
-    /// keeper probes, none ever is.
+    /// The same for a server without a keeper, whose messages find out: true
+    /// for one message that may try the relay, when its probe is overdue by
+    /// [`RETRY_EVERY`]. Where a keeper probes, none ever is. Until that message
+    /// is answered a silent relay counts as dead.
     pub fn overdue(&self, slot: Slot, now: u64) -> bool {
-        self.claim(slot, now, |next| now >= next.saturating_add(PROBE_EVERY), now)
+        self.update(slot, |state| {
+            let (condition, next_probe) = match state.condition {
+                Condition::Away => (Condition::Away, now),
+                _ => (Condition::Dead, now.saturating_add(PROBE_EVERY - RETRY_EVERY)),
+            };
+            let overdue = State { condition, next_probe, ..state };
+            state.is_overdue(now).then_some(overdue)
+        })
+    }
+
+    /// True when [`Health::overdue`] may be.
+    pub fn is_overdue(&self, slot: Slot, now: u64) -> bool {
+        self.state(Some(slot)).is_overdue(now)
     }
 
     /// Makes a probe due at once.
@@ -335,13 +427,6 @@ impl<'b> Health<'b> {
             (state.condition != Condition::Up && state.next_probe > now)
                 .then_some(State { next_probe: now, ..state })
         });
-    }
-
-    fn claim(&self, slot: Slot, now: u64, due: impl Fn(u64) -> bool, next_probe: u64) -> bool {
-        self.update(slot, |state| {
-            let asleep = state.condition != Condition::Up && state.order != Order::Disabled;
-            (now != 0 && asleep && due(state.next_probe)).then_some(State { next_probe, ..state })
-        })
     }
 
     /// Takes an order of the operator. False when the relay has no slot any

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-use crate::relay::{RelayAddress, RelayUri};
+use crate::relay::{Relay, RelayAddress};
 use crate::worker::socket;
 
 /// Idle connections kept per relay.
@@ -15,7 +15,8 @@ const MAX_OWED: u32 = 32;
 /// One connection to a relay.
 #[derive(Debug)]
 pub(super) struct Connection {
-    relay: usize,
+    /// The relay's identity.
+    relay: u32,
     fd: OwnedFd,
     /// Answers to requests that nobody waited for, still to come.
     owed: u32,
@@ -23,9 +24,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn open(relay: usize, uri: &RelayUri) -> io::Result<Self> {
-        let RelayAddress::Unix(path) = &uri.address;
-        Ok(Connection { relay, fd: socket::connect(path)?, owed: 0, reused: false })
+    fn open(relay: &Relay) -> io::Result<Self> {
+        let RelayAddress::Unix(path) = &relay.uri.address;
+        let fd = socket::connect(path)?;
+        Ok(Connection { relay: relay.identity, fd, owed: 0, reused: false })
     }
 
     pub(super) fn descriptor(&self) -> RawFd {
@@ -80,25 +82,25 @@ pub(super) struct Pool {
 
 impl Pool {
     /// An idle connection to a relay, or a new one.
-    pub(super) fn take(
-        &mut self,
-        relay: usize,
-        uri: &RelayUri,
-        fresh: bool,
-    ) -> io::Result<Connection> {
+    pub(super) fn take(&mut self, relay: &Relay, fresh: bool) -> io::Result<Connection> {
         if fresh {
             // The relay closed one of its connections: the others are as old.
-            self.idle.retain(|idle| idle.relay != relay);
-            return Connection::open(relay, uri);
+            self.idle.retain(|idle| idle.relay != relay.identity);
+            return Connection::open(relay);
         }
-        while let Some(at) = self.idle.iter().rposition(|idle| idle.relay == relay) {
+        while let Some(at) = self.idle.iter().rposition(|idle| idle.relay == relay.identity) {
             let mut connection = self.idle.swap_remove(at);
             if connection.read_owed() {
                 connection.reused = true;
                 return Ok(connection);
             }
         }
-        Connection::open(relay, uri)
+        Connection::open(relay)
+    }
+
+    /// Closes the idle connections of relays that are not `wanted`.
+    pub(super) fn retain(&mut self, wanted: impl Fn(u32) -> bool) {
+        self.idle.retain(|idle| wanted(idle.relay));
     }
 
     /// Keeps a connection whose requests were all answered.
@@ -116,9 +118,9 @@ impl Pool {
 
     /// Sends a request whose answer nobody waits for. Never blocks; fails when
     /// the relay cannot be reached or takes no more just now.
-    pub(super) fn tell(&mut self, relay: usize, uri: &RelayUri, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn tell(&mut self, relay: &Relay, bytes: &[u8]) -> io::Result<()> {
         for fresh in [false, true] {
-            let mut connection = self.take(relay, uri, fresh)?;
+            let mut connection = self.take(relay, fresh)?;
             let reused = connection.reused;
             if connection.owed >= MAX_OWED {
                 continue;

@@ -1,49 +1,46 @@
 //! `end_session`: telling the relay that a call is over, without waiting.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::options::Options;
-use crate::relay::{Query, mediaproxy2};
+use crate::relay::{Found, Query, Relay, mediaproxy2};
 use crate::shared::calls::{End, Ending};
+use crate::shared::deletes::{KEPT_FOR, Push};
+use crate::shared::health::{Condition, Order, RelayCounter};
+use crate::shared::{CallKey, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::text;
+use crate::worker::choose::Choice;
 use crate::worker::{Worker, now, seconds};
 
-/// Ends kept for a relay that cannot be reached just now; the oldest is
-/// dropped beyond (its relay then ends the call by silence).
-const MAX_PENDING: usize = 1024;
-/// Kept ends tried on one call of a verb.
+/// Queued ends tried on one call of a verb.
 const AT_ONCE: usize = 16;
-/// A relay that could not be reached is left alone this long (milliseconds).
-const PAUSE: u64 = 1000;
+/// The queue is not looked through more often than this (milliseconds), nor is
+/// an end that could not be delivered tried again.
+const PAUSE: u64 = 200;
 
-/// Ends not delivered yet.
+/// Where this worker is in the queue of ends that all processes share.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    removals: VecDeque<Removal>,
+    cursor: usize,
     not_before: u64,
 }
 
-#[derive(Debug)]
-struct Removal {
-    relay: usize,
-    query: Query,
-}
-
-impl Pending {
-    /// A call that is offered again must not be ended by what is still kept.
-    pub(super) fn forget(&mut self, call_id: &[u8]) {
-        self.removals.retain(|removal| removal.query.call_id != call_id);
-    }
+/// Why a relay was not told.
+enum Untold {
+    /// It cannot be reached.
+    Failed,
+    /// It takes no more just now, or this process is hindered.
+    Later,
 }
 
 impl Worker {
     pub(super) fn end_by_message(
         &mut self,
         message: &Message<'_>,
-        _options: &Options,
+        options: &Options,
     ) -> Result<()> {
         let method = message.method()?;
         let to_tag = message.to_tag()?;
@@ -68,7 +65,11 @@ impl Worker {
             out
         };
         let (call_id, from_tag) = (message.call_id()?, message.from_tag()?);
-        self.end(call_id, from_tag, to_tag, ending, unfolded)
+        let key = self.engine.calls().key(call_id, from_tag, to_tag);
+        let choice = self.choice(message, key, options)?;
+        let ids = [unfolded(call_id), unfolded(from_tag), unfolded(to_tag)];
+        self.end(&choice, ending, ids);
+        Ok(())
     }
 
     pub(super) fn end_by_ids(
@@ -81,70 +82,134 @@ impl Worker {
             return Err(Error::new(Status::Argument, "the Call-ID of the call to end is empty"));
         }
         let ending = if to_tag.is_empty() { Ending::Call } else { Ending::Bye };
-        self.end(call_id, from_tag, to_tag, ending, <[u8]>::to_vec)
-    }
-
-    fn end(
-        &mut self,
-        call_id: &[u8],
-        from_tag: &[u8],
-        to_tag: &[u8],
-        ending: Ending,
-        unfolded: impl Fn(&[u8]) -> Vec<u8>,
-    ) -> Result<()> {
-        let calls = self.engine.calls();
-        let key = calls.key(call_id, from_tag, to_tag);
-        if calls.end(key, ending, seconds(now())) == End::Withheld {
-            return Ok(());
-        }
-        let query = Query::removal(&unfolded(call_id), &unfolded(from_tag), &unfolded(to_tag));
-        if let Some(&relay) = self.candidates(key).first() {
-            self.deliver(Removal { relay, query });
-        }
+        let key = self.engine.calls().key(call_id, from_tag, to_tag);
+        let choice = self.choice_by_id(call_id, key);
+        self.end(&choice, ending, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
         Ok(())
     }
 
-    /// Sends a removal, or keeps it for the next call.
-    fn deliver(&mut self, removal: Removal) {
-        if self.pending.removals.is_empty() && self.send(&removal) {
+    fn end(&mut self, choice: &Choice, ending: Ending, ids: [Vec<u8>; 3]) {
+        let engine = self.engine.clone();
+        let counters = engine.counters();
+        counters.count(Counter::Ends);
+        let now = now();
+        if engine.calls().end(choice.key, ending, seconds(now)) == End::Withheld {
+            counters.count(Counter::EndsWithheld);
             return;
         }
-        if self.pending.removals.len() >= MAX_PENDING {
-            self.pending.removals.pop_front();
-            let text = "too many ended calls wait for their relays; the oldest is forgotten";
-            self.engine.log().write(Level::Warning, text);
+        // Of a call that is not known (a restart, a full table) the relay is
+        // worked out anew.
+        let relay = self.relay_of_call(choice).or_else(|| self.choose_new(choice, &[], now));
+        let Some(relay) = relay else { return };
+        let [call_id, from_tag, to_tag] = ids;
+        let delete = Delete { relay: relay.identity, call_id, from_tag, to_tag };
+        if engine.health().state(relay.slot).is_usable() {
+            match self.tell(&relay, &delete) {
+                Ok(()) => return counters.count(Counter::EndsTold),
+                Err(Untold::Failed) => self.judge(&relay, Found::Away, now),
+                Err(Untold::Later) => {}
+            }
         }
-        self.pending.removals.push_back(removal);
+        self.queue(choice.key, &relay, &delete, now);
     }
 
-    /// Tries again what could not be sent.
+    /// Leaves an end for whoever is there when its relay answers.
+    fn queue(&self, key: CallKey, relay: &Relay, delete: &Delete, now: u64) {
+        let counters = self.engine.counters();
+        let reason = match self.engine.deletes().push(key, delete, now) {
+            Push::Queued => return counters.count(Counter::DeletesQueued),
+            Push::Known => return,
+            Push::Full => "too many ended calls wait for their relays",
+            Push::TooLong => "its Call-ID and tags are too long to be kept",
+        };
+        counters.count(Counter::DeletesDropped);
+        let name = &relay.uri.text;
+        let text = format_args!("relay {name} is not told of an ended call: {reason}");
+        self.engine.log().write(Level::Warning, text);
+    }
+
+    /// A call that is offered again must not be ended by what still waits.
+    pub(super) fn cancel_ends(&self, key: CallKey) {
+        let cancelled = self.engine.deletes().cancel(key);
+        if cancelled > 0 {
+            self.engine.counters().add(Counter::DeletesCancelled, cancelled as u64);
+        }
+    }
+
+    /// Delivers some of the ends whose relay answers now.
     pub(super) fn deliver_pending(&mut self) {
-        if self.pending.removals.is_empty() || now() < self.pending.not_before {
+        let engine = self.engine.clone();
+        let deletes = engine.deletes();
+        if deletes.is_empty() {
+            return;
+        }
+        let now = now();
+        if now < self.pending.not_before {
             return;
         }
         for _ in 0..AT_ONCE {
-            let Some(removal) = self.pending.removals.pop_front() else { return };
-            if !self.send(&removal) {
-                self.pending.removals.push_front(removal);
+            let mut cursor = self.pending.cursor;
+            let wanted = |relay: u32| {
+                let slot = engine.health().slot(relay);
+                let state = engine.health().state(slot);
+                state.is_usable()
+                    || state.condition == Condition::Away && state.order != Order::Disabled
+                    || slot.is_some_and(|slot| engine.health().is_overdue(slot, now))
+            };
+            let claim = deletes.claim(&mut cursor, now, wanted);
+            self.pending.cursor = cursor;
+            let Some(claim) = claim else {
+                self.pending.not_before = now.saturating_add(PAUSE);
+                let expired = deletes.expire(now) as u64;
+                engine.counters().add(Counter::DeletesDropped, expired);
+                // Lets the next verbs see that nothing waits.
+                deletes.len();
                 return;
+            };
+            let list = self.relays.clone();
+            let relay = self.relay_by_identity(claim.delete.relay, &list);
+            let Some(relay) = relay.filter(|_| now.saturating_sub(claim.queued) <= KEPT_FOR) else {
+                if deletes.complete(&claim) {
+                    engine.counters().count(Counter::DeletesDropped);
+                }
+                continue;
+            };
+            let may = self.may_ask(&relay, now) || self.is_away(&relay);
+            let told = if may && deletes.is_held(&claim) {
+                self.tell(&relay, &claim.delete)
+            } else {
+                Err(Untold::Later)
+            };
+            match told {
+                Ok(()) => {
+                    if deletes.complete(&claim) {
+                        engine.counters().count(Counter::DeletesDelivered);
+                    }
+                    // Only a relay that was overdue is not up: it was reached.
+                    self.judge(&relay, Found::Answered, now);
+                }
+                Err(untold) => {
+                    deletes.release(&claim, now.saturating_add(PAUSE));
+                    if matches!(untold, Untold::Failed) {
+                        self.judge(&relay, Found::Away, now);
+                    }
+                }
             }
         }
     }
 
-    fn send(&mut self, removal: &Removal) -> bool {
-        let engine = self.engine.clone();
-        let Some(uri) = engine.relays().get(removal.relay) else { return true };
+    fn tell(&mut self, relay: &Arc<Relay>, delete: &Delete) -> std::result::Result<(), Untold> {
+        let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
         let mut bytes = Vec::new();
-        if mediaproxy2::encode(&removal.query, uri.own, &mut bytes).is_err() {
-            return true;
-        }
-        match self.pool.tell(removal.relay, uri, &bytes) {
-            Ok(()) => true,
+        // A removal can always be written.
+        mediaproxy2::encode(&query, relay.uri.own, &mut bytes).map_err(|_| Untold::Later)?;
+        match self.pool.tell(relay, &bytes) {
+            Ok(()) => {
+                self.count_for(relay, RelayCounter::Ends);
+                Ok(())
+            }
             Err(error) => {
-                self.pending.not_before = now().saturating_add(PAUSE);
-                let text = format!("relay {}: an ended call is kept for later: {error}", uri.text);
-                engine.log().write(Level::Warning, text);
-                false
+                Err(if crate::worker::is_ours(&error) { Untold::Later } else { Untold::Failed })
             }
         }
     }

@@ -1,19 +1,24 @@
 //! What a process makes after the fork: sockets and clock.
 
 mod asymmetry;
+mod choose;
 mod connection;
 mod end;
+mod query;
 mod rewrite;
 mod socket;
 
 use std::cell::RefCell;
+use std::io;
 use std::sync::Arc;
 
 use crate::Engine;
 use crate::edit::Edits;
 use crate::error::{Error, Result, Status};
+use crate::log::Level;
 use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
+use crate::relay::{Relay, RelayList};
 use crate::shared::ProcessMark;
 use crate::sip::Message;
 use crate::worker::asymmetry::{Asymmetry, Memory};
@@ -29,6 +34,11 @@ pub use rewrite::{Progress, Rewrite, Started, Wait};
 pub struct Worker {
     engine: Arc<Engine>,
     process: ProcessMark,
+    /// What new calls choose from; a request under way keeps the list it began
+    /// with.
+    relays: Arc<RelayList>,
+    /// Relays met in the call table that are in no list any more.
+    retired: Vec<Arc<Relay>>,
     pool: Pool,
     agents: RefCell<Memory>,
     pending: Pending,
@@ -38,6 +48,8 @@ impl Worker {
     /// Makes a worker in the current process; opens nothing yet.
     pub fn new(engine: Arc<Engine>) -> Result<Worker> {
         Ok(Worker {
+            relays: engine.relays().clone(),
+            retired: Vec::new(),
             engine,
             process: ProcessMark::new(),
             pool: Pool::default(),
@@ -49,6 +61,27 @@ impl Worker {
     /// The engine it works for.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// The relays new calls choose from.
+    pub fn relays(&self) -> &Arc<RelayList> {
+        &self.relays
+    }
+
+    /// Lets new calls choose from another list. Calls stay on their relays,
+    /// also on such as are not in it.
+    pub fn set_relays(&mut self, relays: Arc<RelayList>) {
+        self.pool.retain(|identity| relays.find(identity).is_some());
+        self.relays = relays;
+    }
+
+    /// Reads the relays anew. Where the file cannot be read, that is logged and
+    /// the list stays.
+    pub fn reload_relays(&mut self) {
+        match self.engine.load_relays() {
+            Ok(relays) => self.set_relays(relays),
+            Err(error) => self.engine.log().write(Level::Error, &error),
+        }
     }
 
     /// [`crate::nat::test()`] with this engine's networks and lists.
@@ -102,8 +135,10 @@ impl Worker {
         now: u64,
     ) -> Result<Started> {
         self.check_process()?;
+        let started = rewrite::start(self, message, options, now);
+        // Afterwards: an offer cancels the ends of its own call.
         self.deliver_pending();
-        rewrite::start(self, message, options, now)
+        started
     }
 
     /// Tells the relay that this message (BYE, CANCEL, a failure reply) ends
@@ -145,6 +180,16 @@ impl Worker {
 /// Milliseconds of the monotonic clock (CLOCK_MONOTONIC).
 pub fn now() -> u64 {
     socket::monotonic_ms()
+}
+
+/// True when a connection was not made, or took nothing, for want of what this
+/// process or system has (or for the moment): no relay is to blame.
+fn is_ours(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(
+            error.raw_os_error(),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
+        )
 }
 
 /// The clock of the call table: whole seconds of the same clock.

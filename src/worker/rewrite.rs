@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use crate::edit::Edits;
 use crate::engine::Engine;
@@ -12,12 +13,15 @@ use crate::media::plan::Rules;
 use crate::media::role;
 use crate::media::{self, Plan, Role};
 use crate::options::Options;
-use crate::relay::{Action, Answer, Command, Event, Query, Request, mediaproxy2};
+use crate::relay::{Action, Answer, Event, Relay, Request, Times};
 use crate::sdp;
+use crate::shared::Counter;
 use crate::shared::calls::{CallKey, Event as CallEvent, Life};
+use crate::shared::health::RelayCounter;
 use crate::sip::{Message, Method};
+use crate::worker::choose::Choice;
 use crate::worker::connection::Connection;
-use crate::worker::{Worker, seconds};
+use crate::worker::{Worker, is_ours, seconds};
 
 /// A full backlog is tried again after this many milliseconds.
 const BACKLOG_PAUSE: u64 = 5;
@@ -61,20 +65,32 @@ pub enum Progress {
 pub struct Rewrite {
     plan: Plan,
     memory: Memory,
+    /// `None`: no relay need be asked.
+    asks: Option<Asks>,
     state: State,
+}
+
+/// Whom a rewrite asks.
+#[derive(Debug)]
+struct Asks {
+    choice: Choice,
+    /// When it began (milliseconds of the monotonic clock).
+    started: u64,
 }
 
 /// A relay request and where it stands.
 #[derive(Debug)]
 enum State {
+    /// A relay is to be chosen.
+    Choosing { request: Request },
     /// To be connected at the time given: a full backlog waits a little.
-    Connecting { request: Request, relay: usize, fresh: bool, at: u64 },
+    Connecting { request: Request, fresh: bool, at: u64 },
     /// So many bytes are out.
     Sending { request: Request, connection: Connection, sent: usize },
     /// Waiting for the answer.
     Reading { request: Request, connection: Connection },
     /// The relay answered (which one), or need not be asked.
-    Answered(Result<Option<(usize, Answer)>>),
+    Answered(Result<Option<(Arc<Relay>, Answer)>>),
     /// Nothing is left to do.
     Over,
 }
@@ -131,22 +147,23 @@ pub(super) fn start(
     if passes && decision.role == Role::Offer {
         remembered(&engine, calls.pass_by(key, branch, &decision.memory, seconds(now)));
     }
-    let mut rewrite = Rewrite { plan, memory, state: State::Answered(Ok(None)) };
+    let mut rewrite = Rewrite { plan, memory, asks: None, state: State::Answered(Ok(None)) };
     if !rewrite.plan.streams.is_empty() {
         let mut query = worker.query(message, options)?;
         query.cseq = decision.cseq;
         query.streams.clone_from(&rewrite.plan.streams);
-        worker.pending.forget(&query.call_id);
-        let mut request = Request::new(
-            &query,
-            decision.role,
-            engine.relays(),
-            &worker.candidates(key),
-            milliseconds(settings.relay_timeout()),
-            milliseconds(settings.relay_try()),
-        );
+        if decision.role == Role::Offer {
+            worker.cancel_ends(key);
+        }
+        let times = Times {
+            total: milliseconds(settings.relay_timeout()),
+            each: settings.relay_try().map(milliseconds),
+        };
+        rewrite.asks = Some(Asks { choice: worker.choice(message, key, options)?, started: now });
+        count_request(&engine, decision.role);
+        let mut request = Request::new(query, decision.role, times);
         let action = request.step(Event::Start, now);
-        rewrite.act(request, None, action, now);
+        rewrite.act(worker, request, None, action, now);
         rewrite.drive(worker, now);
     }
     Ok(Started::Rewrite(Box::new(rewrite)))
@@ -172,7 +189,7 @@ impl Rewrite {
                 write: false,
                 deadline: request.deadline(),
             },
-            State::Answered(_) | State::Over => none,
+            State::Choosing { .. } | State::Answered(_) | State::Over => none,
         }
     }
 
@@ -185,8 +202,16 @@ impl Rewrite {
         self.drive(worker, now);
         match std::mem::replace(&mut self.state, State::Over) {
             State::Answered(answer) => {
-                self.finish(worker, answer?, now, edits)?;
-                Ok(Progress::Done)
+                let finished = answer.and_then(|answer| self.finish(worker, answer, now, edits));
+                if let Some(asks) = &self.asks {
+                    let counters = worker.engine.counters();
+                    counters.took(now.saturating_sub(asks.started));
+                    counters.count(match &finished {
+                        Ok(()) => Counter::Rewritten,
+                        Err(error) => Counter::failure(error.status()),
+                    });
+                }
+                finished.map(|()| Progress::Done)
             }
             State::Over => Err(Error::new(
                 Status::Argument,
@@ -203,31 +228,47 @@ impl Rewrite {
     fn drive(&mut self, worker: &mut Worker, now: u64) {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
-                State::Connecting { mut request, relay, fresh, at } => {
+                State::Choosing { mut request } => {
+                    let action = self.choose(worker, &mut request, now);
+                    self.act(worker, request, None, action, now);
+                }
+                State::Connecting { mut request, fresh, at } => {
                     if now < at && now < request.deadline() {
-                        self.state = State::Connecting { request, relay, fresh, at };
+                        self.state = State::Connecting { request, fresh, at };
                         return;
                     }
-                    match worker.connect(relay, fresh) {
-                        Ok(connection) => {
-                            let (reused, owed) = (connection.reused(), connection.owed());
-                            let action = request.step(Event::Connected { reused, owed }, now);
-                            self.act(request, Some(connection), action, now);
+                    let connection = match request.relay() {
+                        Some(relay) => worker.pool.take(relay, fresh),
+                        None => Err(io::ErrorKind::NotFound.into()),
+                    };
+                    let (event, connection) = match connection {
+                        Ok(made) => {
+                            let (reused, owed) = (made.reused(), made.owed());
+                            (Event::Connected { reused, owed }, Some(made))
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             let action = request.step(Event::Timer, now);
                             if action == Action::Read {
                                 let at = now.saturating_add(BACKLOG_PAUSE);
-                                self.state = State::Connecting { request, relay, fresh, at };
+                                self.state = State::Connecting { request, fresh, at };
                                 return;
                             }
-                            self.act(request, None, action, now);
+                            self.act(worker, request, None, action, now);
+                            continue;
                         }
                         Err(error) => {
-                            let action = request.step(Event::Failed(&error.to_string()), now);
-                            self.act(request, None, action, now);
+                            let reason = error.to_string();
+                            let action = if is_ours(&error) {
+                                request.step(Event::Hindered(&reason), now)
+                            } else {
+                                request.step(Event::Failed(&reason), now)
+                            };
+                            self.act(worker, request, None, action, now);
+                            continue;
                         }
-                    }
+                    };
+                    let action = request.step(event, now);
+                    self.act(worker, request, connection, action, now);
                 }
                 State::Sending { mut request, connection, sent } => {
                     let rest = request.outgoing().get(sent..).unwrap_or_default();
@@ -235,6 +276,9 @@ impl Rewrite {
                         Ok(more) if more == rest.len() => (Event::Sent, sent),
                         Ok(more) => (Event::Timer, sent.saturating_add(more)),
                         Err(error) if would_wait(&error) => (Event::Timer, sent),
+                        Err(_) if sent == 0 && !connection.reused() => {
+                            (Event::Failed("closed the connection before it was asked"), sent)
+                        }
                         Err(_) => (Event::Closed, sent),
                     };
                     let timer = matches!(event, Event::Timer);
@@ -243,7 +287,7 @@ impl Rewrite {
                         self.state = State::Sending { request, connection, sent };
                         return;
                     }
-                    self.act(request, Some(connection), action, now);
+                    self.act(worker, request, Some(connection), action, now);
                 }
                 State::Reading { mut request, connection } => {
                     let mut buffer = [0u8; 4096];
@@ -265,9 +309,9 @@ impl Rewrite {
                     };
                     if let (Action::Done(_), true) = (&action, request.in_step()) {
                         worker.pool.keep(connection);
-                        self.act(request, None, action, now);
+                        self.act(worker, request, None, action, now);
                     } else {
-                        self.act(request, Some(connection), action, now);
+                        self.act(worker, request, Some(connection), action, now);
                     }
                 }
                 ended => {
@@ -278,18 +322,47 @@ impl Rewrite {
         }
     }
 
-    /// Takes up what the request wants next. A connection that is not handed
-    /// on is closed here: its answer did not come whole.
-    fn act(&mut self, request: Request, connection: Option<Connection>, action: Action, now: u64) {
-        self.state = match (action, connection) {
-            (Action::Connect { relay, fresh }, _) => {
-                State::Connecting { request, relay, fresh, at: now }
+    /// Chooses the relay to ask, the first one or after another failed.
+    fn choose(&self, worker: &mut Worker, request: &mut Request, now: u64) -> Action {
+        let Some(asks) = &self.asks else { return request.step(Event::NoneLeft(""), now) };
+        match worker.choose(&asks.choice, request.role(), request.tried(), now) {
+            Ok(relay) => {
+                if !request.tried().is_empty() {
+                    worker.engine.counters().count(Counter::Failovers);
+                }
+                let others = asks.choice.has_others(request.tried());
+                let others = others && request.role() == Role::Offer;
+                worker.count_for(&relay, RelayCounter::Requests);
+                request.step(Event::Chosen { relay: &relay, others }, now)
             }
+            Err(reason) => request.step(Event::NoneLeft(&reason), now),
+        }
+    }
+
+    /// Takes up what the request wants next, and tells what it found out. A
+    /// connection that is not handed on is closed here: its answer did not come
+    /// whole.
+    fn act(
+        &mut self,
+        worker: &Worker,
+        mut request: Request,
+        connection: Option<Connection>,
+        action: Action,
+        now: u64,
+    ) {
+        if let Some((relay, found)) = request.take_found() {
+            worker.judge(&relay, found, now);
+        }
+        self.state = match (action, connection) {
+            (Action::Choose, _) => State::Choosing { request },
+            (Action::Connect { fresh }, _) => State::Connecting { request, fresh, at: now },
             (Action::Send, Some(connection)) => State::Sending { request, connection, sent: 0 },
             (Action::Read, Some(connection)) => State::Reading { request, connection },
-            (Action::Done(answer), _) => State::Answered(
-                answer.map(|answer| Some((request.relay().unwrap_or_default(), answer))),
-            ),
+            (Action::Done(answer), _) => State::Answered(match (answer, request.relay()) {
+                (Ok(answer), Some(relay)) => Ok(Some((relay.clone(), answer))),
+                (Ok(_), None) => Ok(None),
+                (Err(error), _) => Err(error),
+            }),
             (Action::Send | Action::Read, None) => State::Answered(Err(Error::new(
                 Status::NoRelay,
                 "the connection to the relay was lost",
@@ -301,7 +374,7 @@ impl Rewrite {
     fn finish(
         &self,
         worker: &Worker,
-        answer: Option<(usize, Answer)>,
+        answer: Option<(Arc<Relay>, Answer)>,
         now: u64,
         edits: &mut Edits,
     ) -> Result<()> {
@@ -311,10 +384,12 @@ impl Rewrite {
         };
         let engine = &worker.engine;
         self.plan.fill(&answer, edits, &mut |line| engine.log().write(Level::Warning, line))?;
-        let name = engine.relays().get(relay).map(|uri| uri.text.as_str()).unwrap_or_default();
         let calls = engine.calls();
+        if !calls.is_known(self.memory.key) {
+            worker.count_for(&relay, RelayCounter::Calls);
+        }
         let event = CallEvent {
-            relay: calls.identity(name),
+            relay: relay.identity,
             branch: self.memory.branch,
             description: self.memory.description,
             media: ports_given(&answer),
@@ -324,9 +399,17 @@ impl Rewrite {
     }
 }
 
+/// Counts a rewrite for which a relay is asked.
+fn count_request(engine: &Engine, role: Role) {
+    let counters = engine.counters();
+    counters.count(Counter::Requests);
+    counters.count(if role == Role::Offer { Counter::Offers } else { Counter::Answers });
+}
+
 /// Says so when the call table had no room.
 fn remembered(engine: &Engine, done: bool) {
     if !done {
+        engine.counters().count(Counter::CallsForgotten);
         let text = "the call table is full: this call goes on without memory; raise max_calls";
         engine.log().write(Level::Warning, text);
     }
@@ -340,7 +423,7 @@ fn ports_given(answer: &Answer) -> Option<(std::net::IpAddr, u16, u16)> {
 }
 
 /// What a reply to INVITE makes of its branch.
-fn life(method: Method, status: Option<u16>) -> Option<Life> {
+pub(super) fn life(method: Method, status: Option<u16>) -> Option<Life> {
     match (method, status?) {
         (Method::Invite, 101..=199) => Some(Life::Early),
         (Method::Invite, 200..=299) => Some(Life::Answered),
@@ -354,81 +437,4 @@ fn would_wait(error: &io::Error) -> bool {
 
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl Worker {
-    fn connect(&mut self, relay: usize, fresh: bool) -> io::Result<Connection> {
-        let engine = self.engine.clone();
-        let uri = engine.relays().get(relay).ok_or(io::ErrorKind::NotFound)?;
-        self.pool.take(relay, uri, fresh)
-    }
-
-    /// The relays for a call: the one it is on, then the others as they were
-    /// set.
-    pub(super) fn candidates(&self, key: CallKey) -> Vec<usize> {
-        let calls = self.engine.calls();
-        let on = calls.relay(key);
-        let relays = self.engine.relays();
-        let mut order: Vec<usize> = (0..relays.len()).collect();
-        order.sort_by_key(|&at| {
-            relays.get(at).is_none_or(|uri| on != Some(calls.identity(&uri.text)))
-        });
-        order
-    }
-
-    /// A query about the message, with the script's options and what the lists
-    /// say of the phone.
-    fn query(&mut self, message: &Message<'_>, options: &Options) -> Result<Query> {
-        let command = match message.status() {
-            Some(_) => Command::Reply,
-            None => Command::Request,
-        };
-        let mut query = Query::about(message, command)?;
-        query.asymmetric = self.asymmetry(message)?.rtp;
-        query.dialog_id.clone_from(&options.dialog_id);
-        query.media_relay.clone_from(&options.media_relay);
-        if let Some(ip) = options.signaling_ip {
-            query.signaling_ip = Some(ip.to_canonical());
-        }
-        if message.status().is_some_and(|status| status < 200) {
-            // A dispatcher takes a tag for the end of the early phase.
-            query.early_tag = std::mem::take(&mut query.to_tag);
-        }
-        Ok(query)
-    }
-
-    /// A reply to INVITE without description says how far its branch is. A 200
-    /// is told to the relay all the same: its call is answered. Nobody waits
-    /// for what it says.
-    fn tell_bodyless(
-        &mut self,
-        message: &Message<'_>,
-        method: Method,
-        key: CallKey,
-        options: &Options,
-        now: u64,
-    ) -> Result<()> {
-        let engine = self.engine.clone();
-        let calls = engine.calls();
-        let Some(life) = life(method, message.status()).filter(|_| calls.is_known(key)) else {
-            return Ok(());
-        };
-        calls.reached(key, life, seconds(now));
-        if life == Life::Early || calls.is_passed_by(key) {
-            return Ok(());
-        }
-        let query = self.query(message, options)?;
-        let Some((at, uri)) =
-            self.candidates(key).first().and_then(|&at| Some((at, engine.relays().get(at)?)))
-        else {
-            return Ok(());
-        };
-        let mut bytes = Vec::new();
-        mediaproxy2::encode(&query, uri.own, &mut bytes)?;
-        if let Err(error) = self.pool.tell(at, uri, &bytes) {
-            let text = format!("relay {}: not told of an answered call: {error}", uri.text);
-            engine.log().write(Level::Warning, text);
-        }
-        Ok(())
-    }
 }

@@ -10,7 +10,7 @@ fn shared() -> Shared {
 fn a_failed_relay_is_left_alone_until_a_probe_is_answered() {
     let shared = shared();
     let health = shared.health();
-    let slot = health.list(77, 1).unwrap();
+    let slot = health.list(77, "embedded", 1).unwrap();
     assert!(health.is_free(slot) && health.state(Some(slot)).takes_calls());
     assert!(!health.due(slot, 5_000), "nothing to probe");
     assert!(health.mark_failed(slot, 5_000));
@@ -32,24 +32,47 @@ fn a_failed_relay_is_left_alone_until_a_probe_is_answered() {
 }
 
 #[test]
-fn without_a_keeper_one_message_at_a_time_tries_a_dead_relay() {
+fn without_a_keeper_one_message_at_a_time_tries_a_silent_relay() {
     let shared = shared();
     let health = shared.health();
-    let slot = health.list(77, 1).unwrap();
+    let slot = health.list(77, "embedded", 1).unwrap();
     health.mark_failed(slot, 5_000);
-    assert!(!health.overdue(slot, 14_999));
-    assert!(health.overdue(slot, 15_000));
-    assert!(!health.overdue(slot, 15_000));
-    assert!(health.overdue(slot, 25_000));
+    assert!(!health.overdue(slot, 5_999));
+    assert!(health.is_overdue(slot, 6_000) && health.overdue(slot, 6_000));
+    assert!(!health.overdue(slot, 6_000), "by one");
+    assert!(!health.mark_failed(slot, 6_400), "known");
+    assert!(!health.overdue(slot, 15_999));
+    assert!(health.overdue(slot, 16_000), "and then every ten seconds");
     assert!(health.due(slot, 25_001), "a keeper that starts probes");
-    assert!(!health.overdue(slot, 35_000), "and then none is overdue");
+    assert!(!health.overdue(slot, 35_001), "and then none is overdue");
+}
+
+#[test]
+fn a_relay_that_refuses_connections_is_tried_each_second() {
+    let shared = shared();
+    let health = shared.health();
+    let slot = health.list(77, "embedded", 1).unwrap();
+    assert!(health.mark_away(slot, 5_000));
+    assert!(!health.mark_away(slot, 5_001));
+    assert!(!health.state(Some(slot)).is_usable() && !health.is_free(slot));
+    assert!(!health.overdue(slot, 5_999));
+    assert!(health.overdue(slot, 6_000) && !health.overdue(slot, 6_000));
+    assert!(health.overdue(slot, 7_000));
+    assert_eq!(health.state(Some(slot)).condition, Condition::Away);
+    assert!(health.due(slot, 7_001));
+    assert!(!health.due(slot, 8_000));
+    assert!(health.due(slot, 8_001));
+    assert!(health.mark_failed(slot, 8_010), "it is there again, and silent");
+    assert_eq!(health.state(Some(slot)).condition, Condition::Suspect);
+    assert!(health.mark_away(slot, 8_020));
+    assert!(health.mark_alive(slot, 8_030));
 }
 
 #[test]
 fn orders_hold_whatever_the_health_does() {
     let shared = shared();
     let health = shared.health();
-    let slot = health.list(77, 1).unwrap();
+    let slot = health.list(77, "embedded", 1).unwrap();
     assert!(health.order(slot, Order::Draining));
     let state = health.state(Some(slot));
     assert!(state.is_usable() && !state.takes_calls() && !health.is_free(slot));
@@ -71,19 +94,20 @@ fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
     let slots = RELAY_SLOTS as u32;
     // As many as a window holds, all beginning at one place.
     let identities: Vec<u32> = (0..WINDOW as u32).map(|n| 1 + 2 * (10 + n * slots)).collect();
-    let listed: Vec<_> = identities.iter().map(|&i| health.list(i, 100).unwrap()).collect();
+    let listed: Vec<_> =
+        identities.iter().map(|&i| health.list(i, "embedded", 100).unwrap()).collect();
     health.order(listed[3], Order::Draining);
     health.mark_failed(listed[4], 1);
     health.count(listed[3], RelayCounter::Calls);
     let one_more = 1 + 2 * (10 + 999 * slots);
-    assert_eq!(health.list(one_more, 160), None, "all were listed a minute ago");
+    assert_eq!(health.list(one_more, "embedded", 160), None, "all were listed a minute ago");
     assert!(health.state(None).takes_calls(), "one without a slot counts as up");
     for (at, &identity) in identities.iter().enumerate() {
         if at != 3 {
-            assert_eq!(health.list(identity, 161), Some(listed[at]), "the same slot");
+            assert_eq!(health.list(identity, "embedded", 161), Some(listed[at]), "the same slot");
         }
     }
-    let new = health.list(one_more, 161).unwrap();
+    let new = health.list(one_more, "embedded", 161).unwrap();
     assert_eq!(new.at, listed[3].at, "of the one that nobody lists any more");
     assert!(health.is_free(new), "its orders are gone with it");
     assert_eq!(health.counted(new, RelayCounter::Calls), 0);
@@ -96,7 +120,7 @@ fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
 fn a_state_left_by_the_slot_s_last_owner_is_not_this_relay_s() {
     let shared = shared();
     let health = shared.health();
-    let slot = health.list(0x1234_5677, 1).unwrap();
+    let slot = health.list(0x1234_5677, "embedded", 1).unwrap();
     health.order(slot, Order::Disabled);
     let other = Slot { identity: 0x7654_3211, ..slot };
     assert!(health.state(Some(other)).takes_calls());
@@ -106,7 +130,7 @@ fn a_state_left_by_the_slot_s_last_owner_is_not_this_relay_s() {
 fn of_many_processes_one_probes_and_one_tells() {
     let shared = shared();
     let health = shared.health();
-    let slot = health.list(77, 1).unwrap();
+    let slot = health.list(77, "embedded", 1).unwrap();
     for round in 1..200u64 {
         let now = round * 1_000_000;
         let (told, probes) = (health.word(9, 8).unwrap(), health.word(9, 9).unwrap());
@@ -133,15 +157,31 @@ fn processes_that_list_one_relay_at_once_agree_on_its_slot() {
         let health = shared.health();
         // Half of the window is free, half may be taken over.
         for n in 0..WINDOW as u32 / 2 {
-            health.list(1 + 2 * (10 + n * RELAY_SLOTS as u32), 1).unwrap();
+            health.list(1 + 2 * (10 + n * RELAY_SLOTS as u32), "embedded", 1).unwrap();
         }
         let identity = 1 + 2 * (10 + (1_000 + round) * RELAY_SLOTS as u32);
         children(4, |_| {
             for _ in 0..50 {
-                health.list(identity, 100);
+                health.list(identity, "embedded", 100);
             }
         });
         let copies = health.window(identity).filter(|&at| health.identity(at) == identity);
         assert_eq!(copies.count(), 1);
     }
+}
+
+#[test]
+fn the_name_of_a_relay_is_known_when_no_list_has_it_any_more() {
+    let shared = shared();
+    let health = shared.health();
+    let name = format!("mediaproxy2:/{};ipv6=yes", "x".repeat(106));
+    let slot = health.list(77, &name, 1).unwrap();
+    assert_eq!(health.name(slot), Some(name.clone()));
+    health.list(79, "embedded", 1).unwrap();
+    assert_eq!(health.slot(77).and_then(|slot| health.name(slot)), Some(name));
+    assert_eq!(health.slots().map(Slot::identity).collect::<Vec<_>>(), [77, 79]);
+    assert_eq!(health.name(Slot { identity: 79, ..slot }), None);
+    // Half of another name.
+    health.word(slot.at, NAME).unwrap().store(0, Ordering::SeqCst);
+    assert_eq!(health.name(slot), None);
 }

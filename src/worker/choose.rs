@@ -1,0 +1,230 @@
+//! Which relay a message goes to, and what is told of relays afterwards: the
+//! call table first, then the choice among those that answer.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::log::Level;
+use crate::media::Role;
+use crate::options::Options;
+use crate::relay::choose::hash;
+use crate::relay::{Found, PoolId, Relay, RelayList};
+use crate::shared::health::{Condition, Order, RelayCounter};
+use crate::shared::{CallKey, Counter};
+use crate::sip::{Message, Uri};
+use crate::worker::Worker;
+
+/// Relays kept that are in no list any more but have calls.
+const MAX_RETIRED: usize = 64;
+
+/// What the relay of a call is chosen by. Holds the list it began with.
+#[derive(Clone, Debug)]
+pub(super) struct Choice {
+    pub(super) key: CallKey,
+    hash: u64,
+    list: Arc<RelayList>,
+    /// `None`: no relay is in the set asked for.
+    pool: Option<PoolId>,
+}
+
+impl Choice {
+    /// True when more relays could be asked than those tried and the next.
+    pub(super) fn has_others(&self, tried: &[u32]) -> bool {
+        self.list.len() > tried.len().saturating_add(1)
+    }
+}
+
+impl Worker {
+    /// What the relay of this message's call is chosen by.
+    pub(super) fn choice<'m>(
+        &self,
+        message: &Message<'m>,
+        key: CallKey,
+        options: &Options,
+    ) -> Result<Choice> {
+        let list = self.relays.clone();
+        let set = options.set.as_str();
+        let pool = if list.has_domains(set) {
+            let host = |uri: Result<Option<&'m [u8]>>| uri.ok().flatten().and_then(host);
+            let (from, to) = (host(message.from_uri()), host(message.to_uri()));
+            // To stays the same through a dialog; a Request-URI does not.
+            list.pool(set, from.unwrap_or_default(), to.unwrap_or_default())
+        } else {
+            list.pool(set, b"", b"")
+        };
+        Ok(Choice { key, hash: hash(message.call_id()?), list, pool })
+    }
+
+    /// The same where only the Call-ID is known.
+    pub(super) fn choice_by_id(&self, call_id: &[u8], key: CallKey) -> Choice {
+        let list = self.relays.clone();
+        let pool = list.pool("", b"", b"");
+        Choice { key, hash: hash(call_id), list, pool }
+    }
+
+    /// The relay a call is on, also when it is in no list any more.
+    pub(super) fn relay_of_call(&mut self, choice: &Choice) -> Option<Arc<Relay>> {
+        let identity = self.engine.calls().relay(choice.key)?;
+        self.relay_by_identity(identity, &choice.list)
+    }
+
+    pub(super) fn relay_by_identity(
+        &mut self,
+        identity: u32,
+        list: &RelayList,
+    ) -> Option<Arc<Relay>> {
+        let retired = || self.retired.iter().find(|relay| relay.identity == identity);
+        if let Some(relay) = list.find(identity).or_else(retired) {
+            return Some(relay.clone());
+        }
+        let relay = Arc::new(self.engine.relay(identity)?);
+        if self.retired.len() >= MAX_RETIRED {
+            self.retired.clear();
+        }
+        self.retired.push(relay.clone());
+        Some(relay)
+    }
+
+    /// The relay to ask next: the one the call is on, while it answers, else
+    /// for an offer the one that the choice falls on. The error says why there
+    /// is none.
+    pub(super) fn choose(
+        &mut self,
+        choice: &Choice,
+        role: Role,
+        tried: &[u32],
+        now: u64,
+    ) -> std::result::Result<Arc<Relay>, String> {
+        let on = self.relay_of_call(choice).filter(|relay| !tried.contains(&relay.identity));
+        if let Some(relay) = &on {
+            // An answer goes nowhere else: where connections fail it fails
+            // fast.
+            if self.may_ask(relay, now) || role == Role::Answer && self.is_away(relay) {
+                return Ok(relay.clone());
+            }
+            if role == Role::Answer {
+                let name = &relay.uri.text;
+                return Err(format!("relay {name} has the call and does not answer"));
+            }
+        }
+        let chosen = self.choose_new(choice, tried, now);
+        // Where no relay answers, those are tried that cost no time.
+        let chosen = chosen.or_else(|| on.filter(|relay| self.is_away(relay)));
+        let chosen = chosen.or_else(|| {
+            let away = |r: &Relay| !tried.contains(&r.identity) && self.is_away(r);
+            choice.list.choose(choice.pool?, choice.hash, away).cloned()
+        });
+        chosen.ok_or_else(|| self.why_none(choice))
+    }
+
+    /// True for a relay that refuses connections, which is found out at once.
+    pub(super) fn is_away(&self, relay: &Relay) -> bool {
+        let state = self.engine.health().state(relay.slot);
+        state.condition == Condition::Away && state.order == Order::Enabled
+    }
+
+    /// The relay of a new call.
+    pub(super) fn choose_new(
+        &self,
+        choice: &Choice,
+        tried: &[u32],
+        now: u64,
+    ) -> Option<Arc<Relay>> {
+        let health = self.engine.health();
+        let mut claimed_by_others = Vec::new();
+        loop {
+            let usable = |relay: &Relay| {
+                let Some(slot) = relay.slot else { return !tried.contains(&relay.identity) };
+                (health.is_free(slot) || {
+                    let state = health.state(Some(slot));
+                    state.takes_calls()
+                        || state.order == Order::Enabled
+                            && health.is_overdue(slot, now)
+                            && !claimed_by_others.contains(&relay.identity)
+                }) && !tried.contains(&relay.identity)
+            };
+            let relay = choice.list.choose(choice.pool?, choice.hash, usable)?;
+            if self.may_ask(relay, now) {
+                return Some(relay.clone());
+            }
+            // Another process tries it with its own message.
+            claimed_by_others.push(relay.identity);
+        }
+    }
+
+    /// True for a relay that answers; else for the one message that may try it
+    /// where no keeper probes.
+    pub(super) fn may_ask(&self, relay: &Relay, now: u64) -> bool {
+        let health = self.engine.health();
+        health.state(relay.slot).is_usable()
+            || relay.slot.is_some_and(|slot| health.overdue(slot, now))
+    }
+
+    fn why_none(&self, choice: &Choice) -> String {
+        if choice.list.is_empty() {
+            return "no relay is configured; see the settings relay and relays".to_string();
+        }
+        if choice.pool.is_none() {
+            return "no relay is in the set asked for; see the settings relay and relays"
+                .to_string();
+        }
+        let health = self.engine.health();
+        let states: Vec<_> = choice.list.relays().map(|r| health.state(r.slot)).collect();
+        let silent = states.iter().filter(|s| s.condition != Condition::Up).count();
+        let resting = states.iter().filter(|s| s.order != Order::Enabled).count();
+        format!(
+            "no relay takes this call: of {} {silent} do not answer, {resting} are drained or \
+             disabled",
+            states.len()
+        )
+    }
+
+    /// Tells all processes what a request found out about a relay.
+    pub(super) fn judge(&self, relay: &Relay, found: Found, now: u64) {
+        let Some(slot) = relay.slot else { return };
+        let (health, counters) = (self.engine.health(), self.engine.counters());
+        let name = &relay.uri.text;
+        match found {
+            Found::Answered => {}
+            Found::Refused | Found::Odd => health.count(slot, RelayCounter::Refusals),
+            Found::Away | Found::Silent => health.count(slot, RelayCounter::Failures),
+        }
+        match found {
+            Found::Answered | Found::Refused => {
+                let down = health.state(relay.slot).condition != Condition::Up;
+                if down && health.mark_alive(slot, now) {
+                    counters.count(Counter::RelaysRecovered);
+                    self.engine
+                        .log()
+                        .write(Level::Info, format_args!("relay {name} answers again"));
+                }
+            }
+            Found::Away if health.mark_away(slot, now) => self.tell_failed(name, "reached"),
+            Found::Silent if health.mark_failed(slot, now) => self.tell_failed(name, "heard"),
+            Found::Away | Found::Silent | Found::Odd => {}
+        }
+    }
+
+    fn tell_failed(&self, name: &str, what: &str) {
+        self.engine.counters().count(Counter::RelaysFailed);
+        let text = format_args!("relay {name} cannot be {what}: it is left alone until it can");
+        self.engine.log().write(Level::Warning, text);
+    }
+
+    /// Counts for a relay.
+    pub(super) fn count_for(&self, relay: &Relay, counter: RelayCounter) {
+        if let Some(slot) = relay.slot {
+            self.engine.health().count(slot, counter);
+        }
+    }
+}
+
+/// The host of a SIP URI as it is written, without its port.
+fn host(uri: &[u8]) -> Option<&[u8]> {
+    let uri = Uri::parse(uri).ok()??;
+    let host = uri.host_port;
+    match memchr::memchr(b':', host) {
+        Some(at) if !host.starts_with(b"[") => host.get(..at),
+        _ => Some(host),
+    }
+}
