@@ -13,6 +13,8 @@
 
 mod config;
 mod control;
+#[doc(hidden)]
+pub mod dry;
 mod family;
 mod forward;
 mod learning;
