@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use crate::address::{Host, canonical};
 use crate::error::Result;
 use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict};
-use crate::sdp::{Session, multipart};
+use crate::sdp::{in_use, multipart};
 use crate::sip::{Contact, Message, Transport, Via};
 
 /// What the tests need to know beside the message.
@@ -67,7 +67,7 @@ pub fn test_asking(
         sip_asymmetric,
         via: None,
         contact: None,
-        session: None,
+        streams: None,
         verdict,
     };
     let outcome = case.run(tests, first_only);
@@ -92,7 +92,8 @@ const ORDER: [Tests; 10] = [
     Tests::SOURCE_SDP,
 ];
 
-/// One message under test. Headers and description are read once.
+/// One message under test. Headers and description are read once, and nothing
+/// of the description is kept but what the tests may show.
 struct Case<'c, 'a, F> {
     message: &'c Message<'a>,
     private: &'c Networks,
@@ -100,7 +101,7 @@ struct Case<'c, 'a, F> {
     sip_asymmetric: F,
     via: Option<Via<'a>>,
     contact: Option<Option<Contact<'a>>>,
-    session: Option<Option<Session<'a>>>,
+    streams: Option<Streams<'a>>,
     verdict: &'c mut Verdict,
 }
 
@@ -111,6 +112,15 @@ struct Named<'a> {
     host: Host<'a>,
     port: Option<u16>,
     port_or_default: u16,
+}
+
+/// What the description says of addresses.
+#[derive(Clone, Copy, Default)]
+struct Streams<'a> {
+    /// The first that is private.
+    private: Option<Host<'a>>,
+    /// The first that is not the source's.
+    elsewhere: Option<Host<'a>>,
 }
 
 impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
@@ -178,17 +188,13 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
                 }
             }
             Tests::PRIVATE_SDP => {
-                let private = self.private;
-                if let Some(host) =
-                    self.stream(|host| host.ip().is_some_and(|ip| private.contains(ip)))
-                {
+                if let Some(host) = self.streams().private {
                     let found = self.verdict.endpoint(host, None);
                     self.verdict.add(Evidence { test, place: "c=", found, compared: None });
                 }
             }
             Tests::SOURCE_SDP => {
-                let source = self.source;
-                if let Some(host) = self.stream(|host| host != Host::Ip(source)) {
+                if let Some(host) = self.streams().elsewhere {
                     let found = self.verdict.endpoint(host, None);
                     let compared = Endpoint { port: None, ..self.source_endpoint() };
                     let compared = Some(compared);
@@ -222,26 +228,33 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         }))
     }
 
-    /// The first address that `wanted` holds for among those of streams that
-    /// are in use: a port of 0 is none, 0.0.0.0 is on hold, and another network
-    /// than IN has no addresses that compare.
-    fn stream(&mut self, wanted: impl Fn(Host<'a>) -> bool) -> Option<Host<'a>> {
-        let message = self.message;
-        let read = || {
-            let description = multipart::find_sdp(message).ok()??;
-            Session::parse(description).ok()
-        };
-        let session = self.session.get_or_insert_with(read).as_ref()?;
-        for media in session.media.iter().filter(|media| media.port != 0) {
-            let more = media.more_connections.iter().copied();
-            for connection in session.connection_of(media).into_iter().chain(more) {
-                let counts = connection.is_internet() && !connection.is_unspecified();
-                if counts && wanted(connection.host) {
-                    return Some(connection.host);
+    /// What is wanted of the addresses of streams that are in use: a port of 0
+    /// is none, 0.0.0.0 is on hold, and another network than IN has no addresses
+    /// that compare.
+    fn streams(&mut self) -> Streams<'a> {
+        if let Some(streams) = self.streams {
+            return streams;
+        }
+        let (private, source) = (self.private, self.source);
+        let mut streams = Streams::default();
+        if let Ok(Some(description)) = multipart::find_sdp(self.message) {
+            let readable = in_use::each_address(description, &mut |connection| {
+                if connection.is_unspecified() || !connection.is_internet() {
+                    return;
                 }
+                let host = connection.host;
+                if streams.private.is_none() && host.ip().is_some_and(|ip| private.contains(ip)) {
+                    streams.private = Some(host);
+                }
+                if streams.elsewhere.is_none() && host != Host::Ip(source) {
+                    streams.elsewhere = Some(host);
+                }
+            });
+            if !readable {
+                streams = Streams::default();
             }
         }
-        None
+        *self.streams.insert(streams)
     }
 
     /// A name never equals an address.

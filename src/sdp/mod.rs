@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod ice;
+pub mod in_use;
 pub mod media;
 pub mod multipart;
 pub mod session;

@@ -222,27 +222,27 @@ struct Section {
 }
 
 /// One line of a description.
-struct Line<'a> {
+pub(super) struct Line<'a> {
     /// From 1, for error texts.
     number: usize,
     /// Where it starts in the text.
     start: usize,
     /// Without its line end.
-    text: &'a [u8],
+    pub(super) text: &'a [u8],
     /// With its line end.
     whole: &'a [u8],
 }
 
 /// The lines of a description: ended by CRLF or LF, the last one by either or
 /// by the end of the text.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
     start: usize,
 }
 
 impl<'a> Lines<'a> {
-    fn new(text: &'a [u8]) -> Self {
+    pub(super) fn new(text: &'a [u8]) -> Self {
         Lines { rest: text, number: 0, start: 0 }
     }
 }
