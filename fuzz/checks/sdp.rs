@@ -12,6 +12,7 @@ use mediaproxy::media::{Plan, Role, plan};
 use mediaproxy::nat::fix_contact;
 use mediaproxy::options::IceCandidate;
 use mediaproxy::relay::{Answer, mediaproxy2};
+use mediaproxy::sdp::in_use::each_address;
 use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sdp::session::MAX_STREAMS;
 use mediaproxy::sdp::{Connection, Session};
@@ -35,6 +36,7 @@ pub fn check(bytes: &[u8]) {
         return;
     };
     assert_eq!(text, sdp);
+    in_use(text);
     let Ok(session) = Session::parse(text) else { return };
     pieces(&session);
     match head.and_then(|head| head.split_first()) {
@@ -60,6 +62,21 @@ pub fn check(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// The short way to the addresses finds those that the long way does.
+fn in_use(text: &[u8]) {
+    let mut shown = Vec::new();
+    let readable = each_address(text, &mut |connection| shown.push(connection));
+    let session = Session::parse(text);
+    assert_eq!(readable, session.is_ok());
+    let Ok(session) = session else { return };
+    let mut all = Vec::new();
+    for media in session.media.iter().filter(|media| media.port != 0) {
+        all.extend(session.connection_of(media));
+        all.extend(&media.more_connections);
+    }
+    assert_eq!(shown, all);
 }
 
 /// Every piece lies in the description, streams in order and apart.

@@ -1,0 +1,78 @@
+//! A rewrite asks for memory; it must not ask for more and more. The ceilings
+//! are what it took when they were written.
+
+use mediaproxy::edit::Edits;
+use mediaproxy::media::plan::Rules;
+use mediaproxy::media::{Role, plan};
+use mediaproxy::options::{IceCandidate, Options};
+use mediaproxy::relay::Answer;
+use mediaproxy::sdp::Session;
+use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::Message;
+
+use crate::WARM_UP;
+use crate::common::relay::Relay;
+use crate::common::{udp, with_body, worker};
+use crate::counting::allocations;
+
+fn invite(streams: usize) -> Vec<u8> {
+    let head = "INVITE sip:bob@example.com SIP/2.0\nVia: SIP/2.0/UDP 192.168.1.10:5060\n\
+         From: <sip:a@example.com>;tag=a\nTo: <sip:b@example.com>\nCall-ID: c1\nCSeq: 1 INVITE\n\
+         Contact: <sip:a@192.168.1.10:5060>\nUser-Agent: Phone 1.0";
+    let stream = "m=audio 4000 RTP/AVP 0\nc=IN IP4 192.168.1.10\na=rtcp:4001 IN IP4 192.168.1.10\n";
+    with_body(head, &format!("v=0\no=- 1 1 IN IP4 192.168.1.10\n{}", stream.repeat(streams)))
+}
+
+/// Everything but the relay: read, plan, fill, apply.
+fn dry(raw: &[u8], edits: &mut Edits, out: &mut Vec<u8>, answer: &Answer) {
+    let message = Message::parse(raw, udp("203.0.113.5:61234")).unwrap();
+    let session = Session::parse(find_sdp(&message).unwrap().unwrap()).unwrap();
+    let rules = Rules {
+        role: Role::Offer,
+        ice_candidate: IceCandidate::None,
+        rewrite_origin: false,
+        loop_marker: false,
+        ours: &|_| false,
+    };
+    edits.reset();
+    plan(&message, &session, &rules).unwrap().fill(answer, edits, &mut |_| {}).unwrap();
+    edits.apply(&message, out).unwrap();
+}
+
+#[test]
+fn a_plan_and_its_edits_stay_below_their_ceiling() {
+    for (streams, ceiling) in [(1, 8), (5, 18), (64, 138)] {
+        let raw = invite(streams);
+        let ports = (0..64).map(|number| 50000 + 4 * number).collect();
+        let answer = Answer::Ports { address: "203.0.113.9".parse().unwrap(), ports };
+        let (mut edits, mut out) = (Edits::new(), Vec::new());
+        for _ in 0..WARM_UP {
+            dry(&raw, &mut edits, &mut out, &answer);
+        }
+        let count = allocations(|| dry(&raw, &mut edits, &mut out, &answer));
+        println!("{streams} streams: {count} allocations");
+        assert!(count <= ceiling, "{streams} streams: {count}");
+    }
+}
+
+#[test]
+fn a_rewrite_with_its_relay_stays_below_its_ceiling() {
+    for (streams, ceiling) in [(1, 34), (5, 70)] {
+        let relay = Relay::obliging();
+        let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "20000")]);
+        let raw = invite(streams);
+        let (mut edits, mut out) = (Edits::new(), Vec::new());
+        let mut rewrite = || {
+            let message = Message::parse(&raw, udp("203.0.113.5:61234")).unwrap();
+            edits.reset();
+            assert!(worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap());
+            edits.apply(&message, &mut out).unwrap();
+        };
+        for _ in 0..WARM_UP {
+            rewrite();
+        }
+        let count = allocations(rewrite);
+        println!("{streams} streams: {count} allocations");
+        assert!(count <= ceiling, "{streams} streams: {count}");
+    }
+}
