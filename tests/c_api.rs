@@ -1,5 +1,8 @@
 //! The C programs in `c-tests/`: built every way a C program may be, and run.
 
+#[path = "c_api/memory.rs"]
+mod memory;
+
 mod c_program;
 
 use std::collections::BTreeSet;
@@ -8,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use c_program::{EVERY_WAY, Language, Library, have_tool, root};
+use c_program::{EVERY_WAY, Language, Library, root};
 
 /// The library a program needs.
 fn libraries_of(name: &str) -> &'static Path {
@@ -82,39 +85,6 @@ fn null_is_an_error_everywhere() {
 #[test]
 fn a_panic_poisons_and_says_nothing_on_descriptor_2() {
     every_way("poison");
-}
-
-/// Under valgrind's memcheck: no bad access, no leak, no lost descriptor. All
-/// four ways with MEDIAPROXY_LONG set, else as C99 with the static library.
-#[test]
-fn memcheck_finds_nothing() {
-    if !have_tool("valgrind", "memcheck_finds_nothing") {
-        return;
-    }
-    let ways = if std::env::var_os("MEDIAPROXY_LONG").is_some() {
-        &EVERY_WAY[..]
-    } else {
-        &EVERY_WAY[..1]
-    };
-    for name in PROGRAMS {
-        for way in ways {
-            let program = build("memcheck", name, *way);
-            let out = program.parent().expect("the program's directory");
-            let mut valgrind = Command::new("valgrind");
-            valgrind
-                .args(["--quiet", "--error-exitcode=9", "--leak-check=full"])
-                .args(["--errors-for-leak-kinds=definite,indirect", "--track-fds=yes"])
-                .arg(&program);
-            if name == "new_free_cycles" {
-                valgrind.arg("50");
-            }
-            let said = c_program::must_run(&mut valgrind, out);
-            let said = String::from_utf8_lossy(&said.stderr);
-            let open = said.lines().filter(|line| line.contains("== Open ")).count();
-            let inherited = said.matches("<inherited from parent>").count();
-            assert_eq!(open, inherited, "{name} leaves descriptors open:\n{said}");
-        }
-    }
 }
 
 /// The names `mp_...` that stand before a parenthesis outside comments.

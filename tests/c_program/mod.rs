@@ -21,6 +21,8 @@ pub(crate) enum Language {
 pub(crate) enum Library {
     Static,
     Shared,
+    /// The static one, both sides with AddressSanitizer.
+    Sanitized,
 }
 
 /// All four ways to build a program.
@@ -91,9 +93,8 @@ pub(crate) fn build(
 ) -> PathBuf {
     let source = root().join(source);
     let name = source.file_stem().expect("a file name").to_string_lossy();
-    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
     let out = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("{profile}-{purpose}-{name}-{language:?}-{library:?}"));
+        .join(format!("{}-{purpose}-{name}-{language:?}-{library:?}", profile()));
     fs::create_dir_all(&out).expect("a directory for the program");
     let program = out.join(&*name);
 
@@ -105,7 +106,10 @@ pub(crate) fn build(
     };
     command.arg(&source).args(parts_of(&source)).args(["-x", "none", "-o"]).arg(&program);
     match library {
-        Library::Static => {
+        Library::Static | Library::Sanitized => {
+            if library == Library::Sanitized {
+                command.args(["-fsanitize=address", "-fno-omit-frame-pointer"]);
+            }
             command.arg(libraries.join("libmediaproxy.a"));
             command.args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"]);
         }
@@ -126,9 +130,15 @@ pub(crate) fn build(
     program
 }
 
-/// Runs a program, at most two minutes; its output goes to files, so that it
-/// never waits for a reader.
-pub(crate) fn run(command: &mut Command, out: &Path) -> Output {
+/// How long a program may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// The same under memcheck, which makes a program some thirty times slower: on
+/// a machine that is busy with other things, two minutes are then too few.
+pub(crate) const MEMCHECK_LIMIT: Duration = Duration::from_secs(900);
+
+/// Runs a program, at most so long; its output goes to files, so that it never
+/// waits for a reader.
+pub(crate) fn run(command: &mut Command, out: &Path, limit: Duration) -> Output {
     let (stdout, stderr) = (out.join("stdout"), out.join("stderr"));
     let mut child = command
         .stdin(Stdio::null())
@@ -136,7 +146,7 @@ pub(crate) fn run(command: &mut Command, out: &Path) -> Output {
         .stderr(fs::File::create(&stderr).expect("a file for its errors"))
         .spawn()
         .expect("the program starts");
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + limit;
     let status = loop {
         if let Some(status) = child.try_wait().expect("the program's state") {
             break status;
@@ -145,7 +155,7 @@ pub(crate) fn run(command: &mut Command, out: &Path) -> Output {
             child.kill().expect("the program is killed");
             child.wait().expect("the program has gone");
             let said = fs::read_to_string(&stderr).unwrap_or_default();
-            panic!("{command:?} did not end within two minutes:\n{said}");
+            panic!("{command:?} did not end within {} s:\n{said}", limit.as_secs());
         }
         std::thread::sleep(Duration::from_millis(5));
     };
@@ -158,7 +168,12 @@ pub(crate) fn run(command: &mut Command, out: &Path) -> Output {
 
 /// Runs a program that must succeed.
 pub(crate) fn must_run(command: &mut Command, out: &Path) -> Output {
-    let output = run(command, out);
+    must_run_within(LIMIT, command, out)
+}
+
+/// The same with another limit.
+pub(crate) fn must_run_within(limit: Duration, command: &mut Command, out: &Path) -> Output {
+    let output = run(command, out, limit);
     assert!(
         output.status.success(),
         "{command:?}: {}\n{}{}",
@@ -173,15 +188,36 @@ pub(crate) fn must_run(command: &mut Command, out: &Path) -> Output {
 pub(crate) fn panicking_library() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("test-panic");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .current_dir(root())
-        .args(["build", "--lib", "--quiet", "--offline", "--features", "test-panic"])
-        .arg("--target-dir")
-        .arg(&target);
+    cargo.arg("build");
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
+    build_library(&target, &mut cargo);
+    target.join(profile())
+}
+
+/// The same with AddressSanitizer in it, which stable compilers have behind a
+/// switch. What is precompiled, the standard library, goes without. A debug
+/// build, whatever is tested: it sees no less.
+pub(crate) fn sanitized_library() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sanitized");
+    // With a target named, build scripts are left alone.
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.arg("build").env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
+    build_library(&target, cargo.env_remove("CARGO_ENCODED_RUSTFLAGS").arg("--target").arg(&host));
+    target.join(host).join("debug")
+}
+
+fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
+
+fn build_library(target: &Path, cargo: &mut Command) {
+    cargo
+        .current_dir(root())
+        .args(["--lib", "--quiet", "--offline", "--features", "test-panic", "--target-dir"])
+        .arg(target);
     let made = cargo.output().expect("cargo runs");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    target.join(if cfg!(debug_assertions) { "debug" } else { "release" })
 }

@@ -1,0 +1,27 @@
+/* Gives the library one byte more than there is. It must fail under a tool that
+ * watches memory: else that tool does not see into the library, and finding
+ * nothing elsewhere means nothing. */
+#include "check.h"
+
+int main(void)
+{
+    const char text[] = "OPTIONS sip:a@example.com SIP/2.0\r\nSubject: x";
+    mp_message *message = mp_message_new();
+    mp_engine *engine = engine_of(quiet_config());
+    mp_worker *worker = worker_of(engine);
+    mp_edits *edits = mp_edits_new();
+    mp_address source = address_of("203.0.113.5", 5060);
+    mp_str raw;
+    char *buffer = (char *)malloc(sizeof text - 1);
+
+    CHECK(buffer != NULL);
+    memcpy(buffer, text, sizeof text - 1);
+    raw.ptr = buffer;
+    raw.len = sizeof text;
+    STATUS(MP_OK, mp_message_parse(message, raw, &source, NULL,
+                                   MP_TRANSPORT_UDP));
+    /* Looks through all headers for a Contact. */
+    (void)mp_fix_contact(worker, message, edits);
+    free(buffer);
+    return 0;
+}
