@@ -220,6 +220,7 @@ fn ipv6_without_brackets_is_replaced_whole() {
 fn only_the_maddr_of_the_uri_goes_wherever_it_stands() {
     for (before, after) in [
         ("<sip:a@10.0.0.1;maddr=1.1.1.1>", "<sip:a@203.0.113.5:61234>"),
+        ("<sip:a@10.0.0.1;maddr=1.1.1.1;lr;MADDR=2>", "<sip:a@203.0.113.5:61234;lr>"),
         ("<sip:a@10.0.0.1;x=1;MAddr=1.1.1.1;y=2?h=1>", "<sip:a@203.0.113.5:61234;x=1;y=2?h=1>"),
         (
             "<sip:a@10.0.0.1;smaddr=1>;maddr=1.1.1.1",

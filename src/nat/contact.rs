@@ -47,8 +47,13 @@ fn replace(
             text::push_number(u32::from(port), text);
         }
     })?;
-    if let Some(maddr) = uri.parameter(b"maddr") {
+    // One that stayed would count in place of the first that went.
+    let mut uri = *uri;
+    while let Some(maddr) = uri.parameter(b"maddr") {
         edits.push(Verb::FixContact, place(maddr)?, maddr.len(), b"")?;
+        let behind =
+            text::offset_in(uri.parameters, maddr).unwrap_or_default().saturating_add(maddr.len());
+        uri.parameters = uri.parameters.get(behind..).unwrap_or_default();
     }
     Ok(())
 }
