@@ -124,13 +124,19 @@ impl<'r> Server<'r> {
         );
     }
 
-    /// A message that comes back after it was rewritten stays as it is.
+    /// A message that comes back after it was rewritten stays as it is: its
+    /// relay is not asked again, or (for streams on hold) says the same.
     fn spiral(&mut self, raw: &[u8], behaviour: &Behaviour) {
         let address = "198.51.100.7:5060".parse().unwrap();
         let source = Source { address, local: None, transport: Transport::Udp };
         let message = Message::parse(raw, source).expect("it was read before");
+        let session = Session::parse(find_sdp(&message).unwrap().unwrap()).unwrap();
+        let held = session.media.iter().any(|media| {
+            session.connection_of(media).is_some_and(|connection| connection.is_unspecified())
+        });
+        let behaviour = if held { behaviour.clone() } else { behaviour.elsewhere() };
         let mut edits = Edits::new();
-        let outcome = self.rewrite(&message, &Options::default(), behaviour, &mut edits);
+        let outcome = self.rewrite(&message, &Options::default(), &behaviour, &mut edits);
         if self.plain && outcome == Ok(true) {
             let out = applied(&message, &edits).expect("no longer than before");
             assert!(out == raw, "{}\nbecame\n{}", raw.escape_ascii(), out.escape_ascii());

@@ -186,6 +186,7 @@ fn fixed(message: &Message<'_>, sip_asymmetric: bool) {
     assert_eq!(after.uri.host, Host::Ip(source.address.ip().to_canonical()));
     let port = if sip_asymmetric { before.uri.port } else { Some(source.address.port()) };
     assert_eq!(after.uri.port, port);
+    assert_eq!(after.uri.parameter(b"maddr"), None);
     assert_eq!(after.uri.user, before.uri.user);
     assert_eq!(after.uri.headers, before.uri.headers);
     assert_eq!(after.parameters, before.parameters);

@@ -56,6 +56,11 @@ impl Behaviour {
         matches!(self.kind, Kind::Obliging | Kind::Ipv6 | Kind::Halves)
     }
 
+    /// The same with other ports.
+    pub fn elsewhere(&self) -> Self {
+        Behaviour { first_port: self.first_port + 2000, ..self.clone() }
+    }
+
     fn answer(&self, streams: usize) -> Vec<u8> {
         let address = if self.kind == Kind::Ipv6 { "2001:db8:9::9" } else { "203.0.113.9" };
         let count = match self.kind {

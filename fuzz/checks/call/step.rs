@@ -107,7 +107,7 @@ fn message(line: usize, input: &mut Input<'_>) -> Vec<u8> {
         "{line}\r\nVia: SIP/2.0/UDP 192.168.1.10:4000;branch=z9hG4bK{cseq}\r\n\
          From: <sip:alice@example.com>{}\r\nTo: <sip:bob@example.com>{}\r\nCall-ID: call{call}\r\n\
          CSeq: {cseq} {method}\r\nContact: <sip:x@192.168.1.10:4000>\r\n\
-         User-Agent: Phone\r\n caf\u{e9}\r\n",
+         User-Agent: Phone\x1f\r\n caf\u{e9}\r\n",
         tag(from),
         tag(to),
     );
