@@ -17,6 +17,9 @@ pub(super) const MAX_REQUEST: usize = 64 * 1024;
 /// More media streams than this are an error.
 pub(super) const MAX_STREAMS: usize = 64;
 
+/// Ends a request: the end of its last line, and the blank line.
+const END: &[u8] = b"\r\n\r\n";
+
 /// Cuts what a connection sends into requests.
 #[derive(Debug, Default)]
 pub(super) struct Framer {
@@ -46,14 +49,16 @@ impl Framer {
             self.start += 2;
         }
         let from = self.scanned.max(self.start);
-        let found = self.bytes.get(from..).and_then(|rest| memmem::find(rest, b"\r\n\r\n"));
+        let found = self.bytes.get(from..).and_then(|rest| memmem::find(rest, END));
         let Some(end) = found.map(|at| from + at) else {
-            self.scanned = self.bytes.len().saturating_sub(3);
+            self.scanned = self.bytes.len().saturating_sub(END.len() - 1);
             let pending = self.bytes.len().saturating_sub(self.start);
-            return if pending > MAX_REQUEST { Err(TooLong) } else { Ok(None) };
+            // All of the blank line but its last byte may be among it.
+            let endless = pending > MAX_REQUEST.saturating_add(END.len() - 1);
+            return if endless { Err(TooLong) } else { Ok(None) };
         };
         let request: Range<usize> = self.start..end;
-        self.start = end + 4;
+        self.start = end + END.len();
         self.scanned = self.start;
         if request.len() > MAX_REQUEST {
             return Err(TooLong);
@@ -423,11 +428,27 @@ mod tests {
         let mut framer = Framer::default();
         framer.push(&vec![b'\n'; MAX_REQUEST]);
         assert_eq!(framer.next(), Ok(None));
-        framer.push(b"x");
+        framer.push(b"xxxx");
         assert_eq!(framer.next(), Err(TooLong));
         let mut framer = Framer::default();
         framer.push(&vec![b'a'; MAX_REQUEST + 1]);
         framer.push(b"\r\n\r\n");
         assert_eq!(framer.next(), Err(TooLong));
+    }
+
+    #[test]
+    fn the_longest_request_may_come_in_any_chunks() {
+        let mut stream = vec![b'a'; MAX_REQUEST];
+        stream.extend_from_slice(END);
+        for last in 0..=END.len() {
+            let (chunk, rest) = stream.split_at(stream.len() - last);
+            let mut framer = Framer::default();
+            framer.push(chunk);
+            if last > 0 {
+                assert_eq!(framer.next(), Ok(None), "{last} bytes to come");
+                framer.push(rest);
+            }
+            assert_eq!(framer.next(), Ok(stream.get(..MAX_REQUEST)), "the last {last} bytes apart");
+        }
     }
 }
