@@ -49,8 +49,8 @@ struct Server<'r> {
     relay: &'r mut Relay,
     worker: Worker,
     now: u64,
-    /// The last message that was rewritten, as it went out.
-    sent_on: Option<(Vec<u8>, Behaviour)>,
+    /// The last message that was relayed, as it went out, and how.
+    sent_on: Option<(Vec<u8>, Options, Behaviour)>,
     plain: bool,
 }
 
@@ -70,11 +70,15 @@ impl<'r> Server<'r> {
         match &step.act {
             Act::Message(raw) => self.message(raw, step),
             Act::Spiral => {
-                if let Some((raw, behaviour)) = self.sent_on.clone() {
-                    self.spiral(&raw, &behaviour);
+                if let Some((raw, options, behaviour)) = self.sent_on.clone() {
+                    self.spiral(&raw, &options, &behaviour);
                 }
             }
-            Act::Time(milliseconds) => self.now += milliseconds,
+            Act::Time(milliseconds) => {
+                self.now += milliseconds;
+                // A call that is over may be forgotten by now.
+                self.sent_on = None;
+            }
             Act::EndByIds(call_id, from_tag, to_tag) => {
                 let ended = self.worker.end_call(call_id, from_tag, to_tag);
                 assert_eq!(ended.is_err(), call_id.is_empty());
@@ -102,7 +106,10 @@ impl<'r> Server<'r> {
             let Some(out) = applied(&message, &edits) else { return };
             if step.behaviour.is_good() {
                 self.again(&message, &options, step, &edits);
-                self.sent_on = Some((out, step.behaviour.clone()));
+                // What another proxy's marker kept as it was proves nothing.
+                if edits.len() > fixed.len() {
+                    self.sent_on = Some((out, options.clone(), step.behaviour.clone()));
+                }
             }
         }
 
@@ -126,7 +133,7 @@ impl<'r> Server<'r> {
 
     /// A message that comes back after it was rewritten stays as it is: its
     /// relay is not asked again, or (for streams on hold) says the same.
-    fn spiral(&mut self, raw: &[u8], behaviour: &Behaviour) {
+    fn spiral(&mut self, raw: &[u8], options: &Options, behaviour: &Behaviour) {
         let address = "198.51.100.7:5060".parse().unwrap();
         let source = Source { address, local: None, transport: Transport::Udp };
         let message = Message::parse(raw, source).expect("it was read before");
@@ -136,7 +143,7 @@ impl<'r> Server<'r> {
         });
         let behaviour = if held { behaviour.clone() } else { behaviour.elsewhere() };
         let mut edits = Edits::new();
-        let outcome = self.rewrite(&message, &Options::default(), &behaviour, &mut edits);
+        let outcome = self.rewrite(&message, options, &behaviour, &mut edits);
         if self.plain && outcome == Ok(true) {
             let out = applied(&message, &edits).expect("no longer than before");
             assert!(out == raw, "{}\nbecame\n{}", raw.escape_ascii(), out.escape_ascii());
