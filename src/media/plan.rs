@@ -157,7 +157,7 @@ enum What {
 /// A stream on a group address stays as it is (RFC 8866 5.7: everybody sends
 /// there), as does one whose network type is not IN; the relay is told that
 /// they are off, so that the numbers of the others hold in the answer too.
-pub fn plan<'a>(message: &Message<'a>, session: &Session<'a>, rules: &Rules<'_>) -> Result<Plan> {
+pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
     if rules.loop_marker && session.loop_marker {
         return Ok(Plan::default());
     }
@@ -194,8 +194,8 @@ pub fn plan<'a>(message: &Message<'a>, session: &Session<'a>, rules: &Rules<'_>)
     Ok(planner.plan)
 }
 
-struct Planner<'p, 'a> {
-    message: &'p Message<'a>,
+struct Planner<'p, 'm, 'a> {
+    message: &'p Message<'m>,
     session: &'p Session<'a>,
     rules: &'p Rules<'p>,
     /// Relay candidates may be inserted.
@@ -205,7 +205,7 @@ struct Planner<'p, 'a> {
     plan: Plan,
 }
 
-impl<'a> Planner<'_, 'a> {
+impl<'a> Planner<'_, '_, 'a> {
     /// Takes a stream into the relay's list.
     fn list(&mut self, index: usize, media: &Media<'a>) -> Result<()> {
         let connection = self.session.connection_of(media);

@@ -12,7 +12,8 @@ pub fn each_address<'a>(text: &'a [u8], show: &mut dyn FnMut(Connection<'a>)) ->
     let mut session = None;
     let mut stream = None;
     let mut count = 0usize;
-    for line in Lines::new(text) {
+    let mut lines = Lines::new(text);
+    while let Some(line) = lines.next_wanted() {
         let Some(([kind, b'='], value)) = line.text.split_first_chunk() else { continue };
         match kind {
             b'm' => {

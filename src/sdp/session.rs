@@ -249,7 +249,7 @@ impl<'a> Lines<'a> {
 
 impl<'a> Lines<'a> {
     /// The next line that may say something here.
-    fn next_wanted(&mut self) -> Option<Line<'a>> {
+    pub(super) fn next_wanted(&mut self) -> Option<Line<'a>> {
         while !self.rest.is_empty() {
             let whole = self.rest;
             let end = find(b'\n', whole).map_or(whole.len(), |at| at + 1);
