@@ -225,6 +225,7 @@ fn options(knobs: u8) -> Options {
         media_relay: if knobs & 8 != 0 { b"relay\r\n1".to_vec() } else { Vec::new() },
         dialog_id: if knobs & 16 != 0 { b"7:\xff8".to_vec() } else { Vec::new() },
         ice_candidate: (knobs & 32 != 0).then_some(IceCandidate::LowPriority),
+        set: String::new(),
     }
 }
 
