@@ -9,7 +9,7 @@ use crate::shared::calls::ENTRY_WORDS;
 use crate::shared::counters::COUNTER_WORDS;
 use crate::shared::deletes::DELETES_WORDS;
 use crate::shared::health::HEALTH_WORDS;
-use crate::shared::{Block, Calls, Counters, Deletes, Health};
+use crate::shared::{Block, Calls, Counters, Deletes, Generation, Health, Lease};
 
 /// Words of a cache line: what different processes write at once is kept apart.
 pub(super) const LINE: usize = 8;
@@ -25,16 +25,6 @@ const COUNTERS: Range<usize> = 3 * LINE..3 * LINE + COUNTER_WORDS;
 const HEALTH: Range<usize> = COUNTERS.end..COUNTERS.end + HEALTH_WORDS;
 const DELETES: Range<usize> = HEALTH.end..HEALTH.end + DELETES_WORDS;
 const CALLS: usize = DELETES.end.next_multiple_of(CALLS_ALIGN);
-
-/// What may change under the running processes, each with a number that is
-/// raised when it did. A process compares it with the number it loaded at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Generation {
-    /// The two client lists.
-    Lists,
-    /// The file of relays.
-    Relays,
-}
 
 /// The block of one server, divided.
 #[derive(Debug)]
@@ -56,22 +46,27 @@ impl Shared {
         self.block.words().get(range).unwrap_or_default()
     }
 
-    /// The block holds at least the words before the call table.
-    fn word(&self, at: usize) -> &AtomicU64 {
-        &self.block.words()[at]
+    /// The keeper's lease.
+    pub fn lease(&self) -> Lease<'_> {
+        // The block holds at least the words before the call table.
+        Lease::new(&self.block.words()[LEASE])
     }
 
-    /// The keeper's lease: one word, 0 when nobody ever held it.
-    pub fn lease(&self) -> &AtomicU64 {
-        self.word(LEASE)
+    /// The generation of the two client lists.
+    pub fn lists(&self) -> Generation<'_> {
+        Generation::new(self.line(LISTS))
     }
 
-    /// The number of a thing that may change.
-    pub fn generation(&self, of: Generation) -> &AtomicU64 {
-        self.word(match of {
-            Generation::Lists => LISTS,
-            Generation::Relays => RELAYS,
-        })
+    /// The generation of the file of relays.
+    pub fn relays(&self) -> Generation<'_> {
+        Generation::new(self.line(RELAYS))
+    }
+
+    fn line(&self, at: usize) -> &[AtomicU64; LINE] {
+        match self.block.words()[at..].first_chunk() {
+            Some(line) => line,
+            None => unreachable!("the call table lies behind every line"),
+        }
     }
 
     /// The counters of all processes.
@@ -103,7 +98,7 @@ mod tests {
     #[test]
     fn no_word_belongs_to_two() {
         let shared = Shared::new(16).unwrap();
-        let parts = [LEASE..LEASE + 1, LISTS..LISTS + 1, RELAYS..RELAYS + 1];
+        let parts = [LEASE..LEASE + LINE, LISTS..LISTS + LINE, RELAYS..RELAYS + LINE];
         let parts = parts.into_iter().chain([COUNTERS, HEALTH, DELETES]);
         let parts = parts.chain(std::iter::once(CALLS..CALLS + 16 * ENTRY_WORDS));
         for range in parts {
@@ -111,9 +106,7 @@ mod tests {
                 assert_eq!(word.fetch_add(1, Ordering::Relaxed), 0);
             }
         }
-        assert_eq!(shared.lease().load(Ordering::Relaxed), 1);
-        assert_eq!(shared.generation(Generation::Lists).load(Ordering::Relaxed), 1);
-        assert_eq!(shared.generation(Generation::Relays).load(Ordering::Relaxed), 1);
+        assert_eq!((shared.lists().number(), shared.relays().number()), (1, 1));
     }
 
     #[test]
