@@ -155,6 +155,23 @@ static void relayed(mp_worker *worker, const mp_message *message)
     mp_options_free(options);
 }
 
+static void keepers(const mp_engine *engine)
+{
+    mp_keeper *keeper = NULL;
+    mp_error *error = NULL;
+
+    MADE(mp_keeper_new(engine, &keeper, &error), error);
+    CHECK(mp_keeper_descriptor(keeper) >= 0);
+    CHECK(mp_keeper_next(keeper, 0) == 0);
+    STATUS(MP_OK, mp_keeper_tick(keeper, mp_now()));
+    CHECK(mp_keeper_next(keeper, 0) > 0 && mp_keeper_next(keeper, 0) <= 200);
+    STATUS(MP_OK, mp_keeper_tick(keeper, 0));
+    /* One that was stopped before it ran returns at once. */
+    STATUS(MP_OK, mp_keeper_stop(keeper));
+    MADE(mp_keeper_run(keeper, &error), error);
+    mp_keeper_free(keeper);
+}
+
 int main(void)
 {
     mp_config *config = quiet_config();
@@ -186,6 +203,7 @@ int main(void)
     verdicts(worker, message);
     edit_lists(worker, message, &text);
     relayed(worker, message);
+    keepers(engine);
 
     STATUS(MP_OK, mp_proxy_statistics(proxy, &counters, sizeof counters));
     CHECK(counters.sessions_total == 1);

@@ -10,6 +10,7 @@ int main(void)
     mp_config *config = quiet_config(), *const_config = config;
     mp_engine *engine = engine_of(config), *no_engine = NULL;
     mp_worker *worker = worker_of(engine), *no_worker = NULL;
+    mp_keeper *keeper = NULL;
     mp_message *message = mp_message_new();
     mp_options *options = mp_options_new();
     mp_verdict *verdict = mp_verdict_new();
@@ -35,6 +36,7 @@ int main(void)
     mp_config_free(NULL);
     mp_engine_free(NULL);
     mp_worker_free(NULL);
+    mp_keeper_free(NULL);
     mp_message_free(NULL);
     mp_options_free(NULL);
     mp_verdict_free(NULL);
@@ -64,6 +66,15 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_worker_new(engine, NULL, NULL));
     CHECK(no_worker == NULL);
     EMPTY(mp_worker_last_error(NULL));
+
+    STATUS(MP_ERR_NULL, mp_keeper_new(NULL, &keeper, NULL));
+    STATUS(MP_ERR_NULL, mp_keeper_new(engine, NULL, NULL));
+    STATUS(MP_ERR_NULL, mp_keeper_tick(NULL, 0));
+    CHECK(mp_keeper_descriptor(NULL) == -1);
+    NOTHING(mp_keeper_next(NULL, 0));
+    STATUS(MP_ERR_NULL, mp_keeper_run(NULL, NULL));
+    STATUS(MP_ERR_NULL, mp_keeper_stop(NULL));
+    CHECK(keeper == NULL);
 
     STATUS(MP_ERR_NULL, mp_address_parse(bad, 1, &address));
     STATUS(MP_ERR_ARGUMENT, mp_address_parse(empty, 1, &address));

@@ -7,7 +7,8 @@
  * that came in.
  *
  * Before the fork:  mp_config, mp_engine, and mp_proxy for the built-in relay.
- * After the fork:   one mp_worker in each process or thread.
+ * After the fork:   one mp_worker in each process or thread, and one mp_keeper
+ *                   in one of them.
  * Reusable values:  mp_message, mp_options, mp_verdict, mp_edits.
  *
  * Rules that hold for every function:
@@ -20,8 +21,9 @@
  * - Texts are mp_str, any bytes; what the library returns as text belongs to
  *   it and lives as long as the comment says. Inputs are copied unless the
  *   comment says otherwise (mp_message_parse does not copy).
- * - A handle is used by one thread at a time, except mp_engine, mp_proxy and
- *   mp_error. Different handles may be used by different threads at once.
+ * - A handle is used by one thread at a time, except mp_engine, mp_keeper,
+ *   mp_proxy and mp_error. Different handles may be used by different threads
+ *   at once.
  * - Enumerations and bits are given as uint32_t; a value that is not defined is
  *   MP_ERR_ARGUMENT.
  * - Time is milliseconds of CLOCK_MONOTONIC (mp_now).
@@ -167,11 +169,11 @@ enum mp_status
     MP_ERR_LIMIT = -4,
     // The caller's buffer is too small; the needed length was written.
     MP_ERR_BUFFER_TOO_SMALL = -5,
-    // The worker was made in another process, before a fork.
+    // The worker or keeper was made in another process, before a fork.
     MP_ERR_WRONG_PROCESS = -6,
     // The library panicked, which is a defect in it; the text says where.
-    // Every handle given to the call is poisoned, except mp_engine and
-    // mp_proxy.
+    // Every handle given to the call is poisoned, except mp_engine, mp_keeper
+    // and mp_proxy.
     MP_ERR_PANIC = -7,
     // An earlier panic poisoned this handle: free it and make a new one.
     MP_ERR_POISONED = -8,
@@ -218,6 +220,17 @@ typedef struct mp_engine mp_engine;
 // on success nothing is written. The caller frees it with mp_error_free.
 // Never changes: any thread may read it, also after a fork.
 typedef struct mp_error mp_error;
+
+// What must happen in a server without a message: watching the client lists
+// and the file of relays, asking dead relays whether they live, delivering
+// ends that wait for theirs. One a server, in a timer process, a process of
+// its own or a thread; several do no harm, one of them works, and another
+// takes over within a second when that one dies. Make it after the fork, in
+// the process that uses it. Either call mp_keeper_tick from an event loop or
+// give mp_keeper_run a thread. Without a keeper the workers do the least
+// themselves, each with its next message. Any thread may call it; in another
+// process than its own only mp_keeper_free works.
+typedef struct mp_keeper mp_keeper;
 
 // A view of one raw SIP message and where it came from. Reusable: parsing
 // the next message into it allocates nothing. It copies no byte: the caller's
@@ -637,6 +650,48 @@ void mp_request_free(mp_request *request);
 // Milliseconds of the monotonic clock (CLOCK_MONOTONIC), what now and
 // deadlines are given in. Any thread, any process.
 uint64_t mp_now(void);
+
+// Makes a keeper in the current process and writes it to *keeper. The caller
+// frees it with mp_keeper_free; the engine may be freed before. MP_ERR_SYSTEM
+// when its descriptor cannot be had. error may be NULL.
+mp_status mp_keeper_new(const mp_engine *engine,
+                        mp_keeper **keeper,
+                        mp_error **error);
+
+// Does what is due and never waits: call it when mp_keeper_descriptor is
+// readable or mp_keeper_next has passed, or simply five times a second. now is
+// milliseconds of CLOCK_MONOTONIC (mp_now), 0 lets the library read it. Log
+// lines come on the calling thread. Where another process works for the
+// server it does nothing. The first tick that works starts one thread, which
+// blocks all signals, unless the setting watch is "poll". MP_ERR_WRONG_PROCESS
+// after a fork, MP_ERR_ARGUMENT while mp_keeper_run runs.
+mp_status mp_keeper_tick(const mp_keeper *keeper, uint64_t now);
+
+// A descriptor that is readable when mp_keeper_tick should be called: its time
+// has come, a file changed, a relay said something. Only for poll, epoll and
+// the like, never to be read or closed. The same until mp_keeper_free. -1 for
+// NULL.
+int32_t mp_keeper_descriptor(const mp_keeper *keeper);
+
+// In how many milliseconds from now (see mp_keeper_tick) the next tick is due;
+// 0: at once. For servers whose loop has a timer and no place for a
+// descriptor. 0 for NULL.
+uint64_t mp_keeper_next(const mp_keeper *keeper, uint64_t now);
+
+// Ticks on the calling thread until another thread calls mp_keeper_stop.
+// MP_ERR_WRONG_PROCESS after a fork, MP_ERR_ARGUMENT when it runs already,
+// MP_ERR_SYSTEM when the system refuses to wait. error may be NULL.
+mp_status mp_keeper_run(const mp_keeper *keeper, mp_error **error);
+
+// Ends mp_keeper_run, from any thread of the same process; it then gives up
+// its place to another process at once. Called before mp_keeper_run, that
+// returns at once.
+mp_status mp_keeper_stop(const mp_keeper *keeper);
+
+// Frees a keeper and gives up its place. Not while mp_keeper_run is still
+// running: stop it and wait for its return. In another process only the
+// inherited descriptors are closed. NULL is fine.
+void mp_keeper_free(mp_keeper *keeper);
 
 // Makes a proxy: opens its listening Unix socket, nothing more, and writes it
 // to *proxy. A stale socket file is replaced; the directory is made (mode

@@ -5,16 +5,14 @@
 //! around a line does not belong to it. Lines are UTF-8, what they are matched
 //! with is bytes.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+mod file;
+
 use std::path::Path;
 
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
-use crate::error::{Error, Result};
+pub use file::{AgentFile, AgentFiles};
 
-/// The longest list file, in bytes.
-pub const MAX_LIST: u64 = 1024 * 1024;
 /// The most memory one compiled line may take, in bytes.
 const MAX_LINE_PROGRAM: usize = 256 * 1024;
 /// The most memory a compiled list may take, in bytes.
@@ -74,31 +72,6 @@ impl AgentList {
             tell(line.number, "the list is too large; lines from here on do not hold");
         }
         AgentList { set }
-    }
-
-    /// Reads and compiles a file. A missing file is an empty list; one that
-    /// cannot be read or is longer than 1 MiB is an error that names it.
-    pub fn load(path: &Path, complain: &mut dyn FnMut(&str)) -> Result<Self> {
-        let system = |error: std::io::Error| Error::system(path.display(), &error);
-        // Opening a pipe would wait for its other end.
-        match std::fs::metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::empty()),
-            Err(error) => return Err(system(error)),
-            Ok(data) if !data.is_file() => {
-                return Err(system(std::io::Error::other("not a regular file")));
-            }
-            Ok(_) => {}
-        }
-        let file = match File::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::empty()),
-            opened => opened.map_err(system)?,
-        };
-        let mut text = Vec::new();
-        file.take(MAX_LIST.saturating_add(1)).read_to_end(&mut text).map_err(system)?;
-        if text.len() as u64 > MAX_LIST {
-            return Err(Error::limit(format!("{}: longer than 1 MiB", path.display())));
-        }
-        Ok(Self::compile(path, &text, complain))
     }
 
     /// True when a User-Agent (or Server) value matches a line.
@@ -233,27 +206,6 @@ mod tests {
         assert!(list.matches(b"caf\xe9phone"), "Latin-1");
         assert!(list.matches("caf\u{e9}phone".as_bytes()), "UTF-8");
         assert!(list.matches(b"foo\nbar"), "folded");
-    }
-
-    #[test]
-    fn files_that_are_missing_or_no_files() {
-        let directory = std::env::temp_dir().join(format!("agents-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let mut quiet = |line: &str| panic!("{line}");
-        assert!(AgentList::load(&directory.join("missing"), &mut quiet).unwrap().is_empty());
-        assert!(AgentList::load(Path::new(""), &mut quiet).unwrap().is_empty());
-        let error = AgentList::load(&directory, &mut quiet).unwrap_err();
-        assert!(error.text().contains(directory.to_str().unwrap()), "{}", error.text());
-
-        let file = directory.join("clients");
-        std::fs::write(&file, "Cisco\n").unwrap();
-        assert!(AgentList::load(&file, &mut quiet).unwrap().matches(b"cisco"));
-        std::fs::write(&file, vec![b'#'; MAX_LIST as usize]).unwrap();
-        assert!(AgentList::load(&file, &mut quiet).unwrap().is_empty());
-        std::fs::write(&file, vec![b'#'; MAX_LIST as usize + 1]).unwrap();
-        let error = AgentList::load(&file, &mut quiet).unwrap_err();
-        assert!(error.text().contains("clients: longer than 1 MiB"), "{}", error.text());
-        std::fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a server makes once, before it forks.
 
 use std::collections::hash_map::RandomState;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::agents::AgentList;
+use crate::agents::AgentFiles;
 use crate::error::Result;
 use crate::log::{Level, Log};
 use crate::nat::Networks;
@@ -26,8 +26,7 @@ pub struct Engine {
     /// not to be asked for again in a child.
     own_socket: PathBuf,
     private: Networks,
-    sip_asymmetrics: AgentList,
-    rtp_asymmetrics: AgentList,
+    agents: AgentFiles,
     shared: Shared,
     /// The key of the call table's hash: made here, so that all processes
     /// have the same.
@@ -40,13 +39,13 @@ impl Engine {
     /// memory cannot be had. Bad lines of the lists are logged.
     pub fn new(settings: Settings, log: Log) -> Result<Arc<Engine>> {
         let calls = usize::try_from(settings.max_calls()).unwrap_or(usize::MAX);
+        let shared = Shared::new(calls)?;
         let mut engine = Engine {
             relays: Arc::new(RelayList::new(Vec::new(), |_| (0, None))),
             own_socket: settings.proxy_socket(),
             private: settings.private_networks(),
-            sip_asymmetrics: load(&settings.sip_asymmetrics(), &log),
-            rtp_asymmetrics: load(&settings.rtp_asymmetrics(), &log),
-            shared: Shared::new(calls)?,
+            agents: AgentFiles::open(&settings, shared.lists(), &log),
+            shared,
             hash: RandomState::new(),
             settings,
             log,
@@ -115,19 +114,10 @@ impl Engine {
         &self.private
     }
 
-    /// The SIP-asymmetric clients.
-    pub fn sip_asymmetrics(&self) -> &AgentList {
-        &self.sip_asymmetrics
-    }
-
-    /// The RTP-asymmetric clients.
-    pub fn rtp_asymmetrics(&self) -> &AgentList {
-        &self.rtp_asymmetrics
-    }
-
-    /// True when both lists are empty: no client needs to be looked up.
-    pub fn has_no_asymmetrics(&self) -> bool {
-        self.sip_asymmetrics.is_empty() && self.rtp_asymmetrics.is_empty()
+    /// The client lists as they were when the engine was made. A worker has
+    /// its own copy and reads it again when the files change.
+    pub fn agents(&self) -> &AgentFiles {
+        &self.agents
     }
 
     /// The call table of all processes.
@@ -154,16 +144,4 @@ impl Engine {
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
-}
-
-/// Loads a client list; one that cannot be read is told and counts as empty.
-fn load(path: &Path, log: &Log) -> AgentList {
-    if path.as_os_str().is_empty() {
-        return AgentList::empty();
-    }
-    let mut complain = |line: &str| log.write(Level::Warning, line);
-    AgentList::load(path, &mut complain).unwrap_or_else(|error| {
-        log.write(Level::Error, &error);
-        AgentList::empty()
-    })
 }

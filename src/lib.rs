@@ -20,6 +20,7 @@
 //!   never touches a socket.
 //! - [`settings`], [`Engine`], [`shared`]: made before a server forks.
 //! - [`worker`]: sockets and clock, made after the fork.
+//! - [`keeper`]: what must happen without a message, once a server.
 //! - [`proxy`]: the built-in media relay, which `mediaproxyd` also runs.
 //! - [`capi`]: the C boundary, `include/mediaproxy.h`.
 //!
@@ -31,6 +32,8 @@ pub mod capi;
 pub mod edit;
 mod engine;
 pub mod error;
+pub mod file;
+pub mod keeper;
 pub mod log;
 pub mod media;
 pub mod nat;
@@ -46,4 +49,5 @@ pub mod worker;
 
 pub use engine::Engine;
 pub use error::{Error, Status};
+pub use keeper::Keeper;
 pub use worker::{Progress, Rewrite, Started, Wait, Worker};

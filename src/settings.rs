@@ -37,6 +37,7 @@ pub struct Settings {
     relay_try: Option<Duration>,
     ice_candidate: IceCandidate,
     max_calls: Option<u32>,
+    watch_by_polling: bool,
     loop_marker: bool,
     rewrite_origin: bool,
     proxy_socket: Option<PathBuf>,
@@ -141,6 +142,18 @@ const SETTINGS: &[Setting] = &[
         set: |s, v| {
             let calls = crate::text::number(v.as_bytes())?;
             (16..=1 << 24).contains(&calls).then(|| s.max_calls = Some(calls))
+        },
+    },
+    Setting {
+        name: "watch",
+        form: "notify or poll",
+        set: |s, v| {
+            s.watch_by_polling = match v {
+                "notify" => false,
+                "poll" => true,
+                _ => return None,
+            };
+            Some(())
         },
     },
     Setting {
@@ -316,6 +329,12 @@ impl Settings {
         self.max_calls.unwrap_or(65_536)
     }
 
+    /// Changes of files are found by comparing alone; else the kernel is asked
+    /// to tell of them too.
+    pub fn watch_by_polling(&self) -> bool {
+        self.watch_by_polling
+    }
+
     /// Write and honour a=nortpproxy:yes.
     pub fn loop_marker(&self) -> bool {
         self.loop_marker
@@ -426,6 +445,7 @@ mod tests {
             ("relay", "rtpproxy", "embedded"),
             ("ice_candidate", "high", "high-priority"),
             ("max_calls", "3", "16 to"),
+            ("watch", "inotify", "notify or poll"),
             ("loop_marker", "perhaps", "yes or no"),
             ("rewrite_origin", "", "yes or no"),
             ("mediaproxy_socket", "run/x", "absolute path"),

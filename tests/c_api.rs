@@ -36,11 +36,12 @@ fn every_way(name: &str) {
     }
 }
 
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "call",
     "every_function",
     "every_status",
     "fork_workers",
+    "keeper",
     "new_free_cycles",
     "nonblocking",
     "null_everywhere",
@@ -65,6 +66,21 @@ fn every_status_can_be_provoked() {
 #[test]
 fn workers_of_many_processes_serve_one_call() {
     every_way("fork_workers");
+}
+
+#[test]
+fn lists_that_change_are_seen_by_all_workers_with_and_without_a_keeper() {
+    // Side by side, for it is waiting that takes its time.
+    let arguments = ["notify", "poll", "nobody", "notify"];
+    std::thread::scope(|scope| {
+        for (way, argument) in EVERY_WAY.into_iter().zip(arguments) {
+            scope.spawn(move || {
+                let program = build("run", "keeper", way);
+                let out = program.parent().expect("the program's directory");
+                c_program::must_run(Command::new(&program).arg(argument), out);
+            });
+        }
+    });
 }
 
 #[test]
@@ -132,7 +148,8 @@ fn every_function_that_takes_a_pointer_is_given_null() {
     let without = ["mp_status_name", "mp_version", "mp_test_name", "mp_now"];
     for name in calls_in(&declarations()) {
         let constructor = name.ends_with("_new")
-            && !["mp_engine_new", "mp_worker_new", "mp_proxy_new"].contains(&name.as_str());
+            && !["mp_engine_new", "mp_worker_new", "mp_keeper_new", "mp_proxy_new"]
+                .contains(&name.as_str());
         if !constructor && !without.contains(&name.as_str()) {
             assert!(given.contains(&format!("{name}(")), "null_everywhere.c leaves out {name}");
         }

@@ -8,9 +8,9 @@ fn root() -> &'static Path {
 }
 
 /// The files of the boundary, in the order a reader wants them.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "text", "status", "version", "error", "log", "config", "engine", "worker", "address",
-    "message", "options", "verdict", "edits", "request", "proxy",
+    "message", "options", "verdict", "edits", "request", "keeper", "proxy",
 ];
 
 fn generate() -> String {

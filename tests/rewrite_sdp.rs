@@ -252,7 +252,6 @@ fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
     std::fs::write(&list, "# clients\n^Weird\n").unwrap();
     let mut worker =
         worker(&[("relay", &relay.uri()), ("rtp_asymmetrics", list.to_str().unwrap())]);
-    std::fs::remove_file(&list).unwrap();
     let raw = String::from_utf8(invite().bytes()).unwrap();
     for (header, asymmetric) in
         [("User-Agent: weird/2.0", true), ("Server: Weird", true), ("User-Agent: Fine", false)]
@@ -263,6 +262,7 @@ fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
         let media = value(relay.asked().last().unwrap(), "media").to_string();
         assert_eq!(media.ends_with(":asymmetric=yes"), asymmetric, "{header}: {media}");
     }
+    std::fs::remove_file(&list).unwrap();
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub mod config;
 pub mod edits;
 pub mod engine;
 pub mod error;
+pub mod keeper;
 pub mod log;
 pub mod message;
 pub mod options;

@@ -29,11 +29,11 @@ pub enum MpStatus {
     MP_ERR_LIMIT = -4,
     /// The caller's buffer is too small; the needed length was written.
     MP_ERR_BUFFER_TOO_SMALL = -5,
-    /// The worker was made in another process, before a fork.
+    /// The worker or keeper was made in another process, before a fork.
     MP_ERR_WRONG_PROCESS = -6,
     /// The library panicked, which is a defect in it; the text says where.
-    /// Every handle given to the call is poisoned, except mp_engine and
-    /// mp_proxy.
+    /// Every handle given to the call is poisoned, except mp_engine, mp_keeper
+    /// and mp_proxy.
     MP_ERR_PANIC = -7,
     /// An earlier panic poisoned this handle: free it and make a new one.
     MP_ERR_POISONED = -8,

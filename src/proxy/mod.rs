@@ -25,7 +25,7 @@ mod ports;
 mod refusal;
 mod server;
 mod session;
-mod socket;
+pub(crate) mod socket;
 mod stream;
 mod summary;
 mod table;

@@ -1,9 +1,9 @@
-//! What the standard library has no word for: epoll, eventfd, signal masks.
-//! All `unsafe` of the proxy is here.
+//! What the standard library has no word for: epoll, eventfd, timerfd, signal
+//! masks. All `unsafe` of the proxy and the keeper is here.
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -22,41 +22,42 @@ fn own(result: libc::c_int) -> io::Result<OwnedFd> {
 }
 
 /// An epoll instance, level-triggered.
-pub(super) struct Epoll(OwnedFd);
+#[derive(Debug)]
+pub(crate) struct Epoll(OwnedFd);
 
 /// The descriptors that are ready.
-pub(super) struct Events {
+pub(crate) struct Events {
     events: Vec<libc::epoll_event>,
     ready: usize,
 }
 
 impl Events {
     /// Room for `batch` ready descriptors at a time.
-    pub(super) fn new(batch: usize) -> Self {
+    pub(crate) fn new(batch: usize) -> Self {
         let none = libc::epoll_event { events: 0, u64: 0 };
         Events { events: vec![none; batch.max(1)], ready: 0 }
     }
 
     /// The tokens of the descriptors that were ready at the last wait.
-    pub(super) fn tokens(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = u64> {
         self.events.iter().take(self.ready).map(|event| event.u64)
     }
 }
 
 impl Epoll {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes no pointers.
         own(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).map(Epoll)
     }
 
     /// Watches a descriptor for input until it is removed.
-    pub(super) fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, fd: &impl AsFd, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: token };
         self.control(libc::EPOLL_CTL_ADD, fd, &mut event)
     }
 
     /// No longer watches a descriptor.
-    pub(super) fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
+    pub(crate) fn remove(&self, fd: &impl AsFd) -> io::Result<()> {
         let mut event = libc::epoll_event { events: 0, u64: 0 };
         self.control(libc::EPOLL_CTL_DEL, fd, &mut event)
     }
@@ -74,7 +75,7 @@ impl Epoll {
 
     /// Waits at most `timeout` milliseconds (-1: for ever). An interrupted
     /// wait reports nothing.
-    pub(super) fn wait(&self, events: &mut Events, timeout: i32) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut Events, timeout: i32) -> io::Result<()> {
         events.ready = 0;
         let room = i32::try_from(events.events.len()).unwrap_or(i32::MAX);
         let first = events.events.as_mut_ptr();
@@ -90,31 +91,68 @@ impl Epoll {
 
 /// Wakes a thread that waits in [`Epoll::wait`].
 #[derive(Debug)]
-pub(super) struct Waker(OwnedFd);
+pub(crate) struct Waker(OwnedFd);
 
 impl Waker {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes no pointers.
         own(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).map(Waker)
     }
 
     /// Makes the descriptor ready. It cannot fail: a full counter is ready.
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         let one = 1u64;
         // SAFETY: writes the eight bytes of `one`.
         unsafe { libc::write(self.0.as_raw_fd(), ptr::from_ref(&one).cast(), 8) };
     }
 
     /// Makes it not ready again.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut count = 0u64;
         // SAFETY: reads at most the eight bytes of `count`.
         unsafe { libc::read(self.0.as_raw_fd(), ptr::from_mut(&mut count).cast(), 8) };
     }
 }
 
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A descriptor that becomes ready at a time.
+#[derive(Debug)]
+pub(crate) struct Timer(OwnedFd);
+
+impl Timer {
+    pub(crate) fn new() -> io::Result<Self> {
+        let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+        // SAFETY: takes no pointers.
+        own(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) }).map(Timer)
+    }
+
+    /// Makes it not ready now, and ready in so many milliseconds.
+    pub(crate) fn set(&self, milliseconds: u64) {
+        let seconds = libc::time_t::try_from(milliseconds / 1000).unwrap_or(libc::time_t::MAX);
+        // All zeros would switch it off.
+        let nanos = (milliseconds % 1000 * 1_000_000).max(1);
+        let value =
+            libc::timespec { tv_sec: seconds, tv_nsec: libc::c_long::try_from(nanos).unwrap_or(0) };
+        let once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        let time = libc::itimerspec { it_interval: once, it_value: value };
+        // SAFETY: reads `time`, writes nothing. Its values are in range.
+        unsafe { libc::timerfd_settime(self.0.as_raw_fd(), 0, &time, ptr::null_mut()) };
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl AsFd for Waker {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
@@ -172,7 +210,7 @@ pub(super) fn user() -> u32 {
 
 /// Runs `function` with all signals blocked on this thread: a thread it
 /// spawns inherits that.
-pub(super) fn without_signals<T>(function: impl FnOnce() -> T) -> T {
+pub(crate) fn without_signals<T>(function: impl FnOnce() -> T) -> T {
     // SAFETY: all zeros is a valid sigset_t, and sigfillset sets it anyway.
     let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { mem::zeroed() };
     // SAFETY: both sets live through the calls.

@@ -5,6 +5,10 @@ use std::hash::BuildHasher;
 use std::hash::RandomState;
 
 use crate::Engine;
+use crate::agents::AgentFiles;
+use crate::error::Result;
+use crate::keeper::COMPARE_EVERY;
+use crate::worker::socket::coarse_ms;
 
 /// What the lists say of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,24 +28,96 @@ struct Place {
     asymmetry: Asymmetry,
 }
 
-/// The memory of one worker.
+/// The lists of one worker, and what it remembers of them.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct Agents {
+    files: AgentFiles,
+    /// When the files are looked at next, where no keeper does it
+    /// (milliseconds).
+    look_at: u64,
+    memory: Memory,
+}
+
+impl Agents {
+    /// A copy of the engine's lists. Their expressions are shared, what a
+    /// search writes to is not.
+    pub(super) fn new(engine: &Engine) -> Self {
+        Agents { files: engine.agents().clone(), look_at: 0, memory: Memory::new() }
+    }
+
+    /// What the lists say of the client whose message names itself by `agent`,
+    /// which is not asked for where no list is set or holds anything.
+    #[inline]
+    pub(super) fn of<'m>(
+        &mut self,
+        engine: &Engine,
+        agent: impl FnOnce() -> Result<&'m [u8]>,
+    ) -> Result<Asymmetry> {
+        if self.files.are_none() {
+            return Ok(Asymmetry::default());
+        }
+        self.refresh(engine);
+        if self.files.are_empty() {
+            return Ok(Asymmetry::default());
+        }
+        Ok(self.memory.of(agent()?, &self.files))
+    }
+
+    /// Reads the lists again when they changed. While a keeper lives, its
+    /// generation says so. Whether it lives only a clock can tell: one that
+    /// costs no more than the lookup of a word.
+    #[inline]
+    fn refresh(&mut self, engine: &Engine) {
+        let shared = engine.shared();
+        if shared.lists().number() != self.files.number() {
+            self.read(engine);
+            return;
+        }
+        let now = coarse_ms();
+        if now >= self.look_at && (self.files.are_failed() || !shared.lease().is_held(now)) {
+            self.look(engine, now);
+        }
+    }
+
+    #[cold]
+    fn look(&mut self, engine: &Engine, now: u64) {
+        self.look_at = now.saturating_add(COMPARE_EVERY);
+        if self.files.look_changed() {
+            self.read(engine);
+        }
+    }
+
+    #[cold]
+    fn read(&mut self, engine: &Engine) {
+        if self.files.read(engine.shared().lists(), engine.log()) {
+            self.memory.forget();
+        }
+    }
+}
+
+/// Remembered User-Agents.
+#[derive(Debug)]
+struct Memory {
     places: Vec<Place>,
     hash: RandomState,
 }
 
 impl Memory {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         let places = std::iter::repeat_with(Place::default).take(PLACES).collect();
         Memory { places, hash: RandomState::new() }
     }
 
-    /// What the engine's lists say of `agent`.
-    pub(super) fn of(&mut self, agent: &[u8], engine: &Engine) -> Asymmetry {
+    /// The lists are other ones.
+    fn forget(&mut self) {
+        self.places.iter_mut().for_each(|place| place.agent.clear());
+    }
+
+    /// What the lists say of `agent`.
+    fn of(&mut self, agent: &[u8], lists: &AgentFiles) -> Asymmetry {
         let ask = || Asymmetry {
-            sip: engine.sip_asymmetrics().matches(agent),
-            rtp: engine.rtp_asymmetrics().matches(agent),
+            sip: lists.sip.list().matches(agent),
+            rtp: lists.rtp.list().matches(agent),
         };
         if agent.is_empty() {
             return Asymmetry::default();

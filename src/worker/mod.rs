@@ -21,7 +21,7 @@ use crate::options::Options;
 use crate::relay::{Relay, RelayList};
 use crate::shared::ProcessMark;
 use crate::sip::Message;
-use crate::worker::asymmetry::{Asymmetry, Memory};
+use crate::worker::asymmetry::{Agents, Asymmetry};
 use crate::worker::connection::Pool;
 use crate::worker::end::Pending;
 
@@ -40,7 +40,7 @@ pub struct Worker {
     /// Relays met in the call table that are in no list any more.
     retired: Vec<Arc<Relay>>,
     pool: Pool,
-    agents: RefCell<Memory>,
+    agents: RefCell<Agents>,
     pending: Pending,
 }
 
@@ -50,10 +50,10 @@ impl Worker {
         Ok(Worker {
             relays: engine.relays().clone(),
             retired: Vec::new(),
-            engine,
             process: ProcessMark::new(),
             pool: Pool::default(),
-            agents: RefCell::new(Memory::new()),
+            agents: RefCell::new(Agents::new(&engine)),
+            engine,
             pending: Pending::default(),
         })
     }
@@ -169,11 +169,8 @@ impl Worker {
     }
 
     fn asymmetry(&self, message: &Message<'_>) -> Result<Asymmetry> {
-        if self.engine.has_no_asymmetrics() {
-            return Ok(Asymmetry::default());
-        }
-        let agent = message.user_agent()?.unwrap_or_default();
-        Ok(self.agents.borrow_mut().of(agent, &self.engine))
+        let agent = || Ok(message.user_agent()?.unwrap_or_default());
+        self.agents.borrow_mut().of(&self.engine, agent)
     }
 }
 

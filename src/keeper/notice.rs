@@ -1,0 +1,210 @@
+//! Word from the kernel that a watched directory changed. It only makes the
+//! comparison of files come sooner: nothing depends on it, and where it cannot
+//! be had nothing is missing but haste.
+//!
+//! `notify` runs a thread. A watcher that is inherited over a fork has none any
+//! more, and dropping it there would fail: it is made by the process that
+//! ticks, and only that one drops it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Config, ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode, Watcher};
+
+use crate::proxy::socket::{Waker, without_signals};
+
+/// What the watching thread rings: it makes the keeper's descriptor ready.
+#[derive(Debug)]
+pub(super) struct Bell {
+    pub(super) waker: Waker,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Bell { waker: Waker::new()?, rung: AtomicBool::new(false) })
+    }
+
+    pub(super) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// True when it rang since it was last asked.
+    pub(super) fn take(&self) -> bool {
+        // In this order: what rings in between makes it ready once too often.
+        self.waker.clear();
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// A running watcher.
+#[derive(Debug)]
+pub(super) struct Notice {
+    watcher: Option<INotifyWatcher>,
+    /// Closed by the thread when it ends.
+    ended: mpsc::Receiver<()>,
+}
+
+/// How long the end of the thread is waited for.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Which events matter: those that can mean a change of one of the files.
+struct Filter {
+    directories: BTreeSet<PathBuf>,
+    names: BTreeSet<OsString>,
+}
+
+impl Filter {
+    fn concerns(&self, event: &notify::Result<Event>) -> bool {
+        let Ok(event) = event else { return true };
+        match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
+            // Somebody reads, most often one of our own processes.
+            EventKind::Access(_) => return false,
+            _ => {}
+        }
+        event.need_rescan()
+            || event.paths.iter().any(|path| {
+                path.file_name().is_some_and(|name| self.names.contains(name))
+                    || self.directories.contains(path)
+            })
+    }
+}
+
+impl Notice {
+    /// Watches the parent directories of `files`, which are absolute paths. A
+    /// directory that is not there is left out. The error is a sentence.
+    pub(super) fn new(files: &[PathBuf], bell: &Arc<Bell>) -> Result<Notice, String> {
+        let directories: BTreeSet<PathBuf> =
+            files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect();
+        let names = files.iter().filter_map(|file| file.file_name()).map(OsString::from).collect();
+        let filter = Filter { directories: directories.clone(), names };
+        let (end, ended) = mpsc::channel::<()>();
+        let rings = Arc::clone(bell);
+        let alive = Arc::new(());
+        let held = Arc::clone(&alive);
+        let handler = move |event| {
+            let (_, _) = (&end, &held);
+            if filter.concerns(&event) {
+                rings.ring();
+            }
+        };
+        let made = without_signals(|| INotifyWatcher::new(handler, Config::default()));
+        let mut watcher = made.map_err(|error| error.to_string())?;
+        if Arc::strong_count(&alive) == 1 {
+            // Its thread did not start, which it does not say; its methods and
+            // its end would panic.
+            std::mem::forget(watcher);
+            return Err("its thread could not be started".to_string());
+        }
+        for directory in &directories {
+            // The thread answers; should it die, this would panic.
+            let watched = catch_unwind(AssertUnwindSafe(|| {
+                watcher.watch(directory, RecursiveMode::NonRecursive)
+            }));
+            let error = match watched {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) if matches!(error.kind, ErrorKind::PathNotFound) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => {
+                    std::mem::forget(watcher);
+                    return Err("its thread has died".to_string());
+                }
+            };
+            drop(Notice { watcher: Some(watcher), ended });
+            return Err(error);
+        }
+        Ok(Notice { watcher: Some(watcher), ended })
+    }
+
+    /// In a process that inherited it: its thread is not here.
+    pub(super) fn forget(mut self) {
+        std::mem::forget(self.watcher.take());
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        let Some(watcher) = self.watcher.take() else { return };
+        // It signals its thread and does not wait for it. The thread closes
+        // its descriptors first and our end of the channel last.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(watcher)));
+        let _ = self.ended.recv_timeout(ENDS_WITHIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notify::event::{CreateKind, DataChange, Flag, MetadataKind, ModifyKind, RemoveKind};
+    use std::time::Instant;
+
+    fn filter() -> Filter {
+        Filter {
+            directories: [PathBuf::from("/etc/x")].into(),
+            names: [OsString::from("clients")].into(),
+        }
+    }
+
+    fn event(kind: EventKind, path: &str) -> notify::Result<Event> {
+        Ok(Event::new(kind).add_path(PathBuf::from(path)))
+    }
+
+    #[test]
+    fn a_change_of_a_file_matters_and_reading_it_does_not() {
+        let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        for kind in [
+            written,
+            EventKind::Create(CreateKind::File),
+            EventKind::Modify(ModifyKind::Data(DataChange::Any)),
+            EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)),
+            EventKind::Remove(RemoveKind::File),
+        ] {
+            assert!(filter().concerns(&event(kind, "/etc/x/clients")), "{kind:?}");
+            assert!(!filter().concerns(&event(kind, "/etc/x/other")), "{kind:?}");
+            assert!(filter().concerns(&event(kind, "/etc/x")), "{kind:?}: the directory itself");
+        }
+        for access in [
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Close(AccessMode::Read),
+            AccessKind::Read,
+        ] {
+            assert!(!filter().concerns(&event(EventKind::Access(access), "/etc/x/clients")));
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_missed_matters() {
+        assert!(filter().concerns(&Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan))));
+        assert!(filter().concerns(&Err(notify::Error::generic("x"))));
+    }
+
+    #[test]
+    fn the_bell_rings_for_a_change_and_the_thread_ends_with_the_watcher() {
+        let directory = std::env::temp_dir().join(format!("notice-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("clients");
+        let bell = Arc::new(Bell::new().unwrap());
+        let missing = directory.join("missing/clients");
+        let notice = Notice::new(&[path.clone(), missing], &bell).unwrap();
+        assert!(!bell.take());
+        std::fs::write(&path, "x").unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while !bell.take() {
+            assert!(Instant::now() < end, "nothing was told");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(notice);
+        assert_eq!(Arc::strong_count(&bell), 1, "the thread has gone, and what it held");
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

@@ -1,0 +1,67 @@
+//! The keeper's descriptor: ready when a tick is due, when the kernel told of a
+//! changed file, when a relay said something, when it is to stop.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::keeper::notice::Bell;
+use crate::proxy::socket::{Epoll, Events, Timer, Waker};
+
+/// Everything the descriptor stands for.
+#[derive(Debug)]
+pub(super) struct Ready {
+    epoll: Epoll,
+    timer: Timer,
+    stop: Waker,
+    pub(super) bell: Arc<Bell>,
+}
+
+impl Ready {
+    pub(super) fn new() -> Result<Ready> {
+        let made = (|| {
+            let ready = Ready {
+                epoll: Epoll::new()?,
+                timer: Timer::new()?,
+                stop: Waker::new()?,
+                bell: Arc::new(Bell::new()?),
+            };
+            // Ready at once: the first tick is due.
+            ready.timer.set(0);
+            ready.watch(&ready.timer)?;
+            ready.watch(&ready.stop)?;
+            ready.watch(&ready.bell.waker)?;
+            Ok(ready)
+        })();
+        made.map_err(|error: std::io::Error| Error::system("the keeper's descriptor", &error))
+    }
+
+    pub(super) fn descriptor(&self) -> RawFd {
+        self.epoll.as_fd().as_raw_fd()
+    }
+
+    /// Makes it ready when `fd` can be read, until that is closed.
+    pub(super) fn watch(&self, fd: &impl AsFd) -> std::io::Result<()> {
+        self.epoll.add(fd, 0)
+    }
+
+    /// The next tick is due in so many milliseconds.
+    pub(super) fn due_in(&self, milliseconds: u64) {
+        self.timer.set(milliseconds);
+    }
+
+    /// Waits until it is ready; at most so many milliseconds.
+    pub(super) fn wait(&self, milliseconds: u64) -> Result<()> {
+        let timeout = i32::try_from(milliseconds).unwrap_or(i32::MAX);
+        let waited = self.epoll.wait(&mut Events::new(1), timeout);
+        waited.map_err(|error| Error::system("wait for the keeper's descriptor", &error))
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.wake();
+    }
+
+    pub(super) fn stop_seen(&self) {
+        self.stop.clear();
+    }
+}

@@ -1,0 +1,255 @@
+//! Watching files for the whole server: compared once a second, which is what
+//! makes it right; sooner where the kernel says that something happened.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::file::{self, Print};
+use crate::keeper::notice::{Bell, Notice};
+use crate::log::{Level, Log};
+use crate::shared::Generation;
+
+/// Files are compared this often (milliseconds).
+pub(crate) const COMPARE_EVERY: u64 = 1000;
+/// A change seldom comes alone: what follows within this time is waited for
+/// (milliseconds).
+const COALESCE: u64 = 50;
+
+/// The files of one generation.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) which: for<'s> fn(&'s crate::Engine) -> Generation<'s>,
+}
+
+/// What is watched, and when it is looked at next.
+#[derive(Debug)]
+pub(super) struct Watch {
+    groups: Vec<Group>,
+    compare_at: u64,
+    source: Source,
+    bell: Arc<Bell>,
+}
+
+/// Where word of a change comes from.
+#[derive(Debug)]
+enum Source {
+    /// Nobody has asked the kernel yet.
+    Unasked,
+    Kernel {
+        notice: Notice,
+        watched: Vec<Option<Identity>>,
+    },
+    /// The clock alone.
+    Poll,
+}
+
+/// A directory, told from another one that has taken its name.
+type Identity = (u64, u64);
+
+impl Watch {
+    /// Watches nothing yet, and never asks the kernel with `poll`.
+    pub(super) fn new(groups: Vec<Group>, poll: bool, bell: Arc<Bell>) -> Self {
+        let source = if poll { Source::Poll } else { Source::Unasked };
+        Watch { groups, compare_at: 0, source, bell }
+    }
+
+    /// Does what is due: raises the generations of what changed. True when one
+    /// was.
+    pub(super) fn turn(&mut self, engine: &crate::Engine, now: u64) -> bool {
+        if self.groups.iter().all(|group| group.files.is_empty()) {
+            self.compare_at = u64::MAX;
+            return false;
+        }
+        if matches!(self.source, Source::Unasked) {
+            self.ask_kernel(engine.log());
+        }
+        if self.bell.take() {
+            self.compare_at = self.compare_at.min(now.saturating_add(COALESCE));
+        }
+        if now < self.compare_at {
+            return false;
+        }
+        self.compare_at = now.saturating_add(COMPARE_EVERY);
+        self.follow_directories(engine.log());
+        let wall = file::wall();
+        let mut news = false;
+        for group in &self.groups {
+            let prints: Vec<Print> = group.files.iter().map(|path| Print::of(path)).collect();
+            news |= (group.which)(engine).looks(file::number(&prints, wall));
+        }
+        news
+    }
+
+    /// When it is to be called again at the latest.
+    pub(super) fn next(&self) -> u64 {
+        self.compare_at
+    }
+
+    /// Stops asking the kernel: another process watches now.
+    pub(super) fn rest(&mut self) {
+        self.compare_at = 0;
+        if let Source::Kernel { .. } = self.source {
+            self.source = Source::Unasked;
+        }
+    }
+
+    /// In a process that inherited it.
+    pub(super) fn forget(&mut self) {
+        if let Source::Kernel { notice, .. } = std::mem::replace(&mut self.source, Source::Poll) {
+            notice.forget();
+        }
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let files = self.groups.iter().flat_map(|group| &group.files);
+        files.filter_map(|file| std::path::absolute(file).ok()).collect()
+    }
+
+    fn ask_kernel(&mut self, log: &Log) {
+        let files = self.files();
+        let watched = identities(&files);
+        self.source = match Notice::new(&files, &self.bell) {
+            Ok(notice) => Source::Kernel { notice, watched },
+            Err(error) => {
+                let text = format!(
+                    "changes of files are found by comparing them once a second: the kernel \
+                     cannot be asked to tell ({error})"
+                );
+                log.write(Level::Warning, text);
+                Source::Poll
+            }
+        };
+    }
+
+    /// A directory that was made since, or replaced, is not watched yet.
+    fn follow_directories(&mut self, log: &Log) {
+        let Source::Kernel { watched, .. } = &self.source else { return };
+        if *watched != identities(&self.files()) {
+            self.source = Source::Unasked;
+            self.ask_kernel(log);
+        }
+    }
+}
+
+fn identities(files: &[PathBuf]) -> Vec<Option<Identity>> {
+    let of = |directory: &Path| std::fs::metadata(directory).ok().map(|d| (d.dev(), d.ino()));
+    files.iter().map(|file| file.parent().and_then(of)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Engine;
+    use crate::settings::Settings;
+    use std::fs;
+
+    struct Bench {
+        directory: PathBuf,
+        engine: Arc<Engine>,
+        watch: Watch,
+        bell: Arc<Bell>,
+    }
+
+    impl Bench {
+        fn new(name: &str, poll: bool) -> Bench {
+            let directory =
+                std::env::temp_dir().join(format!("watch-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&directory);
+            let list = directory.join("clients");
+            let mut settings = Settings::new();
+            settings.set("sip_asymmetrics", list.to_str().unwrap()).unwrap();
+            settings.set("rtp_asymmetrics", "").unwrap();
+            settings.set("max_calls", "16").unwrap();
+            let engine = Engine::new(settings, Log::none()).unwrap();
+            let bell = Arc::new(Bell::new().unwrap());
+            let group = Group { files: vec![list], which: |engine| engine.shared().lists() };
+            let watch = Watch::new(vec![group], poll, Arc::clone(&bell));
+            Bench { directory, engine, watch, bell }
+        }
+
+        fn turn(&mut self, now: u64) -> bool {
+            self.watch.turn(&self.engine, now)
+        }
+
+        fn write(&self) {
+            fs::create_dir_all(&self.directory).unwrap();
+            fs::write(self.directory.join("clients"), "Cisco\n").unwrap();
+        }
+    }
+
+    impl Drop for Bench {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    #[test]
+    fn files_are_compared_once_a_second() {
+        let mut bench = Bench::new("second", true);
+        assert!(!bench.turn(10_000), "as the engine has read it");
+        bench.write();
+        assert!(!bench.turn(10_999));
+        assert_eq!(bench.watch.next(), 11_000);
+        assert!(bench.turn(11_000));
+        assert_eq!(bench.engine.shared().lists().number(), 1);
+        assert_eq!(bench.watch.next(), 12_000);
+    }
+
+    #[test]
+    fn what_follows_within_50_ms_of_a_change_is_waited_for() {
+        let mut bench = Bench::new("coalesce", true);
+        bench.turn(10_000);
+        bench.write();
+        bench.bell.ring();
+        assert!(!bench.turn(10_100));
+        bench.bell.ring();
+        assert!(!bench.turn(10_149));
+        assert_eq!(bench.watch.next(), 10_150);
+        assert!(bench.turn(10_150));
+    }
+
+    #[test]
+    fn a_directory_that_is_made_later_or_replaced_is_watched() {
+        let mut bench = Bench::new("directory", false);
+        bench.turn(10_000);
+        let mut told = 0;
+        let mut now = 10_000;
+        for _ in 0..2 {
+            bench.write();
+            now += COMPARE_EVERY;
+            assert!(bench.turn(now));
+            // From here on the kernel tells of what happens in it.
+            bench.bell.take();
+            fs::write(bench.directory.join("clients"), "Snom\n").unwrap();
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+            while !bench.bell.take() {
+                assert!(std::time::Instant::now() < end, "nothing was told");
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            told += 1;
+            let away = bench.directory.with_extension("away");
+            let _ = fs::remove_dir_all(&away);
+            fs::rename(&bench.directory, &away).unwrap();
+        }
+        assert_eq!(told, 2);
+        fs::remove_dir_all(bench.directory.with_extension("away")).unwrap();
+    }
+
+    #[test]
+    fn another_keeper_raises_nothing_where_nothing_changed() {
+        let mut bench = Bench::new("another", true);
+        bench.write();
+        // Until its stamp is not fresh any more.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert!(bench.turn(10_000));
+        let group = Group {
+            files: vec![bench.directory.join("clients")],
+            which: |engine| engine.shared().lists(),
+        };
+        let mut other = Watch::new(vec![group], true, Arc::clone(&bench.bell));
+        assert!(!other.turn(&bench.engine, 10_500));
+        assert_eq!(bench.engine.shared().lists().number(), 1);
+    }
+}
