@@ -16,7 +16,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
-use notify::{Config, ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode, Watcher};
+use notify::{
+    Config, ErrorKind, Event, EventHandler, EventKind, INotifyWatcher, RecursiveMode, Watcher,
+};
 
 use crate::proxy::socket::{Waker, without_signals};
 
@@ -80,6 +82,22 @@ impl Filter {
     }
 }
 
+/// What the thread does with an event. Dropped in this order: when its end of
+/// the channel is gone, so is all else.
+struct Handler {
+    filter: Filter,
+    bell: Arc<Bell>,
+    _end: mpsc::Sender<()>,
+}
+
+impl EventHandler for Handler {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        if self.filter.concerns(&event) {
+            self.bell.ring();
+        }
+    }
+}
+
 impl Notice {
     /// Watches the parent directories of `files`, which are absolute paths. A
     /// directory that is not there is left out. The error is a sentence.
@@ -89,18 +107,10 @@ impl Notice {
         let names = files.iter().filter_map(|file| file.file_name()).map(OsString::from).collect();
         let filter = Filter { directories: directories.clone(), names };
         let (end, ended) = mpsc::channel::<()>();
-        let rings = Arc::clone(bell);
-        let alive = Arc::new(());
-        let held = Arc::clone(&alive);
-        let handler = move |event| {
-            let (_, _) = (&end, &held);
-            if filter.concerns(&event) {
-                rings.ring();
-            }
-        };
+        let handler = Handler { filter, bell: Arc::clone(bell), _end: end };
         let made = without_signals(|| INotifyWatcher::new(handler, Config::default()));
         let mut watcher = made.map_err(|error| error.to_string())?;
-        if Arc::strong_count(&alive) == 1 {
+        if ended.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
             // Its thread did not start, which it does not say; its methods and
             // its end would panic.
             std::mem::forget(watcher);
