@@ -2,7 +2,8 @@
  * A small SIP proxy for phones behind NAT, to copy from.
  *
  *   cargo build --release
- *   cc -std=c99 -O2 -I include examples/proxy.c examples/proxy_sip.c \
+ *   cc -std=c99 -O2 -I include \
+ *      examples/proxy.c examples/proxy_sip.c examples/support/sip.c \
  *      target/release/libmediaproxy.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -o proxy
  *   ./proxy 192.0.2.1:5060
  *
@@ -40,7 +41,7 @@ struct server {
     mp_edits *edits;
 
     mp_address local;
-    char in[MAX_MESSAGE + 1];
+    char in[SIP_ROOM];
     struct sip sip;
 };
 
@@ -106,8 +107,11 @@ static mp_status time_of(const char *call, mp_status status)
 /* BYE, CANCEL and failure replies to INVITE end a call or a branch of it. */
 static bool ends_call(const char *message)
 {
+    char method[16];
+
+    sip_method(message, method);
     return !strncmp(message, "BYE ", 4) || !strncmp(message, "CANCEL ", 7) ||
-           (sip_status(message) >= 300 && sip_is_invite(message));
+           (sip_status(message) >= 300 && !strcmp(method, "INVITE"));
 }
 
 /* Repairs the message raw, which came from source, into s->sip.text. The result
@@ -130,7 +134,7 @@ static size_t repair(struct server *s, mp_str raw, const mp_address *source)
         status = mp_rewrite_sdp(s->worker, s->message, NULL, s->edits);
     if (status < MP_OK)
         tell_error(mp_worker_last_error(s->worker));
-    mp_edits_apply(s->edits, s->message, s->sip.text, MAX_MESSAGE, &length);
+    mp_edits_apply(s->edits, s->message, s->sip.text, SIP_ROOM - 1, &length);
     return length;
 }
 
@@ -209,11 +213,13 @@ static void start(struct server *s, const char *where)
     struct sockaddr_in own;
     char ip[INET_ADDRSTRLEN] = "";
 
-    if (!sip_listen(&s->sip, where, &own)) {
+    s->sip.socket = sip_listen(where, false, &own);
+    if (s->sip.socket < 0) {
         fprintf(stderr, "proxy: cannot listen on %s\n", where);
         exit(1);
     }
     s->local = address_of(&own);
+    sip_print(&own, s->sip.address);
     inet_ntop(AF_INET, &own.sin_addr, ip, sizeof ip);
     s->config = mp_config_new();
     set(s, "relay", "embedded");
@@ -284,7 +290,7 @@ int main(int argc, char **argv)
             break;
         if (!wait[0].revents)
             continue;
-        length = recvfrom(s.sip.socket, s.in, MAX_MESSAGE, 0, (struct sockaddr *)&from, &size);
+        length = recvfrom(s.sip.socket, s.in, sizeof s.in - 1, 0, (struct sockaddr *)&from, &size);
         if (length > 0) {
             mp_str message = { s.in, (size_t)length };
             s.in[length] = '\0';

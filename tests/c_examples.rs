@@ -3,27 +3,36 @@
 
 mod c_program;
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use c_program::{EVERY_WAY, Language, Library, library_directory, root};
 
+fn files_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("a directory of examples");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
 #[test]
 fn every_c_example_builds_without_a_warning() {
     let mut built = 0;
-    for entry in std::fs::read_dir(root().join("examples")).expect("examples") {
-        let path = entry.expect("an entry").path();
+    let examples = root().join("examples");
+    let mut entries = files_in(&examples);
+    for directory in files_in(&examples).iter().filter(|path| path.is_dir()) {
+        entries.extend(files_in(directory));
+    }
+    for path in entries {
         let is_program = path.extension().is_some_and(|extension| extension == "c")
             && std::fs::read_to_string(&path).expect("an example").contains("\nint main(");
         if is_program {
-            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-            let source = format!("examples/{name}");
+            let source = path.strip_prefix(root()).expect("an example").to_string_lossy();
             let libraries = library_directory();
             let way = (Language::C99, Library::Shared);
             c_program::build("example", &source, way, &libraries);
             built += 1;
         }
     }
-    assert!(built >= 2, "minimal.c and proxy.c at least");
+    assert!(built >= 3, "minimal.c, proxy.c and minimal_server at least");
 }
 
 #[test]

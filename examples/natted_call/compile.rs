@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+/// What the proxy is made of.
+const FILES: [&str; 3] = ["examples/proxy.c", "examples/proxy_sip.c", "examples/support/sip.c"];
+
 /// The compiled proxy; deleted with this value.
 pub(crate) struct Program {
     /// Where it is.
@@ -35,7 +38,7 @@ pub(crate) fn proxy() -> Result<Program, String> {
     command
         .args(["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-I"])
         .arg(root.join("include"))
-        .args(["examples/proxy.c", "examples/proxy_sip.c"].map(|file| root.join(file)))
+        .args(FILES.map(|file| root.join(file)))
         .arg(&library)
         // What the Rust standard library needs of the system.
         .args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-o"])

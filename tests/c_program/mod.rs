@@ -71,20 +71,46 @@ fn compiler(language: Language) -> Command {
         .to_command()
 }
 
-/// The other files of a program: `proxy_sip.c` is a part of `proxy.c`.
-fn parts_of(source: &Path) -> Vec<PathBuf> {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let stem = source.file_stem().expect("a file name").to_string_lossy();
-    let prefix = format!("{stem}_");
-    fs::read_dir(source.parent().expect("a directory"))
-        .expect("the directory of the program")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| name(path).is_some_and(|n| n.starts_with(&prefix) && n.ends_with(".c")))
-        .collect()
+/// The files of a program: `source`, all beside it when it has a directory of
+/// its own (`name/name.c`), and each `part.c` whose header `part.h` one of them
+/// includes.
+fn files_of(source: &Path) -> Vec<PathBuf> {
+    let source = source.canonicalize().expect("the program's source");
+    let directory = source.parent().expect("its directory");
+    let mut files = vec![source.clone()];
+    if directory.file_name() == source.file_stem() {
+        let beside = fs::read_dir(directory).expect("the directory of the program");
+        files.extend(beside.map(|entry| entry.expect("an entry").path()));
+        files.sort();
+        files.dedup();
+    }
+    let mut at = 0;
+    while let Some(file) = files.get(at) {
+        let text = fs::read_to_string(file).expect("a file of the program");
+        let directory = file.parent().expect("its directory").to_path_buf();
+        for line in text.lines() {
+            let Some(name) = line.strip_prefix("#include \"").and_then(|l| l.strip_suffix('"'))
+            else {
+                continue;
+            };
+            let header = directory.join(name);
+            for path in [header.with_extension("c"), header] {
+                if let Ok(path) = path.canonicalize()
+                    && !files.contains(&path)
+                {
+                    files.push(path);
+                }
+            }
+        }
+        at += 1;
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "c"));
+    files
 }
 
-/// Builds `source` (a path below the root) and its parts (`source_*.c`) with
-/// the libraries in `libraries`, in a directory of its own for each `purpose`: tests run side by side.
+/// Builds `source` (a path below the root) and its other files with the
+/// libraries in `libraries`, in a directory of its own for each `purpose`:
+/// tests run side by side.
 pub(crate) fn build(
     purpose: &str,
     source: &str,
@@ -104,7 +130,7 @@ pub(crate) fn build(
         Language::C99 => command.args(["-std=c99", "-x", "c"]),
         Language::Cxx11 => command.args(["-std=c++11", "-x", "c++"]),
     };
-    command.arg(&source).args(parts_of(&source)).args(["-x", "none", "-o"]).arg(&program);
+    command.args(files_of(&source)).args(["-x", "none", "-o"]).arg(&program);
     match library {
         Library::Static | Library::Sanitized => {
             if library == Library::Sanitized {
