@@ -1,0 +1,181 @@
+/*
+ * The processes: one that owns the relay's media sockets, and with --workers so
+ * many that work. One that dies is made anew; its socket waits for it.
+ */
+#define _GNU_SOURCE /* ppoll, prctl */
+
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* So many may end within a second of their start before the server gives up. */
+#define MAX_EARLY_ENDS 4
+
+volatile sig_atomic_t stopping, child_ended;
+
+/* Place 0 is the relay's. */
+static struct child {
+    pid_t pid;
+    uint64_t started;
+} children[MAX_WORKERS + 1];
+static int early_ends;
+static pid_t parent;
+static sigset_t while_waiting, blocked;
+
+static void on_signal(int signal)
+{
+    if (signal == SIGCHLD)
+        child_ended = 1;
+    else
+        stopping = 1;
+}
+
+/* From here on a signal is taken only while waiting. */
+static void catch_signals(void)
+{
+    static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
+    struct sigaction action;
+
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaddset(&blocked, signals[i]);
+        sigaction(signals[i], &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, &while_waiting);
+}
+
+/* The relay: its own threads do the work. */
+static bool relay(struct server *s)
+{
+    mp_error *error = NULL;
+    mp_proxy_counters done;
+
+    if (mp_proxy_start(s->proxy, &error) != MP_OK) {
+        mp_str why = mp_error_text(error);
+        say(s, "no relay: %.*s", (int)why.len, why.ptr);
+        mp_error_free(error);
+        return false;
+    }
+    while (!stopping)
+        ppoll(NULL, 0, NULL, &while_waiting);
+    if (mp_proxy_statistics(s->proxy, &done, sizeof done) == MP_OK)
+        say(s, "relay: %llu sessions, %llu left; %llu packets, %llu relayed",
+            (unsigned long long)done.sessions_total, (unsigned long long)done.sessions,
+            (unsigned long long)done.received, (unsigned long long)done.relayed);
+    mp_proxy_stop(s->proxy);
+    return true;
+}
+
+/* Gives back what was inherited: in a child that touches nothing of others. */
+static void give_back(struct server *s)
+{
+    while (s->jobs) {
+        struct job *job = s->jobs;
+        s->jobs = job->next;
+        mp_request_free(job->request);
+        mp_edits_free(job->edits);
+        free(job);
+    }
+    mp_verdict_free(s->verdict);
+    mp_message_free(s->message);
+    mp_worker_free(s->worker);
+    s->verdict = NULL;
+    s->message = NULL;
+    s->worker = NULL;
+}
+
+static void start_child(struct server *s, int place)
+{
+    pid_t pid = fork();
+    bool well;
+
+    if (pid < 0) {
+        say(s, "cannot fork: %s", strerror(errno));
+        stopping = 1;
+        return;
+    }
+    children[place].pid = pid;
+    children[place].started = mp_now();
+    if (pid != 0)
+        return;
+
+    /* Who loses its parent ends too. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        stopping = 1;
+    memset(children, 0, sizeof children);
+    child_ended = 0;
+    give_back(s);
+    s->number = place;
+    close_sockets(s, place - 1);
+    if (place == 0) {
+        well = relay(s);
+    } else {
+        /* It only uses the relay: else it would listen in its place. */
+        mp_proxy_free(s->proxy);
+        s->proxy = NULL;
+        s->socket = s->sockets[place - 1];
+        well = work(s, &while_waiting);
+    }
+    end(s);
+    exit(well ? 0 : 1);
+}
+
+/* Looks for children that have ended, and starts them anew. */
+void restart_children(struct server *s)
+{
+    child_ended = 0;
+    for (int place = 0; place <= MAX_WORKERS; place++) {
+        struct child *child = &children[place];
+        int status;
+        if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
+            continue;
+        child->pid = 0;
+        say(s, "%s %d ended, status %d", place == 0 ? "relay" : "worker", place, status);
+        if (mp_now() - child->started < 1000 && ++early_ends > MAX_EARLY_ENDS)
+            stopping = 1;
+        if (!stopping)
+            start_child(s, place);
+    }
+}
+
+/* Serves until SIGTERM or SIGINT; false when something went wrong. */
+bool serve(struct server *s)
+{
+    bool well = true;
+
+    catch_signals();
+    parent = getpid();
+    if (s->proxy)
+        start_child(s, 0);
+    for (int place = 1; place <= s->workers; place++)
+        start_child(s, place);
+    say(s, "listening on %s", s->address);
+    if (s->workers == 0) {
+        s->socket = s->sockets[0];
+        well = work(s, &while_waiting);
+    }
+    while (!stopping) {
+        ppoll(NULL, 0, NULL, &while_waiting);
+        if (child_ended)
+            restart_children(s);
+    }
+    well = well && early_ends <= MAX_EARLY_ENDS;
+    for (int place = MAX_WORKERS; place >= 0; place--) {
+        int status = 0;
+        if (children[place].pid == 0)
+            continue;
+        kill(children[place].pid, SIGTERM);
+        if (waitpid(children[place].pid, &status, 0) < 0 || status != 0)
+            well = false;
+    }
+    return well;
+}
