@@ -1,0 +1,72 @@
+//! Phones: sipp with our own scenarios, each in its namespace.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::c_program::root;
+use crate::netns::{Namespace, PHONE, SERVER};
+use crate::program::{Running, wait_for};
+
+/// One run of a scenario.
+#[derive(Debug)]
+pub(crate) struct Phone {
+    running: Running,
+    scenario: String,
+    log: PathBuf,
+    errors: PathBuf,
+}
+
+impl Phone {
+    /// Starts `tests/fixtures/sipp/SCENARIO.xml` in a namespace.
+    pub(crate) fn start(
+        namespace: &Namespace,
+        directory: &Path,
+        scenario: &str,
+        more: &[&str],
+    ) -> Phone {
+        let file = |kind: &str| directory.join(format!("{scenario}.{kind}"));
+        let mut sipp = namespace.command("sipp");
+        sipp.current_dir(directory)
+            .arg(format!("{SERVER}:5060"))
+            .arg("-sf")
+            .arg(root().join(format!("tests/fixtures/sipp/{scenario}.xml")))
+            .args(["-i", PHONE, "-p", "5060", "-key", "audio", "4000"])
+            .args(["-timeout", "60s", "-timeout_error", "-nostdin"])
+            .args(["-trace_logs", "-log_file"])
+            .arg(file("log"))
+            .args(["-trace_err", "-error_file"])
+            .arg(file("errors"))
+            .args(["-trace_msg", "-message_file"])
+            .arg(file("messages"))
+            .args(more);
+        Phone {
+            running: Running::start(&mut sipp, file("screen")),
+            scenario: scenario.to_string(),
+            log: file("log"),
+            errors: file("errors"),
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where it was told to send its media.
+    pub(crate) fn media(&self) -> SocketAddr {
+        wait_for("a session description", || {
+            let said = self.said();
+            let line = said.lines().find_map(|line| line.strip_prefix("media "));
+            line.and_then(|address| address.trim().parse().ok())
+        })
+    }
+
+    /// Waits for its end: every step of its scenario must have gone well. What
+    /// it logged.
+    pub(crate) fn succeeds(mut self) -> String {
+        let status = self.running.end();
+        let errors = fs::read_to_string(&self.errors).unwrap_or_default();
+        assert!(status.success(), "{}: {status}\n{errors}\n{}", self.scenario, self.running.said());
+        self.said()
+    }
+}
