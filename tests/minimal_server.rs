@@ -4,9 +4,12 @@
 #[path = "minimal_server/audio.rs"]
 mod audio;
 mod c_program;
+mod common;
 mod netns;
 #[path = "minimal_server/phones.rs"]
 mod phones;
+#[path = "minimal_server/plain.rs"]
+mod plain;
 #[path = "minimal_server/program.rs"]
 mod program;
 

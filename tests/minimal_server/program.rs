@@ -88,8 +88,12 @@ impl Running {
         }
     }
 
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        libc::pid_t::try_from(self.child.id()).expect("a process id")
+    }
+
     pub(crate) fn signal(&self, signal: libc::c_int) {
-        let pid = libc::pid_t::try_from(self.child.id()).expect("a process id");
+        let pid = self.pid();
         // SAFETY: takes no pointers; our own child, which was not waited for.
         unsafe { libc::kill(pid, signal) };
     }
