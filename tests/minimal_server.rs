@@ -24,6 +24,14 @@ use netns::{Network, PHONE, SERVER};
 use phones::Phone;
 use program::{Running, directory, longest_turn, minimal_server, waits};
 
+/// Runs a test where there are namespaces and sipp; else prints a SKIP line.
+fn with_phones(test: &str, run: impl FnOnce(&Network)) {
+    match Command::new("sipp").arg("-v").output() {
+        Ok(_) => netns::in_network(test, run),
+        Err(error) => println!("SKIP {test}: sipp: {error}"),
+    }
+}
+
 /// The server, in the namespace of servers.
 fn serve(network: &Network, directory: &Path, under: &[&str], arguments: &[&str]) -> Running {
     let mut all: Vec<String> = under.iter().map(|word| word.to_string()).collect();
@@ -118,7 +126,7 @@ fn processes(said: &str) -> BTreeSet<&str> {
 
 #[test]
 fn two_natted_phones_talk_through_one_process() {
-    netns::in_network("two_natted_phones_talk_through_one_process", |network| {
+    with_phones("two_natted_phones_talk_through_one_process", |network| {
         let directory = directory("one_process");
         let server = serve(network, &directory, &[], &[]);
         call_with_audio(network, &directory, &server, "4000");
@@ -129,7 +137,7 @@ fn two_natted_phones_talk_through_one_process() {
 
 #[test]
 fn two_natted_phones_talk_through_four_workers() {
-    netns::in_network("two_natted_phones_talk_through_four_workers", |network| {
+    with_phones("two_natted_phones_talk_through_four_workers", |network| {
         let directory = directory("four_workers");
         let server = serve(network, &directory, &[], &["--workers", "4"]);
         call_with_audio(network, &directory, &server, "4000");
@@ -148,7 +156,7 @@ fn memcheck_finds_nothing_in_any_process() {
     if !have_tool("valgrind", test) {
         return;
     }
-    netns::in_network(test, |network| {
+    with_phones(test, |network| {
         let directory = directory("memcheck");
         let log = format!("--log-file={}/memcheck.%p", directory.display());
         let valgrind = [
@@ -179,7 +187,7 @@ fn memcheck_finds_nothing_in_any_process() {
 /// and nobody in the server waits for it.
 #[test]
 fn a_frozen_relay_holds_up_no_turn_of_the_event_loop() {
-    netns::in_network("a_frozen_relay_holds_up_no_turn_of_the_event_loop", |network| {
+    with_phones("a_frozen_relay_holds_up_no_turn_of_the_event_loop", |network| {
         let directory = directory("frozen");
         let relays = [0, 1, 2].map(|number| Relay::start(network, &directory, number));
         let uris: Vec<&str> = relays.iter().flat_map(|relay| ["--relay", &relay.uri]).collect();
