@@ -129,6 +129,7 @@ static void relayed(mp_worker *worker, const mp_message *message)
     CHECK(phone.family == 6 && phone.bytes[0] == 0x20 && phone.port == 5060);
     STATUS(MP_OK, mp_options_set_role(options, MP_ROLE_OFFER));
     STATUS(MP_OK, mp_options_set_signaling_address(options, &phone));
+    STATUS(MP_OK, mp_options_set_relay_set(options, mp_text("west")));
     STATUS(MP_OK, mp_options_set_media_relay(options, mp_text("relay1")));
     STATUS(MP_OK, mp_options_set_dialog_id(options, mp_text("7:8")));
     STATUS(MP_OK, mp_options_set_ice_candidate(options, MP_ICE_LOW_PRIORITY));
@@ -172,6 +173,71 @@ static void keepers(const mp_engine *engine)
     mp_keeper_free(keeper);
 }
 
+/* After relayed: one call was made, asked for a second time, and ended. */
+static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
+                                  const mp_message *message)
+{
+    mp_relay_list *list = NULL;
+    mp_relay relay;
+    mp_statistics statistics;
+    mp_edits *edits = mp_edits_new();
+    mp_options *options = mp_options_new();
+    mp_error *error = NULL;
+    char buffer[16384];
+    size_t length = 0, needed = 0;
+
+    MADE(mp_relay_drain(engine, mp_text("embedded"), &error), error);
+    VERB(MP_ERR_NO_RELAY, worker,
+         mp_rewrite_sdp(worker, message, NULL, edits));
+    MADE(mp_relay_disable(engine, mp_text("embedded;weight=3"), &error), error);
+    MADE(mp_relay_list_new(engine, &list, &error), error);
+    CHECK(mp_relay_list_count(list) == 1);
+    STATUS(MP_OK, mp_relay_list_get(list, 0, &relay, sizeof relay));
+    CHECK(same(relay.uri, "embedded") && relay.set.len == 0);
+    CHECK(relay.listed == 1 && relay.weight == 1 && relay.priority == 0);
+    CHECK(relay.condition == MP_RELAY_UP && relay.order == MP_RELAY_DISABLED);
+    CHECK(relay.sessions == 0 && relay.calls == 1 && relay.requests == 2);
+    CHECK(relay.failures == 0 && relay.refusals == 0 && relay.probes == 0);
+    CHECK(relay.ends == 1 && relay.deletes_waiting == 0);
+    STATUS(MP_ERR_ARGUMENT, mp_relay_list_get(list, 1, &relay, sizeof relay));
+    mp_relay_list_free(list);
+    MADE(mp_relay_enable(engine, mp_text("embedded"), &error), error);
+    STATUS(MP_ERR_ARGUMENT, mp_relay_drain(engine, mp_text("mediaproxy:/x"),
+                                           &error));
+    CHECK(holds(mp_error_text(error), "mediaproxy:/x"));
+    mp_error_free(error);
+
+    STATUS(MP_OK, mp_options_set_relay_set(options, mp_text("nowhere")));
+    VERB(MP_ERR_NO_RELAY, worker,
+         mp_rewrite_sdp(worker, message, options, edits));
+    CHECK(holds(mp_worker_last_error(worker), "set"));
+
+    memset(&statistics, 9, sizeof statistics);
+    STATUS(MP_OK, mp_stats_get(engine, &statistics, sizeof statistics));
+    CHECK(statistics.sessions == 0 && statistics.requests == 4);
+    CHECK(statistics.offers == 4 && statistics.rewritten == 2);
+    CHECK(statistics.failed_no_relay == 2 && statistics.ends == 1);
+    CHECK(statistics.latency_sum < 60000 && statistics.latency[11] == 0);
+    statistics.rewritten = 77;
+    STATUS(MP_OK, mp_stats_get(engine, &statistics, 2 * sizeof(uint64_t)));
+    CHECK(statistics.rewritten == 77);
+
+    STATUS(MP_ERR_BUFFER_TOO_SMALL,
+           mp_stats_prometheus(engine, NULL, 0, &needed));
+    CHECK(needed > 0 && needed < sizeof buffer);
+    STATUS(MP_OK, mp_stats_prometheus(engine, buffer, sizeof buffer - 1,
+                                      &length));
+    buffer[length] = '\0';
+    CHECK(strstr(buffer, "\nmediaproxy_requests_total 4\n") != NULL);
+    CHECK(strstr(buffer, "mediaproxy_relay_up{relay=\"embedded\"} 1\n") != NULL);
+    STATUS(MP_OK, mp_stats_json(engine, buffer, sizeof buffer - 1, &length));
+    buffer[length] = '\0';
+    CHECK(strstr(buffer, "\"requests\":4,") != NULL);
+    CHECK(strstr(buffer, "\"relay\":\"embedded\"") != NULL);
+    mp_options_free(options);
+    mp_edits_free(edits);
+}
+
 int main(void)
 {
     mp_config *config = quiet_config();
@@ -204,6 +270,7 @@ int main(void)
     edit_lists(worker, message, &text);
     relayed(worker, message);
     keepers(engine);
+    relays_and_statistics(engine, worker, message);
 
     STATUS(MP_OK, mp_proxy_statistics(proxy, &counters, sizeof counters));
     CHECK(counters.sessions_total == 1);

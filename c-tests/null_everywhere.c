@@ -20,6 +20,9 @@ int main(void)
     mp_error *error = NULL;
     mp_address source = address_of("192.0.2.1", 5060), address = source;
     mp_proxy_counters counters;
+    mp_relay_list *relays = NULL;
+    mp_relay relay;
+    mp_statistics statistics;
     mp_edit edit;
     mp_wait wait;
     mp_str name = mp_text("relay"), empty = mp_text(NULL), bad = mp_text(NULL);
@@ -43,6 +46,7 @@ int main(void)
     mp_edits_free(NULL);
     mp_request_free(NULL);
     mp_proxy_free(NULL);
+    mp_relay_list_free(NULL);
 
     STATUS(MP_ERR_NULL, mp_error_status(NULL));
     EMPTY(mp_error_text(NULL));
@@ -118,6 +122,9 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_options_set_role(NULL, MP_ROLE_OFFER));
     STATUS(MP_ERR_NULL, mp_options_set_signaling_address(NULL, &source));
     STATUS(MP_ERR_NULL, mp_options_set_signaling_address(options, NULL));
+    STATUS(MP_ERR_NULL, mp_options_set_relay_set(NULL, name));
+    STATUS(MP_ERR_NULL, mp_options_set_relay_set(options, bad));
+    STATUS(MP_OK, mp_options_set_relay_set(options, empty));
     STATUS(MP_ERR_NULL, mp_options_set_media_relay(NULL, name));
     STATUS(MP_ERR_NULL, mp_options_set_media_relay(options, bad));
     STATUS(MP_OK, mp_options_set_media_relay(options, empty));
@@ -146,6 +153,33 @@ int main(void)
     CHECK(length == 99);
     EMPTY(mp_edits_last_error(NULL));
     STATUS(MP_ERR_NULL, mp_edits_reset(NULL));
+
+    STATUS(MP_ERR_NULL, mp_relay_list_new(NULL, &relays, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_list_new(engine, NULL, NULL));
+    CHECK(relays == NULL);
+    MADE(mp_relay_list_new(engine, &relays, &error), error);
+    CHECK(mp_relay_list_count(NULL) == 0);
+    STATUS(MP_ERR_NULL, mp_relay_list_get(NULL, 0, &relay, sizeof relay));
+    STATUS(MP_ERR_NULL, mp_relay_list_get(relays, 0, NULL, sizeof relay));
+    STATUS(MP_ERR_ARGUMENT, mp_relay_list_get(relays, 0, &relay, 0));
+    mp_relay_list_free(relays);
+    STATUS(MP_ERR_NULL, mp_relay_drain(NULL, name, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_drain(engine, bad, NULL));
+    STATUS(MP_ERR_SETTING, mp_relay_drain(engine, empty, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_enable(NULL, name, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_enable(engine, bad, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_disable(NULL, name, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_disable(engine, bad, NULL));
+    STATUS(MP_ERR_NULL, mp_stats_get(NULL, &statistics, sizeof statistics));
+    STATUS(MP_ERR_NULL, mp_stats_get(engine, NULL, sizeof statistics));
+    STATUS(MP_ERR_ARGUMENT, mp_stats_get(engine, &statistics, 0));
+    STATUS(MP_ERR_NULL, mp_stats_prometheus(NULL, NULL, 0, &length));
+    STATUS(MP_ERR_NULL, mp_stats_prometheus(engine, NULL, 9, &length));
+    STATUS(MP_ERR_NULL, mp_stats_prometheus(engine, text.bytes, 0, NULL));
+    STATUS(MP_ERR_NULL, mp_stats_json(NULL, NULL, 0, &length));
+    STATUS(MP_ERR_NULL, mp_stats_json(engine, NULL, 9, &length));
+    STATUS(MP_ERR_NULL, mp_stats_json(engine, text.bytes, 0, NULL));
+    CHECK(length == 99);
 
     STATUS(MP_ERR_NULL, mp_proxy_new(NULL, &proxy, NULL));
     STATUS(MP_ERR_NULL, mp_proxy_new(config, NULL, NULL));

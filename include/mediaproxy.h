@@ -142,6 +142,27 @@
 // Wait until the descriptor can be written (POLLOUT).
 #define MP_WAIT_WRITE 2
 
+// The relay answers, as far as any process knows.
+#define MP_RELAY_UP 0
+
+// A message was not answered in time; a probe will tell.
+#define MP_RELAY_SUSPECT 1
+
+// A probe was not answered either.
+#define MP_RELAY_DEAD 2
+
+// Connections to it fail.
+#define MP_RELAY_AWAY 3
+
+// The relay is used.
+#define MP_RELAY_ENABLED 0
+
+// The relay keeps its calls and takes no new ones.
+#define MP_RELAY_DRAINING 1
+
+// The relay is not asked at all.
+#define MP_RELAY_DISABLED 2
+
 // The outcome of a call. 0 is success, positive numbers are outcomes that are
 // no errors, negative numbers are errors. Numbers are never changed and never
 // reused; new ones may come, so treat an unknown negative number as an error.
@@ -252,6 +273,11 @@ typedef struct mp_options mp_options;
 // thread may call it.
 typedef struct mp_proxy mp_proxy;
 
+// The relays at one moment: those of the setting relay, those of the relays
+// file, then those that were removed while a process still knows them. A
+// relay that was named twice comes twice. Never changes; one thread at a time.
+typedef struct mp_relay_list mp_relay_list;
+
 // A rewrite under way that does not block. It holds its own relay connection;
 // message and options may be gone before it ends. It belongs to the worker it
 // was started on: same thread rule, same process.
@@ -323,6 +349,104 @@ typedef struct {
     // MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
     uint32_t events;
 } mp_wait;
+
+// One relay, as all processes of the server see it.
+typedef struct {
+    // Its name: what mp_relay_drain takes.
+    mp_str uri;
+    // The set it is in; empty for the unnamed one.
+    mp_str set;
+    // 1 when it is in the settings or the relays file now; 0 when it was, and
+    // may still have calls.
+    uint32_t listed;
+    // Its share of the calls; 0 for a backup.
+    uint32_t weight;
+    // Lower numbers come first.
+    uint32_t priority;
+    // MP_RELAY_UP, _SUSPECT, _DEAD or _AWAY.
+    uint32_t condition;
+    // MP_RELAY_ENABLED, _DRAINING or _DISABLED.
+    uint32_t order;
+    // Always 0.
+    uint32_t reserved;
+    // Calls on it now.
+    uint64_t sessions;
+    // New calls it took.
+    uint64_t calls;
+    // Requests sent to it.
+    uint64_t requests;
+    // Of these, those it was not reached with or did not answer.
+    uint64_t failures;
+    // Of these, those it refused or answered with what cannot be used.
+    uint64_t refusals;
+    // Ends it was told.
+    uint64_t ends;
+    // Ends that wait for it.
+    uint64_t deletes_waiting;
+    // Probes sent to it.
+    uint64_t probes;
+} mp_relay;
+
+// What all processes of a server have done since its engine was made.
+typedef struct {
+    // Calls in the call table now.
+    uint64_t sessions;
+    // Calls that fit into it (the setting max_calls).
+    uint64_t sessions_max;
+    // Ends that wait for their relay now.
+    uint64_t deletes_waiting;
+    // Rewrites for which a relay was asked.
+    uint64_t requests;
+    // Of these, offers (RFC 3264).
+    uint64_t offers;
+    // Of these, answers.
+    uint64_t answers;
+    // Of these, those that ended in edits.
+    uint64_t rewritten;
+    // Of these, those that failed with MP_ERR_NO_RELAY.
+    uint64_t failed_no_relay;
+    // Of these, those that failed with MP_ERR_RELAY_TIMEOUT.
+    uint64_t failed_timeout;
+    // Of these, those that failed with MP_ERR_RELAY_ANSWER.
+    uint64_t failed_answer;
+    // Of these, those that failed otherwise.
+    uint64_t failed_other;
+    // Of these, those that were freed before their end (mp_request_free).
+    uint64_t cancelled;
+    // Times an offer went on to another relay.
+    uint64_t failovers;
+    // Ends taken: mp_end_session, mp_end_call.
+    uint64_t ends;
+    // Of these, those not told since another branch of the call lives.
+    uint64_t ends_withheld;
+    // Of these, those told to their relay at once.
+    uint64_t ends_told;
+    // Of these, those queued for a relay that could not be told.
+    uint64_t deletes_queued;
+    // Queued ends that were delivered.
+    uint64_t deletes_delivered;
+    // Queued ends forgotten since their call was offered again.
+    uint64_t deletes_cancelled;
+    // Ends that could not be queued, or were given up.
+    uint64_t deletes_dropped;
+    // Calls for which the call table had no room.
+    uint64_t calls_forgotten;
+    // Times a relay was found not to answer.
+    uint64_t relays_failed;
+    // Times a relay answered again.
+    uint64_t relays_recovered;
+    // Probes sent to relays.
+    uint64_t probes;
+    // Changes of the client lists that were noticed.
+    uint64_t list_changes;
+    // Changes of the relays file that were noticed.
+    uint64_t relay_changes;
+    // The time of all requests together, in milliseconds.
+    uint64_t latency_sum;
+    // How many requests took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
+    // and 5000 milliseconds (each above the one before), and how many longer.
+    uint64_t latency[12];
+} mp_statistics;
 
 // What a proxy has done since it was made.
 typedef struct {
@@ -521,6 +645,11 @@ mp_status mp_options_set_role(mp_options *options, uint32_t role);
 mp_status mp_options_set_signaling_address(mp_options *options,
                                            const mp_address *address);
 
+// Names the set of relays that a new call chooses from: the set= of their
+// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
+// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
+mp_status mp_options_set_relay_set(mp_options *options, mp_str set);
+
 // Names the relay wanted for a new call, a hint to the dispatcher. Empty for
 // none. Copied; MP_ERR_LIMIT above 1024 bytes.
 mp_status mp_options_set_media_relay(mp_options *options, mp_str relay);
@@ -692,6 +821,75 @@ mp_status mp_keeper_stop(const mp_keeper *keeper);
 // running: stop it and wait for its return. In another process only the
 // inherited descriptors are closed. NULL is fine.
 void mp_keeper_free(mp_keeper *keeper);
+
+// Looks up the relays and writes the list to *list; the caller frees it with
+// mp_relay_list_free. Any thread of any process may call this. Reads the
+// relays file and the whole call table: for a management command, not for
+// each message. error may be NULL.
+mp_status mp_relay_list_new(const mp_engine *engine,
+                            mp_relay_list **list,
+                            mp_error **error);
+
+// How many relays there are. 0 for NULL.
+size_t mp_relay_list_count(const mp_relay_list *list);
+
+// Writes relay number index, from 0, to *relay. size is sizeof *relay: a
+// program built with an older header gets what it knows. The texts live as
+// long as the list. MP_ERR_ARGUMENT beyond the last relay, and for a size that
+// is 0 or no multiple of 8.
+mp_status mp_relay_list_get(const mp_relay_list *list,
+                            size_t index,
+                            mp_relay *relay,
+                            size_t size);
+
+// Frees a list. NULL is fine.
+void mp_relay_list_free(mp_relay_list *list);
+
+// The relay takes no new calls any more; those on it stay until they end. In
+// all processes at once, until mp_relay_enable or the server's end, also over
+// changes of the relays file. uri is the relay's name (mp_relay), or the line
+// that names it. MP_ERR_ARGUMENT for a relay that is not known,
+// MP_ERR_SETTING for what is no relay. Any thread of any process. error may be
+// NULL.
+mp_status mp_relay_drain(const mp_engine *engine, mp_str uri, mp_error **error);
+
+// The relay is used again, if it answers; undoes mp_relay_drain and
+// mp_relay_disable. Otherwise as mp_relay_drain.
+mp_status mp_relay_enable(const mp_engine *engine,
+                          mp_str uri,
+                          mp_error **error);
+
+// The relay is not asked at all any more: answers for calls on it fail, new
+// offers go to others, ends wait. Otherwise as mp_relay_drain.
+mp_status mp_relay_disable(const mp_engine *engine,
+                           mp_str uri,
+                           mp_error **error);
+
+// Writes what all processes have done to *statistics. size is sizeof
+// *statistics: a program built with an older header gets what it knows.
+// MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
+// call table. Any thread of any process.
+mp_status mp_stats_get(const mp_engine *engine,
+                       mp_statistics *statistics,
+                       size_t size);
+
+// Writes the same, and each relay, as text for Prometheus (text format 0.0.4)
+// to the capacity bytes at buffer, and its length to *length. The buffer may
+// be NULL with capacity 0. MP_ERR_BUFFER_TOO_SMALL with the needed length in
+// *length when it does not fit, the buffer untouched; the next text may be
+// longer by a few bytes. No terminating NUL is written. Any thread of any
+// process.
+mp_status mp_stats_prometheus(const mp_engine *engine,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *length);
+
+// Writes the same as one JSON object (RFC 8259); otherwise as
+// mp_stats_prometheus.
+mp_status mp_stats_json(const mp_engine *engine,
+                        char *buffer,
+                        size_t capacity,
+                        size_t *length);
 
 // Makes a proxy: opens its listening Unix socket, nothing more, and writes it
 // to *proxy. A stale socket file is replaced; the directory is made (mode

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::agents::AgentFiles;
-use crate::error::Result;
+use crate::error::{Error, Result, Status};
 use crate::log::{Level, Log};
 use crate::nat::Networks;
 use crate::relay::line::MAX_RELAYS;
 use crate::relay::{Relay, RelayLine, RelayList, RelayUri};
 use crate::settings::Settings;
+use crate::shared::health::Order;
 use crate::shared::{Calls, Counters, Deletes, Health, Shared};
 use crate::worker::now;
 
@@ -50,7 +51,8 @@ impl Engine {
             settings,
             log,
         };
-        let lines = engine.relay_lines().or_else(|error| {
+        let mut complain = |line: &str| engine.log.write(Level::Warning, line);
+        let lines = engine.relay_lines(&mut complain).or_else(|error| {
             engine.log.write(Level::Error, &error);
             engine.settings.relays(&engine.own_socket)
         })?;
@@ -62,15 +64,37 @@ impl Engine {
     /// relays file. Its bad lines are logged and skipped. An error when the
     /// file cannot be read.
     pub fn load_relays(&self) -> Result<Arc<RelayList>> {
-        Ok(Arc::new(self.arrange(self.relay_lines()?)))
+        let mut complain = |line: &str| self.log.write(Level::Warning, line);
+        Ok(Arc::new(self.arrange(self.relay_lines(&mut complain)?)))
     }
 
-    fn relay_lines(&self) -> Result<Vec<RelayLine>> {
+    /// The same for looking on: nothing is logged, and where the file cannot be
+    /// read the relays are those it was made with.
+    pub(crate) fn load_relays_quietly(&self) -> Arc<RelayList> {
+        match self.relay_lines(&mut |_| ()) {
+            Ok(lines) => Arc::new(self.arrange(lines)),
+            Err(_) => self.relays.clone(),
+        }
+    }
+
+    /// Takes an order of the operator about a relay, by its name or its line.
+    /// `Status::Setting` for what is no relay, `Status::Argument` for one that
+    /// was never listed.
+    pub fn order_relay(&self, text: &str, order: Order) -> Result<()> {
+        let name = RelayLine::parse(text, &self.own_socket)?.uri.text;
+        let slot = self.health().slot(self.calls().identity(&name));
+        if slot.is_some_and(|slot| self.health().order(slot, order)) {
+            return Ok(());
+        }
+        let text = format!("no relay is called \"{name}\"; see the settings relay and relays");
+        Err(Error::new(Status::Argument, text))
+    }
+
+    fn relay_lines(&self, complain: &mut dyn FnMut(&str)) -> Result<Vec<RelayLine>> {
         let mut lines = self.settings.relays(&self.own_socket)?;
         let path = self.settings.relays_file();
         if !path.as_os_str().is_empty() {
-            let mut complain = |line: &str| self.log.write(Level::Warning, line);
-            lines.extend(RelayLine::load(path, &self.own_socket, &mut complain)?);
+            lines.extend(RelayLine::load(path, &self.own_socket, complain)?);
             lines.truncate(MAX_RELAYS);
         }
         Ok(lines)

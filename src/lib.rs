@@ -21,6 +21,7 @@
 //! - [`settings`], [`Engine`], [`shared`]: made before a server forks.
 //! - [`worker`]: sockets and clock, made after the fork.
 //! - [`keeper`]: what must happen without a message, once a server.
+//! - [`statistics`]: what all processes have done, as numbers and as text.
 //! - [`proxy`]: the built-in media relay, which `mediaproxyd` also runs.
 //! - [`capi`]: the C boundary, `include/mediaproxy.h`.
 //!
@@ -44,6 +45,7 @@ pub mod sdp;
 pub mod settings;
 pub mod shared;
 pub mod sip;
+pub mod statistics;
 pub mod text;
 pub mod worker;
 

@@ -8,9 +8,25 @@ fn root() -> &'static Path {
 }
 
 /// The files of the boundary, in the order a reader wants them.
-const FILES: [&str; 16] = [
-    "text", "status", "version", "error", "log", "config", "engine", "worker", "address",
-    "message", "options", "verdict", "edits", "request", "keeper", "proxy",
+const FILES: [&str; 18] = [
+    "text",
+    "status",
+    "version",
+    "error",
+    "log",
+    "config",
+    "engine",
+    "worker",
+    "address",
+    "message",
+    "options",
+    "verdict",
+    "edits",
+    "request",
+    "keeper",
+    "relay",
+    "statistics",
+    "proxy",
 ];
 
 fn generate() -> String {

@@ -98,6 +98,18 @@ pub unsafe extern "C" fn mp_options_set_signaling_address(
     })
 }
 
+/// Names the set of relays that a new call chooses from: the set= of their
+/// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
+/// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_relay_set(options: *mut MpOptions, set: MpStr) -> MpStatus {
+    boundary!(report (); options: exclusive, set: text => {
+        options.options.set = String::from_utf8(bounded(set, "the set")?)
+            .map_err(|_| Error::new(Status::Argument, "the set is not UTF-8 text"))?;
+        Ok(Status::Ok)
+    })
+}
+
 /// Names the relay wanted for a new call, a hint to the dispatcher. Empty for
 /// none. Copied; MP_ERR_LIMIT above 1024 bytes.
 #[unsafe(no_mangle)]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::capi::boundary::{Handle, Poison, quiet_panics};
 use crate::capi::config::MpConfig;
 use crate::capi::error::MpError;
+use crate::capi::statistics::write_known;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
@@ -130,10 +131,6 @@ pub unsafe extern "C" fn mp_proxy_statistics(
         if counters.is_null() {
             return Err(Error::new(Status::Null, "counters is NULL"));
         }
-        let own = size_of::<MpProxyCounters>();
-        if size == 0 || !size.is_multiple_of(size_of::<u64>()) {
-            return Err(Error::new(Status::Argument, "size is not sizeof(mp_proxy_counters)"));
-        }
         let now = proxy.proxy.statistics();
         let known = MpProxyCounters {
             sessions: now.sessions,
@@ -144,16 +141,8 @@ pub unsafe extern "C" fn mp_proxy_statistics(
             dropped: now.dropped,
             refused: now.refused,
         };
-        // SAFETY: the header's contract: `size` bytes are writable. Of a
-        // larger structure than ours the rest is zeroed.
-        unsafe {
-            let to = counters.cast::<u8>();
-            std::ptr::copy_nonoverlapping((&raw const known).cast::<u8>(), to, size.min(own));
-            if size > own {
-                std::ptr::write_bytes(to.add(own), 0, size - own);
-            }
-        }
-        Ok(Status::Ok)
+        // SAFETY: the header's contract: `size` bytes are writable.
+        unsafe { write_known(&known, counters, size) }
     })
 }
 

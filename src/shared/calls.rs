@@ -308,13 +308,24 @@ impl<'b> Calls<'b> {
         End::Call
     }
 
+    fn live(&self) -> impl Iterator<Item = Entry<'b>> {
+        let entries = self.words.chunks_exact(ENTRY_WORDS).map(Entry);
+        entries.filter(|entry| entry.key() & 1 == 1 && !entry.ended())
+    }
+
     /// How many entries are in use.
     pub fn len(&self) -> usize {
-        self.words
-            .chunks_exact(ENTRY_WORDS)
-            .map(Entry)
-            .filter(|e| e.key() & 1 == 1 && !e.ended())
-            .count()
+        self.live().count()
+    }
+
+    /// How many calls fit.
+    pub fn capacity(&self) -> usize {
+        self.words.len() / ENTRY_WORDS
+    }
+
+    /// Names the relay of each call that is not over.
+    pub fn for_each_relay(&self, mut told: impl FnMut(u32)) {
+        self.live().for_each(|entry| told((entry.load(USE) >> 32) as u32));
     }
 
     /// True when no call is known.

@@ -26,10 +26,10 @@ pub enum Counter {
     FailedAnswer,
     /// Of these, those that failed otherwise.
     FailedOther,
+    /// Of these, those given up by the caller (a request freed before its end).
+    Cancelled,
     /// Times an offer went on to another relay.
     Failovers,
-    /// Rewrites given up by the caller (a request freed before its end).
-    Cancelled,
     /// Ends taken: BYE, CANCEL, failure replies, calls by identifiers.
     Ends,
     /// Of these, those not told since another branch lives.
@@ -69,8 +69,8 @@ impl Counter {
         Counter::FailedTimeout,
         Counter::FailedAnswer,
         Counter::FailedOther,
-        Counter::Failovers,
         Counter::Cancelled,
+        Counter::Failovers,
         Counter::Ends,
         Counter::EndsWithheld,
         Counter::EndsTold,

@@ -153,6 +153,18 @@ pub enum RelayCounter {
     Probes,
 }
 
+impl RelayCounter {
+    /// All of them, in the order of their places.
+    pub const ALL: [RelayCounter; 6] = [
+        RelayCounter::Requests,
+        RelayCounter::Failures,
+        RelayCounter::Refusals,
+        RelayCounter::Calls,
+        RelayCounter::Ends,
+        RelayCounter::Probes,
+    ];
+}
+
 /// The slot of a relay: where its health is found without a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {

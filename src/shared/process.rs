@@ -26,6 +26,11 @@ impl ProcessMark {
         ProcessMark { page: wiped_on_fork(), pid: std::process::id() }
     }
 
+    /// The process that made this mark.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// True in the process that made this mark, false in its children.
     pub fn is_here(&self) -> bool {
         match self.page {

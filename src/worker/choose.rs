@@ -95,7 +95,10 @@ impl Worker {
         tried: &[u32],
         now: u64,
     ) -> std::result::Result<Arc<Relay>, String> {
-        let on = self.relay_of_call(choice).filter(|relay| !tried.contains(&relay.identity));
+        // A call that ended and is offered again is a new one.
+        let over = role == Role::Offer && !self.engine.calls().is_known(choice.key);
+        let on = if over { None } else { self.relay_of_call(choice) };
+        let on = on.filter(|relay| !tried.contains(&relay.identity));
         if let Some(relay) = &on {
             // An answer goes nowhere else: where connections fail it fails
             // fast.

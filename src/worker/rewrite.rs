@@ -76,6 +76,21 @@ struct Asks {
     choice: Choice,
     /// When it began (milliseconds of the monotonic clock).
     started: u64,
+    engine: Arc<Engine>,
+    pid: u32,
+}
+
+impl Drop for Rewrite {
+    /// Counts what is given up before its end; in a child, that is its
+    /// parent's.
+    fn drop(&mut self) {
+        if let Some(asks) = &self.asks
+            && !matches!(self.state, State::Over)
+            && std::process::id() == asks.pid
+        {
+            asks.engine.counters().count(Counter::Cancelled);
+        }
+    }
 }
 
 /// A relay request and where it stands.
@@ -159,7 +174,12 @@ pub(super) fn start(
             total: milliseconds(settings.relay_timeout()),
             each: settings.relay_try().map(milliseconds),
         };
-        rewrite.asks = Some(Asks { choice: worker.choice(message, key, options)?, started: now });
+        rewrite.asks = Some(Asks {
+            choice: worker.choice(message, key, options)?,
+            started: now,
+            engine: engine.clone(),
+            pid: worker.process.pid(),
+        });
         count_request(&engine, decision.role);
         let mut request = Request::new(query, decision.role, times);
         let action = request.step(Event::Start, now);
