@@ -11,7 +11,7 @@ use std::path::Path;
 
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
-pub use file::{AgentFile, AgentFiles};
+pub use file::{AgentFile, AgentFiles, Reading};
 
 /// The most memory one compiled line may take, in bytes.
 const MAX_LINE_PROGRAM: usize = 256 * 1024;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::agents::AgentFiles;
 use crate::error::{Error, Result, Status};
+use crate::file::{self, Watched};
 use crate::log::{Level, Log};
 use crate::nat::Networks;
 use crate::relay::line::MAX_RELAYS;
 use crate::relay::{Relay, RelayLine, RelayList, RelayUri};
 use crate::settings::Settings;
 use crate::shared::health::Order;
-use crate::shared::{Calls, Counters, Deletes, Health, Shared};
+use crate::shared::{Calls, Counter, Counters, Deletes, Health, Shared};
 use crate::worker::now;
 
 /// The engine: settings, the first copy of the client lists, and the block of
@@ -23,6 +24,7 @@ pub struct Engine {
     settings: Settings,
     log: Log,
     relays: Arc<RelayList>,
+    relays_file: Watched,
     /// Where `embedded` listens: by default named after this process, hence
     /// not to be asked for again in a child.
     own_socket: PathBuf,
@@ -43,6 +45,7 @@ impl Engine {
         let shared = Shared::new(calls)?;
         let mut engine = Engine {
             relays: Arc::new(RelayList::new(Vec::new(), |_| (0, None))),
+            relays_file: Watched::new(settings.relays_file().to_path_buf(), 0),
             own_socket: settings.proxy_socket(),
             private: settings.private_networks(),
             agents: AgentFiles::open(&settings, shared.lists(), &log),
@@ -51,30 +54,41 @@ impl Engine {
             settings,
             log,
         };
-        let mut complain = |line: &str| engine.log.write(Level::Warning, line);
-        let lines = engine.relay_lines(&mut complain).or_else(|error| {
-            engine.log.write(Level::Error, &error);
-            engine.settings.relays(&engine.own_socket)
-        })?;
-        engine.relays = Arc::new(engine.arrange(lines));
+        engine.open_relays()?;
         Ok(Arc::new(engine))
     }
 
-    /// Reads the relays anew: those of the setting `relay`, then those of the
-    /// relays file. Its bad lines are logged and skipped. An error when the
-    /// file cannot be read.
-    pub fn load_relays(&self) -> Result<Arc<RelayList>> {
-        let mut complain = |line: &str| self.log.write(Level::Warning, line);
-        Ok(Arc::new(self.arrange(self.relay_lines(&mut complain)?)))
+    /// Reads the relays for the first time: where lines of the file are bad,
+    /// there are no others yet that could hold.
+    fn open_relays(&mut self) -> Result<()> {
+        let mut lines = self.settings.relays(&self.own_socket)?;
+        let generation = self.shared.relays();
+        if let Some(text) = self.relays_file.read(generation, &self.log) {
+            let mut complain = |line: &str| self.log.write(Level::Warning, line);
+            let path = self.relays_file.path();
+            lines.extend(RelayLine::read(path, &text.bytes, &self.own_socket, &mut complain));
+            lines.truncate(MAX_RELAYS);
+        }
+        if let Some(print) = self.relays_file.print() {
+            generation.looked(file::number(&[print], file::wall()));
+        }
+        self.relays = Arc::new(self.arrange(lines));
+        Ok(())
     }
 
-    /// The same for looking on: nothing is logged, and where the file cannot be
-    /// read the relays are those it was made with.
+    /// The relays as they are named now, for looking on: nothing is logged, and
+    /// where the file cannot be read they are those it was made with.
     pub(crate) fn load_relays_quietly(&self) -> Arc<RelayList> {
-        match self.relay_lines(&mut |_| ()) {
-            Ok(lines) => Arc::new(self.arrange(lines)),
-            Err(_) => self.relays.clone(),
-        }
+        let lines = || {
+            let mut lines = self.settings.relays(&self.own_socket)?;
+            if self.relays_file.is_some() {
+                let path = self.relays_file.path();
+                lines.extend(RelayLine::load(path, &self.own_socket, &mut |_| ())?);
+                lines.truncate(MAX_RELAYS);
+            }
+            Ok::<_, Error>(lines)
+        };
+        lines().map_or_else(|_| self.relays.clone(), |lines| Arc::new(self.arrange(lines)))
     }
 
     /// Takes an order of the operator about a relay, by its name or its line.
@@ -90,14 +104,37 @@ impl Engine {
         Err(Error::new(Status::Argument, text))
     }
 
-    fn relay_lines(&self, complain: &mut dyn FnMut(&str)) -> Result<Vec<RelayLine>> {
-        let mut lines = self.settings.relays(&self.own_socket)?;
-        let path = self.settings.relays_file();
-        if !path.as_os_str().is_empty() {
-            lines.extend(RelayLine::load(path, &self.own_socket, complain)?);
-            lines.truncate(MAX_RELAYS);
+    /// Reads the relays again for a process that has read `file` before; `None`
+    /// where the old ones hold: nothing changed, or the file cannot be read, or
+    /// a line of it is bad, which is told with file and line. A relay that a
+    /// slip of the editor took out of the list would get no calls.
+    pub(crate) fn read_relays(&self, file: &mut Watched) -> Option<Arc<RelayList>> {
+        let text = file.read(self.shared.relays(), &self.log)?;
+        let path = file.path();
+        let mut bad = false;
+        let mut complain = |line: &str| {
+            bad = true;
+            if text.is_news {
+                self.log.write(Level::Error, line);
+            }
+        };
+        let read = RelayLine::read(path, &text.bytes, &self.own_socket, &mut complain);
+        if text.is_news {
+            let what = if bad { "the relays it named before hold" } else { "read" };
+            let count = read.len();
+            let text = format_args!("{}: {what}; {count} lines are relays", path.display());
+            self.log.write(Level::Info, text);
+            self.counters().count(Counter::RelayChanges);
         }
-        Ok(lines)
+        let mut lines = self.settings.relays(&self.own_socket).ok().filter(|_| !bad)?;
+        lines.extend(read);
+        lines.truncate(MAX_RELAYS);
+        Some(Arc::new(self.arrange(lines)))
+    }
+
+    /// The relays file as it was when the engine was made.
+    pub(crate) fn relays_file(&self) -> &Watched {
+        &self.relays_file
     }
 
     fn arrange(&self, lines: Vec<RelayLine>) -> RelayList {

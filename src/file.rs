@@ -6,10 +6,12 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
+use crate::log::{Level, Log};
+use crate::shared::Generation;
 
 /// The longest file that is read, in bytes.
 pub const MAX_FILE: u64 = 1024 * 1024;
@@ -77,6 +79,104 @@ impl Print {
     pub fn is_settled(&self, wall: Duration) -> bool {
         self.path.is_settled(wall) && self.target.is_none_or(|target| target.is_settled(wall))
     }
+}
+
+/// A file as one process has read it.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    path: PathBuf,
+    /// Which of its generation's files it is.
+    index: usize,
+    /// What was read last: its hash.
+    text: u64,
+    /// How the file looked then, if that can be relied upon.
+    print: Option<Print>,
+    /// The last reading failed; what was read is older.
+    failed: bool,
+}
+
+/// What a file says now.
+#[derive(Debug)]
+pub struct Text {
+    /// All of it; nothing where there is no file.
+    pub bytes: Vec<u8>,
+    /// No other process has told the log of it yet.
+    pub is_news: bool,
+}
+
+impl Watched {
+    /// A file that was not read yet: so far it is empty. An empty path is no
+    /// file.
+    pub fn new(path: PathBuf, index: usize) -> Self {
+        Watched { path, index, text: hash(b""), print: None, failed: false }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True when there is a file that may change.
+    #[inline]
+    pub fn is_some(&self) -> bool {
+        !self.path.as_os_str().is_empty()
+    }
+
+    /// True when the file could not be read and what was read is older.
+    #[inline]
+    pub fn is_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// How the file looked when it was read, if that can be relied upon.
+    pub fn print(&self) -> Option<Print> {
+        self.print
+    }
+
+    /// True when the file is not what was read, as far as its looks tell.
+    pub fn looks_changed(&self) -> bool {
+        let is_same = |seen: Print| !self.failed && seen == Print::of(&self.path);
+        self.is_some() && !self.print.is_some_and(is_same)
+    }
+
+    /// Reads the file: what it says, if that is not what was read before. Where
+    /// it cannot be read that is told, by one of all processes that try.
+    pub fn read(&mut self, generation: Generation<'_>, log: &Log) -> Option<Text> {
+        if !self.is_some() {
+            return None;
+        }
+        // Looked at first: what changes while it is read is read once more.
+        let print = Print::of(&self.path);
+        self.print = print.is_settled(wall()).then_some(print);
+        let bytes = match read(&self.path) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(error) => {
+                self.failed = true;
+                if generation.is_news(self.index, hash(error.text().as_bytes())) {
+                    log.write(Level::Error, format_args!("{error}; what was read before holds"));
+                }
+                return None;
+            }
+        };
+        let text = hash(&bytes);
+        let is_other = text != self.text;
+        let healed = std::mem::take(&mut self.failed);
+        if !is_other && !healed {
+            return None;
+        }
+        let is_news = generation.is_news(self.index, text);
+        if healed && is_news {
+            log.write(Level::Info, format_args!("{} can be read again", self.path.display()));
+        }
+        self.text = text;
+        is_other.then_some(Text { bytes, is_news })
+    }
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The wall clock, which files are stamped with.

@@ -50,7 +50,8 @@ type Identity = (u64, u64);
 
 impl Watch {
     /// Watches nothing yet, and never asks the kernel with `poll`.
-    pub(super) fn new(groups: Vec<Group>, poll: bool, bell: Arc<Bell>) -> Self {
+    pub(super) fn new(mut groups: Vec<Group>, poll: bool, bell: Arc<Bell>) -> Self {
+        groups.retain(|group| !group.files.is_empty());
         let source = if poll { Source::Poll } else { Source::Unasked };
         Watch { groups, compare_at: 0, source, bell }
     }
@@ -58,7 +59,7 @@ impl Watch {
     /// Does what is due: raises the generations of what changed. True when one
     /// was.
     pub(super) fn turn(&mut self, engine: &crate::Engine, now: u64) -> bool {
-        if self.groups.iter().all(|group| group.files.is_empty()) {
+        if self.groups.is_empty() {
             self.compare_at = u64::MAX;
             return false;
         }

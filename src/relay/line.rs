@@ -2,15 +2,11 @@
 //! relays file name it:
 //! `mediaproxy:/run/a.sock;set=west;weight=3;priority=1;domain=example.com`.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::relay::uri::{RelayUri, bad};
 
-/// The longest relays file, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
 /// The most relays a server may have.
 pub const MAX_RELAYS: usize = 512;
 
@@ -53,26 +49,26 @@ impl RelayLine {
         Ok(line)
     }
 
-    /// Reads a relays file: a relay a line, `#` comments. A bad line is given
-    /// to `complain` as "FILE:LINE: reason" and skipped, the others hold; so is
-    /// what is beyond [`MAX_RELAYS`]. A file that is missing names no relay;
-    /// `Status::System` for one that cannot be read.
+    /// Reads the relays file as it is now: [`RelayLine::read`]. A file that is
+    /// missing names no relay; `Status::System` for one that cannot be read.
     pub fn load(
         path: &Path,
         own_socket: &Path,
         complain: &mut dyn FnMut(&str),
     ) -> Result<Vec<RelayLine>> {
-        let mut text = Vec::new();
-        let read = File::open(path)
-            .and_then(|file| file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut text));
-        match read {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::system(path.display(), &error)),
-            Ok(length) if length as u64 > MAX_FILE => {
-                return Err(Error::limit(format!("{} is longer than 1 MiB", path.display())));
-            }
-            Ok(_) => {}
-        }
+        let text = crate::file::read(path)?.unwrap_or_default();
+        Ok(RelayLine::read(path, &text, own_socket, complain))
+    }
+
+    /// Reads the text of a relays file: a relay a line, `#` comments. A bad line is given
+    /// to `complain` as "FILE:LINE: reason" and skipped, the others hold; so is
+    /// what is beyond [`MAX_RELAYS`].
+    pub fn read(
+        path: &Path,
+        text: &[u8],
+        own_socket: &Path,
+        complain: &mut dyn FnMut(&str),
+    ) -> Vec<RelayLine> {
         let mut lines = Vec::new();
         for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let mut tell = |reason: &str| {
@@ -95,7 +91,7 @@ impl RelayLine {
                 Err(error) => tell(error.text()),
             }
         }
-        Ok(lines)
+        lines
     }
 }
 
@@ -127,24 +123,20 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_told_with_its_number_and_the_others_hold() {
-        let path = std::env::temp_dir().join(format!("mediaproxy-relays-{}", std::process::id()));
+        let path = Path::new("/etc/x/relays");
         let text =
             b"# all\n\nmediaproxy:/a;weight=2\r\nmediaproxy:b\n\xff\n  embedded  \nembedded;x";
-        std::fs::write(&path, text).unwrap();
         let mut told = Vec::new();
         let mut complain = |line: &str| told.push(line.to_string());
-        let lines = RelayLine::load(&path, Path::new("/own"), &mut complain).unwrap();
+        let lines = RelayLine::read(path, text, Path::new("/own"), &mut complain);
         let names: Vec<_> = lines.iter().map(|line| line.uri.text.as_str()).collect();
         assert_eq!(names, ["mediaproxy:/a", "embedded"]);
         let places: Vec<_> = told.iter().map(|line| line.split(": ").next().unwrap()).collect();
         let place = |number: usize| format!("{}:{number}", path.display());
         assert_eq!(places, [place(4), place(5), place(7)]);
-        std::fs::write(&path, "embedded\n".repeat(MAX_RELAYS + 2)).unwrap();
+        let text = "embedded\n".repeat(MAX_RELAYS + 2);
         let mut told = 0;
-        let lines = RelayLine::load(&path, Path::new("/own"), &mut |_| told += 1).unwrap();
+        let lines = RelayLine::read(path, text.as_bytes(), Path::new("/own"), &mut |_| told += 1);
         assert_eq!((lines.len(), told), (MAX_RELAYS, 1));
-        std::fs::remove_file(&path).unwrap();
-        assert!(RelayLine::load(&path, Path::new("/own"), &mut |_| ()).unwrap().is_empty());
-        assert!(RelayLine::load(Path::new("/"), Path::new("/own"), &mut |_| ()).is_err());
     }
 }

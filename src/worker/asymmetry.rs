@@ -5,10 +5,10 @@ use std::hash::BuildHasher;
 use std::hash::RandomState;
 
 use crate::Engine;
-use crate::agents::AgentFiles;
+use crate::agents::{AgentFiles, Reading};
 use crate::error::Result;
-use crate::keeper::COMPARE_EVERY;
-use crate::worker::socket::coarse_ms;
+use crate::shared::Counter;
+use crate::worker::follow::Follow;
 
 /// What the lists say of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +32,7 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Agents {
     files: AgentFiles,
-    /// When the files are looked at next, where no keeper does it
-    /// (milliseconds).
-    look_at: u64,
+    follow: Follow,
     memory: Memory,
 }
 
@@ -42,7 +40,8 @@ impl Agents {
     /// A copy of the engine's lists. Their expressions are shared, what a
     /// search writes to is not.
     pub(super) fn new(engine: &Engine) -> Self {
-        Agents { files: engine.agents().clone(), look_at: 0, memory: Memory::new() }
+        let files = engine.agents().clone();
+        Agents { files, follow: Follow::default(), memory: Memory::new() }
     }
 
     /// What the lists say of the client whose message names itself by `agent`,
@@ -56,42 +55,25 @@ impl Agents {
         if self.files.are_none() {
             return Ok(Asymmetry::default());
         }
-        self.refresh(engine);
+        let (shared, files) = (engine.shared(), &self.files);
+        let failed = files.are_failed();
+        if self.follow.is_due(shared.lists(), shared, failed, || files.look_changed()) {
+            self.read(engine);
+        }
         if self.files.are_empty() {
             return Ok(Asymmetry::default());
         }
         Ok(self.memory.of(agent()?, &self.files))
     }
 
-    /// Reads the lists again when they changed. While a keeper lives, its
-    /// generation says so. Whether it lives only a clock can tell: one that
-    /// costs no more than the lookup of a word.
-    #[inline]
-    fn refresh(&mut self, engine: &Engine) {
-        let shared = engine.shared();
-        if shared.lists().number() != self.files.number() {
-            self.read(engine);
-            return;
-        }
-        let now = coarse_ms();
-        if now >= self.look_at && (self.files.are_failed() || !shared.lease().is_held(now)) {
-            self.look(engine, now);
-        }
-    }
-
-    #[cold]
-    fn look(&mut self, engine: &Engine, now: u64) {
-        self.look_at = now.saturating_add(COMPARE_EVERY);
-        if self.files.look_changed() {
-            self.read(engine);
-        }
-    }
-
     #[cold]
     fn read(&mut self, engine: &Engine) {
-        if self.files.read(engine.shared().lists(), engine.log()) {
-            self.memory.forget();
+        match self.files.read(engine.shared().lists(), engine.log()) {
+            Reading::Same => return,
+            Reading::Other => {}
+            Reading::News => engine.counters().count(Counter::ListChanges),
         }
+        self.memory.forget();
     }
 }
 

@@ -4,9 +4,10 @@ mod asymmetry;
 mod choose;
 mod connection;
 mod end;
+mod follow;
 mod query;
 mod rewrite;
-mod socket;
+pub(crate) mod socket;
 
 use std::cell::RefCell;
 use std::io;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use crate::Engine;
 use crate::edit::Edits;
 use crate::error::{Error, Result, Status};
-use crate::log::Level;
+use crate::file::Watched;
 use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
 use crate::relay::{Relay, RelayList};
@@ -24,6 +25,7 @@ use crate::sip::Message;
 use crate::worker::asymmetry::{Agents, Asymmetry};
 use crate::worker::connection::Pool;
 use crate::worker::end::Pending;
+use crate::worker::follow::Follow;
 
 pub use rewrite::{Progress, Rewrite, Started, Wait};
 
@@ -37,6 +39,8 @@ pub struct Worker {
     /// What new calls choose from; a request under way keeps the list it began
     /// with.
     relays: Arc<RelayList>,
+    relays_file: Watched,
+    follow: Follow,
     /// Relays met in the call table that are in no list any more.
     retired: Vec<Arc<Relay>>,
     pool: Pool,
@@ -49,6 +53,8 @@ impl Worker {
     pub fn new(engine: Arc<Engine>) -> Result<Worker> {
         Ok(Worker {
             relays: engine.relays().clone(),
+            relays_file: engine.relays_file().clone(),
+            follow: Follow::default(),
             retired: Vec::new(),
             process: ProcessMark::new(),
             pool: Pool::default(),
@@ -75,12 +81,18 @@ impl Worker {
         self.relays = relays;
     }
 
-    /// Reads the relays anew. Where the file cannot be read, that is logged and
-    /// the list stays.
-    pub fn reload_relays(&mut self) {
-        match self.engine.load_relays() {
-            Ok(relays) => self.set_relays(relays),
-            Err(error) => self.engine.log().write(Level::Error, &error),
+    /// Reads the relays anew, if they may have changed. Where the file cannot
+    /// be read, that is logged and the list stays.
+    fn refresh_relays(&mut self) {
+        let shared = self.engine.shared();
+        let file = &mut self.relays_file;
+        if !file.is_some() {
+            return;
+        }
+        let failed = file.is_failed();
+        let due = self.follow.is_due(shared.relays(), shared, failed, || file.looks_changed());
+        if due && let Some(relays) = self.engine.read_relays(file) {
+            self.set_relays(relays);
         }
     }
 
@@ -135,6 +147,7 @@ impl Worker {
         now: u64,
     ) -> Result<Started> {
         self.check_process()?;
+        self.refresh_relays();
         let started = rewrite::start(self, message, options, now);
         // Afterwards: an offer cancels the ends of its own call.
         self.deliver_pending();
@@ -146,6 +159,7 @@ impl Worker {
     /// message that ends nothing.
     pub fn end_session(&mut self, message: &Message<'_>, options: &Options) -> Result<()> {
         self.check_process()?;
+        self.refresh_relays();
         self.deliver_pending();
         self.end_by_message(message, options)
     }
@@ -154,6 +168,7 @@ impl Worker {
     /// the branch `to_tag`, or the whole call when it is empty.
     pub fn end_call(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Result<()> {
         self.check_process()?;
+        self.refresh_relays();
         self.deliver_pending();
         self.end_by_ids(call_id, from_tag, to_tag)
     }
@@ -181,7 +196,7 @@ pub fn now() -> u64 {
 
 /// True when a connection was not made, or took nothing, for want of what this
 /// process or system has (or for the moment): no relay is to blame.
-fn is_ours(error: &io::Error) -> bool {
+pub(crate) fn is_ours(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || matches!(
             error.raw_os_error(),

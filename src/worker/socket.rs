@@ -30,7 +30,7 @@ fn milliseconds(clock: libc::clockid_t) -> u64 {
 
 /// Connects to a Unix stream socket. `WouldBlock`: its backlog is full, try
 /// again shortly.
-pub(super) fn connect(path: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
     // SAFETY: all-zero is a valid sockaddr_un.
     let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
     address.sun_family = libc::AF_UNIX as libc::sa_family_t;
@@ -62,7 +62,7 @@ pub(super) fn connect(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Sends what fits.
-pub(super) fn send(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: the pointer and length are those of a live slice.
     let sent = unsafe {
         libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL)
@@ -71,7 +71,7 @@ pub(super) fn send(fd: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// Receives what is there; 0 at the end.
-pub(super) fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the pointer and length are those of a live slice of ours.
     let received = unsafe {
         libc::recv(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)

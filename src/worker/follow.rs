@@ -1,0 +1,42 @@
+//! When a worker reads files again that changed.
+
+use crate::keeper::COMPARE_EVERY;
+use crate::shared::{Generation, Shared};
+use crate::worker::socket::coarse_ms;
+
+/// Where a worker is with the files of one generation.
+#[derive(Debug, Default)]
+pub(super) struct Follow {
+    /// The generation they were read at.
+    number: u64,
+    /// When they are looked at next, where no keeper does it (milliseconds).
+    look_at: u64,
+}
+
+impl Follow {
+    /// True when they are to be read again. While a keeper lives, the
+    /// generation says so; else the files are looked at once a second, and so
+    /// they are after one could not be read: what hinders this process need
+    /// not show to the keeper. Whether a keeper lives only a clock can tell;
+    /// this one costs a few nanoseconds.
+    #[inline]
+    pub(super) fn is_due(
+        &mut self,
+        generation: Generation<'_>,
+        shared: &Shared,
+        are_failed: bool,
+        look_changed: impl FnOnce() -> bool,
+    ) -> bool {
+        let number = generation.number();
+        if number != self.number {
+            self.number = number;
+            return true;
+        }
+        let now = coarse_ms();
+        if now < self.look_at || !are_failed && shared.lease().is_held(now) {
+            return false;
+        }
+        self.look_at = now.saturating_add(COMPARE_EVERY);
+        look_changed()
+    }
+}
