@@ -4,7 +4,10 @@
 //! one of them holds the lease. What it finds out it puts into the shared
 //! block.
 
+mod ask;
+mod deliver;
 mod notice;
+mod probe;
 mod ready;
 mod watch;
 
@@ -14,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::Engine;
 use crate::error::{Error, Result, Status};
+use crate::file::Watched;
+use crate::keeper::deliver::Deliveries;
+use crate::keeper::probe::Probes;
 use crate::keeper::ready::Ready;
 use crate::keeper::watch::{Group, Watch};
 use crate::shared::ProcessMark;
@@ -22,6 +28,10 @@ use crate::worker::now;
 
 pub(crate) use watch::COMPARE_EVERY;
 
+/// While a relay is to answer, a tick is due this soon (milliseconds), for
+/// servers that do not watch the descriptor.
+const WAITING: u64 = 20;
+
 /// A keeper. Made in the process that will use it, after the fork. Either call
 /// [`Keeper::tick`] when [`Keeper::descriptor`] is ready, or every 200 ms, or
 /// give [`Keeper::run`] a thread of its own.
@@ -29,7 +39,7 @@ pub(crate) use watch::COMPARE_EVERY;
 pub struct Keeper {
     engine: Arc<Engine>,
     process: ProcessMark,
-    ready: Ready,
+    ready: Arc<Ready>,
     stopping: AtomicBool,
     work: Mutex<Work>,
 }
@@ -39,6 +49,8 @@ pub struct Keeper {
 struct Work {
     claim: Claim,
     watch: Watch,
+    probes: Probes,
+    deliveries: Deliveries,
     /// When to turn again (milliseconds).
     next: u64,
 }
@@ -47,16 +59,28 @@ impl Keeper {
     /// Makes a keeper in the current process. `Status::System` when its
     /// descriptor cannot be had.
     pub fn new(engine: Arc<Engine>) -> Result<Keeper> {
-        let ready = Ready::new()?;
-        let lists = engine.agents().watched().map(|file| file.path().to_path_buf()).collect();
-        let groups = vec![Group { files: lists, which: |engine| engine.shared().lists() }];
+        let ready = Arc::new(Ready::new()?);
+        let path = |file: &Watched| file.path().to_path_buf();
+        let lists = engine.agents().watched().map(path).collect();
+        let relays = engine.relays_file();
+        let relays = if relays.is_some() { vec![path(relays)] } else { Vec::new() };
+        let groups = vec![
+            Group { files: lists, which: |engine| engine.shared().lists() },
+            Group { files: relays, which: |engine| engine.shared().relays() },
+        ];
         let poll = engine.settings().watch_by_polling();
         let watch = Watch::new(groups, poll, Arc::clone(&ready.bell));
         Ok(Keeper {
             process: ProcessMark::new(),
             ready,
             stopping: AtomicBool::new(false),
-            work: Mutex::new(Work { claim: Claim::default(), watch, next: 0 }),
+            work: Mutex::new(Work {
+                claim: Claim::default(),
+                watch,
+                probes: Probes::new(),
+                deliveries: Deliveries::default(),
+                next: 0,
+            }),
             engine,
         })
     }
@@ -103,8 +127,8 @@ impl Keeper {
                 break Err(error);
             }
         };
+        work.rest(&self.engine, now());
         self.engine.shared().lease().release(&mut work.claim);
-        work.watch.rest();
         ended
     }
 
@@ -142,12 +166,25 @@ impl Keeper {
         let lease = engine.shared().lease();
         if lease.hold(&mut work.claim, std::process::id(), now) {
             work.watch.turn(engine, now);
-            work.next = now.saturating_add(RENEW).min(work.watch.next());
+            work.probes.turn(engine, &self.ready, now);
+            work.deliveries.turn(engine, &self.ready, now);
+            let waits = work.probes.are_running() || work.deliveries.are_running();
+            let pause = if waits { WAITING } else { RENEW };
+            work.next = now.saturating_add(pause).min(work.watch.next());
         } else {
-            work.watch.rest();
+            work.rest(engine, now);
             work.next = now.saturating_add(lease.left(now).max(1));
         }
         self.ready.due_in(work.next.saturating_sub(now));
+    }
+}
+
+impl Work {
+    /// Lets go of everything: another process works now.
+    fn rest(&mut self, engine: &Engine, now: u64) {
+        self.watch.rest();
+        self.probes.rest();
+        self.deliveries.rest(engine, now);
     }
 }
 
@@ -158,6 +195,7 @@ impl Drop for Keeper {
             Err(poisoned) => poisoned.into_inner(),
         };
         if self.process.is_here() {
+            work.rest(&self.engine, now());
             self.engine.shared().lease().release(&mut work.claim);
         } else {
             work.watch.forget();

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::keeper::notice::Bell;
 use crate::proxy::socket::{Epoll, Events, Timer, Waker};
+use crate::shared::ProcessMark;
 
 /// Everything the descriptor stands for.
 #[derive(Debug)]
 pub(super) struct Ready {
+    process: ProcessMark,
     epoll: Epoll,
     timer: Timer,
     stop: Waker,
@@ -21,6 +23,7 @@ impl Ready {
     pub(super) fn new() -> Result<Ready> {
         let made = (|| {
             let ready = Ready {
+                process: ProcessMark::new(),
                 epoll: Epoll::new()?,
                 timer: Timer::new()?,
                 stop: Waker::new()?,
@@ -40,9 +43,17 @@ impl Ready {
         self.epoll.as_fd().as_raw_fd()
     }
 
-    /// Makes it ready when `fd` can be read, until that is closed.
+    /// Makes it ready when `fd` can be read.
     pub(super) fn watch(&self, fd: &impl AsFd) -> std::io::Result<()> {
         self.epoll.add(fd, 0)
+    }
+
+    /// No longer does.
+    pub(super) fn forget(&self, fd: &impl AsFd) {
+        // The epoll instance is the parent's too: a child must not unwatch.
+        if self.process.is_here() {
+            let _ = self.epoll.remove(fd);
+        }
     }
 
     /// The next tick is due in so many milliseconds.
