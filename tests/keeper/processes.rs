@@ -1,0 +1,220 @@
+//! The processes of a test: workers that take orders, a keeper, a relay. Each
+//! may be killed or frozen at any moment.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mediaproxy::edit::Edits;
+use mediaproxy::options::Options;
+use mediaproxy::sip::Message;
+use mediaproxy::{Engine, Keeper, Worker};
+
+use super::common::applied;
+use super::common::call::{Step, alice_sdp, bob_sdp};
+
+/// One test at a time: a child holds copies of all that its parent has open.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A directory that goes with its value.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Directory {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("mp-keeper-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A child process; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Child(libc::pid_t);
+
+impl Child {
+    /// Runs `function` in a child, which then ends.
+    pub(crate) fn run(function: impl FnOnce()) -> Child {
+        // SAFETY: the child runs `function` and ends at once, without unwinding
+        // into the test harness; glibc keeps its allocator usable there.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            let run = std::panic::AssertUnwindSafe(function);
+            let failed = std::panic::catch_unwind(run).is_err();
+            // SAFETY: ends the process without running the harness's handlers.
+            unsafe { libc::_exit(i32::from(failed)) };
+        }
+        Child(pid)
+    }
+
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        // SAFETY: takes no pointers; the child is ours and not waited for yet.
+        unsafe { libc::kill(self.0, signal) };
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.signal(libc::SIGKILL);
+        // SAFETY: takes a null pointer for no status; the child is ours.
+        unsafe { libc::waitpid(self.0, std::ptr::null_mut(), 0) };
+    }
+}
+
+/// A keeper in a process of its own.
+pub(crate) fn keeper(engine: &Arc<Engine>) -> Child {
+    Child::run(|| Keeper::new(engine.clone()).unwrap().run().unwrap())
+}
+
+/// A worker process that does what it is told.
+pub(crate) struct Hand {
+    process: Child,
+    orders: BufReader<UnixStream>,
+}
+
+impl Hand {
+    pub(crate) fn new(engine: &Arc<Engine>) -> Hand {
+        let (ours, its) = UnixStream::pair().unwrap();
+        let process = Child::run(|| {
+            let mut worker = Worker::new(engine.clone()).unwrap();
+            let mut orders = BufReader::new(its.try_clone().unwrap());
+            let mut line = String::new();
+            while orders.read_line(&mut line).unwrap() > 0 {
+                let answer = obey(&mut worker, line.trim());
+                writeln!(&its, "{answer}").unwrap();
+                line.clear();
+            }
+        });
+        Hand { process, orders: BufReader::new(ours) }
+    }
+
+    /// Has it take a message ("offer 7", "answer 7", "bye 7"): the lowest port
+    /// it gave, 0 for a bye; or what went wrong.
+    pub(crate) fn take(&mut self, order: &str) -> Result<u16, String> {
+        let mut answer = String::new();
+        writeln!(self.orders.get_ref(), "{order}").unwrap();
+        self.orders.read_line(&mut answer).unwrap();
+        let answer = answer.trim();
+        answer.parse().map_err(|_| answer.to_string())
+    }
+
+    pub(crate) fn kill(self) {
+        drop(self.process);
+    }
+}
+
+/// What a worker makes of an order.
+pub(crate) fn obey(worker: &mut Worker, order: &str) -> String {
+    let (kind, call) = order.split_once(' ').unwrap();
+    let step = match kind {
+        "offer" => Step::request("INVITE", 1, "a", "").sdp(alice_sdp()),
+        "answer" => Step::reply("200 OK", "INVITE", 1, "a", "b").sdp(bob_sdp()),
+        _ => Step::request("BYE", 2, "a", "b"),
+    };
+    let raw = String::from_utf8(step.bytes()).unwrap();
+    let raw = raw.replace("call@x", &format!("call-{call}@x")).into_bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    let mut edits = Edits::new();
+    if kind == "bye" {
+        return match worker.end_session(&message, &Options::default()) {
+            Ok(()) => "0".into(),
+            Err(error) => error.to_string(),
+        };
+    }
+    match worker.rewrite_sdp(&message, &Options::default(), &mut edits) {
+        Ok(true) => {
+            let text = applied(&raw, step.source(), &edits);
+            let media = text.split("\r\nm=audio ").nth(1).expect("a stream");
+            media.split(' ').next().unwrap_or_default().to_string()
+        }
+        Ok(false) => "no description".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A relay in a process of its own: it gives the port it was made with and
+/// writes down what it is asked.
+pub(crate) struct Relay {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Relay {
+    /// Listens at `socket`, whatever was there before.
+    pub(crate) fn new(socket: &Path, port: u16) -> Relay {
+        let log = socket.with_extension("log");
+        let _ = fs::remove_file(socket);
+        let listener = UnixListener::bind(socket).unwrap();
+        let path = log.clone();
+        let process = Child::run(move || {
+            let log = File::options().create(true).append(true).open(path).unwrap();
+            for stream in listener.incoming().flatten() {
+                let log = log.try_clone().unwrap();
+                std::thread::spawn(move || serve(&stream, &log, port));
+            }
+        });
+        Relay { process, log }
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.process.signal(libc::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal(libc::SIGCONT);
+    }
+
+    /// How often a relay at this socket was asked to `command` about `call`.
+    pub(crate) fn asked(&self, command: &str, call: u32) -> usize {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().filter(|line| *line == format!("{command} call-{call}@x")).count()
+    }
+}
+
+fn serve(stream: &UnixStream, mut log: &File, port: u16) {
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    while let Some(command) = lines.next() {
+        let mut call = String::new();
+        for header in lines.by_ref().take_while(|line| !line.is_empty()) {
+            if let Some(id) = header.strip_prefix("call_id: ") {
+                call = id.to_string();
+            }
+        }
+        log.write_all(format!("{command} {call}\n").as_bytes()).unwrap();
+        let answer = match command.as_str() {
+            "remove" if call.starts_with("call-") => "removed\r\n".into(),
+            "remove" => "error\r\n".into(),
+            _ => format!("203.0.113.9 {port}\r\n"),
+        };
+        let _ = (&mut &*stream).write_all(answer.as_bytes());
+    }
+}
+
+/// The time a promise has, and what a busy machine may add to it.
+pub(crate) fn within(promised: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + promised + Duration::from_millis(2500);
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
