@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod call;
+pub mod children;
 pub mod relay;
 
 use std::net::SocketAddr;

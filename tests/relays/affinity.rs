@@ -1,0 +1,140 @@
+//! A call stays on its relay, in whichever process its messages arrive.
+
+use mediaproxy::Worker;
+use mediaproxy::options::Options;
+use mediaproxy::shared::health::Order;
+
+use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};
+use super::daemon::Daemon;
+use crate::common::children::{child, children, wait};
+use crate::common::relay::Relay;
+use crate::common::{engine, worker};
+
+#[test]
+fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
+    let (a, b) = (Daemon::start(), Daemon::start());
+    let engine = engine(&[("relay", &a.uri()), ("relay", &b.uri())]);
+    let mut here = Worker::new(engine.clone()).unwrap();
+    let id = ids_of(&here, &a.uri()).next().unwrap();
+    a.kill();
+    assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), b.address);
+    a.restart();
+    for step in [ok("b"), re_invite(2)] {
+        let status = wait(child(|| {
+            let mut worker = Worker::new(engine.clone()).unwrap();
+            assert_eq!(rewrite(&mut worker, &id, &step).unwrap(), b.address);
+        }));
+        assert_eq!(status, 0);
+    }
+    let mut there = Worker::new(engine.clone()).unwrap();
+    end(&mut there, &id, &bye());
+    b.wait_for("remove", 1);
+    assert_eq!(b.asked("update"), 3);
+    assert_eq!((a.asked("update"), a.asked("remove")), (0, 0));
+}
+
+#[test]
+fn processes_that_answer_two_forks_of_one_call_agree() {
+    let (a, b) = (Daemon::start(), Daemon::start());
+    let engine = engine(&[("relay", &a.uri()), ("relay", &b.uri())]);
+    for uri in [a.uri(), b.uri()] {
+        let mut here = Worker::new(engine.clone()).unwrap();
+        let id = ids_of(&here, &uri).nth(1).unwrap();
+        let address = rewrite(&mut here, &id, &invite()).unwrap();
+        children(2, |number| {
+            let mut worker = Worker::new(engine.clone()).unwrap();
+            let answer = ok(if number == 0 { "b1" } else { "b2" });
+            assert_eq!(rewrite(&mut worker, &id, &answer).unwrap(), address);
+        });
+    }
+    assert_eq!((a.asked("update"), b.asked("update")), (3, 3));
+}
+
+#[test]
+fn adding_removing_reordering_and_draining_moves_no_live_call() {
+    const CALLS: usize = 24;
+    let relays: Vec<_> = (0..3).map(|_| Daemon::start()).collect();
+    let file = std::env::temp_dir().join(format!("mediaproxy-moves-{}", std::process::id()));
+    let write = |lines: &[String]| {
+        let new = file.with_extension("new");
+        std::fs::write(&new, lines.join("\n")).unwrap();
+        std::fs::rename(&new, &file).unwrap();
+    };
+    let all: Vec<_> = relays.iter().map(Daemon::uri).collect();
+    write(&all);
+    let engine = engine(&[("relays", file.to_str().unwrap()), ("relay_timeout", "5000")]);
+    let mut here = Worker::new(engine.clone()).unwrap();
+    let calls: Vec<_> = (0..CALLS).map(|n| format!("live-{n}@example.com")).collect();
+    let on: Vec<_> = calls.iter().map(|id| rewrite(&mut here, id, &invite()).unwrap()).collect();
+    for relay in &relays {
+        assert!(on.contains(&relay.address), "each has calls");
+    }
+    let running: Vec<_> = (0..4u32)
+        .map(|number| {
+            child(|| {
+                let mut worker = Worker::new(engine.clone()).unwrap();
+                for round in 0..8u32 {
+                    worker.reload_relays();
+                    for (id, address) in calls.iter().zip(&on) {
+                        let cseq = 2 + 10 * round + number;
+                        assert_eq!(&rewrite(&mut worker, id, &re_invite(cseq)).unwrap(), address);
+                    }
+                }
+            })
+        })
+        .collect();
+    for round in 0..40usize {
+        let mut lines = all.clone();
+        lines.rotate_left(round % 3);
+        lines.truncate(round % 4);
+        lines.push(format!("mediaproxy:/nonexistent/{round};weight=0"));
+        let orders = [Order::Draining, Order::Enabled];
+        engine.order_relay(&all[round % 3], orders[round / 3 % 2]).unwrap();
+        write(&lines);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    for child in running {
+        assert_eq!(wait(child), 0, "a call moved");
+    }
+    // New calls go only where they may.
+    write(&[all[1].clone(), all[2].clone()]);
+    for uri in &all {
+        engine.order_relay(uri, Order::Enabled).unwrap();
+    }
+    engine.order_relay(&all[1], Order::Draining).unwrap();
+    here.reload_relays();
+    for n in 0..CALLS {
+        let id = format!("new-{n}@example.com");
+        assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), relays[2].address);
+    }
+    // A process made after the removal finds a removed relay's calls too.
+    let mut late = Worker::new(engine.clone()).unwrap();
+    late.reload_relays();
+    let id = &calls[on.iter().position(|address| *address == relays[0].address).unwrap()];
+    assert_eq!(rewrite(&mut late, id, &re_invite(99)).unwrap(), relays[0].address);
+    end(&mut late, id, &bye());
+    relays[0].wait_for("remove", 1);
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
+fn calls_go_to_the_set_that_the_script_names_or_that_their_domain_has() {
+    let relays: Vec<_> = (0..3).map(|_| Relay::obliging()).collect();
+    let mut worker = worker(&[
+        ("relay", &format!("{};domain=example.com", relays[0].uri())),
+        ("relay", &relays[1].uri()),
+        ("relay", &format!("{};set=gold", relays[2].uri())),
+    ]);
+    let asked = || relays.iter().map(|relay| relay.asked().len()).collect::<Vec<_>>();
+    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    assert_eq!(asked(), [1, 0, 0], "alice is of example.com");
+    let gold = Options { set: "gold".into(), ..Options::default() };
+    rewrite_with(&mut worker, "2@x", &invite(), &gold).unwrap();
+    assert_eq!(asked(), [1, 0, 1]);
+    let none = Options { set: "silver".into(), ..Options::default() };
+    let error = rewrite_with(&mut worker, "3@x", &invite(), &none).unwrap_err();
+    assert!(error.text().contains("set"), "{error}");
+    // Once on a relay, the set is no question any more.
+    rewrite_with(&mut worker, "2@x", &ok("b"), &none).unwrap();
+    assert_eq!(asked(), [1, 0, 2]);
+}

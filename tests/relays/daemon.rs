@@ -1,0 +1,150 @@
+//! A real relay, `mediaproxyd`, that can be killed, restarted and frozen,
+//! behind a socket that keeps what was asked. It relays at an address of its
+//! own, which tells in a session description who answered.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) struct Daemon {
+    pub(crate) address: String,
+    directory: PathBuf,
+    running: Mutex<Option<Child>>,
+    asked: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    /// One that runs.
+    pub(crate) fn start() -> Daemon {
+        static NEXT: AtomicU8 = AtomicU8::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mediaproxy-relays-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let daemon = Daemon {
+            address: format!("127.0.77.{number}"),
+            directory,
+            running: Mutex::new(None),
+            asked: Arc::default(),
+        };
+        daemon.restart();
+        daemon
+    }
+
+    /// What a worker connects to.
+    fn tap(&self) -> PathBuf {
+        self.directory.join("tap")
+    }
+
+    /// What the daemon listens on.
+    fn socket(&self) -> PathBuf {
+        self.directory.join("relay")
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("mediaproxy2:{};ipv6=yes", self.tap().display())
+    }
+
+    /// Runs again after [`Daemon::kill`].
+    pub(crate) fn restart(&self) {
+        let daemon = Command::new(env!("CARGO_BIN_EXE_mediaproxyd"))
+            .args(["--address", &self.address, "--ports", "42000-42999"])
+            .arg("--socket")
+            .arg(self.socket())
+            .spawn()
+            .unwrap();
+        *self.running.lock().unwrap() = Some(daemon);
+        wait_for(&self.socket());
+        let listener = UnixListener::bind(self.tap()).unwrap();
+        let (socket, asked, tap) = (self.socket(), self.asked.clone(), self.tap());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Ok(relay) = UnixStream::connect(&socket) else { return };
+                let (back, answers) = (stream.try_clone().unwrap(), relay.try_clone().unwrap());
+                let asked = asked.clone();
+                thread::spawn(move || carry(stream, relay, Some(&asked)));
+                thread::spawn(move || carry(answers, back, None));
+                if !tap.exists() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let running = self.running.lock().unwrap();
+        let pid = libc::pid_t::try_from(running.as_ref().unwrap().id()).unwrap();
+        // SAFETY: takes no pointers; the daemon is ours and not waited for.
+        unsafe { libc::kill(pid, signal) };
+    }
+
+    /// Neither answers nor closes anything any more.
+    pub(crate) fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    /// Is gone, and its socket with it.
+    pub(crate) fn kill(&self) {
+        if let Some(mut running) = self.running.lock().unwrap().take() {
+            running.kill().unwrap();
+            running.wait().unwrap();
+        }
+        let _ = std::fs::remove_file(self.tap());
+        let _ = std::fs::remove_file(self.socket());
+    }
+
+    /// How many requests that begin so it was sent.
+    pub(crate) fn asked(&self, command: &str) -> usize {
+        let asked = self.asked.lock().unwrap();
+        asked.lines().filter(|line| *line == command).count()
+    }
+
+    /// Waits (5 s at most) for so many of them.
+    pub(crate) fn wait_for(&self, command: &str, count: usize) {
+        let end = Instant::now() + Duration::from_secs(5);
+        while self.asked(command) < count {
+            let asked = self.asked.lock().unwrap().clone();
+            assert!(Instant::now() < end, "{count} times {command}: {asked}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn wait_for(path: &Path) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while UnixStream::connect(path).is_err() {
+        assert!(Instant::now() < end, "no {}", path.display());
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Carries bytes until the end, and keeps them.
+fn carry(mut from: UnixStream, mut to: UnixStream, kept: Option<&Mutex<String>>) {
+    let mut buffer = [0u8; 4096];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if let Some(kept) = kept {
+            kept.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+    let _ = from.shutdown(std::net::Shutdown::Both);
+}

@@ -1,0 +1,199 @@
+//! Relays that do not answer: one message of the whole server finds out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mediaproxy::shared::health::{Condition, Order, State};
+use mediaproxy::shared::{Counter, Health};
+use mediaproxy::worker::now;
+use mediaproxy::{Engine, Status, Worker};
+
+use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite};
+use super::daemon::Daemon;
+use crate::common::call::{Step, bob_sdp};
+use crate::common::children::{child, children, wait};
+use crate::common::relay::{Relay, Reply};
+use crate::common::{engine, worker};
+
+fn state(engine: &Engine, uri: &str) -> State {
+    let slot = slot(&engine.health(), engine, uri);
+    engine.health().state(Some(slot))
+}
+
+fn slot(health: &Health<'_>, engine: &Engine, uri: &str) -> mediaproxy::shared::health::Slot {
+    health.slot(engine.calls().identity(uri)).expect("a listed relay")
+}
+
+fn pair() -> (Daemon, Daemon, Arc<Engine>) {
+    let (a, b) = (Daemon::start(), Daemon::start());
+    let engine = engine(&[("relay", &a.uri()), ("relay", &b.uri())]);
+    (a, b, engine)
+}
+
+#[test]
+fn a_frozen_relay_costs_one_message_of_the_server() {
+    let (a, b, engine) = pair();
+    let mut here = Worker::new(engine.clone()).unwrap();
+    let ids: Vec<_> = ids_of(&here, &a.uri()).take(41).collect();
+    a.freeze();
+    // Within relay_timeout, for it ends with that.
+    assert_eq!(rewrite(&mut here, &ids[0], &invite()).unwrap(), b.address);
+    // As a keeper does that has begun to probe.
+    let health = engine.health();
+    let frozen = slot(&health, &engine, &a.uri());
+    assert!(health.due(frozen, now()));
+    children(8, |number| {
+        let mut worker = Worker::new(engine.clone()).unwrap();
+        for id in &ids[1 + 5 * number..6 + 5 * number] {
+            assert_eq!(rewrite(&mut worker, id, &invite()).unwrap(), b.address);
+            assert_eq!(rewrite(&mut worker, id, &ok("b")).unwrap(), b.address);
+        }
+    });
+    assert_eq!(a.asked("update"), 1, "exactly one request until it is probed");
+    assert_eq!(engine.counters().get(Counter::RelaysFailed), 1);
+    assert_eq!(engine.counters().get(Counter::Failovers), 1);
+    a.thaw();
+    assert!(health.mark_alive(frozen, now()), "a probe was answered");
+    let id = ids_of(&here, &a.uri()).nth(50).unwrap();
+    assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), a.address);
+}
+
+#[test]
+fn eight_processes_that_meet_a_frozen_relay_at_once_all_find_the_other() {
+    let (a, b, engine) = pair();
+    let ids: Vec<_> = ids_of(&Worker::new(engine.clone()).unwrap(), &a.uri()).take(8).collect();
+    a.freeze();
+    children(8, |number| {
+        let mut worker = Worker::new(engine.clone()).unwrap();
+        assert_eq!(rewrite(&mut worker, &ids[number], &invite()).unwrap(), b.address);
+    });
+    assert_eq!(engine.counters().get(Counter::RelaysFailed), 1, "told once");
+    a.thaw();
+}
+
+#[test]
+fn without_a_keeper_a_message_finds_that_a_relay_answers_again() {
+    let (a, b, engine) = pair();
+    let mut worker = Worker::new(engine.clone()).unwrap();
+    let ids: Vec<_> = ids_of(&worker, &a.uri()).take(3).collect();
+    a.freeze();
+    assert_eq!(rewrite(&mut worker, &ids[0], &invite()).unwrap(), b.address);
+    assert_eq!(state(&engine, &a.uri()).condition, Condition::Suspect);
+    a.thaw();
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(rewrite(&mut worker, &ids[1], &invite()).unwrap(), a.address);
+    assert_eq!(state(&engine, &a.uri()).condition, Condition::Up);
+    assert_eq!(engine.counters().get(Counter::RelaysRecovered), 1);
+    assert_eq!(rewrite(&mut worker, &ids[2], &invite()).unwrap(), a.address);
+}
+
+#[test]
+fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
+    let (a, b, engine) = pair();
+    let mut worker = Worker::new(engine.clone()).unwrap();
+    let ids: Vec<_> = ids_of(&worker, &a.uri()).take(2).collect();
+    for id in &ids {
+        assert_eq!(rewrite(&mut worker, id, &invite()).unwrap(), a.address);
+    }
+    a.freeze();
+    let health = engine.health();
+    assert!(health.mark_failed(slot(&health, &engine, &a.uri()), now()));
+    let asked = a.asked("update");
+    let error = rewrite(&mut worker, &ids[0], &ok("b")).unwrap_err();
+    assert_eq!(error.status(), Status::NoRelay);
+    assert!(error.text().contains(&a.uri()), "{error}");
+    assert_eq!(a.asked("update"), asked, "it was not asked");
+    // A re-offer has both sides negotiate anew: it may move.
+    assert_eq!(rewrite(&mut worker, &ids[1], &re_invite(2)).unwrap(), b.address);
+    let answer = Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp());
+    assert_eq!(rewrite(&mut worker, &ids[1], &answer).unwrap(), b.address);
+    a.thaw();
+}
+
+#[test]
+fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
+    type Script = fn(&str) -> Reply;
+    let scripts: [Script; 4] = [
+        |_| Reply::Say("error\r\n".into()),
+        |_| Reply::Say("what?\r\n".into()),
+        |_| Reply::Close,
+        |_| Reply::Say("x".repeat(100_000)),
+    ];
+    for script in scripts {
+        let (odd, good) = (Relay::scripted(script), Relay::obliging());
+        let backup = format!("{};weight=0", good.uri());
+        let mut worker = worker(&[("relay", &odd.uri()), ("relay", &backup)]);
+        let engine = worker.engine().clone();
+        for n in 0..3 {
+            assert!(rewrite(&mut worker, &format!("{n}@x"), &invite()).is_ok());
+        }
+        assert_eq!(odd.asked().len(), 3, "asked each time");
+        assert_eq!(good.asked().len(), 3);
+        assert_eq!(state(&engine, &odd.uri()).condition, Condition::Up);
+    }
+}
+
+#[test]
+fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
+    let (a, _b, engine) = pair();
+    let mut here = Worker::new(engine.clone()).unwrap();
+    let ids: Vec<_> = ids_of(&here, &a.uri()).take(3).collect();
+    for id in &ids {
+        assert_eq!(rewrite(&mut here, id, &invite()).unwrap(), a.address);
+    }
+    a.kill();
+    for id in &ids {
+        // Each process is gone right after.
+        let status = wait(child(|| {
+            let mut worker = Worker::new(engine.clone()).unwrap();
+            end(&mut worker, id, &bye());
+            end(&mut worker, id, &bye());
+        }));
+        assert_eq!(status, 0);
+    }
+    assert_eq!(engine.deletes().len(), 3, "repeated ends are one");
+    a.restart();
+    std::thread::sleep(Duration::from_millis(300));
+    let mut other = Worker::new(engine.clone()).unwrap();
+    // The first of them is offered again, and must not be ended.
+    assert!(rewrite(&mut other, &ids[0], &re_invite(10)).is_ok());
+    a.wait_for("remove", 2);
+    assert_eq!(engine.deletes().len(), 0);
+    let counters = engine.counters();
+    assert_eq!(counters.get(Counter::DeletesQueued), 3);
+    assert_eq!(counters.get(Counter::DeletesCancelled), 1);
+    assert_eq!(counters.get(Counter::DeletesDelivered), 2);
+}
+
+#[test]
+fn the_only_relay_is_tried_again_where_that_costs_nothing() {
+    let relay = Relay::obliging();
+    let away = relay.path().with_extension("away");
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    std::fs::rename(relay.path(), &away).unwrap();
+    let error = rewrite(&mut worker, "1@x", &invite()).unwrap_err();
+    assert_eq!(error.status(), Status::NoRelay);
+    assert_eq!(state(worker.engine(), &relay.uri()).condition, Condition::Away);
+    std::fs::rename(&away, relay.path()).unwrap();
+    assert!(rewrite(&mut worker, "2@x", &invite()).is_ok());
+    assert_eq!(state(worker.engine(), &relay.uri()).condition, Condition::Up);
+}
+
+#[test]
+fn a_disabled_relay_is_not_asked_at_all() {
+    let (one, other) = (Relay::obliging(), Relay::obliging());
+    let backup = format!("{};weight=0", other.uri());
+    let mut worker = worker(&[("relay", &one.uri()), ("relay", &backup)]);
+    let engine = worker.engine().clone();
+    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    engine.order_relay(&one.uri(), Order::Disabled).unwrap();
+    assert!(rewrite(&mut worker, "1@x", &ok("b")).is_err());
+    rewrite(&mut worker, "2@x", &invite()).unwrap();
+    end(&mut worker, "1@x", &bye());
+    assert_eq!((one.asked().len(), other.asked().len()), (1, 1));
+    assert_eq!(engine.deletes().len(), 1);
+    engine.order_relay(&one.uri(), Order::Enabled).unwrap();
+    std::thread::sleep(Duration::from_millis(250));
+    rewrite(&mut worker, "2@x", &ok("b")).unwrap();
+    assert!(one.wait_for(2)[1].starts_with("remove"));
+}

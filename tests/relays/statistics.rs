@@ -1,0 +1,143 @@
+//! What is counted, and how it is written.
+
+use mediaproxy::Worker;
+use mediaproxy::options::Options;
+use mediaproxy::shared::Counter;
+use mediaproxy::shared::health::{Order, RelayCounter};
+use mediaproxy::sip::Message;
+use mediaproxy::statistics::Statistics;
+use mediaproxy::worker::now;
+
+use super::calls::{bye, end, invite, ok, rewrite};
+use crate::common::children::children;
+use crate::common::relay::{Relay, Reply};
+use crate::common::{engine, worker};
+
+#[test]
+fn the_processes_of_a_server_count_together() {
+    let (first, second) = (Relay::obliging(), Relay::scripted(|_| Reply::Say("error\r\n".into())));
+    let refusing = format!("{};set=refusing", second.uri());
+    let engine = engine(&[("relay", &first.uri()), ("relay", &refusing)]);
+    children(4, |process| {
+        let mut worker = Worker::new(engine.clone()).unwrap();
+        for n in 0..5 {
+            let id = format!("{process}-{n}@x");
+            rewrite(&mut worker, &id, &invite()).unwrap();
+            rewrite(&mut worker, &id, &ok("b")).unwrap();
+            if n % 2 == 0 {
+                end(&mut worker, &id, &bye());
+            }
+        }
+        let refused = Options { set: "refusing".into(), ..Options::default() };
+        let id = format!("{process}@x");
+        super::calls::rewrite_with(&mut worker, &id, &invite(), &refused).unwrap_err();
+    });
+    let counted = Statistics::of(&engine);
+    assert_eq!(counted.counted(Counter::Requests), 44);
+    assert_eq!(counted.counted(Counter::Offers), 24);
+    assert_eq!(counted.counted(Counter::Answers), 20);
+    assert_eq!(counted.counted(Counter::Rewritten), 40);
+    assert_eq!(counted.counted(Counter::FailedAnswer), 4);
+    assert_eq!(counted.counted(Counter::Ends), 12);
+    assert_eq!(counted.counted(Counter::EndsTold), 12);
+    assert_eq!(counted.latency.iter().sum::<u64>(), 44);
+    assert_eq!(counted.sessions, 8);
+    assert_eq!(counted.sessions_max, 256);
+    let [one, other] = counted.relays.as_slice() else { panic!("two relays") };
+    assert_eq!(one.name, first.uri());
+    assert_eq!((one.sessions, one.counted(RelayCounter::Calls)), (8, 20));
+    assert_eq!(one.counted(RelayCounter::Requests), 40);
+    assert_eq!(one.counted(RelayCounter::Ends), 12);
+    assert_eq!(other.counted(RelayCounter::Refusals), 4);
+    assert_eq!((other.sessions, other.counted(RelayCounter::Calls)), (0, 0));
+}
+
+#[test]
+fn a_rewrite_that_is_given_up_is_counted_as_such() {
+    let relay = Relay::scripted(|_| Reply::Silence);
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let step = invite();
+    let raw = step.bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    drop(worker.rewrite_start(&message, &Options::default(), now()).unwrap());
+    let counters = worker.engine().counters();
+    assert_eq!(counters.get(Counter::Requests), 1);
+    assert_eq!(counters.get(Counter::Cancelled), 1);
+}
+
+#[test]
+fn a_relay_that_was_removed_stays_known_while_its_calls_live() {
+    let (kept, gone) = (Relay::obliging(), Relay::obliging());
+    let file = std::env::temp_dir().join(format!("mediaproxy-known-{}", std::process::id()));
+    std::fs::write(&file, format!("{};weight=0\n{}", kept.uri(), gone.uri())).unwrap();
+    let engine = engine(&[("relays", file.to_str().unwrap())]);
+    let mut worker = Worker::new(engine.clone()).unwrap();
+    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    std::fs::write(&file, kept.uri()).unwrap();
+    let known = Statistics::of(&engine).relays;
+    assert_eq!(known.len(), 2);
+    assert!(known[0].line.is_some() && known[0].sessions == 0);
+    assert!(known[1].line.is_none() && known[1].sessions == 1 && known[1].name == gone.uri());
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// A line of Prometheus' text format: its name and value.
+fn sample(line: &str) -> (&str, f64) {
+    let (name, value) = line.rsplit_once(' ').expect("a value");
+    let (bare, labels) = name.split_once('{').unwrap_or((name, "}"));
+    assert!(bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{line}");
+    assert!(labels.ends_with('}'), "{line}");
+    (name, value.parse().unwrap_or_else(|_| panic!("{line}")))
+}
+
+#[test]
+fn the_texts_say_what_the_numbers_say() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    worker.engine().order_relay(&relay.uri(), Order::Draining).unwrap();
+    let statistics = Statistics::of(worker.engine());
+    let text = statistics.prometheus();
+    let samples: std::collections::BTreeMap<&str, f64> =
+        text.lines().filter(|line| !line.starts_with('#')).map(sample).collect();
+    let of_relay = |name: &str| format!("mediaproxy_relay_{name}{{relay=\"{}\"}}", relay.uri());
+    for (name, value) in [
+        ("mediaproxy_requests_total", 1.0),
+        ("mediaproxy_requests_by_role_total{role=\"offer\"}", 1.0),
+        ("mediaproxy_results_total{result=\"rewritten\"}", 1.0),
+        ("mediaproxy_sessions", 1.0),
+        ("mediaproxy_request_seconds_count", 1.0),
+        ("mediaproxy_request_seconds_bucket{le=\"+Inf\"}", 1.0),
+        (&of_relay("up"), 1.0),
+        (&of_relay("enabled"), 0.0),
+        (&of_relay("sessions"), 1.0),
+        (&of_relay("requests_total"), 1.0),
+    ] {
+        assert_eq!(samples.get(name), Some(&value), "{name} in\n{text}");
+    }
+    let typed = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
+    let helped = text.lines().filter(|line| line.starts_with("# HELP ")).count();
+    assert_eq!(typed, helped);
+    let buckets: Vec<f64> =
+        text.lines().filter(|line| line.contains("_bucket{")).map(|line| sample(line).1).collect();
+    assert_eq!(buckets.len(), 12);
+    assert!(buckets.is_sorted(), "buckets are cumulative: {buckets:?}");
+
+    let json = statistics.json();
+    for part in [
+        "\"requests\":1,",
+        "\"results_rewritten\":1,",
+        "\"sessions\":1,",
+        "\"condition\":\"up\",\"order\":\"draining\",\"listed\":true",
+        &format!("\"relay\":\"{}\"", relay.uri()),
+    ] {
+        assert!(json.contains(part), "{part} in {json}");
+    }
+    let depth = json.bytes().fold(0i32, |depth, byte| match byte {
+        b'{' | b'[' => depth + 1,
+        b'}' | b']' => depth - 1,
+        _ => depth,
+    });
+    assert_eq!(depth, 0);
+    assert!(!json.contains(",}") && !json.contains(",]") && !json.contains(",,"), "{json}");
+}
