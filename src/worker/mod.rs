@@ -131,12 +131,16 @@ impl Worker {
             Started::NoSdp => return Ok(false),
             Started::Rewrite(rewrite) => rewrite,
         };
-        while rewrite.resume(self, now(), edits)? == Progress::Pending {
+        loop {
             let wait = rewrite.wait();
             let left = wait.deadline.saturating_sub(now());
-            socket::wait(wait.descriptor, wait.read, wait.write, left);
+            if left > 0 {
+                socket::wait(wait.descriptor, wait.read, wait.write, left);
+            }
+            if rewrite.resume(self, now(), edits)? == Progress::Done {
+                return Ok(true);
+            }
         }
-        Ok(true)
     }
 
     /// The same without blocking: start, then wait and resume until done.

@@ -303,8 +303,12 @@ impl Rewrite {
                     };
                     let timer = matches!(event, Event::Timer);
                     let action = request.step(event, now);
-                    if timer && action == Action::Read {
-                        self.state = State::Sending { request, connection, sent };
+                    if action == Action::Read {
+                        self.state = match timer {
+                            true => State::Sending { request, connection, sent },
+                            // No relay is so fast that a look now would pay.
+                            false => State::Reading { request, connection },
+                        };
                         return;
                     }
                     self.act(worker, request, Some(connection), action, now);
