@@ -46,6 +46,8 @@ pub enum Event<'e> {
     Failed(&'e str),
     /// This process cannot make connections: no relay is to blame.
     Hindered(&'e str),
+    /// The answer that has just come is none to this message.
+    Unusable(&'e Error),
     /// A deadline may have passed.
     Timer,
 }
@@ -232,6 +234,7 @@ impl Request {
                 let error = Error::new(Status::NoRelay, reason.to_string());
                 self.fail(Found::Odd, error, now)
             }
+            Event::Unusable(error) => self.fail(Found::Refused, error.clone(), now),
             Event::Timer if now < self.deadline() => Action::Read,
             Event::Timer => {
                 // Who had little time left tells nothing by its silence.

@@ -319,7 +319,13 @@ impl Rewrite {
                         Ok(0) => request.step(Event::Closed, now),
                         Ok(length) => {
                             let bytes = buffer.get(..length).unwrap_or_default();
-                            request.step(Event::Data(bytes), now)
+                            match request.step(Event::Data(bytes), now) {
+                                Action::Done(Ok(answer)) => match self.plan.accepts(&answer) {
+                                    Ok(()) => Action::Done(Ok(answer)),
+                                    Err(error) => request.step(Event::Unusable(&error), now),
+                                },
+                                action => action,
+                            }
                         }
                         Err(error) if would_wait(&error) => {
                             let action = request.step(Event::Timer, now);

@@ -16,6 +16,12 @@ use super::{Fate, Named, Plan, What, When};
 /// The relay's port for each stream; `None` for one that is not relayed.
 type Ports = [Option<u16>; MAX_STREAMS];
 
+/// What an answer that can be used gives.
+enum Given<'a> {
+    Ports(IpAddr, Ports),
+    Body(&'a [u8]),
+}
+
 impl Plan {
     /// Turns the relay's answer into edits of the verb `RewriteSdp`, all or
     /// none. Fewer ports than streams, or port 0 for a stream that is on: an
@@ -36,20 +42,14 @@ impl Plan {
             edits.remove_verb(Verb::RewriteSdp);
             return Ok(());
         }
-        let done = match answer {
-            Answer::Ports { address, ports } => {
-                let address = media_address(*address)?;
-                let ports = self.decide(ports, complain)?;
-                edits.remove_verb(Verb::RewriteSdp);
-                self.push(address, &ports, edits)
-            }
-            Answer::Body(body) if body.starts_with(b"v=") => {
-                edits.remove_verb(Verb::RewriteSdp);
+        let given = self.given(answer, complain)?;
+        edits.remove_verb(Verb::RewriteSdp);
+        let done = match given {
+            Given::Ports(address, ports) => self.push(address, &ports, edits),
+            Given::Body(body) => {
                 let whole = self.description;
                 edits.push(Verb::RewriteSdp, whole.offset as usize, whole.len as usize, body)
             }
-            Answer::Body(_) => Err(unusable("a body that is no session description")),
-            Answer::Removed => Err(unusable("\"removed\" to a request for ports")),
         };
         if let Err(error) = &done
             && error.status() == Status::Edits
@@ -58,6 +58,23 @@ impl Plan {
             edits.remove_verb(Verb::RewriteSdp);
         }
         done
+    }
+
+    /// Why this answer cannot be used, before anything is done with it: then
+    /// another relay may be asked.
+    pub fn accepts(&self, answer: &Answer) -> Result<()> {
+        self.given(answer, &mut |_| {}).map(|_| ())
+    }
+
+    fn given<'a>(&self, answer: &'a Answer, complain: &mut dyn FnMut(&str)) -> Result<Given<'a>> {
+        match answer {
+            Answer::Ports { address, ports } => {
+                Ok(Given::Ports(media_address(*address)?, self.decide(ports, complain)?))
+            }
+            Answer::Body(body) if body.starts_with(b"v=") => Ok(Given::Body(body)),
+            Answer::Body(_) => Err(unusable("a body that is no session description")),
+            Answer::Removed => Err(unusable("\"removed\" to a request for ports")),
+        }
     }
 
     /// Which stream gets which port, before anything is changed.
