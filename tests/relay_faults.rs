@@ -1,7 +1,11 @@
 //! What a relay can do wrong, and what a worker makes of it: offers find
 //! another relay, messages stay as they were, nothing waits beyond its budget.
 
+#[path = "relay_faults/answers.rs"]
+mod answers;
 mod common;
+#[path = "relay_faults/connections.rs"]
+mod connections;
 
 use std::time::{Duration, Instant};
 
@@ -29,49 +33,6 @@ fn offer() -> Step {
 
 fn answer() -> Step {
     Step::reply("200 OK", "INVITE", 1, "a", "b").sdp(bob_sdp())
-}
-
-#[test]
-fn what_is_no_address_and_ports_is_an_error_and_changes_nothing() {
-    for bad in [
-        "error\r\n",
-        "None\r\n",
-        "\r\n",
-        "203.0.113.9\r\n",
-        "203.0.113.9 70000\r\n",
-        "203.0.113.9 0\r\n",
-        "0.0.0.0 50000\r\n",
-        "removed\r\n",
-    ] {
-        let relay = Relay::scripted(move |_| Reply::Say(bad.into()));
-        let mut worker = worker(&[("relay", &relay.uri())]);
-        let error = try_step(&mut worker, &offer()).unwrap_err();
-        assert_eq!(error.status(), Status::RelayAnswer, "{bad:?}: {error}");
-    }
-}
-
-#[test]
-fn an_offer_finds_another_relay_whatever_the_first_one_does() {
-    type Script = fn(&str) -> Reply;
-    let scripts: [Script; 4] = [
-        |_| Reply::Say("error\r\n".into()),
-        |_| Reply::Close,
-        |_| Reply::Silence,
-        |_| Reply::Say("x".repeat(100_000)),
-    ];
-    for script in scripts {
-        let (bad, good) = (Relay::scripted(script), Relay::obliging());
-        let mut worker = worker(&[
-            ("relay", &bad.uri()),
-            ("relay", &format!("{};weight=0", good.uri())),
-            ("relay_try", "100"),
-            ("relay_timeout", "2000"),
-        ]);
-        assert_eq!(try_step(&mut worker, &offer()), Ok(true));
-        assert_eq!(good.asked().len(), 1);
-        assert_eq!(try_step(&mut worker, &answer()), Ok(true));
-        assert_eq!(good.asked().len(), 2, "the answer follows its offer");
-    }
 }
 
 #[test]

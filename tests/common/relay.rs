@@ -7,11 +7,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// What to do with one request.
 pub enum Reply {
     /// Write this, whole.
     Say(String),
+    /// Write these one after the other, with a breath between them.
+    Pieces(Vec<String>),
+    /// Write this and close the connection.
+    Last(String),
+    /// Write so many bytes again and again, no line end among them, with a
+    /// pause between them, until the other side closes.
+    Endless(usize, Duration),
     /// Close the connection.
     Close,
     /// Stay silent.
@@ -88,7 +96,7 @@ impl Relay {
             if asked.len() >= count {
                 return asked;
             }
-            thread::sleep(std::time::Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         panic!("the relay was asked {} times, not {count}", self.asked().len());
     }
@@ -113,6 +121,22 @@ fn serve(mut stream: UnixStream, script: &dyn Fn(&str) -> Reply, asked: &Mutex<V
             match script(&request) {
                 Reply::Say(answer) => {
                     let _ = stream.write_all(answer.as_bytes());
+                }
+                Reply::Pieces(pieces) => {
+                    for piece in pieces {
+                        let _ = stream.write_all(piece.as_bytes());
+                        thread::sleep(Duration::from_millis(2));
+                    }
+                }
+                Reply::Last(answer) => {
+                    let _ = stream.write_all(answer.as_bytes());
+                    return;
+                }
+                Reply::Endless(length, pause) => {
+                    while stream.write_all(&vec![b'x'; length]).is_ok() {
+                        thread::sleep(pause);
+                    }
+                    return;
                 }
                 Reply::Close => return,
                 Reply::Silence => {}
