@@ -148,8 +148,6 @@ static bool read_options(struct server *s, int argc, char **argv)
 
     inet_ntop(AF_INET, &s->own.sin_addr, ip, sizeof ip);
     set(s, mp_text("proxy_address"), ip);
-    /* The relays are near: one that stays silent leaves time for another. */
-    set(s, mp_text("relay_try"), "150");
     if (!relays)
         set(s, mp_text("relay"), "embedded");
     for (optind = 1; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
