@@ -224,8 +224,8 @@ fn options(knobs: u8) -> Options {
         signaling_ip: (knobs & 4 != 0).then(|| IpAddr::from([198, 51, 100, 99])),
         media_relay: if knobs & 8 != 0 { b"relay\r\n1".to_vec() } else { Vec::new() },
         dialog_id: if knobs & 16 != 0 { b"7:\xff8".to_vec() } else { Vec::new() },
+        set: if knobs & 64 != 0 { "b".to_string() } else { String::new() },
         ice_candidate: (knobs & 32 != 0).then_some(IceCandidate::LowPriority),
-        set: String::new(),
     }
 }
 
@@ -241,7 +241,8 @@ fn engine(relays: [&Path; 2], knobs: u8) -> std::sync::Arc<Engine> {
     let ipv6 = if knobs & 16 != 0 { ";ipv6=yes" } else { "" };
     set("relay", &format!("mediaproxy2:{}{ipv6}", relays[0].display()));
     if knobs & 32 != 0 {
-        set("relay", &format!("mediaproxy2:{}", relays[1].display()));
+        let place = if knobs & 64 != 0 { ";set=b" } else { ";priority=2;weight=3" };
+        set("relay", &format!("mediaproxy2:{}{place}", relays[1].display()));
     }
     Engine::new(settings, Log::none()).expect("an engine")
 }
