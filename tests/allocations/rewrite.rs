@@ -41,7 +41,7 @@ fn dry(raw: &[u8], edits: &mut Edits, out: &mut Vec<u8>, answer: &Answer) {
 
 #[test]
 fn a_plan_and_its_edits_stay_below_their_ceiling() {
-    for (streams, ceiling) in [(1, 8), (5, 18), (64, 138)] {
+    for (streams, ceiling) in [(1, 6), (5, 8), (64, 10)] {
         let raw = invite(streams);
         let ports = (0..64).map(|number| 50000 + 4 * number).collect();
         let answer = Answer::Ports { address: "203.0.113.9".parse().unwrap(), ports };
@@ -57,7 +57,7 @@ fn a_plan_and_its_edits_stay_below_their_ceiling() {
 
 #[test]
 fn a_rewrite_with_its_relay_stays_below_its_ceiling() {
-    for (streams, ceiling) in [(1, 34), (5, 70)] {
+    for (streams, ceiling) in [(1, 28), (5, 48)] {
         let relay = Relay::obliging();
         let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "20000")]);
         let raw = invite(streams);
