@@ -17,6 +17,7 @@ use super::{Fate, Named, Plan, What, When};
 type Ports = [Option<u16>; MAX_STREAMS];
 
 /// What an answer that can be used gives.
+#[allow(clippy::large_enum_variant, reason = "one value on the stack; a box would allocate")]
 enum Given<'a> {
     Ports(IpAddr, Ports),
     Body(&'a [u8]),
