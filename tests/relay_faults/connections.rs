@@ -98,7 +98,7 @@ fn as_an_ordinary_user(test: impl FnOnce()) {
 fn a_socket_we_may_not_connect_to() {
     let place = Place::new("forbidden");
     let _listener = UnixListener::bind(&place.0).unwrap();
-    std::fs::set_permissions(&place.0, Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&place.0, Permissions::from_mode(0o000)).unwrap();
     as_an_ordinary_user(|| cannot_be_reached(&place.uri(), "Permission denied", worker));
 }
 

@@ -1,8 +1,8 @@
 //! A call stays on its relay, in whichever process its messages arrive.
 
-use mediaproxy::Worker;
 use mediaproxy::options::Options;
 use mediaproxy::shared::health::Order;
+use mediaproxy::{Keeper, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};
 use super::daemon::Daemon;
@@ -74,7 +74,6 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
             child(|| {
                 let mut worker = Worker::new(engine.clone()).unwrap();
                 for round in 0..8u32 {
-                    worker.reload_relays();
                     for (id, address) in calls.iter().zip(&on) {
                         let cseq = 2 + 10 * round + number;
                         assert_eq!(&rewrite(&mut worker, id, &re_invite(cseq)).unwrap(), address);
@@ -83,6 +82,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
             })
         })
         .collect();
+    let keeper = Keeper::new(engine.clone()).unwrap();
     for round in 0..40usize {
         let mut lines = all.clone();
         lines.rotate_left(round % 3);
@@ -91,7 +91,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
         let orders = [Order::Draining, Order::Enabled];
         engine.order_relay(&all[round % 3], orders[round / 3 % 2]).unwrap();
         write(&lines);
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        keep(&keeper, 30);
     }
     for child in running {
         assert_eq!(wait(child), 0, "a call moved");
@@ -102,14 +102,13 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
         engine.order_relay(uri, Order::Enabled).unwrap();
     }
     engine.order_relay(&all[1], Order::Draining).unwrap();
-    here.reload_relays();
+    keep(&keeper, 1_500);
     for n in 0..CALLS {
         let id = format!("new-{n}@example.com");
         assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), relays[2].address);
     }
     // A process made after the removal finds a removed relay's calls too.
     let mut late = Worker::new(engine.clone()).unwrap();
-    late.reload_relays();
     let id = &calls[on.iter().position(|address| *address == relays[0].address).unwrap()];
     assert_eq!(rewrite(&mut late, id, &re_invite(99)).unwrap(), relays[0].address);
     end(&mut late, id, &bye());
@@ -137,4 +136,13 @@ fn calls_go_to_the_set_that_the_script_names_or_that_their_domain_has() {
     // Once on a relay, the set is no question any more.
     rewrite_with(&mut worker, "2@x", &ok("b"), &none).unwrap();
     assert_eq!(asked(), [1, 0, 2]);
+}
+
+/// Lets the keeper work for so many milliseconds.
+fn keep(keeper: &Keeper, milliseconds: u64) {
+    let end = mediaproxy::worker::now() + milliseconds;
+    while mediaproxy::worker::now() < end {
+        keeper.tick(mediaproxy::worker::now()).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }

@@ -126,8 +126,7 @@ fn forked_processes_choose_the_same() {
     let (processes, calls) = (8, 500);
     let chosen_by = Block::new(processes * calls).unwrap();
     children(processes, |process| {
-        // As after a change of the list, in each process by itself.
-        let list = engine.load_relays().unwrap();
+        let list = engine.relays();
         let pool = list.pool("", b"", b"").unwrap();
         for (at, id) in call_ids(calls).enumerate() {
             let relay = list.choose(pool, hash(id.as_bytes()), |_| true).unwrap();
