@@ -14,6 +14,7 @@
 mod counts;
 mod messages;
 mod operations;
+mod relays;
 
 use std::process::{Command, ExitCode};
 

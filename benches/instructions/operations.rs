@@ -14,6 +14,7 @@ use mediaproxy::sdp::{Session, multipart};
 use mediaproxy::sip::message::{Message, Source, Transport};
 
 use crate::messages::{ICE5, INVITE, MULTIPART, OK, REGISTER, with_headers, with_streams};
+use crate::relays;
 
 /// One operation.
 pub(crate) struct Operation {
@@ -34,7 +35,7 @@ const ALL_TESTS: u32 = 1 | 2 | 4;
 const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 61_234);
 
 /// All of them, in the order of the table.
-pub(crate) const OPERATIONS: [Operation; 18] = [
+pub(crate) const OPERATIONS: [Operation; 23] = [
     operation("nat_test_first_c", Some(1_800), |times| in_c(INVITE, times, false, false)),
     operation("nat_test_all_c", Some(5_500), |times| in_c(INVITE, times, true, false)),
     operation("test_fix_apply_c", None, |times| in_c(INVITE, times, true, true)),
@@ -53,6 +54,11 @@ pub(crate) const OPERATIONS: [Operation; 18] = [
     operation("streams_16_rewrite", None, |times| rewrite(&with_streams(16), times, true)),
     operation("streams_32_rewrite", None, |times| rewrite(&with_streams(32), times, true)),
     operation("streams_64_rewrite", None, |times| rewrite(&with_streams(64), times, true)),
+    operation("choose_of_100", Some(2_000), |times| relays::choose(times, 0)),
+    operation("choose_of_100_half_dead", None, |times| relays::choose(times, 50)),
+    operation("call_key", None, relays::key),
+    operation("call_look_up", Some(300), relays::look_up),
+    operation("call_record", Some(300), relays::record),
 ];
 
 /// Parse and nat_test (all three, or up to the first match); with `fix` also

@@ -14,19 +14,21 @@ pub struct Pool {
     tiers: Vec<Tier>,
 }
 
+/// Relays of one rank.
 #[derive(Debug)]
 struct Tier {
     /// Backup, priority.
     rank: (bool, u16),
-    rows: Vec<Row>,
+    /// By weight, the heaviest first: they win most often.
+    groups: Vec<Group>,
 }
 
-#[derive(Debug)]
-struct Row {
-    /// Of the relay's name.
-    hash: u64,
-    per_weight: f64,
-    relay: Arc<Relay>,
+#[derive(Debug, Default)]
+struct Group {
+    weight: f64,
+    relays: Vec<Arc<Relay>>,
+    /// Of their names.
+    hashes: Vec<u64>,
 }
 
 impl Pool {
@@ -35,23 +37,28 @@ impl Pool {
         let mut tiers: Vec<Tier> = Vec::new();
         for (line, relay) in lines {
             let rank = (line.weight == 0, line.priority);
-            let row = Row {
-                hash: hash(relay.uri.text.as_bytes()),
-                // Backups share evenly.
-                per_weight: 1.0 / f64::from(line.weight.max(1)),
-                relay: relay.clone(),
-            };
-            match tiers.iter_mut().find(|tier| tier.rank == rank) {
-                Some(tier) => tier.rows.push(row),
-                None => tiers.push(Tier { rank, rows: vec![row] }),
-            }
+            let tier = find_or_add(
+                &mut tiers,
+                |tier| tier.rank == rank,
+                || Tier { rank, groups: Vec::new() },
+            );
+            // Backups share evenly.
+            let weight = f64::from(line.weight.max(1));
+            let of_weight = |group: &Group| group.weight == weight;
+            let group =
+                find_or_add(&mut tier.groups, of_weight, || Group { weight, ..Group::default() });
+            group.hashes.push(hash(relay.uri.text.as_bytes()));
+            group.relays.push(relay.clone());
         }
         tiers.sort_by_key(|tier| tier.rank);
+        for tier in &mut tiers {
+            tier.groups.sort_by(|one, other| other.weight.total_cmp(&one.weight));
+        }
         Pool { tiers }
     }
 
     /// The relay for a call among those that are `usable`, which is asked only
-    /// of such as would win.
+    /// of such as may win.
     pub fn choose(&self, call: u64, mut usable: impl FnMut(&Relay) -> bool) -> Option<&Arc<Relay>> {
         self.tiers.iter().find_map(|tier| tier.choose(call, &mut usable))
     }
@@ -61,21 +68,54 @@ impl Tier {
     fn choose(&self, call: u64, usable: &mut impl FnMut(&Relay) -> bool) -> Option<&Arc<Relay>> {
         let mut best = f64::NEG_INFINITY;
         let mut chosen = None;
-        for row in &self.rows {
-            let draw = unit(mix(call ^ row.hash));
-            // The score is ln(draw) / weight. ln(x) is never above x - 1: the
-            // logarithm is only taken of the few that may win.
-            if (draw - 1.0) * row.per_weight <= best {
-                continue;
-            }
-            let score = draw.ln() * row.per_weight;
-            if score > best && usable(&row.relay) {
-                best = score;
-                chosen = Some(&row.relay);
+        for group in &self.groups {
+            let mut hopeless = hopeless(best, group.weight);
+            for (at, &hash) in group.hashes.iter().enumerate() {
+                let drawn = draw(call, hash);
+                if drawn <= hopeless {
+                    continue;
+                }
+                let Some(relay) = group.relays.get(at).filter(|relay| usable(relay)) else {
+                    continue;
+                };
+                let score = unit(drawn).ln() / group.weight;
+                if score > best {
+                    best = score;
+                    chosen = Some(relay);
+                    hopeless = self::hopeless(best, group.weight);
+                }
             }
         }
         chosen
     }
+}
+
+/// The element that is `wanted`, made and added where there is none.
+fn find_or_add<T>(
+    list: &mut Vec<T>,
+    wanted: impl Fn(&T) -> bool,
+    make: impl FnOnce() -> T,
+) -> &mut T {
+    let at = list.iter().position(wanted).unwrap_or_else(|| {
+        list.push(make());
+        list.len() - 1
+    });
+    &mut list[at]
+}
+
+/// Up to where a draw cannot reach the score `best`. The score of x is
+/// ln(x) / weight, and ln(x) is never above x - 1: the logarithm is only taken
+/// of the few that may win.
+fn hopeless(best: f64, weight: f64) -> u64 {
+    // A little below, so that rounding excludes nobody; 0 for less than 0.
+    let bound = (1.0 + best * weight) * (u64::MAX as f64);
+    (bound as u64).saturating_sub(1 << 13)
+}
+
+/// The number that a relay draws for a call, from two well spread hashes.
+fn draw(call: u64, relay: u64) -> u64 {
+    let bits = (call ^ relay).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (bits ^ bits >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
 /// A hash of any bytes, the same in every process and on every machine.

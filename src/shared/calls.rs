@@ -205,10 +205,11 @@ impl<'b> Calls<'b> {
     pub fn is_ours(&self, key: CallKey, address: SocketAddr) -> bool {
         let Some(entry) = self.find(key) else { return false };
         let ip = address.ip().to_canonical();
-        let word = entry.load(if ip.is_ipv4() { ADDRESS_4 } else { ADDRESS_6 });
+        let (at, known) = self.address(ip);
+        let word = entry.load(at);
         let ports = entry.load(PORTS);
         let (low, high) = ((ports >> 48) as u16, (ports >> 32) as u16);
-        word == self.long(ip) && (low..=high).contains(&address.port())
+        word == known && (low..=high).contains(&address.port())
     }
 
     /// Remembers what happened at `seconds` (any clock that all processes
@@ -246,11 +247,19 @@ impl<'b> Calls<'b> {
         self.find(key).is_some_and(|entry| entry.load(PORTS) & PASSED_BIT != 0)
     }
 
+    /// The word for an address, and what it holds: an IPv4 address itself, the
+    /// keyed hash of an IPv6 one; never 0.
+    fn address(&self, ip: IpAddr) -> (usize, u64) {
+        match ip {
+            IpAddr::V4(ip) => (ADDRESS_4, 1 << 32 | u64::from(ip.to_bits())),
+            IpAddr::V6(ip) => (ADDRESS_6, self.long(ip.to_bits())),
+        }
+    }
+
     fn record_media(&self, entry: &Entry<'_>, address: IpAddr, low: u16, high: u16) {
-        let address = address.to_canonical();
-        let word = if address.is_ipv4() { ADDRESS_4 } else { ADDRESS_6 };
-        let moved = entry.load(word) != self.long(address);
-        entry.store(word, self.long(address));
+        let (at, address) = self.address(address.to_canonical());
+        let moved = entry.load(at) != address;
+        entry.store(at, address);
         entry.update(PORTS, |ports| {
             let (old_low, old_high) = ((ports >> 48) as u16, (ports >> 32) as u16);
             let (low, high) = if moved && old_low == 0 {

@@ -24,8 +24,8 @@ pub(super) const BUSY_FOR: u32 = 2;
 pub(super) const KEY: usize = 0;
 pub(super) const USE: usize = 1; // relay identity (32) | last use in seconds (32)
 pub(super) const INVITE: [usize; 3] = [2, 14, 15]; // with an offer: CSeq (32) | direction (32); 0: none
-pub(super) const ADDRESS_4: usize = 3; // hash of the relay's IPv4 media address
-pub(super) const ADDRESS_6: usize = 4; // and of its IPv6 one
+pub(super) const ADDRESS_4: usize = 3; // the relay's IPv4 media address
+pub(super) const ADDRESS_6: usize = 4; // the hash of its IPv6 one
 pub(super) const PORTS: usize = 5; // lowest (16) | highest (16) | flags (16): see below | more branches (16)
 const BRANCH: usize = 6; // BRANCHES words: see `Branch`
 
@@ -190,12 +190,12 @@ impl Entry<'_> {
     /// Updates the branch the message belongs to, a new one where there is
     /// none: that of To's tag (the callee's).
     pub(super) fn change_branch(&self, key: CallKey, life: Option<Life>, description: &Memory) {
-        let known = self.branch_of(key).map(|(_, branch)| branch.tag);
+        let known = self.branch_of(key);
         let begins = life.is_some() || description.reply_offer.is_some();
         if known.is_none() && !begins {
             return;
         }
-        let tag = known.unwrap_or(key.to);
+        let tag = known.map_or(key.to, |(_, branch)| branch.tag);
         let Some(to_branch) = key.side(tag) else { return };
         let changed = |old: Option<Branch>| {
             let mut branch = old.unwrap_or(Branch::new(tag));
@@ -213,7 +213,7 @@ impl Entry<'_> {
             }
             branch.pack()
         };
-        if let Some((word, _)) = self.branch(tag) {
+        if let Some((word, _)) = known {
             self.update(word, |old| match Branch::unpack(old) {
                 Some(branch) if branch.tag == tag => changed(Some(branch)),
                 _ => old,
