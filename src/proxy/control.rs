@@ -7,8 +7,6 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::str::FromStr;
 
-use memchr::memmem;
-
 use super::family::Family;
 use crate::address::canonical;
 
@@ -49,7 +47,7 @@ impl Framer {
             self.start += 2;
         }
         let from = self.scanned.max(self.start);
-        let found = self.bytes.get(from..).and_then(|rest| memmem::find(rest, END));
+        let found = self.bytes.get(from..).and_then(find_end);
         let Some(end) = found.map(|at| from + at) else {
             self.scanned = self.bytes.len().saturating_sub(END.len() - 1);
             let pending = self.bytes.len().saturating_sub(self.start);
@@ -153,7 +151,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
     let command = lines.next()?;
     let mut headers = Headers::default();
     for line in lines {
-        let at = memmem::find(line, b": ")?;
+        let at = find(line, *b": ")?;
         let (name, value) = (line.get(..at)?, line.get(at + 2..)?);
         match name {
             b"type" => headers.kind = value,
@@ -280,6 +278,19 @@ fn cut(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
+/// Where these two bytes are first. Lines are so short that a search made for
+/// long texts spends its time on getting ready.
+fn find(text: &[u8], [first, second]: [u8; 2]) -> Option<usize> {
+    memchr::memchr_iter(first, text).find(|at| text.get(at + 1) == Some(&second))
+}
+
+/// Where the line end and the blank line are that end a request.
+fn find_end(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'\n', text)
+        .filter_map(|at| (at + 1).checked_sub(END.len()))
+        .find(|&start| text.get(start..start + END.len()) == Some(END))
+}
+
 /// Lines ended by CRLF.
 struct Lines<'a>(Option<&'a [u8]>);
 
@@ -288,7 +299,7 @@ impl<'a> Iterator for Lines<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.0?;
-        let Some(at) = memmem::find(rest, b"\r\n") else {
+        let Some(at) = find(rest, *b"\r\n") else {
             return self.0.take();
         };
         self.0 = rest.get(at + 2..);
