@@ -166,6 +166,7 @@ fn memcheck_finds_nothing_in_any_process() {
             "--error-exitcode=9",
             "--leak-check=full",
             "--errors-for-leak-kinds=definite,indirect",
+            "--show-leak-kinds=definite,indirect",
             &log,
         ];
         // Everything is slow there, the relay too.
@@ -176,7 +177,7 @@ fn memcheck_finds_nothing_in_any_process() {
         let said = server.stop();
         assert!(relay_is_empty(&said), "{said}");
         let logs = program::files(&directory, "memcheck.");
-        assert_eq!(logs.len(), 4, "the first process, the relay and two workers: {logs:?}");
+        assert_eq!(logs.len(), 4, "the first process, the keeper and two workers: {logs:?}");
         for log in logs {
             assert_eq!(fs::read_to_string(&log).expect("a log"), "", "{}", log.display());
         }

@@ -1,6 +1,7 @@
 /*
- * The processes: one that owns the relay's media sockets, and with --workers so
- * many that work. One that dies is made anew; its socket waits for it.
+ * The processes: one that owns the relay's media sockets and keeps, and with
+ * --workers so many that work. One that dies is made anew; its socket waits for
+ * it.
  */
 #define _GNU_SOURCE /* ppoll, prctl */
 
@@ -19,7 +20,7 @@
 
 volatile sig_atomic_t stopping, child_ended;
 
-/* Place 0 is the relay's. */
+/* Place 0 is the one that keeps. */
 static struct child {
     pid_t pid;
     uint64_t started;
@@ -52,20 +53,35 @@ static void catch_signals(void)
     sigprocmask(SIG_BLOCK, &blocked, &while_waiting);
 }
 
-/* The relay: its own threads do the work. */
-static bool relay(struct server *s)
+static bool failed(const struct server *s, const char *what, mp_error *error)
+{
+    mp_str why = mp_error_text(error);
+
+    say(s, "no %s: %.*s", what, (int)why.len, why.ptr);
+    mp_error_free(error);
+    return false;
+}
+
+/* The relay, whose own threads do the work, and what a server must do that no
+ * message asks for: looking after relays that died and files that changed. */
+static bool keep(struct server *s)
 {
     mp_error *error = NULL;
+    mp_keeper *keeper = NULL;
     mp_proxy_counters done;
 
-    if (mp_proxy_start(s->proxy, &error) != MP_OK) {
-        mp_str why = mp_error_text(error);
-        say(s, "no relay: %.*s", (int)why.len, why.ptr);
-        mp_error_free(error);
-        return false;
+    if (s->proxy && mp_proxy_start(s->proxy, &error) != MP_OK)
+        return failed(s, "relay", error);
+    if (mp_keeper_new(s->engine, &keeper, &error) != MP_OK)
+        return failed(s, "keeper", error);
+    while (!stopping) {
+        struct pollfd wait = { mp_keeper_descriptor(keeper), POLLIN, 0 };
+        mp_keeper_tick(keeper, 0);
+        ppoll(&wait, 1, NULL, &while_waiting);
     }
-    while (!stopping)
-        ppoll(NULL, 0, NULL, &while_waiting);
+    mp_keeper_free(keeper);
+    if (!s->proxy)
+        return true;
     if (mp_proxy_statistics(s->proxy, &done, sizeof done) == MP_OK)
         say(s, "relay: %llu sessions, %llu left; %llu packets, %llu relayed",
             (unsigned long long)done.sessions_total, (unsigned long long)done.sessions,
@@ -117,7 +133,7 @@ static void start_child(struct server *s, int place)
     s->number = place;
     close_sockets(s, place - 1);
     if (place == 0) {
-        well = relay(s);
+        well = keep(s);
     } else {
         /* It only uses the relay: else it would listen in its place. */
         mp_proxy_free(s->proxy);
@@ -139,7 +155,7 @@ void restart_children(struct server *s)
         if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
             continue;
         child->pid = 0;
-        say(s, "%s %d ended, status %d", place == 0 ? "relay" : "worker", place, status);
+        say(s, "%s %d ended, status %d", place == 0 ? "keeper" : "worker", place, status);
         if (mp_now() - child->started < 1000 && ++early_ends > MAX_EARLY_ENDS)
             stopping = 1;
         if (!stopping)
@@ -154,9 +170,7 @@ bool serve(struct server *s)
 
     catch_signals();
     parent = getpid();
-    if (s->proxy)
-        start_child(s, 0);
-    for (int place = 1; place <= s->workers; place++)
+    for (int place = 0; place <= s->workers; place++)
         start_child(s, place);
     say(s, "listening on %s", s->address);
     if (s->workers == 0) {
