@@ -15,7 +15,7 @@ mod program;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use audio::End;
@@ -48,7 +48,15 @@ fn serve(network: &Network, directory: &Path, under: &[&str], arguments: &[&str]
 /// One of several relays of their own.
 struct Relay {
     running: Running,
+    path: PathBuf,
     uri: String,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It is killed and cannot do it itself.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 impl Relay {
@@ -61,7 +69,8 @@ impl Relay {
         command.arg("--socket").arg(&path);
         let running = Running::start(&mut command, directory.join(format!("relay{number}")));
         program::wait_for("the relay's socket", || path.exists().then_some(()));
-        Relay { running, uri: format!("mediaproxy2:{};ipv6=yes", path.display()) }
+        let uri = format!("mediaproxy2:{};ipv6=yes", path.display());
+        Relay { running, path, uri }
     }
 }
 
