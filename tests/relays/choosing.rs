@@ -142,6 +142,18 @@ fn forked_processes_choose_the_same() {
     }
 }
 
+#[test]
+fn the_example_of_a_relays_file_is_read_without_complaint() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config/relays");
+    let mut told = Vec::new();
+    let mut complain = |line: &str| told.push(line.to_string());
+    let lines = RelayLine::load(&file, Path::new("/own"), &mut complain).unwrap();
+    assert!(told.is_empty(), "{told:?}");
+    let of: Vec<_> = lines.iter().map(|line| (line.set.as_str(), line.weight)).collect();
+    assert_eq!(of, [("", 3), ("", 1), ("west", 1)]);
+    assert_eq!(lines[2].domains, ["example.com", "example.net"]);
+}
+
 prop_compose! {
     /// Relays of any weights and priorities, each named once.
     fn relays()(options in prop::collection::vec((0u16..20, 0u16..3), 1..30)) -> Vec<String> {
