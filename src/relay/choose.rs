@@ -69,21 +69,24 @@ impl Tier {
         let mut best = f64::NEG_INFINITY;
         let mut chosen = None;
         for group in &self.groups {
-            let mut hopeless = hopeless(best, group.weight);
+            // Of relays that weigh the same the highest draw has the best score.
+            let mut highest = least(best, group.weight);
+            let mut at_highest = None;
             for (at, &hash) in group.hashes.iter().enumerate() {
                 let drawn = draw(call, hash);
-                if drawn <= hopeless {
-                    continue;
+                if drawn >= highest
+                    && let Some(relay) = group.relays.get(at)
+                    && usable(relay)
+                {
+                    highest = drawn;
+                    at_highest = Some(relay);
                 }
-                let Some(relay) = group.relays.get(at).filter(|relay| usable(relay)) else {
-                    continue;
-                };
-                let score = unit(drawn).ln() / group.weight;
-                if score > best {
-                    best = score;
-                    chosen = Some(relay);
-                    hopeless = self::hopeless(best, group.weight);
-                }
+            }
+            let Some(relay) = at_highest else { continue };
+            let score = unit(highest).ln() / group.weight;
+            if score > best {
+                best = score;
+                chosen = Some(relay);
             }
         }
         chosen
@@ -103,12 +106,15 @@ fn find_or_add<T>(
     &mut list[at]
 }
 
-/// Up to where a draw cannot reach the score `best`. The score of x is
-/// ln(x) / weight, and ln(x) is never above x - 1: the logarithm is only taken
-/// of the few that may win.
-fn hopeless(best: f64, weight: f64) -> u64 {
-    // A little below, so that rounding excludes nobody; 0 for less than 0.
-    let bound = (1.0 + best * weight) * (u64::MAX as f64);
+/// Below this a draw cannot reach the score `best`: the score of x is
+/// ln(x) / weight, and below 1 ln(x) is never above 2 (x - 1) / (x + 1).
+fn least(best: f64, weight: f64) -> u64 {
+    let wanted = best * weight;
+    if wanted <= -2.0 {
+        return 0;
+    }
+    // A little below, so that rounding excludes nobody.
+    let bound = (2.0 + wanted) / (2.0 - wanted) * (u64::MAX as f64);
     (bound as u64).saturating_sub(1 << 13)
 }
 

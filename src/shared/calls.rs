@@ -130,14 +130,15 @@ impl<'b> Calls<'b> {
         (self.long(value) >> 32) as u32 | 1
     }
 
+    fn entries(&self) -> &'b [[AtomicU64; ENTRY_WORDS]] {
+        self.words.as_chunks().0
+    }
+
     fn window(&self, key: CallKey) -> impl Iterator<Item = Entry<'b>> {
-        let entries = self.words.len() / ENTRY_WORDS;
-        let start = (key.call >> 8) as usize % entries.max(1);
-        let words = self.words;
-        (0..WINDOW.min(entries)).filter_map(move |step| {
-            let first = ((start + step) % entries) * ENTRY_WORDS;
-            words.get(first..first + ENTRY_WORDS).map(Entry)
-        })
+        let entries = self.entries();
+        let start = (key.call >> 8) as usize % entries.len().max(1);
+        (0..WINDOW.min(entries.len()))
+            .filter_map(move |step| entries.get((start + step) % entries.len()).map(Entry))
     }
 
     fn find(&self, key: CallKey) -> Option<Entry<'b>> {
@@ -218,11 +219,11 @@ impl<'b> Calls<'b> {
     pub fn record(&self, key: CallKey, event: &Event, seconds: u32) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
         entry.store(USE, u64::from(event.relay) << 32 | u64::from(seconds));
-        entry.update(PORTS, |ports| ports & !(ENDED_BIT | PASSED_BIT));
-        entry.describe(key, event.branch, &event.description);
-        if let Some((address, low, high)) = event.media {
-            self.record_media(&entry, address, low, high);
+        match event.media {
+            Some((address, low, high)) => self.record_media(&entry, address, low, high),
+            None => entry.update(PORTS, |ports| ports & !(ENDED_BIT | PASSED_BIT)),
         }
+        entry.describe(key, event.branch, &event.description);
         true
     }
 
@@ -256,6 +257,7 @@ impl<'b> Calls<'b> {
         }
     }
 
+    /// The call goes on, with these ports at its relay.
     fn record_media(&self, entry: &Entry<'_>, address: IpAddr, low: u16, high: u16) {
         let (at, address) = self.address(address.to_canonical());
         let moved = entry.load(at) != address;
@@ -267,7 +269,8 @@ impl<'b> Calls<'b> {
             } else {
                 (low.min(if old_low == 0 { low } else { old_low }), high.max(old_high))
             };
-            u64::from(low) << 48 | u64::from(high) << 32 | ports & 0xffff_ffff
+            let flags = ports & 0xffff_ffff & !(ENDED_BIT | PASSED_BIT);
+            u64::from(low) << 48 | u64::from(high) << 32 | flags
         });
     }
 
@@ -318,8 +321,7 @@ impl<'b> Calls<'b> {
     }
 
     fn live(&self) -> impl Iterator<Item = Entry<'b>> {
-        let entries = self.words.chunks_exact(ENTRY_WORDS).map(Entry);
-        entries.filter(|entry| entry.key() & 1 == 1 && !entry.ended())
+        self.entries().iter().map(Entry).filter(|entry| entry.key() & 1 == 1 && !entry.ended())
     }
 
     /// How many entries are in use.
@@ -329,7 +331,7 @@ impl<'b> Calls<'b> {
 
     /// How many calls fit.
     pub fn capacity(&self) -> usize {
-        self.words.len() / ENTRY_WORDS
+        self.entries().len()
     }
 
     /// Names the relay of each call that is not over.

@@ -37,10 +37,14 @@ impl Branch {
         Branch { tag, to_branch: false, offered_in: 0, answered_by: 0, offer: 0, life: 1 }
     }
 
+    pub(super) fn tag_of(word: u64) -> u32 {
+        (word >> 32) as u32
+    }
+
     pub(super) fn unpack(word: u64) -> Option<Branch> {
         let life = word & 3;
         (life != 0).then_some(Branch {
-            tag: (word >> 32) as u32,
+            tag: Branch::tag_of(word),
             to_branch: word >> 31 & 1 == 1,
             offered_in: low((word >> 18) as u32, OFFERED_BITS),
             answered_by: low((word >> 4) as u32, ANSWERED_BITS),

@@ -48,7 +48,7 @@ pub(super) const MORE_MAX: u64 = 0xffff;
 
 /// One entry: its words.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<'b>(pub(super) &'b [AtomicU64]);
+pub(super) struct Entry<'b>(pub(super) &'b [AtomicU64; ENTRY_WORDS]);
 
 impl Entry<'_> {
     pub(super) fn load(&self, word: usize) -> u64 {
@@ -136,8 +136,13 @@ impl Entry<'_> {
             .filter_map(|word| Branch::unpack(self.load(word)).map(|branch| (word, branch)))
     }
 
+    #[inline]
     pub(super) fn branch(&self, tag: u32) -> Option<(usize, Branch)> {
-        self.branches().find(|(_, branch)| tag != 0 && branch.tag == tag)
+        let words = if tag == 0 { 0..0 } else { BRANCH..BRANCH + BRANCHES };
+        words.map(|word| (word, self.load(word))).find_map(|(word, packed)| {
+            let branch = if Branch::tag_of(packed) == tag { Branch::unpack(packed) } else { None };
+            branch.map(|branch| (word, branch))
+        })
     }
 
     pub(super) fn lives(&self) -> (usize, usize) {
@@ -213,7 +218,12 @@ impl Entry<'_> {
             }
             branch.pack()
         };
-        if let Some((word, _)) = known {
+        if let Some((word, branch)) = known {
+            let told = description.reply_offer.is_some() || description.answered_by.is_some();
+            let further = life == Some(Life::Answered) && branch.life != 2;
+            if !told && !further {
+                return;
+            }
             self.update(word, |old| match Branch::unpack(old) {
                 Some(branch) if branch.tag == tag => changed(Some(branch)),
                 _ => old,
