@@ -205,8 +205,7 @@ impl<'b> Calls<'b> {
     /// the message passes here a second time (a spiral).
     pub fn is_ours(&self, key: CallKey, address: SocketAddr) -> bool {
         let Some(entry) = self.find(key) else { return false };
-        let ip = address.ip().to_canonical();
-        let (at, known) = self.address(ip);
+        let (at, known) = self.address(address.ip());
         let word = entry.load(at);
         let ports = entry.load(PORTS);
         let (low, high) = ((ports >> 48) as u16, (ports >> 32) as u16);
@@ -248,18 +247,22 @@ impl<'b> Calls<'b> {
         self.find(key).is_some_and(|entry| entry.load(PORTS) & PASSED_BIT != 0)
     }
 
-    /// The word for an address, and what it holds: an IPv4 address itself, the
-    /// keyed hash of an IPv6 one; never 0.
+    /// The word for an address, and what it holds: an IPv4 address itself (an
+    /// IPv4-mapped one too), the keyed hash of an IPv6 one; never 0.
     fn address(&self, ip: IpAddr) -> (usize, u64) {
-        match ip {
-            IpAddr::V4(ip) => (ADDRESS_4, 1 << 32 | u64::from(ip.to_bits())),
-            IpAddr::V6(ip) => (ADDRESS_6, self.long(ip.to_bits())),
+        let v4 = match ip {
+            IpAddr::V4(ip) => Ok(ip),
+            IpAddr::V6(ip) => ip.to_ipv4_mapped().ok_or(ip),
+        };
+        match v4 {
+            Ok(ip) => (ADDRESS_4, 1 << 32 | u64::from(ip.to_bits())),
+            Err(ip) => (ADDRESS_6, self.long(ip.to_bits())),
         }
     }
 
     /// The call goes on, with these ports at its relay.
     fn record_media(&self, entry: &Entry<'_>, address: IpAddr, low: u16, high: u16) {
-        let (at, address) = self.address(address.to_canonical());
+        let (at, address) = self.address(address);
         let moved = entry.load(at) != address;
         entry.store(at, address);
         entry.update(PORTS, |ports| {
