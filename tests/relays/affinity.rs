@@ -19,6 +19,10 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
     a.kill();
     assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), b.address);
     a.restart();
+    // A probe finds that: new calls are its own again.
+    let health = engine.health();
+    let slot = health.slot(engine.calls().identity(&a.uri())).unwrap();
+    assert!(health.mark_alive(slot, now()));
     for step in [ok("b"), re_invite(2)] {
         let status = wait(child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
