@@ -22,7 +22,7 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
     // A probe finds that: new calls are its own again.
     let health = engine.health();
     let slot = health.slot(engine.calls().identity(&a.uri())).unwrap();
-    assert!(health.mark_alive(slot, now()));
+    assert!(health.mark_alive(slot, mediaproxy::worker::now()));
     for step in [ok("b"), re_invite(2)] {
         let status = wait(child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
