@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * fix_contact. The server has parsed the Contact too, and its registrar and
+ * dialogs read that: the URI is replaced as a whole, so that there is one text
+ * to point at.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+/* A URI being built; it grows and stays for the next one. */
+static char *room;
+static size_t room_size;
+
+static int append(size_t *length, const char *bytes, size_t count)
+{
+    if (count > room_size - *length) {
+        char *larger = realloc(room, *length + count + 256);
+
+        if (larger == NULL)
+            return -1;
+        room = larger;
+        room_size = *length + count + 256;
+    }
+    if (count > 0)
+        memcpy(room + *length, bytes, count);
+    *length += count;
+    return 0;
+}
+
+/* The URI with the edits done, in `room`: its length, or -1 when an edit lies
+ * elsewhere or memory is short. */
+static long edited(mp_str raw, mp_str uri, const mp_edits *edits)
+{
+    size_t start = (size_t)(uri.ptr - raw.ptr);
+    size_t end = start + uri.len;
+    size_t at = start, length = 0;
+    mp_edit edit;
+
+    for (size_t i = 0; mp_edits_get(edits, i, &edit) == MP_OK; i++) {
+        if (edit.offset < at || edit.remove > end - at || edit.offset > end - edit.remove)
+            return -1;
+        if (append(&length, raw.ptr + at, edit.offset - at) != 0 ||
+            append(&length, edit.insert.ptr, edit.insert.len) != 0)
+            return -1;
+        at = edit.offset + edit.remove;
+    }
+    return append(&length, raw.ptr + at, end - at) == 0 ? (long)length : -1;
+}
+
+static int replace_uri(const struct glue_message *message, mp_str uri, const mp_edits *edits)
+{
+    long length = edited(message->raw, uri, edits);
+    mp_str text = { room, (size_t)length };
+
+    if (length < 0)
+        return glue_make_lumps(message, GLUE_CONTACT, edits);
+    if (glue.server->replace(message->message, GLUE_CONTACT, (size_t)(uri.ptr - message->raw.ptr),
+                             uri.len, text) != 0) {
+        glue.server->forget(message->message, GLUE_CONTACT);
+        return -1;
+    }
+    glue.server->contact_update(message->message);
+    return 0;
+}
+
+int glue_fix_contact(const struct glue_message *message)
+{
+    static const char verb[] = "fix_contact";
+    struct glue_process *process;
+    mp_status status;
+    mp_edit first;
+    mp_str uri;
+    int made;
+
+    /* The bytes are the same as the first time, and so is the source. */
+    if (glue.server->contact_update(message->message))
+        return GLUE_TRUE;
+    process = glue_parsed(message, verb);
+    if (process == NULL)
+        return GLUE_FALSE;
+    mp_edits_reset(process->edits);
+    status = mp_fix_contact(process->worker, process->message, process->edits);
+    if (status < MP_OK)
+        return glue_failed(message, verb, status, mp_worker_last_error(process->worker));
+    if (mp_edits_get(process->edits, 0, &first) != MP_OK)
+        return GLUE_TRUE;
+    switch (glue.server->contact_uri(message->message, first.offset, &uri)) {
+    case 1:
+        made = replace_uri(message, uri, process->edits);
+        break;
+    case 0:
+        made = glue_make_lumps(message, GLUE_CONTACT, process->edits);
+        break;
+    default:
+        return glue_failed(message, verb, MP_ERR_EDITS,
+                           mp_text("the Contact was changed by another module before"));
+    }
+    if (made != 0)
+        return glue_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
+    return GLUE_TRUE;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* Into the server's log. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "state.h"
+
+void glue_log(uint32_t level, const char *format, ...)
+{
+    char line[GLUE_ERROR_ROOM];
+    mp_str text = { line, 0 };
+    va_list arguments;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (length < 0 || glue.server == NULL)
+        return;
+    text.len = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
+    glue.server->log(NULL, level, text);
+}
+
+int glue_refuse(mp_error *error, char to[GLUE_ERROR_ROOM])
+{
+    mp_str why = mp_error_text(error);
+
+    snprintf(to, GLUE_ERROR_ROOM, "%.*s", (int)why.len, why.ptr);
+    mp_error_free(error);
+    return -1;
+}
+
+/* What a phone can cause with any message is no error of the server's. */
+static uint32_t level_of(mp_status status)
+{
+    switch (status) {
+    case MP_ERR_SYNTAX:
+    case MP_ERR_LIMIT:
+    case MP_ERR_RELAY_ANSWER:
+        return MP_LOG_WARNING;
+    default:
+        return MP_LOG_ERROR;
+    }
+}
+
+int glue_failed(const struct glue_message *message, const char *verb, mp_status status, mp_str why)
+{
+    glue_said(message->id, verb, why);
+    glue_log(level_of(status), "%s: %.*s", verb, (int)why.len, why.ptr);
+    return GLUE_FALSE;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The embedded relay, in a child of a process of the module's own: a server
+ * whose child crashes ends, so the child that may crash is not its own. While
+ * the relay is made anew its listening socket stays open, and workers wait.
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "state.h"
+
+/* How often the relay says what it did (milliseconds). */
+#define REPORT 200
+/* One that ended this soon after its start is made anew only after a pause,
+ * which doubles each time (milliseconds). */
+#define EARLY 1000
+#define FIRST_PAUSE 100
+#define LONGEST_PAUSE 5000
+
+/* What all processes see of the relay. */
+static volatile struct report {
+    mp_proxy_counters counters;
+    uint64_t starts;
+} *report;
+
+int glue_relay_prepare(char error[GLUE_ERROR_ROOM])
+{
+    mp_error *why = NULL;
+    void *page = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                      0);
+
+    if (page == MAP_FAILED) {
+        snprintf(error, GLUE_ERROR_ROOM, "shared memory for the relay: %s", strerror(errno));
+        return -1;
+    }
+    report = page;
+    if (mp_proxy_new(glue.config, &glue.proxy, &why) != MP_OK)
+        return glue_refuse(why, error);
+    return 0;
+}
+
+int glue_relay_counters(mp_proxy_counters *counters, uint64_t *starts)
+{
+    if (report == NULL)
+        return -1;
+    *counters = report->counters;
+    *starts = report->starts;
+    return 0;
+}
+
+/* Two descriptors a port, four ports a stream. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* The relay's own process. */
+static void relay(pid_t supervisor)
+{
+    mp_proxy_counters now;
+    mp_error *error = NULL;
+
+    glue_own_process(supervisor);
+    raise_descriptor_limit();
+    if (mp_proxy_start(glue.proxy, &error) != MP_OK) {
+        mp_str why = mp_error_text(error);
+        glue_log(MP_LOG_ERROR, "the embedded relay does not start: %.*s", (int)why.len, why.ptr);
+        _exit(1);
+    }
+    do {
+        if (mp_proxy_statistics(glue.proxy, &now, sizeof now) == MP_OK)
+            report->counters = now;
+    } while (glue_wait(-1, REPORT));
+    mp_proxy_stop(glue.proxy);
+    _exit(0);
+}
+
+/* Forks the relay. Its end of the pipe closes when it ends, however it does;
+ * the other end goes to `ended`. */
+static pid_t start(int *ended)
+{
+    static const mp_proxy_counters none;
+    pid_t self = getpid();
+    int ends[2];
+    pid_t child;
+
+    if (pipe(ends) != 0)
+        return -1;
+    report->counters = none;
+    report->starts++;
+    child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        relay(self);
+    }
+    close(ends[1]);
+    if (child < 0)
+        close(ends[0]);
+    else
+        *ended = ends[0];
+    return child;
+}
+
+/* Waits for the relay's end: 1, or 0 when this process is to end first. */
+static int watch(pid_t child, int ended, int *status)
+{
+    while (waitpid(child, status, WNOHANG) == 0) {
+        if (!glue_wait(ended, REPORT)) {
+            kill(child, SIGTERM);
+            while (waitpid(child, status, 0) < 0 && errno == EINTR)
+                ;
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void tell_end(int status)
+{
+    uint64_t lost = report->counters.sessions;
+
+    if (WIFSIGNALED(status))
+        glue_log(MP_LOG_ERROR,
+                 "the embedded relay was ended by signal %d: %" PRIu64
+                 " calls lost their media; it is started anew",
+                 WTERMSIG(status), lost);
+    else
+        glue_log(MP_LOG_ERROR,
+                 "the embedded relay ended with status %d: %" PRIu64
+                 " calls lost their media; it is started anew",
+                 WEXITSTATUS(status), lost);
+}
+
+void glue_supervise(pid_t parent)
+{
+    uint64_t pause = FIRST_PAUSE;
+    uint64_t started;
+    int ended = -1, status = 0, go_on = 1;
+    pid_t child;
+
+    glue_own_process(parent);
+    while (go_on) {
+        started = mp_now();
+        child = start(&ended);
+        if (child < 0) {
+            glue_log(MP_LOG_ERROR, "no process for the embedded relay: %s", strerror(errno));
+            go_on = glue_wait(-1, LONGEST_PAUSE);
+            continue;
+        }
+        go_on = watch(child, ended, &status);
+        close(ended);
+        if (!go_on)
+            break;
+        tell_end(status);
+        if (mp_now() - started >= EARLY) {
+            pause = FIRST_PAUSE;
+            continue;
+        }
+        go_on = glue_wait(-1, pause);
+        pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
+    }
+}

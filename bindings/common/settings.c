@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Parameters of a module: every setting of the library by its name, and what
+ * the stock modules call otherwise. Nothing is taken that would do nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.h"
+
+static int disabled;
+static int embedded;
+static int address_given;
+/* Milliseconds, 0 when it was not given. */
+static unsigned long relay_timeout;
+static unsigned long mediaproxy_timeout;
+/* The library's own default. */
+#define RELAY_TIMEOUT 400
+
+/* Makes the settings with what the stock modules have where nothing is given;
+ * what is set by name stays, also when `profile` comes later. */
+static int begin(char error[GLUE_ERROR_ROOM])
+{
+    mp_error *why = NULL;
+
+    if (glue.config != NULL)
+        return 0;
+    glue.config = mp_config_new();
+    if (mp_config_set(glue.config, mp_text("profile"), mp_text("stock"), &why) != MP_OK)
+        return glue_refuse(why, error);
+    return 0;
+}
+
+static int set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+{
+    mp_error *why = NULL;
+
+    if (begin(error) != 0)
+        return -1;
+    if (mp_config_set(glue.config, mp_text(name), mp_text(value), &why) != MP_OK)
+        return glue_refuse(why, error);
+    return 0;
+}
+
+static int refuse(const char *name, const char *value, const char *form, char error[GLUE_ERROR_ROOM])
+{
+    snprintf(error, GLUE_ERROR_ROOM, "%s = \"%s\" is not accepted; give %s", name, value, form);
+    return -1;
+}
+
+static int set_disable(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+{
+    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
+        return refuse(name, value, "0, or 1 to turn the media functions off", error);
+    disabled = *value == '1';
+    return 0;
+}
+
+/* How long one relay may take. */
+static int set_mediaproxy_timeout(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+{
+    if (set("relay_try", value, error) != 0)
+        return refuse(name, value, "milliseconds from 1 to 60000", error);
+    mediaproxy_timeout = strtoul(value, NULL, 10);
+    return 0;
+}
+
+static int set_natping_interval(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+{
+    if (value[0] != '\0' && value[strspn(value, "0")] == '\0')
+        return 0;
+    return refuse(name, value,
+                  "0: this version keeps no registration alive, which nathelper or "
+                  "nat_traversal beside it can do", error);
+}
+
+static int refuse_keepalive(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+{
+    (void)value;
+    snprintf(error, GLUE_ERROR_ROOM,
+             "%s is a parameter of nat_traversal, and this module keeps nothing alive; "
+             "load nat_traversal before this module and set it there", name);
+    return -1;
+}
+
+/* Those that the library does not know by this name. */
+static const struct parameter {
+    const char *name;
+    int (*set)(const char *name, const char *value, char error[GLUE_ERROR_ROOM]);
+} parameters[] = {
+    { "disable", set_disable },
+    { "mediaproxy_timeout", set_mediaproxy_timeout },
+    { "natping_interval", set_natping_interval },
+    { "keepalive_interval", refuse_keepalive },
+    { "keepalive_method", refuse_keepalive },
+    { "keepalive_from", refuse_keepalive },
+    { "keepalive_extra_headers", refuse_keepalive },
+    { "keepalive_state_file", refuse_keepalive },
+    { "contact_match", refuse_keepalive },
+};
+
+const char *glue_parameter(size_t index)
+{
+    return index < sizeof parameters / sizeof *parameters ? parameters[index].name : NULL;
+}
+
+int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+{
+    for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+        if (strcmp(name, parameters[i].name) == 0)
+            return parameters[i].set(name, value, error);
+    if (set(name, value, error) != 0)
+        return -1;
+    if (strcmp(name, "relay") == 0 &&
+        strncmp(value + strspn(value, " \t"), "embedded", strlen("embedded")) == 0)
+        embedded = 1;
+    else if (strcmp(name, "proxy_address") == 0)
+        address_given = 1;
+    else if (strcmp(name, "relay_timeout") == 0)
+        relay_timeout = strtoul(value, NULL, 10);
+    return 0;
+}
+
+int glue_settings_finish(char error[GLUE_ERROR_ROOM])
+{
+    char text[32];
+
+    /* A relay cannot have longer than the whole message. */
+    if (relay_timeout == 0 && mediaproxy_timeout > RELAY_TIMEOUT) {
+        snprintf(text, sizeof text, "%lu", mediaproxy_timeout);
+        return set("relay_timeout", text, error);
+    }
+    return begin(error);
+}
+
+int glue_relay_embedded(void)
+{
+    return embedded;
+}
+
+int glue_relay_needs_address(void)
+{
+    return embedded && !address_given;
+}
+
+int glue_disabled(void)
+{
+    return disabled;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* The argument of client_nat_test. */
+#include <stdio.h>
+#include <string.h>
+
+#include "state.h"
+
+/* The last text that was read, which a script gives again and again. */
+static char last[256];
+static size_t last_length;
+static uint32_t last_tests;
+
+int glue_tests(mp_str text, uint32_t *tests, char error[GLUE_ERROR_ROOM])
+{
+    if (last_tests != 0 && text.len == last_length && memcmp(text.ptr, last, text.len) == 0) {
+        *tests = last_tests;
+        return 0;
+    }
+    if (mp_tests_parse(text, tests) != MP_OK) {
+        snprintf(error, GLUE_ERROR_ROOM,
+                 "client_nat_test: \"%.*s\" is not accepted; give a sum of numbers (1 "
+                 "private_contact, 2 source_address, 4 private_via, 8 private_sdp, 16 "
+                 "source_port), or names separated by commas (those, source_contact, "
+                 "contact_port, private_source, source_sdp, websocket)",
+                 (int)(text.len < 100 ? text.len : 100), text.len > 0 ? text.ptr : "");
+        return -1;
+    }
+    if (text.len <= sizeof last) {
+        memcpy(last, text.ptr, text.len);
+        last_length = text.len;
+        last_tests = *tests;
+    }
+    return 0;
+}

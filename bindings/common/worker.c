@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * The worker of the current process, made when it is first needed: timers, RPC
+ * and dialogs call from processes of which no module is told.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "state.h"
+
+static struct glue_process mine;
+static pid_t owner;
+
+static void give_back(void)
+{
+    mp_edits_free(mine.edits);
+    mp_options_free(mine.options);
+    mp_verdict_free(mine.verdict);
+    mp_message_free(mine.message);
+    mp_worker_free(mine.worker);
+    memset(&mine, 0, sizeof mine);
+}
+
+static struct glue_process *make(pid_t pid)
+{
+    mp_error *error = NULL;
+
+    /* A parent's: that only closes what was inherited. */
+    give_back();
+    if (glue.engine == NULL)
+        return NULL;
+    if (mp_worker_new(glue.engine, &mine.worker, &error) != MP_OK) {
+        mp_str why = mp_error_text(error);
+        glue_log(MP_LOG_ERROR, "no worker in this process: %.*s", (int)why.len, why.ptr);
+        mp_error_free(error);
+        return NULL;
+    }
+    mine.message = mp_message_new();
+    mine.verdict = mp_verdict_new();
+    mine.options = mp_options_new();
+    mine.edits = mp_edits_new();
+    owner = pid;
+    return &mine;
+}
+
+struct glue_process *glue_process(void)
+{
+    pid_t pid = getpid();
+
+    if (mine.worker != NULL && owner == pid)
+        return &mine;
+    return make(pid);
+}
+
+struct glue_process *glue_parsed(const struct glue_message *message, const char *verb)
+{
+    struct glue_process *process = glue_process();
+    const mp_address *local = message->local.family != 0 ? &message->local : NULL;
+    mp_status status;
+
+    if (process == NULL)
+        return NULL;
+    status = mp_message_parse(process->message, message->raw, &message->source, local,
+                              message->transport);
+    if (status == MP_OK)
+        return process;
+    glue_failed(message, verb, status, mp_message_last_error(process->message));
+    return NULL;
+}

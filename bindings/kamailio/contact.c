@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The server's parsed Contact, which registrar and dialog read. Its URI is made
+ * to point at the text of the lump, which lives as long as the message.
+ */
+#include "core/data_lump.h"
+#include "core/parser/contact/parse_contact.h"
+
+#include "kamailio.h"
+
+/* The next header field Contact from `field` on, parsed; NULL when there is
+ * none that can be. */
+static struct hdr_field *contact_field(struct hdr_field *field)
+{
+    while (field != NULL && (field->type != HDR_CONTACT_T || parse_contact(field) < 0))
+        field = field->next;
+    return field;
+}
+
+/* The first parsed Contact whose URI holds `wanted`, a place in the message or
+ * anywhere else. *moved says whether a URI lies outside the message. */
+static contact_t *contact_at(struct sip_msg *msg, const char *wanted, int *moved)
+{
+    struct hdr_field *field;
+    contact_t *contact;
+
+    *moved = 0;
+    if (msg->contact == NULL && (parse_headers(msg, HDR_CONTACT_F, 0) < 0 || msg->contact == NULL))
+        return NULL;
+    for (field = contact_field(msg->contact); field != NULL; field = contact_field(field->next)) {
+        for (contact = ((contact_body_t *)field->parsed)->contacts; contact != NULL;
+             contact = contact->next) {
+            if (wanted >= contact->uri.s && wanted < contact->uri.s + contact->uri.len)
+                return contact;
+            if (contact->uri.s < msg->buf || contact->uri.s >= msg->buf + msg->len)
+                *moved = 1;
+        }
+    }
+    return NULL;
+}
+
+int contact_uri(void *message, size_t offset, mp_str *uri)
+{
+    struct sip_msg *msg = message;
+    int moved;
+    contact_t *contact = contact_at(msg, msg->buf + offset, &moved);
+
+    if (contact == NULL)
+        return moved ? -1 : 0;
+    *uri = text_of(contact->uri);
+    return 1;
+}
+
+int contact_update(void *message)
+{
+    struct sip_msg *msg = message;
+    struct lump *lump = lumps_contact(msg);
+    contact_t *contact;
+    int moved;
+
+    if (lump == NULL)
+        return 0;
+    /* A copied message is parsed anew, and its Contact is the first one again;
+     * else it points at the text already. */
+    contact = contact_at(msg, msg->buf + lump->u.offset, &moved);
+    if (contact != NULL && lump->op == LUMP_DEL && lump->after != NULL &&
+        contact->uri.s == msg->buf + lump->u.offset && contact->uri.len == lump->len) {
+        contact->uri.s = lump->after->u.value;
+        contact->uri.len = lump->after->len;
+    }
+    return 1;
+}
