@@ -186,6 +186,7 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     char buffer[16384];
     size_t length = 0, needed = 0;
 
+    STATUS(MP_OK, mp_engine_reload(engine));
     MADE(mp_relay_drain(engine, mp_text("embedded"), &error), error);
     VERB(MP_ERR_NO_RELAY, worker,
          mp_rewrite_sdp(worker, message, NULL, edits));

@@ -163,6 +163,7 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_relay_list_get(relays, 0, NULL, sizeof relay));
     STATUS(MP_ERR_ARGUMENT, mp_relay_list_get(relays, 0, &relay, 0));
     mp_relay_list_free(relays);
+    STATUS(MP_ERR_NULL, mp_engine_reload(NULL));
     STATUS(MP_ERR_NULL, mp_relay_drain(NULL, name, NULL));
     STATUS(MP_ERR_NULL, mp_relay_drain(engine, bad, NULL));
     STATUS(MP_ERR_SETTING, mp_relay_drain(engine, empty, NULL));

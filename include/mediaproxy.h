@@ -524,6 +524,11 @@ mp_status mp_engine_new(const mp_config *config,
                         mp_engine **engine,
                         mp_error **error);
 
+// Has all processes read the client lists and the relays file again, each with
+// its next message. Not needed when a file changes, which is noticed within a
+// second; for a management command. Any thread of any process.
+mp_status mp_engine_reload(const mp_engine *engine);
+
 // Frees an engine. Workers made from it keep what they need: the order does
 // not matter. In each process only its own copy goes. NULL is fine.
 void mp_engine_free(mp_engine *engine);

@@ -104,6 +104,13 @@ impl Engine {
         Err(Error::new(Status::Argument, text))
     }
 
+    /// Has all processes read the client lists and the relays file again, each
+    /// with its next message, without waiting until a change is noticed.
+    pub fn reload(&self) {
+        self.shared.lists().raise();
+        self.shared.relays().raise();
+    }
+
     /// Reads the relays again for a process that has read `file` before; `None`
     /// where the old ones hold: nothing changed, or the file cannot be read, or
     /// a line of it is bad, which is told with file and line. A relay that a

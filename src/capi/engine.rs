@@ -44,6 +44,17 @@ pub unsafe extern "C" fn mp_engine_new(
     })
 }
 
+/// Has all processes read the client lists and the relays file again, each with
+/// its next message. Not needed when a file changes, which is noticed within a
+/// second; for a management command. Any thread of any process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_engine_reload(engine: *const MpEngine) -> MpStatus {
+    boundary!(report (); engine: shared => {
+        engine.engine.reload();
+        Ok(Status::Ok)
+    })
+}
+
 /// Frees an engine. Workers made from it keep what they need: the order does
 /// not matter. In each process only its own copy goes. NULL is fine.
 #[unsafe(no_mangle)]

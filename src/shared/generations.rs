@@ -44,6 +44,11 @@ impl<'b> Generation<'b> {
         true
     }
 
+    /// Has the thing loaded again by all, however it looks.
+    pub fn raise(&self) {
+        self.0[NUMBER].fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Says how the thing looked when it was loaded before the fork.
     pub fn looked(&self, print: u64) {
         self.0[PRINT].store(print, Ordering::Release);
@@ -71,6 +76,16 @@ mod tests {
         assert_eq!(generation.number(), 0, "it is as it was loaded");
         assert!(generation.looks(6) && generation.looks(5) && !generation.looks(5));
         assert_eq!(generation.number(), 2);
+    }
+
+    #[test]
+    fn what_is_raised_moves_though_the_looks_stay() {
+        let words = Default::default();
+        let generation = Generation::new(&words);
+        generation.looked(5);
+        generation.raise();
+        assert_eq!(generation.number(), 1);
+        assert!(!generation.looks(5), "nothing is known to have changed");
     }
 
     #[test]

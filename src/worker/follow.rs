@@ -40,3 +40,18 @@ impl Follow {
         look_changed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_is_due_at_once_and_once() {
+        let shared = Shared::new(16).unwrap();
+        let mut follow = Follow::default();
+        let due = |follow: &mut Follow| follow.is_due(shared.relays(), &shared, false, || false);
+        assert!(!due(&mut follow));
+        shared.relays().raise();
+        assert!(due(&mut follow) && !due(&mut follow));
+    }
+}
