@@ -137,11 +137,11 @@ void glue_supervise(pid_t parent);
 
 /* relay_process.c */
 
-/* What the embedded relay's process did since it was started last, and how
- * often it was started. 0, or -1 when there is none. */
+/* What the embedded relay did since it was started last, and how often it was
+ * started. 0, or -1 when there is none. */
 int glue_relay_counters(mp_proxy_counters *counters, uint64_t *starts);
 
-/* manage.c */
+/* numbers.c */
 
 struct glue_number {
     const char *name;
@@ -156,6 +156,8 @@ const struct glue_number *glue_number(size_t index);
  * moment. */
 uint64_t glue_number_value(size_t index);
 
+/* manage.c */
+
 /* Called for each relay. */
 typedef void (*glue_relay_visit)(void *arg, const mp_relay *relay);
 int glue_relays(glue_relay_visit visit, void *arg, char error[GLUE_ERROR_ROOM]);
@@ -166,6 +168,6 @@ enum glue_order { GLUE_DRAIN, GLUE_ENABLE, GLUE_DISABLE };
 int glue_order_relay(enum glue_order order, mp_str uri, char error[GLUE_ERROR_ROOM]);
 /* All processes read client lists and relays file again with their next
  * message. */
-int glue_reload(char error[GLUE_ERROR_ROOM]);
+int glue_reload(void);
 
 #endif

@@ -30,6 +30,7 @@ int use_media_proxy(struct sip_msg *msg, mp_str set)
     struct glue_message message = message_of(msg);
     struct glue_options options = { .set = set };
 
+    avps_to_options(&options);
     return glue_use_media_proxy(&message, &options);
 }
 
@@ -80,6 +81,13 @@ static int w_use_media_proxy(struct sip_msg *msg, char *set, char *unused)
     return use_media_proxy(msg, text);
 }
 
+static int w_engage_media_proxy(struct sip_msg *msg, char *unused1, char *unused2)
+{
+    (void)unused1;
+    (void)unused2;
+    return engage_media_proxy(msg);
+}
+
 static int w_end_media_session(struct sip_msg *msg, char *unused1, char *unused2)
 {
     (void)unused1;
@@ -112,6 +120,8 @@ cmd_export_t functions[] = {
     { "use_media_proxy", (cmd_function)w_use_media_proxy, 0, NULL, NULL, ANY_ROUTE },
     { "use_media_proxy", (cmd_function)w_use_media_proxy, 1, fixup_spve_null,
       fixup_free_spve_null, ANY_ROUTE },
+    { "engage_media_proxy", (cmd_function)w_engage_media_proxy, 0, NULL, NULL,
+      REQUEST_ROUTE | BRANCH_ROUTE },
     { "end_media_session", (cmd_function)w_end_media_session, 0, NULL, NULL, ANY_ROUTE },
     { NULL, NULL, 0, NULL, NULL, 0 },
 };

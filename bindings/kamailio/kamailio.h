@@ -42,6 +42,27 @@ int fix_contact(struct sip_msg *msg);
 int use_media_proxy(struct sip_msg *msg, mp_str set);
 int end_media_session(struct sip_msg *msg);
 
+/* avps.c */
+int avps_set_signaling_ip(modparam_t type, void *value);
+int avps_set_media_relay(modparam_t type, void *value);
+int avps_set_ice_candidate(modparam_t type, void *value);
+int avps_init(void);
+/* What the AVPs say for the message at hand. */
+void avps_to_options(struct glue_options *options);
+
+/* dialog.c */
+int dialog_init(void);
+int engage_media_proxy(struct sip_msg *msg);
+
+/* rpc.c */
+extern rpc_export_t commands[];
+
+/* pseudo_variables.c */
+extern pv_export_t pseudo_variables[];
+
+/* statistics.c */
+int statistics_register(void);
+
 /* kemi.c */
 int kemi_register(void);
 

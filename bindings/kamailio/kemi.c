@@ -49,6 +49,7 @@ static sr_kemi_t kemi[] = {
     { MODULE, str_init("use_media_proxy"), SR_KEMIP_INT, kemi_use_media_proxy, NO_ARGUMENT },
     { MODULE, str_init("use_media_proxy_set"), SR_KEMIP_INT, kemi_use_media_proxy_set,
       ONE_ARGUMENT(SR_KEMIP_STR) },
+    { MODULE, str_init("engage_media_proxy"), SR_KEMIP_INT, engage_media_proxy, NO_ARGUMENT },
     { MODULE, str_init("end_media_session"), SR_KEMIP_INT, end_media_session, NO_ARGUMENT },
     { { NULL, 0 }, { NULL, 0 }, 0, NULL, NO_ARGUMENT },
 };

@@ -27,6 +27,10 @@ static int mod_init(void)
         return refuse(error);
     if (glue_start(&server, error) != 0)
         return refuse(error);
+    if (avps_init() != 0 || dialog_init() != 0)
+        return -1;
+    if (statistics_register() != 0)
+        return refuse("the statistics cannot be registered");
     return processes_register();
 }
 
@@ -55,6 +59,8 @@ struct module_exports exports = {
     .dlflags = DEFAULT_DLFLAGS,
     .cmds = functions,
     .params = parameters,
+    .rpc_methods = commands,
+    .pv_items = pseudo_variables,
     .init_mod_f = mod_init,
     .init_child_f = child_init,
     .destroy_mod_f = mod_destroy,

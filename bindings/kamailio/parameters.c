@@ -69,5 +69,8 @@ PARAMETERS(SETTER)
 
 param_export_t parameters[] = {
     PARAMETERS(EXPORT)
+    { "signaling_ip_avp", PARAM_STR | USE_FUNC_PARAM, (void *)avps_set_signaling_ip },
+    { "media_relay_avp", PARAM_STR | USE_FUNC_PARAM, (void *)avps_set_media_relay },
+    { "ice_candidate_avp", PARAM_STR | USE_FUNC_PARAM, (void *)avps_set_ice_candidate },
     { NULL, 0, NULL },
 };

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/* What an operator asks and orders: relays, counters, files. */
+#include <string.h>
+
+#include "state.h"
+
+int glue_relays(glue_relay_visit visit, void *arg, char error[GLUE_ERROR_ROOM])
+{
+    mp_relay_list *list = NULL;
+    mp_error *why = NULL;
+    mp_relay relay;
+
+    if (mp_relay_list_new(glue.engine, &list, &why) != MP_OK)
+        return glue_refuse(why, error);
+    for (size_t i = 0; i < mp_relay_list_count(list); i++)
+        if (mp_relay_list_get(list, i, &relay, sizeof relay) == MP_OK)
+            visit(arg, &relay);
+    mp_relay_list_free(list);
+    return 0;
+}
+
+const char *glue_condition_name(uint32_t condition)
+{
+    switch (condition) {
+    case MP_RELAY_UP:
+        return "up";
+    case MP_RELAY_SUSPECT:
+        return "suspect";
+    case MP_RELAY_DEAD:
+        return "dead";
+    case MP_RELAY_AWAY:
+        return "away";
+    default:
+        return "unknown";
+    }
+}
+
+const char *glue_order_name(uint32_t order)
+{
+    switch (order) {
+    case MP_RELAY_ENABLED:
+        return "enabled";
+    case MP_RELAY_DRAINING:
+        return "draining";
+    case MP_RELAY_DISABLED:
+        return "disabled";
+    default:
+        return "unknown";
+    }
+}
+
+int glue_order_relay(enum glue_order order, mp_str uri, char error[GLUE_ERROR_ROOM])
+{
+    static mp_status (*const orders[])(const mp_engine *, mp_str, mp_error **) = {
+        [GLUE_DRAIN] = mp_relay_drain,
+        [GLUE_ENABLE] = mp_relay_enable,
+        [GLUE_DISABLE] = mp_relay_disable,
+    };
+    mp_error *why = NULL;
+
+    if (orders[order](glue.engine, uri, &why) != MP_OK)
+        return glue_refuse(why, error);
+    return 0;
+}
+
+int glue_reload(void)
+{
+    return mp_engine_reload(glue.engine) == MP_OK ? 0 : -1;
+}
