@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +76,7 @@ static void relay(pid_t supervisor)
     mp_error *error = NULL;
 
     glue_own_process(supervisor);
+    prctl(PR_SET_NAME, "mediaproxy");
     raise_descriptor_limit();
     if (mp_proxy_start(glue.proxy, &error) != MP_OK) {
         mp_str why = mp_error_text(error);

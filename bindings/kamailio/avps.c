@@ -8,7 +8,7 @@
 static struct avp {
     const char *parameter;
     str spec;
-    unsigned short type;
+    AVP_NAME_KIND type;
     int_str name;
 } avps[] = {
     { "signaling_ip_avp", str_init("$avp(s:signaling_ip)"), 0, { 0 } },
@@ -18,17 +18,17 @@ static struct avp {
 
 enum { SIGNALING_IP, MEDIA_RELAY, ICE_CANDIDATE };
 
-static int refuse(const struct avp *avp)
+static int refuse(const struct avp *avp, const str *value)
 {
     LM_ERR("modparam %s = \"%.*s\" is not accepted; give an AVP, as $avp(name)\n", avp->parameter,
-           avp->spec.len, avp->spec.s);
+           value->len, value->s);
     return -1;
 }
 
 static int set(struct avp *avp, const str *value)
 {
     if (value->len <= 0)
-        return refuse(avp);
+        return refuse(avp, value);
     avp->spec.s = pkg_malloc(value->len);
     if (avp->spec.s == NULL) {
         PKG_MEM_ERROR;
@@ -67,7 +67,7 @@ int avps_init(void)
 
         if (pv_parse_spec(&avp->spec, &spec) == NULL || spec.type != PVT_AVP ||
             pv_get_avp_name(NULL, &spec.pvp, &avp->name, &avp->type) != 0)
-            return refuse(avp);
+            return refuse(avp, &avp->spec);
     }
     return 0;
 }

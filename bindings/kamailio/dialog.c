@@ -85,7 +85,7 @@ static void free_followed(void *state)
 
 static int is_followed(struct dlg_cell *dlg)
 {
-    return dialog.get_dlg_varstatus(dlg, &variable) > 0;
+    return dialog_has_variable(&dialog, dlg, &variable);
 }
 
 /* Has the dialog module tell of all that happens to a dialog. */

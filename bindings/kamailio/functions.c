@@ -25,13 +25,25 @@ int fix_contact(struct sip_msg *msg)
     return glue_fix_contact(&message);
 }
 
+/* A 200 to INVITE is told to a relay also without a session description, and
+ * scripts know that as success. */
+static int no_sdp_is_fine(struct sip_msg *msg, int result)
+{
+    struct glue_call call;
+
+    if (result == GLUE_NO_SDP && msg->first_line.type == SIP_REPLY && msg->REPLY_STATUS == 200 &&
+        identify(msg, &call) == 0 && call.is_invite)
+        return GLUE_TRUE;
+    return result;
+}
+
 int use_media_proxy(struct sip_msg *msg, mp_str set)
 {
     struct glue_message message = message_of(msg);
     struct glue_options options = { .set = set };
 
     avps_to_options(&options);
-    return glue_use_media_proxy(&message, &options);
+    return no_sdp_is_fine(msg, glue_use_media_proxy(&message, &options));
 }
 
 int end_media_session(struct sip_msg *msg)

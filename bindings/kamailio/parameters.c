@@ -62,15 +62,15 @@ static int set(const char *name, modparam_t type, void *value)
     }
 
 #define EXPORT(name)                                                                               \
-    { #name, PARAM_STRING | USE_FUNC_PARAM, (void *)set_##name },                                  \
-    { #name, PARAM_INT | USE_FUNC_PARAM, (void *)set_##name },
+    { #name, PARAM_STRING | PARAM_USE_FUNC, (void *)set_##name },                                  \
+    { #name, PARAM_INT | PARAM_USE_FUNC, (void *)set_##name },
 
 PARAMETERS(SETTER)
 
 param_export_t parameters[] = {
     PARAMETERS(EXPORT)
-    { "signaling_ip_avp", PARAM_STR | USE_FUNC_PARAM, (void *)avps_set_signaling_ip },
-    { "media_relay_avp", PARAM_STR | USE_FUNC_PARAM, (void *)avps_set_media_relay },
-    { "ice_candidate_avp", PARAM_STR | USE_FUNC_PARAM, (void *)avps_set_ice_candidate },
+    { "signaling_ip_avp", PARAM_STR | PARAM_USE_FUNC, (void *)avps_set_signaling_ip },
+    { "media_relay_avp", PARAM_STR | PARAM_USE_FUNC, (void *)avps_set_media_relay },
+    { "ice_candidate_avp", PARAM_STR | PARAM_USE_FUNC, (void *)avps_set_ice_candidate },
     { NULL, 0, NULL },
 };

@@ -19,6 +19,11 @@ static char *copy(char *to, size_t room, mp_str text)
     return to;
 }
 
+static int add_number(rpc_t *rpc, void *entry, const char *name, uint64_t number)
+{
+    return rpc->struct_add(entry, RPC_NUMBER, name, (rpc_number)number);
+}
+
 static void add_relay(void *arg, const mp_relay *relay)
 {
     struct answer *answer = arg;
@@ -33,11 +38,14 @@ static void add_relay(void *arg, const mp_relay *relay)
                         glue_order_name(relay->order), "listed", (int)relay->listed) < 0 ||
         rpc->struct_add(entry, "dd", "weight", (int)relay->weight, "priority",
                         (int)relay->priority) < 0 ||
-        rpc->struct_add(entry, "jjjjjjj", "sessions", (unsigned long)relay->sessions, "calls",
-                        (unsigned long)relay->calls, "requests", (unsigned long)relay->requests,
-                        "failures", (unsigned long)relay->failures, "refusals",
-                        (unsigned long)relay->refusals, "ends", (unsigned long)relay->ends,
-                        "deletes_waiting", (unsigned long)relay->deletes_waiting) < 0)
+        add_number(rpc, entry, "sessions", relay->sessions) < 0 ||
+        add_number(rpc, entry, "calls", relay->calls) < 0 ||
+        add_number(rpc, entry, "requests", relay->requests) < 0 ||
+        add_number(rpc, entry, "failures", relay->failures) < 0 ||
+        add_number(rpc, entry, "refusals", relay->refusals) < 0 ||
+        add_number(rpc, entry, "ends", relay->ends) < 0 ||
+        add_number(rpc, entry, "deletes_waiting", relay->deletes_waiting) < 0 ||
+        add_number(rpc, entry, "probes", relay->probes) < 0)
         answer->failed = 1;
 }
 
@@ -66,8 +74,8 @@ static void add_sessions(void *arg, const mp_relay *relay)
     void *entry;
 
     if (answer->rpc->add(answer->context, "{", &entry) < 0 ||
-        answer->rpc->struct_add(entry, "sj", "uri", copy(uri, sizeof uri, relay->uri), "sessions",
-                                (unsigned long)relay->sessions) < 0)
+        answer->rpc->struct_add(entry, "s", "uri", copy(uri, sizeof uri, relay->uri)) < 0 ||
+        add_number(answer->rpc, entry, "sessions", relay->sessions) < 0)
         answer->failed = 1;
 }
 
@@ -91,7 +99,7 @@ static void rpc_stats(rpc_t *rpc, void *context)
         return;
     }
     for (i = 0; (number = glue_number(i)) != NULL; i++)
-        rpc->struct_add(entry, "j", number->name, (unsigned long)glue_number_value(i));
+        add_number(rpc, entry, number->name, glue_number_value(i));
 }
 
 static void give_order(rpc_t *rpc, void *context, enum glue_order order)
