@@ -133,6 +133,9 @@ mp_str glue_last_error(uint64_t id);
  * that forked them. They return when that ends, and on SIGTERM. */
 
 void glue_keep(pid_t parent);
+/* For a server without processes for modules: called by a timer, always in the
+ * same process, at least once a second. */
+void glue_tick(void);
 void glue_supervise(pid_t parent);
 
 /* relay_process.c */
