@@ -42,6 +42,7 @@ pub struct Settings {
     rewrite_origin: bool,
     proxy_socket: Option<PathBuf>,
     proxy_addresses: Vec<IpAddr>,
+    proxy_advertised: Vec<IpAddr>,
     proxy_ports: Option<(u16, u16)>,
     proxy_idle_timeout: Option<Duration>,
     proxy_unanswered_timeout: Option<Duration>,
@@ -174,15 +175,12 @@ const SETTINGS: &[Setting] = &[
     Setting {
         name: "proxy_address",
         form: "an IP address, once per family",
-        set: |s, v| {
-            let ip = address::parse_ip(v.as_bytes())?;
-            if ip.is_unspecified() || ip.is_multicast() {
-                return None;
-            }
-            s.proxy_addresses.retain(|old| old.is_ipv4() != ip.is_ipv4());
-            s.proxy_addresses.push(ip);
-            Some(())
-        },
+        set: |s, v| one_a_family(v, &mut s.proxy_addresses),
+    },
+    Setting {
+        name: "proxy_advertised_address",
+        form: "an IP address, once per family",
+        set: |s, v| one_a_family(v, &mut s.proxy_advertised),
     },
     Setting {
         name: "proxy_ports",
@@ -363,6 +361,7 @@ impl Settings {
         let ports = self.proxy_ports.unwrap_or((35_000, 64_999));
         let mut config =
             crate::proxy::Config::new(self.proxy_socket(), self.proxy_addresses.clone(), ports);
+        config.advertised.clone_from(&self.proxy_advertised);
         config.idle_timeout = self.proxy_idle_timeout.unwrap_or(config.idle_timeout);
         config.unanswered_timeout =
             self.proxy_unanswered_timeout.unwrap_or(config.unanswered_timeout);
@@ -373,6 +372,17 @@ impl Settings {
 
 fn socket_path(text: &str) -> Option<PathBuf> {
     (text.starts_with('/') && text.len() <= 107).then(|| PathBuf::from(text))
+}
+
+/// Adds an address phones can send to, in place of one of its family.
+fn one_a_family(text: &str, addresses: &mut Vec<IpAddr>) -> Option<()> {
+    let ip = address::parse_ip(text.as_bytes())?;
+    if ip.is_unspecified() || ip.is_multicast() {
+        return None;
+    }
+    addresses.retain(|old| old.is_ipv4() != ip.is_ipv4());
+    addresses.push(ip);
+    Some(())
 }
 
 fn yes_no(text: &str) -> Option<bool> {
@@ -451,6 +461,7 @@ mod tests {
             ("mediaproxy_socket", "run/x", "absolute path"),
             ("proxy_socket", "x", "absolute path"),
             ("proxy_address", "0.0.0.0", "IP address"),
+            ("proxy_advertised_address", "example.org", "IP address"),
             ("proxy_ports", "5-4", "FIRST-LAST"),
             ("proxy_ports", "35001-35002", "FIRST-LAST"),
             ("proxy_idle_timeout", "-1", "seconds"),
@@ -482,8 +493,10 @@ mod tests {
         settings.set("proxy_address", "2001:db8::1").unwrap();
         settings.set("proxy_address", "192.0.2.2").unwrap();
         settings.set("proxy_ports", "40000-40999").unwrap();
+        settings.set("proxy_advertised_address", "203.0.113.7").unwrap();
         let config = settings.proxy().unwrap();
         assert_eq!(config.addresses.len(), 2, "one per family, the last one set");
+        assert_eq!(config.advertised, ["203.0.113.7".parse::<IpAddr>().unwrap()]);
         assert_eq!(config.ports, (40_000, 40_999));
         assert_eq!(config.idle_timeout, Duration::from_secs(90));
         assert_eq!(config.unanswered_timeout, Duration::from_secs(300));

@@ -307,6 +307,20 @@ fn packets_never_go_round_between_our_own_ports() {
 }
 
 #[test]
+fn behind_a_nat_phones_are_told_its_public_address() {
+    let public = "203.0.113.7".parse().unwrap();
+    let mut server = Server::start("advertised", |config| config.advertised = vec![public]);
+    let call = Call::new(&mut server.control);
+    assert_eq!((call.for_caller.ip(), call.for_callee.ip()), (public, public));
+    // What the NAT does: it forwards to the address the proxy has itself.
+    let own = |told: SocketAddr| SocketAddr::new("127.0.0.1".parse().unwrap(), told.port());
+    send(&call.caller.rtp, own(call.for_caller), "there");
+    assert_eq!(receive(&call.callee.rtp, own(call.for_callee)), "there");
+    send(&call.callee.rtp, own(call.for_callee), "back");
+    assert_eq!(receive(&call.caller.rtp, own(call.for_caller)), "back");
+}
+
+#[test]
 fn a_removed_call_frees_its_ports() {
     let mut server = Server::start("removed", |_| {});
     let call = Call::new(&mut server.control);

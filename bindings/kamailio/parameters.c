@@ -41,6 +41,7 @@ static int set(const char *name, modparam_t type, void *value)
     each(rewrite_origin)                                                                           \
     each(proxy_socket)                                                                             \
     each(proxy_address)                                                                            \
+    each(proxy_advertised_address)                                                                 \
     each(proxy_ports)                                                                              \
     each(proxy_idle_timeout)                                                                       \
     each(proxy_unanswered_timeout)                                                                 \

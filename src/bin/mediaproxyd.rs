@@ -18,6 +18,8 @@ Unix socket in the control protocol of MediaProxy 2 and later.
 
   --address IP         receive media on this address and put it into session
                        descriptions; once for IPv4, once for IPv6
+  --advertise IP       put this into session descriptions instead, where a NAT
+                       forwards from there to the address; once per family
   --socket PATH        listen for SIP servers here
                        (/var/run/proxydispatcher.sock)
   --ports FIRST-LAST   UDP ports for media (35000-64999)
@@ -102,7 +104,8 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Strin
             "--version" => {
                 return Ok(Command::Say(format!("mediaproxyd {}\n", env!("CARGO_PKG_VERSION"))));
             }
-            "--address" | "--socket" | "--ports" | "--learn-from" | "--max-sessions" => {
+            "--address" | "--advertise" | "--socket" | "--ports" | "--learn-from"
+            | "--max-sessions" => {
                 let value = inline.or_else(|| arguments.next());
                 let value = value.ok_or_else(|| format!("{option}: a value is missing"))?;
                 set(&mut config, option, &value)?;
@@ -119,9 +122,11 @@ fn command(mut arguments: impl Iterator<Item = String>) -> Result<Command, Strin
 fn set(config: &mut Config, option: &str, value: &str) -> Result<(), String> {
     let bad = |wanted: &str| format!("{option} {value}: must be {wanted}");
     match option {
-        "--address" => {
-            let address: IpAddr = value.parse().map_err(|_| bad("an IP address"))?;
-            config.addresses.push(address);
+        "--address" | "--advertise" => {
+            let ip: IpAddr = value.parse().map_err(|_| bad("an IP address"))?;
+            let to =
+                if option == "--address" { &mut config.addresses } else { &mut config.advertised };
+            to.push(ip);
         }
         "--socket" => config.socket = PathBuf::from(value),
         "--ports" => {

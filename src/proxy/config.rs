@@ -18,6 +18,9 @@ pub struct Config {
     /// The addresses media is received on and that go into descriptions: at
     /// most one IPv4 and one IPv6 address.
     pub addresses: Vec<IpAddr>,
+    /// What goes into descriptions instead, where a NAT forwards from there to
+    /// the address of the same family; at most one of each.
+    pub advertised: Vec<IpAddr>,
     /// First and last UDP port handed out.
     pub ports: (u16, u16),
     /// An answered session without media ends after this (90 s), counted from
@@ -44,6 +47,7 @@ impl Config {
         Config {
             socket: socket.into(),
             addresses,
+            advertised: Vec::new(),
             ports,
             idle_timeout: Duration::from_secs(90),
             unanswered_timeout: Duration::from_secs(300),
@@ -55,6 +59,17 @@ impl Config {
         }
     }
 
+    /// The address of a family media is received on.
+    pub(super) fn address(&self, ipv4: bool) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|ip| ip.is_ipv4() == ipv4)
+    }
+
+    /// The address of a family that phones are told.
+    pub(super) fn told(&self, ipv4: bool) -> Option<IpAddr> {
+        let advertised = self.advertised.iter().copied().find(|ip| ip.is_ipv4() == ipv4);
+        self.address(ipv4).map(|own| advertised.unwrap_or(own))
+    }
+
     /// Whether a proxy can be made from this.
     pub(super) fn validate(&self) -> Result<()> {
         let bad = |text: String| Err(Error::new(Status::Setting, text));
@@ -62,13 +77,17 @@ impl Config {
             return bad("proxy address: at least one IP address is needed".into());
         }
         for family in [IpAddr::is_ipv4, IpAddr::is_ipv6] {
-            if self.addresses.iter().filter(|ip| family(ip)).count() > 1 {
+            let several = |ips: &[IpAddr]| ips.iter().filter(|ip| family(ip)).count() > 1;
+            if several(&self.addresses) || several(&self.advertised) {
                 return bad("proxy address: at most one IPv4 and one IPv6 address".into());
             }
         }
-        if let Some(ip) = self.addresses.iter().find(|ip| ip.is_unspecified() || ip.is_multicast())
-        {
+        let both = || self.addresses.iter().chain(&self.advertised);
+        if let Some(ip) = both().find(|ip| ip.is_unspecified() || ip.is_multicast()) {
             return bad(format!("proxy address {ip}: phones cannot send to it"));
+        }
+        if let Some(ip) = self.advertised.iter().find(|ip| self.address(ip.is_ipv4()).is_none()) {
+            return bad(format!("advertised address {ip}: no proxy address of its family"));
         }
         let (first, last) = self.ports;
         let even = first.checked_add(first % 2);
@@ -150,6 +169,24 @@ mod tests {
     fn one_address_of_each_family_is_fine() {
         assert!(check(&["192.0.2.1", "2001:db8::1"], (35_000, 64_999)).is_ok());
         assert!(check(&["192.0.2.1"], (4_000, 4_001)).is_ok());
+    }
+
+    #[test]
+    fn what_is_advertised_needs_an_address_to_forward_to() {
+        let advertising = |address: &str, advertised: &[&str]| {
+            let ips = |texts: &[&str]| texts.iter().filter_map(|ip| ip.parse().ok()).collect();
+            let mut config = Config::new("/nowhere", ips(&[address]), (35_000, 64_999));
+            config.advertised = ips(advertised);
+            config
+        };
+        let config = advertising("10.0.0.1", &["203.0.113.7"]);
+        assert!(config.validate().is_ok());
+        assert_eq!(config.told(true), "203.0.113.7".parse().ok());
+        assert_eq!(config.told(false), None);
+        assert_eq!(advertising("10.0.0.1", &[]).told(true), "10.0.0.1".parse().ok());
+        assert!(advertising("10.0.0.1", &["2001:db8::1"]).validate().is_err());
+        assert!(advertising("10.0.0.1", &["0.0.0.0"]).validate().is_err());
+        assert!(advertising("10.0.0.1", &["203.0.113.7", "203.0.113.8"]).validate().is_err());
     }
 
     #[test]

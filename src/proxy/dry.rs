@@ -33,7 +33,7 @@ impl DryProxy {
         DryProxy {
             table: Table::new(config),
             media: DryMedia {
-                addresses: config.addresses.clone(),
+                addresses: [true, false].into_iter().filter_map(|ipv4| config.told(ipv4)).collect(),
                 ports: Ports::new(first, last, 0),
                 rules: Rules { rebinding, learn_from: config.learn_from, loopback },
                 channels: HashMap::new(),

@@ -27,6 +27,8 @@ pub(super) const FIRST_TOKEN: u64 = 1 << 32;
 /// One of our addresses and its ports.
 struct Local {
     ip: IpAddr,
+    /// What phones are told in its place.
+    told: IpAddr,
     ports: Ports,
 }
 
@@ -70,9 +72,10 @@ impl<'a> Forwarder<'a> {
     /// A forwarder without sockets. `random` spreads the first ports.
     pub(super) fn new(config: &Config, epoll: &'a Epoll, random: u64) -> Self {
         let local = |family| {
-            let ip = *config.addresses.iter().find(|ip| Family::of(**ip) == family)?;
+            let ipv4 = family == Family::V4;
+            let (ip, told) = config.address(ipv4).zip(config.told(ipv4))?;
             let (first, last) = config.ports;
-            Some(Local { ip, ports: Ports::new(first, last, random) })
+            Some(Local { ip, told, ports: Ports::new(first, last, random) })
         };
         let rebinding =
             Millis::try_from(config.rebinding_timeout.as_millis()).unwrap_or(Millis::MAX);
@@ -117,7 +120,8 @@ impl<'a> Forwarder<'a> {
         let own = |address: SocketAddr| {
             let local = if address.is_ipv4() { &self.ipv4 } else { &self.ipv6 };
             local.as_ref().is_some_and(|local| {
-                local.ip == address.ip() && local.ports.is_used(address.port())
+                [local.ip, local.told].contains(&address.ip())
+                    && local.ports.is_used(address.port())
             })
         };
         // Packets between our own ports would go round for ever.
@@ -248,7 +252,7 @@ impl Media for Forwarder<'_> {
             Family::V4 => &self.ipv4,
             Family::V6 => &self.ipv6,
         };
-        local.as_ref().map(|local| local.ip)
+        local.as_ref().map(|local| local.told)
     }
 
     fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
@@ -280,7 +284,9 @@ impl Media for Forwarder<'_> {
 
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr> {
         let [caller, _, callee, _] = &self.channel(id)?.ports;
-        Some(if side == Side::Caller { caller.local } else { callee.local })
+        let port = if side == Side::Caller { caller } else { callee };
+        let told = self.relay_address(Family::of(port.local.ip()))?;
+        Some(SocketAddr::new(told, port.local.port()))
     }
 
     fn expect(
