@@ -94,6 +94,8 @@ int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM]);
 const char *glue_parameter(size_t index);
 /* True when a relay of the server's own was asked for and no address given. */
 int glue_relay_needs_address(void);
+/* True when it was said what address phones are told in its place. */
+int glue_relay_advertises(void);
 /* True when a relay of the server's own was asked for. */
 int glue_relay_embedded(void);
 /* True when the parameter `disable` turns the media functions off. */

@@ -12,6 +12,7 @@
 static int disabled;
 static int embedded;
 static int address_given;
+static int advertised_given;
 /* Milliseconds, 0 when it was not given. */
 static unsigned long relay_timeout;
 static unsigned long mediaproxy_timeout;
@@ -117,6 +118,8 @@ int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
         embedded = 1;
     else if (strcmp(name, "proxy_address") == 0)
         address_given = 1;
+    else if (strcmp(name, "proxy_advertised_address") == 0)
+        advertised_given = 1;
     else if (strcmp(name, "relay_timeout") == 0)
         relay_timeout = strtoul(value, NULL, 10);
     return 0;
@@ -142,6 +145,11 @@ int glue_relay_embedded(void)
 int glue_relay_needs_address(void)
 {
     return embedded && !address_given;
+}
+
+int glue_relay_advertises(void)
+{
+    return advertised_given;
 }
 
 int glue_disabled(void)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where phones reach the server, they reach its relay: the first address of
- * each family it listens on, or the one it advertises instead.
+ * Where phones reach the server, they reach its relay: on the first address of
+ * each family it listens on, and by the one it advertises.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "core/socket_info.h"
 
@@ -18,30 +17,27 @@ static struct socket_info *better(struct socket_info *one, struct socket_info *o
     return (one->flags & SI_IS_LO) && !(other->flags & SI_IS_LO) ? other : one;
 }
 
-/* The address others are told: advertised as an IP, else the socket's. */
-static mp_str told(const struct socket_info *socket, mp_address *address)
-{
-    mp_str name = text_of(socket->useinfo.name);
-
-    if (name.len > 0 && mp_address_parse(name, 0, address) == MP_OK)
-        return name;
-    name = text_of(socket->address_str);
-    if (mp_address_parse(name, 0, address) != MP_OK)
-        memset(address, 0, sizeof *address);
-    return name;
-}
-
-static int give(const struct socket_info *socket, char error[GLUE_ERROR_ROOM])
+static int set(const char *parameter, mp_str address, char error[GLUE_ERROR_ROOM])
 {
     char text[64];
-    mp_address address;
-    mp_str name = told(socket, &address);
 
-    snprintf(text, sizeof text, "%.*s", (int)name.len, name.ptr);
-    if (glue_set("proxy_address", text, error) != 0)
+    snprintf(text, sizeof text, "%.*s", (int)address.len, address.ptr);
+    LM_INFO("%s of the embedded relay: %s\n", parameter, text);
+    return glue_set(parameter, text, error);
+}
+
+static int give(const struct socket_info *socket, int advertise, char error[GLUE_ERROR_ROOM])
+{
+    mp_str own = text_of(socket->address_str);
+    mp_str told = text_of(socket->useinfo.name);
+    mp_address address;
+
+    if (set("proxy_address", own, error) != 0)
         return -1;
-    LM_INFO("the embedded relay receives media on %s\n", text);
-    return 0;
+    /* A name is for SIP only. */
+    if (!advertise || told.len == 0 || mp_address_parse(told, 0, &address) != MP_OK)
+        return 0;
+    return set("proxy_advertised_address", told, error);
 }
 
 int sockets_to_relay(char error[GLUE_ERROR_ROOM])
@@ -49,6 +45,7 @@ int sockets_to_relay(char error[GLUE_ERROR_ROOM])
     static const unsigned short protocols[] = { PROTO_UDP, PROTO_TCP, PROTO_TLS, PROTO_SCTP };
     struct socket_info *ipv4 = NULL, *ipv6 = NULL, *socket;
     struct socket_info **list;
+    int advertise;
     size_t i;
 
     for (i = 0; i < sizeof protocols / sizeof *protocols; i++) {
@@ -68,7 +65,8 @@ int sockets_to_relay(char error[GLUE_ERROR_ROOM])
                  "proxy_address, the IP address phones send media to");
         return -1;
     }
-    if (ipv4 != NULL && give(ipv4, error) != 0)
+    advertise = !glue_relay_advertises();
+    if (ipv4 != NULL && give(ipv4, advertise, error) != 0)
         return -1;
-    return ipv6 != NULL ? give(ipv6, error) : 0;
+    return ipv6 != NULL ? give(ipv6, advertise, error) : 0;
 }
