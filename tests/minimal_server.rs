@@ -1,7 +1,6 @@
 //! `examples/minimal_server` with phones behind real NATs: they register, call
 //! each other and hear each other.
 
-#[path = "minimal_server/audio.rs"]
 mod audio;
 mod c_program;
 mod common;
@@ -12,6 +11,7 @@ mod phones;
 mod plain;
 #[path = "minimal_server/program.rs"]
 mod program;
+mod running;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,8 @@ use audio::End;
 use c_program::have_tool;
 use netns::{Network, PHONE, SERVER};
 use phones::Phone;
-use program::{Running, directory, longest_turn, minimal_server, waits};
+use program::{directory, longest_turn, minimal_server, waits};
+use running::Running;
 
 /// Runs a test where there are namespaces and sipp; else prints a SKIP line.
 fn with_phones(test: &str, run: impl FnOnce(&Network)) {
@@ -68,7 +69,7 @@ impl Relay {
         command.args(["--address", SERVER, "--ports", &format!("{first}-{}", first + 999)]);
         command.arg("--socket").arg(&path);
         let running = Running::start(&mut command, directory.join(format!("relay{number}")));
-        program::wait_for("the relay's socket", || path.exists().then_some(()));
+        running::wait_for("the relay's socket", || path.exists().then_some(()));
         let uri = format!("mediaproxy2:{};ipv6=yes", path.display());
         Relay { running, path, uri }
     }
@@ -97,13 +98,10 @@ fn call_with_audio(network: &Network, directory: &Path, server: &Running, pause:
     assert_eq!(to_bob.ip().to_string(), SERVER);
     assert_eq!(to_alice.ip().to_string(), SERVER);
     let media = format!("{PHONE}:4000");
-    let ends = [
-        End { socket: alice.udp(&media), relay: to_alice },
-        End { socket: bob.udp(&media), relay: to_bob },
-    ];
-    for heard in audio::talk(&ends) {
+    let ends = [End::new(alice.udp(&media), to_alice), End::new(bob.udp(&media), to_bob)];
+    for heard in audio::talk(&ends, [true, true], 400) {
         println!("{heard:?}");
-        assert!(heard.enough() && heard.strangers == 0, "{heard:?}\n{}", server.said());
+        assert!(heard.well(), "{heard:?}\n{}", server.said());
     }
     caller.succeeds();
     callee.succeeds();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::c_program::root;
 use crate::netns::{Namespace, PHONE, SERVER};
-use crate::program::{Running, wait_for};
+use crate::running::{Running, wait_for};
 
 /// One run of a scenario.
 #[derive(Debug)]

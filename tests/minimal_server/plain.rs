@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::relay::{Relay, Reply};
-use crate::program::{PATIENCE, Running, directory, minimal_server, wait_for};
+use crate::program::{directory, minimal_server};
+use crate::running::{PATIENCE, Running, wait_for};
 
 /// A server and where it is.
 struct Server {

@@ -11,8 +11,11 @@
 //! namespaces with `ip netns`; an ordinary user does so inside a user
 //! namespace, in which the test program runs again.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 use std::fs::File;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,6 +25,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) const PHONE: &str = "192.168.1.10";
 /// Where the server is, from both.
 pub(crate) const SERVER: &str = "203.0.113.1";
+/// The same two over IPv6, which no NAT changes, for the phone of the first
+/// home.
+pub(crate) const PHONE6: &str = "2001:db8:1::10";
+pub(crate) const SERVER6: &str = "2001:db8:5::1";
 
 /// How a NAT chooses the outer port.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +38,13 @@ enum Mapping {
 }
 
 /// What distinguishes the two homes.
-struct Home {
+pub(crate) struct Home {
     mapping: Mapping,
-    nat: &'static str,
+    pub(crate) nat: &'static str,
     gateway: &'static str,
 }
 
-const HOMES: [Home; 2] = [
+pub(crate) const HOMES: [Home; 2] = [
     Home { mapping: Mapping::Kept, nat: "203.0.113.5", gateway: "203.0.113.1" },
     Home { mapping: Mapping::Random, nat: "198.51.100.7", gateway: "198.51.100.1" },
 ];
@@ -54,18 +61,32 @@ impl Namespace {
         command
     }
 
-    /// A socket in it, which every thread may use.
-    pub(crate) fn udp(&self, address: &str) -> UdpSocket {
+    /// Does something in it and comes back with what that gave.
+    fn inside<T: Send + 'static>(&self, what: impl FnOnce() -> T + Send + 'static) -> T {
         let file = File::open(PathBuf::from("/run/netns").join(&self.0)).expect("the namespace");
-        let address: SocketAddr = address.parse().expect("an address");
         // A thread of its own: it stays where it moves to.
-        let bind = move || {
+        let moved = move || {
             // SAFETY: takes no pointers; the descriptor is open.
             let moved = unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) };
             assert_eq!(moved, 0, "setns: {}", std::io::Error::last_os_error());
-            UdpSocket::bind(address).expect("a socket in the namespace")
+            what()
         };
-        std::thread::spawn(bind).join().expect("the thread that binds")
+        std::thread::spawn(moved).join().expect("the thread in the namespace")
+    }
+
+    /// A socket in it, which every thread may use.
+    pub(crate) fn udp(&self, address: &str) -> UdpSocket {
+        let address: SocketAddr = address.parse().expect("an address");
+        self.inside(move || UdpSocket::bind(address).expect("a socket in the namespace"))
+    }
+
+    /// A connection out of it.
+    pub(crate) fn tcp(&self, to: SocketAddr) -> TcpStream {
+        self.inside(move || TcpStream::connect(to).expect("a connection out of the namespace"))
+    }
+
+    fn nft(&self, rules: &str) -> Result<(), String> {
+        run(self.command("nft").arg(rules))
     }
 }
 
@@ -97,6 +118,12 @@ impl Network {
         for (at, home) in HOMES.iter().enumerate() {
             network.connect(at, home)?;
         }
+        // What one home sends another one would come by here.
+        let own = HOMES.map(|home| home.gateway).join(", ");
+        network.server.nft(&format!(
+            "table ip watch {{\nchain in {{\ntype filter hook prerouting priority raw;\n\
+             iifname \"home*\" ip daddr != {{ {own} }} counter\n}}\n}}\n"
+        ))?;
         Ok(network)
     }
 
@@ -126,10 +153,49 @@ impl Network {
         };
         let rules = format!(
             "table ip nat {{\nchain post {{\ntype nat hook postrouting priority srcnat;\n\
-             policy accept;\noifname \"outside\" ip protocol udp masquerade{to};\n}}\n}}\n"
+             policy accept;\noifname \"outside\" meta l4proto {{ tcp, udp }} masquerade{to};\n}}\n}}\n"
         );
         let forward = "echo 1 >/proc/sys/net/ipv4/ip_forward && exec nft \"$0\"";
         run(self.nats[at].command("sh").args(["-c", forward, &rules]))
+    }
+
+    /// How many packets a phone sent elsewhere than to the server.
+    pub(crate) fn strays(&self) -> u64 {
+        let mut list = self.server.command("nft");
+        let said = list.args(["list", "table", "ip", "watch"]).output().expect("nft runs");
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let packets = said.split_once("counter packets ").expect("a counter").1;
+        packets.split(' ').next().and_then(|count| count.parse().ok()).expect("a count")
+    }
+
+    /// What comes to these ports of a home's NAT goes on to its phone.
+    pub(crate) fn forward_ports(&self, home: usize, ports: &str) {
+        let rules = format!(
+            "table ip forwarded {{\nchain pre {{\ntype nat hook prerouting priority dstnat;\n\
+             iifname \"outside\" udp dport {{ {ports} }} dnat to {PHONE};\n}}\n}}\n"
+        );
+        self.nats[home].nft(&rules).expect("forwarded ports");
+    }
+
+    /// Gives the first home and the server IPv6, without NAT; the reason when
+    /// this system has none.
+    pub(crate) fn add_ipv6(&self) -> Result<(), String> {
+        let [phone, _] = &self.phones;
+        let [nat, _] = &self.nats;
+        for (namespace, device, address) in [
+            (phone, "eth0", PHONE6),
+            (nat, "inside", "2001:db8:1::1"),
+            (nat, "outside", "2001:db8:5::5"),
+            (&self.server, "home0", SERVER6),
+        ] {
+            let address = format!("{address}/64");
+            ip(&["-n", &namespace.0, "addr", "add", &address, "dev", device, "nodad"])?;
+        }
+        let forward = "echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
+        run(nat.command("sh").args(["-c", forward]))?;
+        ip(&["-n", &phone.0, "-6", "route", "add", "default", "via", "2001:db8:1::1"])?;
+        let home = "2001:db8:1::/64";
+        ip(&["-n", &self.server.0, "-6", "route", "add", home, "via", "2001:db8:5::5"])
     }
 }
 
