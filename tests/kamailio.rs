@@ -1,0 +1,24 @@
+//! Debian's Kamailio with phones behind real NATs: the stock modules through
+//! `mediaproxyd`, and ours with the configurations that are shipped.
+
+mod audio;
+#[path = "kamailio/calls.rs"]
+mod calls;
+#[path = "kamailio/failing.rs"]
+mod failing;
+#[path = "kamailio/files.rs"]
+mod files;
+#[path = "kamailio/module.rs"]
+mod module;
+mod netns;
+#[path = "kamailio/phone.rs"]
+mod phone;
+mod running;
+#[path = "kamailio/scene.rs"]
+mod scene;
+#[path = "kamailio/server.rs"]
+mod server;
+#[path = "kamailio/sip.rs"]
+mod sip;
+#[path = "kamailio/stock.rs"]
+mod stock;

@@ -1,0 +1,298 @@
+//! What phones do, each once with the relay that is embedded in the server and
+//! once with two `mediaproxyd`, and the configurations that are shipped.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use crate::audio::End;
+use crate::netns::{HOMES, PHONE, SERVER};
+use crate::phone::Phone;
+use crate::running::PATIENCE;
+use crate::scene::{audio_of, everywhere, everywhere_with};
+use crate::sip::{Sip, describe};
+
+#[test]
+fn a_call_is_put_on_hold_and_resumed() {
+    everywhere("calls::a_call_is_put_on_hold_and_resumed", |scene| {
+        scene.register();
+        let mut call = scene.answered("hold@x");
+        assert_eq!(call.invite.contact().to_string(), format!("{}:5060", HOMES[0].nat));
+        assert_eq!(call.ok.contact().ip().to_string(), HOMES[1].nat);
+        scene.talk(call.ok.media(), call.invite.media());
+        let (invite, ok) = scene.reinvite(&mut call.caller, 2, "sendonly", "recvonly");
+        assert!(invite.body().contains("a=sendonly") && ok.body().contains("a=recvonly"));
+        scene.talk_over(0, ok.media(), invite.media(), [true, false]);
+        let (invite, ok) = scene.reinvite(&mut call.caller, 3, "sendrecv", "sendrecv");
+        scene.talk(ok.media(), invite.media());
+        scene.hang_up(&mut call.caller);
+    });
+}
+
+/// A re-INVITE without a description asks for an offer: it comes in the 200,
+/// the answer in the ACK. Here from the phone that was called.
+#[test]
+fn a_reinvite_without_an_offer_gets_one() {
+    everywhere("calls::a_reinvite_without_an_offer_gets_one", |scene| {
+        scene.register();
+        let mut call = scene.answered("blind@x");
+        scene.talk(call.ok.media(), call.invite.media());
+        scene.bob.ask(&mut call.callee, "INVITE", "", "");
+        let invite = scene.alice.request("INVITE");
+        assert_eq!(invite.contact().ip().to_string(), HOMES[1].nat);
+        let offer = audio_of(&scene.alice, 2);
+        scene.alice.answer(&invite, "200 OK", "", &offer);
+        let ok = scene.bob.response(200, "INVITE");
+        let answer = audio_of(&scene.bob, 2);
+        scene.bob.acknowledge(&mut call.callee, &ok, &answer);
+        let ack = scene.alice.request("ACK");
+        scene.talk(ack.media(), ok.media());
+        scene.hang_up(&mut call.caller);
+    });
+}
+
+#[test]
+fn a_call_is_cancelled() {
+    everywhere("calls::a_call_is_cancelled", |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "cancel@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer(&invite, "180 Ringing", "", "");
+        scene.alice.response(180, "INVITE");
+        scene.alice.ask(&mut call, "CANCEL", "", "");
+        scene.alice.response(200, "CANCEL");
+        let cancel = scene.bob.request("CANCEL");
+        scene.bob.answer(&cancel, "200 OK", "", "");
+        scene.bob.answer(&invite, "487 Request Terminated", "", "");
+        scene.bob.request("ACK");
+        let terminated = scene.alice.response(487, "INVITE");
+        scene.alice.acknowledge_failure(&call, &terminated);
+    });
+}
+
+#[test]
+fn a_busy_phone_frees_the_relay() {
+    everywhere("calls::a_busy_phone_frees_the_relay", |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "busy@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer(&invite, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        let busy = scene.alice.response(486, "INVITE");
+        scene.alice.acknowledge_failure(&call, &busy);
+    });
+}
+
+/// Bob has two phones behind one NAT, and both answer. Alice keeps the second.
+#[test]
+fn two_phones_answer_a_forked_call() {
+    everywhere("calls::two_phones_answer_a_forked_call", |scene| {
+        let mut second = Phone::udp_at("bob", &scene.network.phones[1], PHONE, SERVER, 5070);
+        scene.register();
+        second.register();
+        let mut call = scene.alice.call("bob", "fork@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        let other = second.request("INVITE");
+        assert_eq!(invite.media(), other.media(), "one offer, one port of the relay");
+        let (first_answer, second_answer) = (audio_of(&scene.bob, 1), audio_of(&second, 1));
+        // Both at once: the CANCEL of the other one comes too late for each.
+        scene.bob.answer(&invite, "200 OK", "", &first_answer);
+        second.answer(&other, "200 OK", "", &second_answer);
+        let oks = [scene.alice.response(200, "INVITE"), scene.alice.response(200, "INVITE")];
+        let from = |tag: &str| {
+            let found = oks.iter().find(|ok| ok.first("To").ends_with(tag));
+            found.unwrap_or_else(|| panic!("no answer of {tag}")).clone()
+        };
+        let (ok, other_ok) = (from("tag-bob-5060"), from("tag-bob-5070"));
+        let mut dropped = call.dialog(&ok);
+        scene.alice.acknowledge(&mut call.clone(), &ok, "");
+        scene.bob.request_after("CANCEL", "ACK");
+        scene.alice.acknowledge(&mut call, &other_ok, "");
+        second.request_after("CANCEL", "ACK");
+        // Bob's first phone may be told that the other one has answered.
+        scene.alice.ask(&mut dropped, "BYE", "", "");
+        let bye = scene.bob.request_after("CANCEL", "BYE");
+        scene.bob.answer(&bye, "200 OK", "", "");
+        scene.alice.response(200, "BYE");
+
+        let relay = |ok: &Sip| ok.media();
+        let ends = [
+            End::new(scene.alice.media_socket(0), relay(&other_ok)),
+            End::new(second.media_socket(0), other.media()),
+        ];
+        scene.check_talk(&ends, [true, true]);
+        scene.alice.ask(&mut call, "BYE", "", "");
+        let bye = second.request_after("CANCEL", "BYE");
+        second.answer(&bye, "200 OK", "", "");
+        scene.alice.response(200, "BYE");
+    });
+}
+
+/// The offer comes in the 200, the answer in the ACK.
+#[test]
+fn a_call_without_an_offer_in_the_invite() {
+    everywhere("calls::a_call_without_an_offer_in_the_invite", |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "delayed@x");
+        scene.alice.ask(&mut call, "INVITE", "", "");
+        let invite = scene.bob.request("INVITE");
+        let offer = audio_of(&scene.bob, 1);
+        scene.bob.answer(&invite, "200 OK", "", &offer);
+        let ok = scene.alice.response(200, "INVITE");
+        let answer = audio_of(&scene.alice, 1);
+        scene.alice.acknowledge(&mut call, &ok, &answer);
+        let ack = scene.bob.request("ACK");
+        scene.talk(ok.media(), ack.media());
+        scene.hang_up(&mut call);
+    });
+}
+
+/// The audio stream becomes a fax over UDPTL (T.38), at another port.
+#[test]
+fn a_call_switches_to_fax() {
+    everywhere("calls::a_call_switches_to_fax", |scene| {
+        scene.register();
+        let mut call = scene.answered("fax@x");
+        scene.talk(call.ok.media(), call.invite.media());
+        let fax = |phone: &Phone| {
+            let media = format!("m=image {} udptl t38", phone.media_port(1));
+            describe(&phone.host, 2, &[&media, "a=T38FaxVersion:0"])
+        };
+        let (offer, answer) = (fax(&scene.bob), fax(&scene.alice));
+        scene.bob.ask(&mut call.callee, "INVITE", "", &offer);
+        let invite = scene.alice.request("INVITE");
+        scene.alice.answer(&invite, "200 OK", "", &answer);
+        let ok = scene.bob.response(200, "INVITE");
+        scene.bob.acknowledge(&mut call.callee, &ok, "");
+        scene.alice.request("ACK");
+        assert!(invite.body().contains("m=image ") && ok.body().contains("a=T38FaxVersion:0"));
+        scene.talk_over(1, invite.media(), ok.media(), [true, true]);
+        scene.hang_up(&mut call.caller);
+    });
+}
+
+#[test]
+fn a_tcp_phone_calls_and_is_called() {
+    everywhere("calls::a_tcp_phone_calls_and_is_called", |scene| {
+        // Both at once would want the same media ports.
+        scene.alice.leave();
+        scene.alice = Phone::tcp("alice", &scene.network.phones[0], PHONE, SERVER);
+        scene.register();
+        let mut call = scene.answered("tcp@x");
+        scene.talk(call.ok.media(), call.invite.media());
+        scene.hang_up(&mut call.caller);
+
+        let mut call = scene.bob.call("alice", "to-tcp@x");
+        let offer = audio_of(&scene.bob, 1);
+        scene.bob.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.alice.request("INVITE");
+        let answer = audio_of(&scene.alice, 1);
+        scene.alice.answer(&invite, "200 OK", "", &answer);
+        let ok = scene.bob.response(200, "INVITE");
+        scene.bob.acknowledge(&mut call, &ok, "");
+        scene.alice.request("ACK");
+        scene.talk(invite.media(), ok.media());
+        scene.bob.ask(&mut call, "BYE", "", "");
+        let bye = scene.alice.request("BYE");
+        scene.alice.answer(&bye, "200 OK", "", "");
+        scene.bob.response(200, "BYE");
+    });
+}
+
+#[test]
+fn a_call_with_audio_and_video() {
+    everywhere("calls::a_call_with_audio_and_video", |scene| {
+        scene.register();
+        let both = |phone: &Phone| {
+            let audio = format!("m=audio {} RTP/AVP 8", phone.media_port(0));
+            let video = format!("m=video {} RTP/AVP 96", phone.media_port(1));
+            describe(&phone.host, 1, &[&audio, &video, "a=rtpmap:96 H264/90000"])
+        };
+        let mut call = scene.alice.call("bob", "video@x");
+        let (offer, answer) = (both(&scene.alice), both(&scene.bob));
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer(&invite, "200 OK", "", &answer);
+        let ok = scene.alice.response(200, "INVITE");
+        scene.alice.acknowledge(&mut call, &ok, "");
+        scene.bob.request("ACK");
+        for stream in [0, 1] {
+            let to = (ok.streams()[stream], invite.streams()[stream]);
+            scene.talk_over(stream, to.0, to.1, [true, true]);
+        }
+        scene.hang_up(&mut call);
+    });
+}
+
+/// Both phones speak ICE and find the relay among the candidates; their checks
+/// and their audio go through it.
+#[test]
+fn ice_phones_find_the_relay_among_the_candidates() {
+    let test = "calls::ice_phones_find_the_relay_among_the_candidates";
+    everywhere_with(test, &["ICE_CANDIDATE=\"low-priority\""], |scene| {
+        scene.register();
+        let ice = |phone: &Phone| {
+            let port = phone.media_port(0);
+            let audio = format!("m=audio {port} RTP/AVP 8");
+            let host = format!("a=candidate:H1 1 UDP 2130706431 {} {port} typ host", phone.host);
+            describe(
+                &phone.host,
+                1,
+                &["a=ice-ufrag:8hhY", "a=ice-pwd:asd88fgpdd777uzjYhagZg", &audio, &host],
+            )
+        };
+        let mut call = scene.alice.call("bob", "ice@x");
+        let (offer, answer) = (ice(&scene.alice), ice(&scene.bob));
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer(&invite, "200 OK", "", &answer);
+        let ok = scene.alice.response(200, "INVITE");
+        scene.alice.acknowledge(&mut call, &ok, "");
+        scene.bob.request("ACK");
+        let to_relay = |message: &Sip| -> SocketAddr {
+            let relayed = |line: &&str| line.starts_with("a=candidate:R") && line.contains("relay");
+            let line = message.body().lines().find(relayed);
+            let line = line.unwrap_or_else(|| panic!("no relay candidate in {}", message.text));
+            let words: Vec<&str> = line.split(' ').collect();
+            format!("{}:{}", words[4], words[5]).parse().expect("a candidate's address")
+        };
+        let (to_alice, to_bob) = (to_relay(&ok), to_relay(&invite));
+        assert_eq!((to_alice, to_bob), (ok.media(), invite.media()));
+        let ports = [scene.alice.media_socket(0), scene.bob.media_socket(0)];
+        check_connectivity(&ports, [to_alice, to_bob]);
+        scene.talk(to_alice, to_bob);
+        scene.hang_up(&mut call);
+    });
+}
+
+/// STUN binding requests (RFC 8489 section 5) from both sides until one came
+/// through from each.
+fn check_connectivity(ports: &[UdpSocket; 2], relay: [SocketAddr; 2]) {
+    let request = |number: u8| {
+        let mut bytes = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        bytes.extend([number; 12]);
+        bytes
+    };
+    let end = Instant::now() + PATIENCE;
+    let mut came = [false; 2];
+    while came != [true; 2] {
+        assert!(Instant::now() < end, "no check came through: {came:?}");
+        for (number, (port, relay)) in (0u8..).zip(ports.iter().zip(relay)) {
+            port.send_to(&request(number), relay).expect("a check goes out");
+        }
+        for (number, (port, relay)) in (0u8..).zip(ports.iter().zip(relay)) {
+            let mut buffer = [0; 100];
+            port.set_nonblocking(false).expect("a socket that waits");
+            port.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+            if let Ok((length, from)) = port.recv_from(&mut buffer) {
+                assert_eq!(from, relay);
+                came[usize::from(number)] |= buffer[..length] == request(1 - number);
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Client lists and the relays file, changed while the server runs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::module;
+use crate::netns::{Namespace, PHONE, SERVER};
+use crate::phone::Phone;
+use crate::running::wait_for;
+use crate::scene::{Relays, ours, with_kamailio};
+use crate::server::{Kamailio, Relay, root, stock_modules};
+
+/// What is promised for a change to be seen.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Asks until each of the four workers has answered; what they made of the
+/// phone's Contact.
+fn all_workers(phone: &mut Phone) -> BTreeSet<String> {
+    let (mut workers, mut made) = (BTreeSet::new(), BTreeSet::new());
+    while workers.len() < 4 {
+        let mut call = phone.call("nobody", &format!("list-{}", phone.heard.len()));
+        phone.ask(&mut call, "OPTIONS", "", "");
+        let ok = phone.response(200, "OPTIONS");
+        workers.insert(ok.first("Worker").to_string());
+        made.insert(ok.first("Repaired").to_string());
+    }
+    made
+}
+
+fn start(server: &Namespace, directory: &Path, list: &Path) -> Kamailio {
+    Kamailio::start(
+        server.command("kamailio"),
+        directory,
+        &root().join("tests/fixtures/kamailio/workers.cfg"),
+        &[module::ours(), stock_modules()],
+        &[
+            ("ADDRESS", SERVER.to_string()),
+            ("RELAY", "\"embedded\"".to_string()),
+            ("LIST", format!("\"{}\"", list.display())),
+        ],
+    )
+}
+
+#[test]
+fn all_workers_take_over_a_client_list_within_a_second() {
+    let test = "files::all_workers_take_over_a_client_list_within_a_second";
+    with_kamailio(test, |network, directory| {
+        if !module::can_be_built(test) {
+            return;
+        }
+        let list = directory.join("list");
+        fs::write(&list, "# nobody yet\n").expect("a list");
+        let server = start(&network.server, directory, &list);
+        // This NAT gives another port than 5060.
+        let mut phone = Phone::udp("bob", &network.phones[1], PHONE, SERVER);
+        let symmetric = all_workers(&mut phone);
+        assert_eq!(symmetric.len(), 1);
+        let asymmetric = BTreeSet::from(["<sip:bob@198.51.100.7:5060>".to_string()]);
+        assert_ne!(symmetric, asymmetric);
+
+        fs::write(&list, "^Phone [0-9]\n").expect("a list");
+        std::thread::sleep(SOON);
+        assert_eq!(all_workers(&mut phone), asymmetric, "{}", server.said());
+
+        // Replaced by another file, as editors do.
+        let other = directory.join("other");
+        fs::write(&other, "^Another Phone\n").expect("a list");
+        fs::rename(&other, &list).expect("the other list");
+        std::thread::sleep(SOON);
+        assert_eq!(all_workers(&mut phone), symmetric, "{}", server.said());
+
+        // One that cannot be read as a whole: what can be read of it holds.
+        fs::write(&list, "^Phone (\n^Phone 1\n").expect("a list");
+        std::thread::sleep(SOON);
+        assert_eq!(all_workers(&mut phone), asymmetric, "{}", server.said());
+        let said = server.stop();
+        assert!(said.contains("list:1"), "{said}");
+    });
+}
+
+/// New calls go to the relay that is in the file now; a call stays on its own.
+#[test]
+fn the_relays_file_changes_while_a_call_goes_on() {
+    let test = "files::the_relays_file_changes_while_a_call_goes_on";
+    with_kamailio(test, |network, directory| {
+        if !module::can_be_built(test) {
+            return;
+        }
+        let mut scene = ours(network, directory, Relays::Daemons, &[]);
+        let third = Relay::start(&network.server, directory, 2);
+        scene.register();
+        let mut call = scene.answered("before@x");
+        scene.talk(call.ok.media(), call.invite.media());
+        let new = directory.join("new");
+        fs::write(&new, third.uri() + ";set=near\n").expect("a file of relays");
+        fs::rename(&new, directory.join("relays")).expect("the relays file");
+        let changed = Instant::now();
+        wait_for("the third relay", || {
+            let said = scene.server.rpc(&["mediaproxy.relays"]).expect("the relays");
+            said.contains(&third.path.display().to_string()).then_some(())
+        });
+        println!("the RPC tells of the third relay after {:?}", changed.elapsed());
+        std::thread::sleep(SOON.saturating_sub(changed.elapsed()));
+        for number in 0..8 {
+            // From each worker.
+            let mut next = scene.answered(&format!("after-{number}@x"));
+            assert_eq!(next.invite.media().port() / 1000, 22, "{}", next.invite.text);
+            scene.hang_up(&mut next.caller);
+        }
+        scene.talk(call.ok.media(), call.invite.media());
+        let (invite, _) = scene.reinvite(&mut call.caller, 2, "sendrecv", "sendrecv");
+        assert_eq!(invite.media(), call.invite.media(), "it stays on its relay");
+        scene.hang_up(&mut call.caller);
+        scene.ends_well();
+    });
+}

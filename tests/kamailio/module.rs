@@ -1,0 +1,49 @@
+//! Our module, built as its users do, with the library of this test.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::server::root;
+
+/// Where the built module is; why not, where Kamailio's headers cannot be had.
+fn built() -> &'static Result<PathBuf, String> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let program = std::env::current_exe().expect("the path of this test");
+        let deps = program.parent().expect("its directory");
+        let target = deps.ancestors().nth(2).expect("the target directory");
+        let out = deps.join("kamailio");
+        let made = Command::new("make")
+            .arg("-C")
+            .arg(root().join("bindings/kamailio"))
+            .env("CARGO_TARGET_DIR", target)
+            .arg(format!("LIBRARY={}", deps.join("libmediaproxy.a").display()))
+            .arg(format!("OUT={}", out.display()))
+            .output();
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => return Err(format!("make: {error}")),
+        };
+        let said = String::from_utf8_lossy(&made.stderr).into_owned();
+        if !made.status.success() && said.contains("make KAMAILIO_SRC=/PATH") {
+            return Err(said.replace('\n', " "));
+        }
+        assert!(made.status.success(), "{}{said}", String::from_utf8_lossy(&made.stdout));
+        Ok(out)
+    })
+}
+
+/// False, and a SKIP line, where it cannot be built.
+pub(crate) fn can_be_built(test: &str) -> bool {
+    if let Err(reason) = built() {
+        println!("SKIP {test}: {reason}");
+        return false;
+    }
+    true
+}
+
+/// The directory it is in.
+pub(crate) fn ours() -> PathBuf {
+    built().clone().expect("the module")
+}

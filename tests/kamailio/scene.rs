@@ -1,0 +1,265 @@
+//! A server, the relays beside it, and two homes with a phone each.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::audio::{self, End};
+use crate::module;
+use crate::netns::{self, Network, PHONE, SERVER};
+use crate::phone::{Call, Phone};
+use crate::running::directory;
+use crate::server::{Kamailio, Relay, root, stock_modules};
+use crate::sip::{Sip, describe};
+
+/// Packets each way whenever the phones talk.
+const PACKETS: u32 = 200;
+
+pub(crate) struct Scene<'n> {
+    pub(crate) network: &'n Network,
+    pub(crate) server: Kamailio,
+    pub(crate) relays: Vec<Relay>,
+    /// Behind the NAT that keeps ports.
+    pub(crate) alice: Phone,
+    /// Behind the NAT that does not.
+    pub(crate) bob: Phone,
+}
+
+/// Runs a test (by its whole name) where there are namespaces and Kamailio;
+/// else prints a SKIP line.
+pub(crate) fn with_kamailio(test: &str, run: impl FnOnce(&Network, &Path)) {
+    for (program, argument) in [("kamailio", "-v"), ("kamcmd", "-v")] {
+        if let Err(error) = Command::new(program).arg(argument).output() {
+            println!("SKIP {test}: {program}: {error}");
+            return;
+        }
+    }
+    netns::in_network(test, |network| {
+        run(network, &directory("kamailio", &test.replace("::", ".")));
+    });
+}
+
+/// One audio stream at a phone's first port.
+pub(crate) fn audio_of(phone: &Phone, version: u32) -> String {
+    let media = format!("m=audio {} RTP/AVP 8", phone.media_port(0));
+    describe(&phone.host, version, &[&media, "a=rtpmap:8 PCMA/8000"])
+}
+
+/// A description of one audio stream on hold or off it.
+fn audio_towards(phone: &Phone, version: u32, direction: &str) -> String {
+    audio_of(phone, version) + &format!("a={direction}\r\n")
+}
+
+/// The stock modules with one `mediaproxyd`.
+pub(crate) fn stock<'n>(network: &'n Network, directory: &Path, defines: &[&str]) -> Scene<'n> {
+    let relay = Relay::start(&network.server, directory, 0);
+    let mut all = vec![
+        ("ADDRESS", SERVER.to_string()),
+        ("DISPATCHER", format!("\"{}\"", relay.path.display())),
+        ("STATE", format!("\"{}\"", directory.join("keepalive_state").display())),
+    ];
+    all.extend(defines.iter().map(|name| (*name, String::new())));
+    let server = Kamailio::start(
+        network.server.command("kamailio"),
+        directory,
+        &root().join("tests/fixtures/kamailio/stock.cfg"),
+        &[stock_modules()],
+        &all,
+    );
+    Scene::new(network, server, vec![relay])
+}
+
+/// Which relays the server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relays {
+    Embedded,
+    Daemons,
+}
+
+/// Our module with a configuration that is shipped: the one with the embedded
+/// relay, or the one with several, here two `mediaproxyd`.
+pub(crate) fn ours<'n>(
+    network: &'n Network,
+    directory: &Path,
+    relays: Relays,
+    defines: &[&str],
+) -> Scene<'n> {
+    let list = directory.join("asymmetric");
+    fs::write(&list, "^Asymmetric Phone\n").expect("a client list");
+    let list = format!("\"{}\"", list.display());
+    let mut all = vec![
+        ("ADDRESS", SERVER.to_string()),
+        ("SIP_ASYMMETRICS", list.clone()),
+        ("RTP_ASYMMETRICS", list),
+    ];
+    for define in defines {
+        let (name, value) = define.split_once('=').unwrap_or((define, ""));
+        all.push((name, value.to_string()));
+    }
+    let (configuration, started) = match relays {
+        Relays::Embedded => ("kamailio.cfg", Vec::new()),
+        Relays::Daemons => {
+            let started = [0, 1].map(|number| Relay::start(&network.server, directory, number));
+            let file = directory.join("relays");
+            let lines: Vec<String> =
+                started.iter().map(|relay| relay.uri() + ";set=near\n").collect();
+            fs::write(&file, lines.concat()).expect("a file of relays");
+            all.push(("RELAYS", format!("\"{}\"", file.display())));
+            ("kamailio-relays.cfg", started.into())
+        }
+    };
+    let server = Kamailio::start(
+        network.server.command("kamailio"),
+        directory,
+        &root().join("examples/config").join(configuration),
+        &[module::ours(), stock_modules()],
+        &all,
+    );
+    Scene::new(network, server, started)
+}
+
+/// Runs a scenario with each kind of relays, and looks afterwards whether
+/// everything was given back and nothing went wrong.
+pub(crate) fn everywhere(test: &str, scenario: impl Fn(&mut Scene<'_>)) {
+    everywhere_with(test, &[], scenario);
+}
+
+/// The same with more defined for the configuration.
+pub(crate) fn everywhere_with(test: &str, defines: &[&str], scenario: impl Fn(&mut Scene<'_>)) {
+    with_kamailio(test, |network, directory| {
+        if !module::can_be_built(test) {
+            return;
+        }
+        if defines.iter().any(|define| define.starts_with("ADDRESS6="))
+            && let Err(reason) = network.add_ipv6()
+        {
+            println!("SKIP {test}: no IPv6: {reason}");
+            return;
+        }
+        for relays in [Relays::Embedded, Relays::Daemons] {
+            let directory = directory.join(format!("{relays:?}"));
+            fs::create_dir_all(&directory).expect("a directory");
+            let mut scene = ours(network, &directory, relays, defines);
+            scenario(&mut scene);
+            scene.ends_well();
+        }
+    });
+}
+
+impl<'n> Scene<'n> {
+    pub(crate) fn new(network: &'n Network, server: Kamailio, relays: Vec<Relay>) -> Scene<'n> {
+        let [home, other] = &network.phones;
+        Scene {
+            network,
+            server,
+            relays,
+            alice: Phone::udp("alice", home, PHONE, SERVER),
+            bob: Phone::udp("bob", other, PHONE, SERVER),
+        }
+    }
+
+    /// Both register, and the registrar has the addresses of their NATs.
+    pub(crate) fn register(&mut self) {
+        for phone in [&mut self.alice, &mut self.bob] {
+            let ok = phone.register();
+            let contact = ok.contact();
+            assert_ne!(contact.ip().to_string(), phone.host, "{}", ok.text);
+        }
+    }
+
+    /// Alice calls bob, who answers: her call, his, and what each was told.
+    pub(crate) fn answered(&mut self, id: &str) -> Answered {
+        let offer = audio_of(&self.alice, 1);
+        let mut call = self.alice.call("bob", id);
+        self.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = self.bob.request("INVITE");
+        self.bob.answer(&invite, "180 Ringing", "", "");
+        self.alice.response(180, "INVITE");
+        let answer = audio_of(&self.bob, 1);
+        self.bob.answer(&invite, "200 OK", "", &answer);
+        let ok = self.alice.response(200, "INVITE");
+        self.alice.acknowledge(&mut call, &ok, "");
+        self.bob.request("ACK");
+        let callee = self.bob.called(&invite);
+        Answered { caller: call, callee, invite, ok }
+    }
+
+    /// Alice's offer within a call and bob's answer, as the other one got it.
+    pub(crate) fn reinvite(
+        &mut self,
+        call: &mut Call,
+        version: u32,
+        offer: &str,
+        answer: &str,
+    ) -> (Sip, Sip) {
+        let body = audio_towards(&self.alice, version, offer);
+        self.alice.ask(call, "INVITE", "", &body);
+        let invite = self.bob.request("INVITE");
+        let body = audio_towards(&self.bob, version, answer);
+        self.bob.answer(&invite, "200 OK", "", &body);
+        let ok = self.alice.response(200, "INVITE");
+        self.alice.acknowledge(call, &ok, "");
+        self.bob.request("ACK");
+        (invite, ok)
+    }
+
+    /// They hear each other through the relay, on their first ports.
+    pub(crate) fn talk(&self, to_alice: SocketAddr, to_bob: SocketAddr) {
+        self.talk_over(0, to_alice, to_bob, [true, true]);
+    }
+
+    /// The same over another port of theirs, or one way only.
+    pub(crate) fn talk_over(
+        &self,
+        port: usize,
+        to_alice: SocketAddr,
+        to_bob: SocketAddr,
+        talks: [bool; 2],
+    ) {
+        let end = |phone: &Phone, relay: SocketAddr| End::new(phone.media_socket(port), relay);
+        self.check_talk(&[end(&self.alice, to_alice), end(&self.bob, to_bob)], talks);
+    }
+
+    pub(crate) fn check_talk(&self, ends: &[End; 2], talks: [bool; 2]) {
+        for heard in audio::talk(ends, talks, PACKETS) {
+            assert!(heard.well(), "{heard:?}\n{}", self.server.said());
+        }
+        assert_eq!(self.network.strays(), 0, "packets past the relay");
+    }
+
+    /// The relay has no session any more, nobody hears anything more, and the
+    /// server has not complained.
+    pub(crate) fn ends_well(self) {
+        let Scene { server, mut alice, mut bob, .. } = self;
+        alice.hears_nothing();
+        bob.hears_nothing();
+        let complains = |said: &str, about: &str| {
+            let bad = ["ERROR", "CRITICAL", "WARNING"];
+            let named = |line: &&str| line.contains(about) && bad.iter().any(|b| line.contains(b));
+            said.lines().find(named).map(str::to_string)
+        };
+        assert_eq!(complains(&server.said(), ""), None, "{}", server.said());
+        let said = server.stop();
+        // Its own processes complain of each other when they end.
+        assert_eq!(complains(&said, "mediaproxy"), None, "{said}");
+    }
+
+    /// Alice hangs up.
+    pub(crate) fn hang_up(&mut self, call: &mut Call) {
+        self.alice.ask(call, "BYE", "", "");
+        let bye = self.bob.request("BYE");
+        self.bob.answer(&bye, "200 OK", "", "");
+        self.alice.response(200, "BYE");
+    }
+}
+
+/// A call that was answered.
+pub(crate) struct Answered {
+    pub(crate) caller: Call,
+    pub(crate) callee: Call,
+    /// As bob got it.
+    pub(crate) invite: Sip,
+    /// As alice got it.
+    pub(crate) ok: Sip,
+}

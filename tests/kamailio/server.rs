@@ -1,0 +1,190 @@
+//! Debian's Kamailio, and the relays beside it.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::netns::{Namespace, SERVER};
+use crate::running::{Running, wait_for};
+
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where Debian keeps its modules.
+pub(crate) fn stock_modules() -> PathBuf {
+    Path::new("/usr/lib").join(format!("{}-linux-gnu/kamailio/modules", std::env::consts::ARCH))
+}
+
+/// A path for a socket: it must be short, and nobody else's.
+pub(crate) fn socket_path(role: &str) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    std::env::temp_dir().join(format!("mp-{role}-{}-{number}", std::process::id()))
+}
+
+/// A running server, with all of its processes.
+#[derive(Debug)]
+pub(crate) struct Kamailio {
+    running: Running,
+    control: PathBuf,
+}
+
+impl Kamailio {
+    /// Starts it with a configuration; `kamailio` is the command, perhaps in
+    /// some namespace or below some other program.
+    pub(crate) fn start(
+        mut kamailio: Command,
+        directory: &Path,
+        configuration: &Path,
+        modules: &[PathBuf],
+        defines: &[(&str, String)],
+    ) -> Kamailio {
+        let control = socket_path("control");
+        arguments(&mut kamailio, directory, configuration, modules, defines, &control);
+        // All its processes die with this test.
+        kamailio.process_group(0);
+        let mut running = Running::start(&mut kamailio, directory.join("kamailio"));
+        wait_for("the control socket of kamailio", || {
+            if let Some(status) = running.ended() {
+                panic!("kamailio ended with {status}:\n{}", running.said());
+            }
+            rpc(&control, &["core.version"]).ok()
+        });
+        Kamailio { running, control }
+    }
+
+    /// What an RPC says; the reason when it fails.
+    pub(crate) fn rpc(&self, words: &[&str]) -> Result<String, String> {
+        rpc(&self.control, words)
+    }
+
+    pub(crate) fn said(&self) -> String {
+        self.running.said()
+    }
+
+    pub(crate) fn says(&self, text: &str) {
+        self.running.says(text);
+    }
+
+    /// The pids of its children whose description starts like this.
+    pub(crate) fn processes(&self, description: &str) -> Vec<libc::pid_t> {
+        let said = self.rpc(&["core.psx"]).expect("the processes");
+        let mut found = Vec::new();
+        let mut pid = 0;
+        for line in said.lines().map(str::trim) {
+            if let Some(number) = line.strip_prefix("PID: ") {
+                pid = number.parse().expect("a pid");
+            }
+            let names = line.strip_prefix("DSC: ");
+            if names.is_some_and(|name| name.starts_with(description)) {
+                found.push(pid);
+            }
+        }
+        found
+    }
+
+    pub(crate) fn pid(&self) -> libc::pid_t {
+        self.running.pid()
+    }
+
+    /// Ends it as an operator does; what it said. All its processes are gone
+    /// then.
+    pub(crate) fn stop(mut self) -> String {
+        self.running.signal(libc::SIGTERM);
+        let status = self.running.end();
+        let said = self.said();
+        assert!(status.success(), "{status}:\n{said}");
+        let group = self.pid();
+        // SAFETY: takes no pointers; asks whether the group still has members.
+        let left = unsafe { libc::kill(-group, 0) };
+        assert_eq!(left, -1, "processes of kamailio are left:\n{said}");
+        said
+    }
+}
+
+impl Drop for Kamailio {
+    fn drop(&mut self) {
+        self.running.kill_group();
+        // It is killed and cannot do it itself.
+        let _ = fs::remove_file(&self.control);
+    }
+}
+
+fn arguments(
+    kamailio: &mut Command,
+    directory: &Path,
+    configuration: &Path,
+    modules: &[PathBuf],
+    defines: &[(&str, String)],
+    control: &Path,
+) {
+    let modules: Vec<_> = modules.iter().map(|path| path.display().to_string()).collect();
+    kamailio
+        .current_dir(directory)
+        .args(["-DD", "-E", "-m", "32", "-M", "8", "-Y"])
+        .arg(directory)
+        .arg("-L")
+        .arg(modules.join(":"))
+        .arg("-f")
+        .arg(configuration)
+        .arg("-A")
+        .arg(format!("CONTROL=\"unix:{}\"", control.display()));
+    for (name, value) in defines {
+        kamailio.arg("-A").arg(if value.is_empty() {
+            name.to_string()
+        } else {
+            format!("{name}={value}")
+        });
+    }
+}
+
+fn rpc(control: &Path, words: &[&str]) -> Result<String, String> {
+    let said = Command::new("kamcmd")
+        .arg("-s")
+        .arg(format!("unix:{}", control.display()))
+        .args(words)
+        .output()
+        .expect("kamcmd runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, errors) = (text(&said.stdout), text(&said.stderr));
+    match said.status.success() && !out.starts_with("error:") {
+        true => Ok(out),
+        false => Err(out + &errors),
+    }
+}
+
+/// One `mediaproxyd`.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) running: Running,
+    pub(crate) path: PathBuf,
+}
+
+impl Relay {
+    /// In the namespace of servers; the first has ports from 20000 on, the next
+    /// ones a thousand further.
+    pub(crate) fn start(server: &Namespace, directory: &Path, number: u16) -> Relay {
+        let path = socket_path("relay");
+        let first = 20_000 + 1000 * number;
+        let mut command = server.command(env!("CARGO_BIN_EXE_mediaproxyd"));
+        command.args(["--address", SERVER, "--ports", &format!("{first}-{}", first + 999)]);
+        command.arg("--socket").arg(&path);
+        let running = Running::start(&mut command, directory.join(format!("relay{number}")));
+        wait_for("the relay's socket", || path.exists().then_some(()));
+        Relay { running, path }
+    }
+
+    pub(crate) fn uri(&self) -> String {
+        format!("mediaproxy2:{};ipv6=yes", self.path.display())
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It is killed and cannot do it itself.
+        let _ = fs::remove_file(&self.path);
+    }
+}
