@@ -11,6 +11,17 @@
 static struct glue_process mine;
 static pid_t owner;
 
+/* The longest message that the library reads. */
+#define MESSAGE_ROOM 65536
+
+/*
+ * The message at hand. Verbs come several on one message, and parsing it costs
+ * more than they do: what was read last is kept, in a copy, and is the same when
+ * its bytes and its source are. Scripts change messages in place.
+ */
+static char kept[MESSAGE_ROOM];
+static struct glue_message seen;
+
 static void give_back(void)
 {
     mp_edits_free(mine.edits);
@@ -19,6 +30,7 @@ static void give_back(void)
     mp_message_free(mine.message);
     mp_worker_free(mine.worker);
     memset(&mine, 0, sizeof mine);
+    seen.raw.len = 0;
 }
 
 static struct glue_process *make(pid_t pid)
@@ -52,18 +64,35 @@ struct glue_process *glue_process(void)
     return make(pid);
 }
 
+static int is_kept(const struct glue_message *message)
+{
+    return seen.raw.len > 0 && seen.raw.len == message->raw.len &&
+           seen.transport == message->transport &&
+           memcmp(&seen.source, &message->source, sizeof seen.source) == 0 &&
+           memcmp(&seen.local, &message->local, sizeof seen.local) == 0 &&
+           memcmp(kept, message->raw.ptr, message->raw.len) == 0;
+}
+
 struct glue_process *glue_parsed(const struct glue_message *message, const char *verb)
 {
     struct glue_process *process = glue_process();
     const mp_address *local = message->local.family != 0 ? &message->local : NULL;
+    mp_str raw = message->raw;
     mp_status status;
 
-    if (process == NULL)
-        return NULL;
-    status = mp_message_parse(process->message, message->raw, &message->source, local,
-                              message->transport);
-    if (status == MP_OK)
+    if (process == NULL || is_kept(message))
         return process;
+    seen.raw.len = 0;
+    /* What is longer is refused without being read. */
+    if (raw.len <= sizeof kept) {
+        memcpy(kept, raw.ptr, raw.len);
+        raw.ptr = kept;
+    }
+    status = mp_message_parse(process->message, raw, &message->source, local, message->transport);
+    if (status == MP_OK) {
+        seen = *message;
+        return process;
+    }
     glue_failed(message, verb, status, mp_message_last_error(process->message));
     return NULL;
 }
