@@ -88,7 +88,10 @@ static void edit_lists(mp_worker *worker, const mp_message *message,
     char buffer[4096];
     const char *host = "192.168.1.10:5060>";
     size_t needed = 0, length = 0;
+    uint32_t lists = 9;
 
+    VERB(MP_OK, worker, mp_client_lists(worker, message, &lists));
+    CHECK(lists == 0);
     VERB(MP_OK, worker, mp_fix_contact(worker, message, edits));
     VERB(MP_OK, worker, mp_fix_contact(worker, message, edits));
     CHECK(mp_edits_count(edits) == 1);
@@ -129,6 +132,7 @@ static void relayed(mp_worker *worker, const mp_message *message)
     CHECK(phone.family == 6 && phone.bytes[0] == 0x20 && phone.port == 5060);
     STATUS(MP_OK, mp_options_set_role(options, MP_ROLE_OFFER));
     STATUS(MP_OK, mp_options_set_signaling_address(options, &phone));
+    STATUS(MP_OK, mp_options_set_receiver(options, &phone));
     STATUS(MP_OK, mp_options_set_relay_set(options, mp_text("west")));
     STATUS(MP_OK, mp_options_set_media_relay(options, mp_text("relay1")));
     STATUS(MP_OK, mp_options_set_dialog_id(options, mp_text("7:8")));

@@ -93,6 +93,9 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_nat_test(worker, NULL, 1, 0, verdict));
     STATUS(MP_ERR_NULL, mp_nat_test(worker, message, 1, 0, NULL));
     CHECK(holds(mp_worker_last_error(worker), "verdict is NULL"));
+    STATUS(MP_ERR_NULL, mp_client_lists(NULL, message, &tests));
+    STATUS(MP_ERR_NULL, mp_client_lists(worker, NULL, &tests));
+    STATUS(MP_ERR_NULL, mp_client_lists(worker, message, NULL));
     STATUS(MP_ERR_NULL, mp_fix_contact(NULL, message, edits));
     STATUS(MP_ERR_NULL, mp_fix_contact(worker, NULL, edits));
     STATUS(MP_ERR_NULL, mp_fix_contact(worker, message, NULL));
@@ -122,6 +125,8 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_options_set_role(NULL, MP_ROLE_OFFER));
     STATUS(MP_ERR_NULL, mp_options_set_signaling_address(NULL, &source));
     STATUS(MP_ERR_NULL, mp_options_set_signaling_address(options, NULL));
+    STATUS(MP_ERR_NULL, mp_options_set_receiver(NULL, &source));
+    STATUS(MP_ERR_NULL, mp_options_set_receiver(options, NULL));
     STATUS(MP_ERR_NULL, mp_options_set_relay_set(NULL, name));
     STATUS(MP_ERR_NULL, mp_options_set_relay_set(options, bad));
     STATUS(MP_OK, mp_options_set_relay_set(options, empty));

@@ -133,6 +133,12 @@
 // The message came over WS or WSS (RFC 7118).
 #define MP_TEST_WEBSOCKET 4096
 
+// List of mp_client_lists: the setting sip_asymmetrics.
+#define MP_ASYMMETRIC_SIP 1
+
+// List of mp_client_lists: the setting rtp_asymmetrics.
+#define MP_ASYMMETRIC_RTP 2
+
 // Flag of mp_nat_test: stop at the first test that matches.
 #define MP_FIRST_MATCH 1
 
@@ -563,6 +569,16 @@ mp_status mp_nat_test(mp_worker *worker,
                       uint32_t flags,
                       mp_verdict *verdict);
 
+// Which client lists the message's User-Agent (else Server) is on: MP_ASYMMETRIC_*
+// ORed, 0 for none, written to lists. A SIP-asymmetric client hears on another
+// port than it sends from, so replies must go to the port in its Via, not to
+// where its request came from (RFC 3581 does not hold for it). MP_ERR_SYNTAX or
+// MP_ERR_LIMIT when the headers cannot be read. Talks to nobody: also in
+// another process than the worker's.
+mp_status mp_client_lists(mp_worker *worker,
+                          const mp_message *message,
+                          uint32_t *lists);
+
 // Makes host and port of the first sip: or sips: Contact the message's source
 // (RFC 3261 20.10), as edits: IPv6 in brackets, maddr goes, all else stays;
 // for SIP-asymmetric clients the port stays too. `Contact: *`, other schemes,
@@ -649,6 +665,13 @@ mp_status mp_options_set_role(mp_options *options, uint32_t role);
 // matter. MP_ERR_ARGUMENT for an unknown family.
 mp_status mp_options_set_signaling_address(mp_options *options,
                                            const mp_address *address);
+
+// Says where the message goes next: of a relay with addresses of both families
+// the receiver is then told one of his family. Without it an offer gets one of
+// the sender's family, until the receiver has answered. Copied; the port does
+// not matter. MP_ERR_ARGUMENT for an unknown family.
+mp_status mp_options_set_receiver(mp_options *options,
+                                  const mp_address *address);
 
 // Names the set of relays that a new call chooses from: the set= of their
 // lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024

@@ -48,6 +48,10 @@ pub struct Options {
     /// The phone's signalling address when the message came through another
     /// proxy; else the message's source.
     pub signaling_ip: Option<IpAddr>,
+    /// Where the message goes next: of a relay's addresses, the receiver is told
+    /// one of this family. Without it an offer gets one of the sender's family,
+    /// until the receiver has answered.
+    pub receiver: Option<IpAddr>,
     /// The relay wanted for a new call (a hint to the dispatcher).
     pub media_relay: Vec<u8>,
     /// The server's dialog id; a media timeout can then end the dialog.

@@ -243,6 +243,7 @@ fn options_are_told_to_the_relay() {
     assert_eq!(value(&asked[0], "signaling_ip"), "192.0.2.77");
     assert_eq!(value(&asked[0], "media_relay"), "relay7.example.com");
     assert_eq!(value(&asked[0], "dialog_id"), "4711:1234");
+    assert_eq!(value(&asked[0], "address_family"), "(none)", "not asked for, and not ours");
 }
 
 #[test]

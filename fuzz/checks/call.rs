@@ -223,6 +223,7 @@ fn options(knobs: u8) -> Options {
             [usize::from(knobs & 3)],
         signaling_ip: (knobs & 4 != 0).then(|| IpAddr::from([198, 51, 100, 99])),
         media_relay: if knobs & 8 != 0 { b"relay\r\n1".to_vec() } else { Vec::new() },
+        receiver: (knobs & 64 != 0).then(|| "2001:db8::7".parse().expect("an address")),
         dialog_id: if knobs & 16 != 0 { b"7:\xff8".to_vec() } else { Vec::new() },
         set: if knobs & 64 != 0 { "b".to_string() } else { String::new() },
         ice_candidate: (knobs & 32 != 0).then_some(IceCandidate::LowPriority),

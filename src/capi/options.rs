@@ -98,6 +98,21 @@ pub unsafe extern "C" fn mp_options_set_signaling_address(
     })
 }
 
+/// Says where the message goes next: of a relay with addresses of both families
+/// the receiver is then told one of his family. Without it an offer gets one of
+/// the sender's family, until the receiver has answered. Copied; the port does
+/// not matter. MP_ERR_ARGUMENT for an unknown family.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_receiver(
+    options: *mut MpOptions,
+    address: *const MpAddress,
+) -> MpStatus {
+    boundary!(report (); options: exclusive, address: input => {
+        options.options.receiver = Some(address.to_socket("address")?.ip());
+        Ok(Status::Ok)
+    })
+}
+
 /// Names the set of relays that a new call chooses from: the set= of their
 /// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
 /// bytes, MP_ERR_ARGUMENT for what is not UTF-8.

@@ -9,7 +9,7 @@ use crate::capi::message::MpMessage;
 use crate::capi::options::MpOptions;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
-use crate::capi::verdict::{MP_FIRST_MATCH, MpVerdict};
+use crate::capi::verdict::{MP_ASYMMETRIC_RTP, MP_ASYMMETRIC_SIP, MP_FIRST_MATCH, MpVerdict};
 use crate::error::{Error, Status};
 use crate::nat::Tests;
 use crate::options::Options;
@@ -116,6 +116,27 @@ pub unsafe extern "C" fn mp_nat_test(
             verdict.clear();
         }
         outcome.map(|()| Status::Ok)
+    })
+}
+
+/// Which client lists the message's User-Agent (else Server) is on: MP_ASYMMETRIC_*
+/// ORed, 0 for none, written to lists. A SIP-asymmetric client hears on another
+/// port than it sends from, so replies must go to the port in its Via, not to
+/// where its request came from (RFC 3581 does not hold for it). MP_ERR_SYNTAX or
+/// MP_ERR_LIMIT when the headers cannot be read. Talks to nobody: also in
+/// another process than the worker's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_client_lists(
+    worker: *mut MpWorker,
+    message: *const MpMessage,
+    lists: *mut u32,
+) -> MpStatus {
+    boundary!(report worker; worker: exclusive, message: borrowed, lists: output => {
+        let found = worker.worker.asymmetry(message.get()?)?;
+        let sip = if found.sip { MP_ASYMMETRIC_SIP } else { 0 };
+        let rtp = if found.rtp { MP_ASYMMETRIC_RTP } else { 0 };
+        lists.set(sip | rtp);
+        Ok(Status::Ok)
     })
 }
 

@@ -16,8 +16,8 @@ use crate::text;
 pub const MAX_ANSWER: usize = 64 * 1024;
 
 /// Writes `query` as this protocol spells it. `own` relays take bracketed IPv6
-/// addresses and know `early_tag` and `asymmetric`; others ignore those two,
-/// but cannot be asked for an IPv6 stream: `Status::RelayAnswer`.
+/// addresses and know `early_tag`, `asymmetric` and `address_family`; others ignore
+/// those, but cannot be asked for an IPv6 stream: `Status::RelayAnswer`.
 pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
     out.clear();
     if query.command == Command::Remove {
@@ -44,6 +44,9 @@ pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
     header(out, "media_relay", &query.media_relay);
     if !query.early_tag.is_empty() {
         header(out, "early_tag", &query.early_tag);
+    }
+    if let Some(receiver) = query.receiver.filter(|_| own) {
+        header(out, "address_family", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
     }
     if !query.streams.is_empty() {
         out.extend_from_slice(b"media: ");
@@ -177,6 +180,7 @@ mod tests {
             to_uri: b"bob@example.org".to_vec(),
             user_agent: b"Phone 1.0".to_vec(),
             signaling_ip: Some("10.77.0.20".parse().unwrap()),
+            receiver: None,
             dialog_id: b"4711:1234".to_vec(),
             media_relay: Vec::new(),
             asymmetric: false,
@@ -236,6 +240,18 @@ mod tests {
         let mut odd = stream("host,name:1", 7);
         odd.kind = b"au:dio,".to_vec().into();
         assert!(encoded(&query(vec![odd]), false).contains("media: au_dio_:host_name_1:7:"));
+    }
+
+    #[test]
+    fn our_own_relay_is_told_the_family_of_the_receiver() {
+        let mut query = query(vec![stream("10.77.0.20", 4000)]);
+        for (receiver, line) in
+            [("2001:db8::7", "address_family: IP6\r\n"), ("192.0.2.7", "address_family: IP4\r\n")]
+        {
+            query.receiver = Some(receiver.parse().unwrap());
+            assert!(encoded(&query, true).contains(line));
+            assert!(!encoded(&query, false).contains("address_family"));
+        }
     }
 
     #[test]

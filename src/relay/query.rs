@@ -41,6 +41,8 @@ pub struct Query {
     pub user_agent: Vec<u8>,
     /// Where the phone signals from.
     pub signaling_ip: Option<IpAddr>,
+    /// Where the message goes, for relays that understand it.
+    pub receiver: Option<IpAddr>,
     /// The server's dialog id; may be empty.
     pub dialog_id: Vec<u8>,
     /// The wanted relay; may be empty.
@@ -72,6 +74,7 @@ impl Query {
             to_uri: unfolded(shortened(message.to_uri()?.unwrap_or_default())),
             user_agent: unfolded(message.user_agent()?.unwrap_or_default()),
             signaling_ip: Some(message.source().address.ip().to_canonical()),
+            receiver: None,
             dialog_id: Vec::new(),
             media_relay: Vec::new(),
             asymmetric: false,
@@ -92,6 +95,7 @@ impl Query {
             to_uri: Vec::new(),
             user_agent: Vec::new(),
             signaling_ip: None,
+            receiver: None,
             dialog_id: Vec::new(),
             media_relay: Vec::new(),
             asymmetric: false,

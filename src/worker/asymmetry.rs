@@ -12,9 +12,11 @@ use crate::worker::follow::Follow;
 
 /// What the lists say of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Asymmetry {
-    pub(super) sip: bool,
-    pub(super) rtp: bool,
+pub struct Asymmetry {
+    /// It hears SIP on another port than it sends from.
+    pub sip: bool,
+    /// The same of its media.
+    pub rtp: bool,
 }
 
 /// Remembered User-Agents; a new one replaces the one in its place.

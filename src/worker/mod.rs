@@ -22,7 +22,8 @@ use crate::options::Options;
 use crate::relay::{Relay, RelayList};
 use crate::shared::ProcessMark;
 use crate::sip::Message;
-use crate::worker::asymmetry::{Agents, Asymmetry};
+use crate::worker::asymmetry::Agents;
+pub use crate::worker::asymmetry::Asymmetry;
 use crate::worker::connection::Pool;
 use crate::worker::end::Pending;
 use crate::worker::follow::Follow;
@@ -187,7 +188,8 @@ impl Worker {
         ))
     }
 
-    fn asymmetry(&self, message: &Message<'_>) -> Result<Asymmetry> {
+    /// What the client lists say of who sent a message.
+    pub fn asymmetry(&self, message: &Message<'_>) -> Result<Asymmetry> {
         let agent = || Ok(message.user_agent()?.unwrap_or_default());
         self.agents.borrow_mut().of(&self.engine, agent)
     }

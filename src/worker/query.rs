@@ -24,6 +24,7 @@ impl Worker {
         if let Some(ip) = options.signaling_ip {
             query.signaling_ip = Some(ip.to_canonical());
         }
+        query.receiver = options.receiver.map(|ip| ip.to_canonical());
         if message.status().is_some_and(|status| status < 200) {
             // A dispatcher takes a tag for the end of the early phase.
             query.early_tag = std::mem::take(&mut query.to_tag);
