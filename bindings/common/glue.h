@@ -83,6 +83,8 @@ struct glue_options {
     mp_str signaling_ip;
     mp_str ice_candidate;
     mp_str dialog_id;
+    /* The host the message goes to next; what is no address does not count. */
+    mp_str receiver;
 };
 
 /* settings.c */
@@ -116,6 +118,9 @@ int glue_tests(mp_str text, uint32_t *tests, char error[GLUE_ERROR_ROOM]);
 /* verbs.c, contact.c, media.c */
 
 int glue_client_nat_test(const struct glue_message *message, uint32_t tests);
+/* Which client lists the sender is on, MP_ASYMMETRIC_* ORed; 0 when the message
+ * cannot be read. */
+uint32_t glue_client_lists(const struct glue_message *message);
 int glue_fix_contact(const struct glue_message *message);
 int glue_use_media_proxy(const struct glue_message *message, const struct glue_options *options);
 int glue_end_media_session(const struct glue_message *message);

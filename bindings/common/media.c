@@ -48,6 +48,8 @@ static void set_options(mp_options *to, const struct glue_options *from)
         else
             complain("signaling IP", from->signaling_ip, "an IP address");
     }
+    if (mp_address_parse(from->receiver, 0, &address) == MP_OK)
+        mp_options_set_receiver(to, &address);
     if (from->ice_candidate.len > 0) {
         if (ice_candidate(from->ice_candidate, &candidate) == 0)
             mp_options_set_ice_candidate(to, candidate);

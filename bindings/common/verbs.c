@@ -18,6 +18,21 @@ int glue_client_nat_test(const struct glue_message *message, uint32_t tests)
     return mp_verdict_matched(process->verdict) != 0 ? GLUE_TRUE : GLUE_FALSE;
 }
 
+uint32_t glue_client_lists(const struct glue_message *message)
+{
+    static const char verb[] = "asymmetric";
+    struct glue_process *process = glue_parsed(message, verb);
+    uint32_t lists = 0;
+    mp_status status;
+
+    if (process == NULL)
+        return 0;
+    status = mp_client_lists(process->worker, process->message, &lists);
+    if (status < MP_OK)
+        glue_failed(message, verb, status, mp_worker_last_error(process->worker));
+    return lists;
+}
+
 /* Ends a call by a message that does not say so itself: a script gives up an
  * INVITE in its request or failure route, or refuses an answer. */
 static int end_by_identity(const struct glue_message *message, const char *verb)

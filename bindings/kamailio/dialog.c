@@ -39,6 +39,7 @@ static void use(struct sip_msg *msg, struct dlg_cell *dlg, const struct followed
     struct glue_options options = { .set = { NULL, 0 } };
     char id[32];
 
+    options.receiver = receiver_of(msg);
     avps_to_options(&options);
     options.ice_candidate.ptr = state->ice;
     options.ice_candidate.len = state->ice_length;

@@ -42,6 +42,7 @@ int use_media_proxy(struct sip_msg *msg, mp_str set)
     struct glue_message message = message_of(msg);
     struct glue_options options = { .set = set };
 
+    options.receiver = receiver_of(msg);
     avps_to_options(&options);
     return no_sdp_is_fine(msg, glue_use_media_proxy(&message, &options));
 }

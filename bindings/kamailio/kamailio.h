@@ -16,6 +16,8 @@
 /* message.c */
 /* The message as the library takes it. */
 struct glue_message message_of(struct sip_msg *msg);
+/* Where the server sends it next, as far as that is known. */
+mp_str receiver_of(struct sip_msg *msg);
 /* glue_server.identify */
 int identify(void *message, struct glue_call *call);
 

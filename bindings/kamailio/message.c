@@ -5,6 +5,8 @@
 #include "core/parser/parse_cseq.h"
 #include "core/parser/parse_from.h"
 #include "core/parser/parse_to.h"
+#include "core/parser/parse_uri.h"
+#include "core/parser/parse_via.h"
 #include "core/trim.h"
 
 #include "kamailio.h"
@@ -55,6 +57,23 @@ struct glue_message message_of(struct sip_msg *msg)
         message.source.family = 4;
     message.transport = transport_of(msg->rcv.proto);
     return message;
+}
+
+mp_str receiver_of(struct sip_msg *msg)
+{
+    static struct sip_uri parsed;
+    str uri;
+
+    if (msg->first_line.type == SIP_REPLY) {
+        /* The first Via is this server's own (RFC 3261 section 16.11). */
+        if (parse_headers(msg, HDR_VIA2_F, 0) < 0 || msg->via2 == NULL || msg->via2->error != PARSE_OK)
+            return mp_text(NULL);
+        if (msg->via2->received != NULL && msg->via2->received->value.len > 0)
+            return text_of(msg->via2->received->value);
+        return text_of(msg->via2->host);
+    }
+    uri = msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg);
+    return parse_uri(uri.s, uri.len, &parsed) == 0 ? text_of(parsed.host) : mp_text(NULL);
 }
 
 int identify(void *message, struct glue_call *call)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * $mediaproxy(NAME): what the last verbs said about this message. $null where
- * they said nothing.
+ * $mediaproxy(NAME): what the last verbs said about this message, $null where
+ * they said nothing; and what the client lists say about its sender.
  */
 #include "core/pvar.h"
 
 #include "kamailio.h"
 
-enum { MATCHED, TESTS, EVIDENCE, ERROR };
+enum { MATCHED, TESTS, EVIDENCE, ERROR, SIP_ASYMMETRIC, RTP_ASYMMETRIC };
 
 static const struct {
     const char *name;
@@ -21,6 +21,9 @@ static const struct {
     { "evidence", EVIDENCE },
     /* Why the last verb failed. */
     { "error", ERROR },
+    /* Is the sender on the client list: 1 or 0. */
+    { "sip_asymmetric", SIP_ASYMMETRIC },
+    { "rtp_asymmetric", RTP_ASYMMETRIC },
 };
 
 static int parse_name(pv_spec_p spec, str *in)
@@ -37,20 +40,27 @@ static int parse_name(pv_spec_p spec, str *in)
             return 0;
         }
     }
-    LM_ERR("$mediaproxy(%.*s) is not accepted; give matched, tests, evidence or error\n", in->len,
-           in->s);
+    LM_ERR("$mediaproxy(%.*s) is not accepted; give matched, tests, evidence, error, "
+           "sip_asymmetric or rtp_asymmetric\n", in->len, in->s);
     return -1;
 }
 
 static int get(struct sip_msg *msg, pv_param_t *parameter, pv_value_t *result)
 {
-    uint64_t id = message_of(msg).id;
+    struct glue_message message = message_of(msg);
+    uint64_t id = message.id;
+    uint32_t list;
     mp_str text;
     str value;
 
     switch (parameter->pvn.u.isname.name.n) {
     case MATCHED:
         return pv_get_uintval(msg, parameter, result, glue_matched(id));
+    case SIP_ASYMMETRIC:
+    case RTP_ASYMMETRIC:
+        list = parameter->pvn.u.isname.name.n == SIP_ASYMMETRIC ? MP_ASYMMETRIC_SIP
+                                                                 : MP_ASYMMETRIC_RTP;
+        return pv_get_uintval(msg, parameter, result, (glue_client_lists(&message) & list) != 0);
     case TESTS:
         text = glue_matched_names(id);
         break;

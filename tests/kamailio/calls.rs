@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::audio::End;
-use crate::netns::{HOMES, PHONE, SERVER};
+use crate::netns::{HOMES, PHONE, PHONE6, SERVER, SERVER6};
 use crate::phone::Phone;
 use crate::running::PATIENCE;
 use crate::scene::{audio_of, everywhere, everywhere_with};
@@ -177,6 +177,27 @@ fn a_call_switches_to_fax() {
 }
 
 #[test]
+fn an_ipv6_phone_calls_an_ipv4_phone() {
+    everywhere_with(
+        "calls::an_ipv6_phone_calls_an_ipv4_phone",
+        &["ADDRESS6=[2001:db8:5::1]"],
+        |scene| {
+            scene.alice = Phone::udp("alice", &scene.network.phones[0], PHONE6, SERVER6);
+            scene.alice.register();
+            scene.bob.register();
+            let mut call = scene.answered("six@x");
+            assert_eq!(call.ok.media().ip().to_string(), SERVER6);
+            assert_eq!(call.invite.media().ip().to_string(), SERVER);
+            assert!(
+                call.ok.body().contains("c=IN IP6 ") && call.invite.body().contains("c=IN IP4 ")
+            );
+            scene.talk(call.ok.media(), call.invite.media());
+            scene.hang_up(&mut call.caller);
+        },
+    );
+}
+
+#[test]
 fn a_tcp_phone_calls_and_is_called() {
     everywhere("calls::a_tcp_phone_calls_and_is_called", |scene| {
         // Both at once would want the same media ports.
@@ -295,4 +316,27 @@ fn check_connectivity(ports: &[UdpSocket; 2], relay: [SocketAddr; 2]) {
             }
         }
     }
+}
+
+/// A phone that sends from other ports than it hears on, signalling and media,
+/// behind a NAT whose owner forwards them.
+#[test]
+fn an_asymmetric_phone_with_forwarded_ports() {
+    everywhere("calls::an_asymmetric_phone_with_forwarded_ports", |scene| {
+        scene.alice.leave();
+        scene.network.forward_ports(0, "5060, 6060");
+        scene.alice = Phone::asymmetric("alice", &scene.network.phones[0], PHONE, SERVER);
+        scene.alice.agent = "Asymmetric Phone 1.0";
+        scene.register();
+        let mut call = scene.answered("asymmetric@x");
+        assert_eq!(call.invite.contact().to_string(), format!("{}:5060", HOMES[0].nat));
+        let alice = End::asymmetric(
+            scene.alice.media_socket(0),
+            scene.alice.media_socket(1),
+            call.ok.media(),
+        );
+        let ends = [alice, End::new(scene.bob.media_socket(0), call.invite.media())];
+        scene.check_talk(&ends, [true, true]);
+        scene.hang_up(&mut call.caller);
+    });
 }

@@ -101,6 +101,20 @@ impl Phone {
         Phone::new(user, home, (host, port), server, Link::Udp { hears, sends })
     }
 
+    /// It hears on 5060 and sends from 5062, and wants replies where it hears.
+    pub(crate) fn asymmetric(
+        user: &'static str,
+        home: &Namespace,
+        host: &str,
+        server: &str,
+    ) -> Phone {
+        let link = Link::Udp {
+            hears: home.udp(&socket(host, 5060)),
+            sends: home.udp(&socket(host, 5062)),
+        };
+        Phone { rport: "", ..Phone::new(user, home, (host, 5060), server, link) }
+    }
+
     pub(crate) fn tcp(user: &'static str, home: &Namespace, host: &str, server: &str) -> Phone {
         let stream = home.tcp(socket(server, 5060).parse().expect("an address"));
         let link = Link::Tcp { stream, pending: Vec::new() };

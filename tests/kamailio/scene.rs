@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::audio::{self, End};
 use crate::module;
-use crate::netns::{self, Network, PHONE, SERVER};
+use crate::netns::{self, Network, PHONE, SERVER, SERVER6};
 use crate::phone::{Call, Phone};
 use crate::running::directory;
 use crate::server::{Kamailio, Relay, root, stock_modules};
@@ -100,7 +100,10 @@ pub(crate) fn ours<'n>(
     let (configuration, started) = match relays {
         Relays::Embedded => ("kamailio.cfg", Vec::new()),
         Relays::Daemons => {
-            let started = [0, 1].map(|number| Relay::start(&network.server, directory, number));
+            let six = defines.iter().any(|define| define.starts_with("ADDRESS6="));
+            let addresses = if six { &[SERVER, SERVER6][..] } else { &[SERVER] };
+            let start = |number| Relay::start_at(&network.server, directory, number, addresses);
+            let started = [0, 1].map(start);
             let file = directory.join("relays");
             let lines: Vec<String> =
                 started.iter().map(|relay| relay.uri() + ";set=near\n").collect();

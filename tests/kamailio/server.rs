@@ -167,10 +167,20 @@ impl Relay {
     /// In the namespace of servers; the first has ports from 20000 on, the next
     /// ones a thousand further.
     pub(crate) fn start(server: &Namespace, directory: &Path, number: u16) -> Relay {
+        Relay::start_at(server, directory, number, &[SERVER])
+    }
+
+    pub(crate) fn start_at(
+        server: &Namespace,
+        directory: &Path,
+        number: u16,
+        addresses: &[&str],
+    ) -> Relay {
         let path = socket_path("relay");
         let first = 20_000 + 1000 * number;
         let mut command = server.command(env!("CARGO_BIN_EXE_mediaproxyd"));
-        command.args(["--address", SERVER, "--ports", &format!("{first}-{}", first + 999)]);
+        command.args(addresses.iter().flat_map(|address| ["--address", *address]));
+        command.args(["--ports", &format!("{first}-{}", first + 999)]);
         command.arg("--socket").arg(&path);
         let running = Running::start(&mut command, directory.join(format!("relay{number}")));
         wait_for("the relay's socket", || path.exists().then_some(()));
