@@ -93,8 +93,8 @@ pub struct Header<'a> {
 pub(crate) struct Line<'a> {
     /// What the line is.
     pub(crate) kind: LineKind<'a>,
-    /// Where the next line starts.
-    pub(crate) next: usize,
+    /// What follows it.
+    pub(crate) after: &'a [u8],
 }
 
 /// What a line of the header block is.
@@ -112,30 +112,26 @@ pub(crate) enum LineKind<'a> {
     Other,
 }
 
-/// Reads the line that starts at `start`.
-#[inline]
-pub(crate) fn read_line(raw: &[u8], start: usize) -> Line<'_> {
-    let rest = raw.get(start..).unwrap_or_default();
-    match beginning(rest) {
-        Beginning::Name(name, length) => {
-            let value = rest.get(length..).unwrap_or_default();
+/// Reads the line that `text` starts with.
+#[inline(always)]
+pub(crate) fn read_line(text: &[u8]) -> Line<'_> {
+    match beginning(text) {
+        Beginning::Name(name, value) => {
             let (value, after) = folded_line(value);
-            let next = raw.len().saturating_sub(after.len());
-            Line { kind: LineKind::Known(name, value), next }
+            Line { kind: LineKind::Known(name, value), after }
         }
         Beginning::Foreign => {
-            let (_, after) = folded_line(rest);
-            Line { kind: LineKind::Other, next: raw.len().saturating_sub(after.len()) }
+            let (_, after) = folded_line(text);
+            Line { kind: LineKind::Other, after }
         }
-        Beginning::Unclear => read_unclear(raw, start, rest),
+        Beginning::Unclear => read_unclear(text),
     }
 }
 
 /// What a line's first bytes say of it.
-enum Beginning {
-    /// A header of ours as RFC 3261 writes it, and the length of its name with
-    /// the colon.
-    Name(HeaderName, usize),
+enum Beginning<'a> {
+    /// A header of ours as RFC 3261 writes it, and what follows its colon.
+    Name(HeaderName, &'a [u8]),
     /// A header, none of ours.
     Foreign,
     /// To be looked at closely.
@@ -144,30 +140,30 @@ enum Beginning {
 
 /// Nearly all headers are told by their first bytes: their line need not be
 /// searched for a colon.
-#[inline]
-fn beginning(line: &[u8]) -> Beginning {
-    match line {
-        [first, second, ..] if is_foreign(*first, *second) => Beginning::Foreign,
-        [b'V', b'i', b'a', b':', ..] => Beginning::Name(HeaderName::Via, 4),
-        [b'F', b'r', b'o', b'm', b':', ..] => Beginning::Name(HeaderName::From, 5),
-        [b'T', b'o', b':', ..] => Beginning::Name(HeaderName::To, 3),
-        [b'C', b'S', b'e', b'q', b':', ..] => Beginning::Name(HeaderName::CSeq, 5),
-        [b'C', b'a', ..] if line.starts_with(b"Call-ID:") => Beginning::Name(HeaderName::CallId, 8),
-        [b'C', b'o', ..] if line.starts_with(b"Contact:") => {
-            Beginning::Name(HeaderName::Contact, 8)
-        }
-        [b'C', b'o', ..] if line.starts_with(b"Content-Type:") => {
-            Beginning::Name(HeaderName::ContentType, 13)
-        }
-        [b'C', b'o', ..] if line.starts_with(b"Content-Length:") => {
-            Beginning::Name(HeaderName::ContentLength, 15)
-        }
-        [b'U', ..] if line.starts_with(b"User-Agent:") => {
-            Beginning::Name(HeaderName::UserAgent, 11)
-        }
-        [b'S', b'e', ..] if line.starts_with(b"Server:") => Beginning::Name(HeaderName::Server, 7),
-        _ => Beginning::Unclear,
-    }
+#[inline(always)]
+fn beginning(line: &[u8]) -> Beginning<'_> {
+    let Some(two) = line.first_chunk() else { return Beginning::Unclear };
+    let (name, value) = match two {
+        b"Vi" => (HeaderName::Via, line.strip_prefix(b"Via:")),
+        b"Fr" => (HeaderName::From, line.strip_prefix(b"From:")),
+        b"To" => (HeaderName::To, line.strip_prefix(b"To:")),
+        b"CS" => (HeaderName::CSeq, line.strip_prefix(b"CSeq:")),
+        b"Ca" => (HeaderName::CallId, line.strip_prefix(b"Call-ID:")),
+        b"Co" => match line.get(7) {
+            Some(b':') => (HeaderName::Contact, line.strip_prefix(b"Contact:")),
+            _ => match line.strip_prefix(b"Content-Type:") {
+                None => (HeaderName::ContentLength, line.strip_prefix(b"Content-Length:")),
+                value => (HeaderName::ContentType, value),
+            },
+        },
+        b"Us" => (HeaderName::UserAgent, line.strip_prefix(b"User-Agent:")),
+        // Session-Expires is more frequent than Server.
+        b"Se" if !matches!(line.get(2), Some(b'r' | b'R')) => return Beginning::Foreign,
+        b"Se" => (HeaderName::Server, line.strip_prefix(b"Server:")),
+        [first, second] if is_foreign(*first, *second) => return Beginning::Foreign,
+        _ => return Beginning::Unclear,
+    };
+    value.map_or(Beginning::Unclear, |value| Beginning::Name(name, value))
 }
 
 /// True when no name of ours, in any case or compact, starts with these bytes.
@@ -204,19 +200,17 @@ fn folded_line(text: &[u8]) -> (&[u8], &[u8]) {
     (text, b"")
 }
 
-fn read_unclear<'a>(raw: &'a [u8], start: usize, rest: &'a [u8]) -> Line<'a> {
-    let empty = |length| Line { kind: LineKind::Empty, next: start.saturating_add(length) };
-    match rest {
-        [] => Line { kind: LineKind::Missing, next: raw.len() },
-        [b'\n', ..] => empty(1),
-        [b'\r', b'\n', ..] => empty(2),
+fn read_unclear(text: &[u8]) -> Line<'_> {
+    match text {
+        [] => Line { kind: LineKind::Missing, after: text },
+        [b'\n', after @ ..] | [b'\r', b'\n', after @ ..] => Line { kind: LineKind::Empty, after },
         [first, ..] => {
-            let (line, after) = folded_line(rest);
+            let (line, after) = folded_line(text);
             let kind = match first.is_ascii_alphabetic() {
                 true => classify_whole(line),
                 false => LineKind::Other,
             };
-            Line { kind, next: raw.len().saturating_sub(after.len()) }
+            Line { kind, after }
         }
     }
 }
@@ -280,8 +274,8 @@ mod tests {
     #[test]
     fn lines_end_as_they_like_and_fold() {
         let kind = |text: &'static str| {
-            let line = read_line(text.as_bytes(), 0);
-            (line.kind, line.next)
+            let line = read_line(text.as_bytes());
+            (line.kind, text.len() - line.after.len())
         };
         assert_eq!(kind("Via: a\r\nb"), (LineKind::Known(HeaderName::Via, b" a\r\n"), 8));
         assert_eq!(kind("Via: a\nb"), (LineKind::Known(HeaderName::Via, b" a\n"), 7));

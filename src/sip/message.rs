@@ -232,21 +232,22 @@ impl<'a> Message<'a> {
     fn next_of(
         &self,
         name: HeaderName,
-        mut next: usize,
+        next: usize,
         mut lines: u16,
     ) -> Result<Option<(&'a [u8], usize, u16)>> {
+        let mut rest = self.raw.get(next..).unwrap_or_default();
         loop {
-            let line = header::read_line(self.raw, next);
+            let line = header::read_line(rest);
             match line.kind {
                 LineKind::Empty | LineKind::Missing => return Ok(None),
                 _ if usize::from(lines) >= MAX_HEADERS => return Err(too_many_headers()),
                 _ => lines = lines.saturating_add(1),
             }
-            next = line.next;
+            rest = line.after;
             if let LineKind::Known(found, value) = line.kind
                 && found == name
             {
-                return Ok(Some((value, next, lines)));
+                return Ok(Some((value, self.raw.len().saturating_sub(rest.len()), lines)));
             }
         }
     }
@@ -254,7 +255,7 @@ impl<'a> Message<'a> {
     fn place(&self, name: HeaderName) -> Result<Option<Place>> {
         let Some(cell) = self.first.get(name as usize) else { return Ok(None) };
         if cell.get().state == PlaceState::Unseen {
-            self.read_until(|| cell.get().state != PlaceState::Unseen)?;
+            self.read_until(Some(name))?;
         }
         let place = cell.get();
         match place.state {
@@ -264,47 +265,55 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Reads header lines and remembers the first of each name, until `enough`
-    /// or to the end.
-    fn read_until(&self, enough: impl Fn() -> bool) -> Result<()> {
+    /// Reads header lines and remembers the first of each name, until `wanted`
+    /// was among them or to the end.
+    fn read_until(&self, wanted: Option<HeaderName>) -> Result<()> {
         let mut progress = self.progress.get();
+        if progress.ended.is_some() {
+            return Ok(());
+        }
+        let mut rest = self.raw.get(progress.next..).unwrap_or_default();
         let mut result = Ok(());
-        while progress.ended.is_none() && !enough() {
-            let line = header::read_line(self.raw, progress.next);
+        loop {
+            let line = header::read_line(rest);
             let (name, state, value) = match line.kind {
-                LineKind::Empty => {
-                    progress =
-                        Progress { next: line.next, ended: Some(Ended::Properly), ..progress };
-                    break;
-                }
-                LineKind::Missing => {
-                    progress = Progress { next: line.next, ended: Some(Ended::Short), ..progress };
+                LineKind::Empty | LineKind::Missing => {
+                    let properly = line.kind == LineKind::Empty;
+                    progress.ended = Some(if properly { Ended::Properly } else { Ended::Short });
+                    rest = line.after;
                     break;
                 }
                 _ if usize::from(progress.lines) >= MAX_HEADERS => {
                     result = Err(too_many_headers());
                     break;
                 }
-                LineKind::Known(name, value) => (Some(name), PlaceState::Found, value),
-                LineKind::Unreadable(name) => (Some(name), PlaceState::Unreadable, &b""[..]),
-                LineKind::Other => (None, PlaceState::Unseen, &b""[..]),
+                LineKind::Other => {
+                    rest = line.after;
+                    progress.lines = progress.lines.saturating_add(1);
+                    continue;
+                }
+                LineKind::Known(name, value) => (name, PlaceState::Found, value),
+                LineKind::Unreadable(name) => (name, PlaceState::Unreadable, &b""[..]),
             };
-            if let Some(name) = name
-                && let Some(cell) = self.first.get(name as usize)
-            {
+            rest = line.after;
+            if let Some(cell) = self.first.get(name as usize) {
                 if cell.get().state == PlaceState::Unseen {
-                    // A value ends where its line ends. It starts behind a name, so
-                    // both numbers are below MAX_MESSAGE.
-                    let start = line.next.saturating_sub(value.len()) as u16;
+                    // A value ends where its line ends, and it is shorter than
+                    // MAX_MESSAGE, as its name stands before it.
+                    let end = self.raw.len().wrapping_sub(rest.len());
+                    let start = end.wrapping_sub(value.len()) as u16;
                     let length = value.len() as u16;
                     cell.set(Place { state, line: progress.lines, start, length });
                 } else {
                     progress.repeated |= name.bit();
                 }
             }
-            progress.next = line.next;
             progress.lines = progress.lines.saturating_add(1);
+            if wanted == Some(name) {
+                break;
+            }
         }
+        progress.next = self.raw.len().saturating_sub(rest.len());
         self.progress.set(progress);
         result
     }
@@ -418,7 +427,7 @@ impl<'a> Message<'a> {
     /// The first byte after the empty line that ends the headers; the length
     /// of the message when that line is missing.
     pub fn body_offset(&self) -> Result<usize> {
-        self.read_until(|| false)?;
+        self.read_until(None)?;
         Ok(self.progress.get().next)
     }
 
@@ -431,7 +440,7 @@ impl<'a> Message<'a> {
 
     /// True when an empty line ends the headers: only then can there be a body.
     pub(crate) fn has_body_part(&self) -> Result<bool> {
-        self.read_until(|| false)?;
+        self.read_until(None)?;
         Ok(self.progress.get().ended == Some(Ended::Properly))
     }
 
