@@ -61,6 +61,8 @@ pub struct Message<'a> {
     progress: Cell<Progress>,
     /// The Contact once it was read: several decisions hang on it.
     contact: OnceCell<Option<Contact<'a>>>,
+    /// The body once it was found.
+    body: OnceCell<&'a [u8]>,
 }
 
 /// Where the value of a first header stands in the message, which has 64 KiB
@@ -138,6 +140,7 @@ impl<'a> Message<'a> {
             first: Default::default(),
             progress: Cell::new(Progress { next, lines: 0, repeated: 0, ended: None }),
             contact: OnceCell::new(),
+            body: OnceCell::new(),
         })
     }
 
@@ -449,6 +452,14 @@ impl<'a> Message<'a> {
     /// disagree, or unreadable: `Status::Syntax`. Shorter: the rest is not
     /// body.
     pub fn body(&self) -> Result<&'a [u8]> {
+        if let Some(body) = self.body.get() {
+            return Ok(body);
+        }
+        let body = self.find_body()?;
+        Ok(self.body.get_or_init(|| body))
+    }
+
+    fn find_body(&self) -> Result<&'a [u8]> {
         let rest = self.raw.get(self.body_offset()?..).unwrap_or_default();
         let length_of = |header: Header<'_>| {
             let error = || Error::syntax("the Content-Length header is no number");
