@@ -21,6 +21,10 @@ impl<'a> Ice<'a> {
     /// Takes in the value of an a=candidate attribute and its whole line. A
     /// line cut before its component is no candidate.
     pub(crate) fn candidate(&mut self, value: &[u8], whole: &'a [u8]) {
+        if self.component_2 {
+            // Nothing more is to be learnt.
+            return;
+        }
         let after = text::find(b' ', value).and_then(|at| value.get(at..));
         let component = match after {
             // As nearly all candidates are written.

@@ -1,7 +1,7 @@
 //! The addresses of a description's streams, for who needs nothing else of
 //! it: nothing is kept, so nothing is allocated.
 
-use crate::sdp::session::{Lines, MAX_STREAMS};
+use crate::sdp::session::{Lines, MAX_STREAMS, without_line_end};
 use crate::sdp::{Connection, Media};
 
 /// Shows each address that a stream in use (its port is not 0) has: its own
@@ -12,9 +12,8 @@ pub fn each_address<'a>(text: &'a [u8], show: &mut dyn FnMut(Connection<'a>)) ->
     let mut session = None;
     let mut stream = None;
     let mut count = 0usize;
-    let mut lines = Lines::new(text);
-    while let Some(line) = lines.next_wanted() {
-        let Some(([kind, b'='], value)) = line.text.split_first_chunk() else { continue };
+    for line in Lines::new(text).map(without_line_end) {
+        let Some(([kind, b'='], value)) = line.split_first_chunk() else { continue };
         match kind {
             b'm' => {
                 inherit(&stream, session, show);
@@ -26,7 +25,7 @@ pub fn each_address<'a>(text: &'a [u8], show: &mut dyn FnMut(Connection<'a>)) ->
                 stream = Some(Stream { in_use: media.port != 0, own: false });
             }
             b'c' => {
-                let Some(connection) = Connection::parse(value, line.text) else { return false };
+                let Some(connection) = Connection::parse(value, line) else { return false };
                 match &mut stream {
                     None => _ = session.get_or_insert(connection),
                     Some(stream) => {

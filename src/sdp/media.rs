@@ -68,12 +68,9 @@ impl<'a> Media<'a> {
         let kind = words.next().ok_or("no media type")?;
         let ports = words.next().ok_or("no port")?;
         let transport = words.next().ok_or("no transport")?;
-        let mut ports = ports.splitn(2, |byte| *byte == b'/');
-        let port_text = ports.next().unwrap_or_default();
-        let port = text::port(port_text).ok_or("a port that is not 0 to 65535")?;
-        let count = match ports.next() {
-            Some(count) => text::port(count).ok_or("an unreadable number of ports")?,
-            None => 1,
+        let (port_text, port, count) = match text::port(ports) {
+            Some(port) => (ports, port, 1),
+            None => port_and_count(ports)?,
         };
         Ok(Media {
             kind,
@@ -106,6 +103,18 @@ impl<'a> Media<'a> {
     }
 }
 
+/// A port and a number of ports behind a slash: `49170/2`.
+fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
+    let mut parts = text.splitn(2, |byte| *byte == b'/');
+    let port_text = parts.next().unwrap_or_default();
+    let port = text::port(port_text).ok_or("a port that is not 0 to 65535")?;
+    let count = match parts.next() {
+        Some(count) => text::port(count).ok_or("an unreadable number of ports")?,
+        None => 1,
+    };
+    Ok((port_text, port, count))
+}
+
 impl<'a> Rtcp<'a> {
     /// Reads the value of an a=rtcp attribute, a piece of `line`; `None` when
     /// its port cannot be read. An address that is cut short is none.
@@ -113,7 +122,8 @@ impl<'a> Rtcp<'a> {
         let port_text = words(value).next()?;
         let port = text::port(port_text)?;
         let end = text::offset_in(value, port_text)?.checked_add(port_text.len())?;
-        let connection = Connection::parse(value.get(end..)?, line).filter(Connection::is_internet);
+        let behind = text::trim_start(value.get(end..)?);
+        let connection = Connection::parse(behind, line).filter(Connection::is_internet);
         Some(Rtcp { port_text, port, connection })
     }
 }

@@ -3,12 +3,14 @@
 use crate::error::{Error, Result};
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
-use crate::text::{find, is_space, offset_in, trim};
+use crate::text::{find, is_space, offset_in, trim, trim_end};
 
 /// The most streams (m= lines) accepted.
 pub const MAX_STREAMS: usize = 64;
 /// Audio and video: what most calls have, taken in one small allocation.
 const USUAL_STREAMS: usize = 2;
+/// What a description with more streams is given next.
+const MORE_STREAMS: usize = 6;
 
 /// A session description: pieces of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,20 +51,24 @@ impl<'a> Session<'a> {
             media: Vec::with_capacity(USUAL_STREAMS),
         };
         let mut section = Section::default();
-        let mut lines = Lines::new(text);
-        while let Some(line) = lines.next_wanted() {
-            let Some(([kind, b'='], value)) = line.text.split_first_chunk() else { continue };
+        for line in Lines::new(text) {
+            // As most lines are.
+            if let Some(attribute) = line.strip_prefix(b"a=") {
+                session.attribute(attribute, line, &mut section);
+                continue;
+            }
+            let Some(([kind, b'='], value)) = line.split_first_chunk() else { continue };
             match kind {
                 b'm' => {
-                    session.close(&section, line.start);
-                    section = Section { start: line.start, ..Section::default() };
-                    session.open(value, &line)?;
+                    let start = offset_in(text, line).unwrap_or_default();
+                    session.close(&section, start);
+                    section = Section { start, ..Section::default() };
+                    session.open(without_line_end(value), line)?;
                 }
-                b'c' => session.connect(value, &line)?,
-                b'a' => session.attribute(value, &line, &mut section),
-                b'i' => session.title(&section, &line),
+                b'c' => session.connect(without_line_end(value), line)?,
+                b'i' => session.title(&section, line),
                 b'o' if session.media.is_empty() => {
-                    session.origin_line.get_or_insert(line.text);
+                    session.origin_line.get_or_insert(without_line_end(line));
                 }
                 _ => {}
             }
@@ -91,19 +97,27 @@ impl<'a> Session<'a> {
     }
 
     /// An m= line: a new stream.
-    fn open(&mut self, value: &'a [u8], line: &Line<'a>) -> Result<()> {
+    fn open(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
         if self.media.len() >= MAX_STREAMS {
-            return Err(Error::limit(format!(
-                "SDP line {}: more than {MAX_STREAMS} streams (m= lines)",
-                line.number
-            )));
+            let number = self.number_of(line);
+            let text = format!("SDP line {number}: more than {MAX_STREAMS} streams (m= lines)");
+            return Err(Error::limit(text));
         }
         let mut media = Media::parse(value).map_err(|reason| {
-            Error::syntax(format!("SDP line {}: m= line with {reason}", line.number))
+            Error::syntax(format!("SDP line {}: m= line with {reason}", self.number_of(line)))
         })?;
-        media.head = line.whole;
+        media.head = line;
+        if self.media.len() == USUAL_STREAMS {
+            self.media.reserve(MORE_STREAMS);
+        }
         self.media.push(media);
         Ok(())
+    }
+
+    /// The number of a line, from 1, for error texts.
+    fn number_of(&self, line: &[u8]) -> usize {
+        let before = offset_in(self.text, line).and_then(|start| self.text.get(..start));
+        before.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
     /// The end of a section: what belonged together in it.
@@ -119,11 +133,11 @@ impl<'a> Session<'a> {
     }
 
     /// A c= line. A stream may have several, the session has one.
-    fn connect(&mut self, value: &'a [u8], line: &Line<'a>) -> Result<()> {
-        let connection = Connection::parse(value, line.text).ok_or_else(|| {
+    fn connect(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
+        let connection = Connection::parse(value, without_line_end(line)).ok_or_else(|| {
             Error::syntax(format!(
                 "SDP line {}: c= line without network type, address type and address",
-                line.number
+                self.number_of(line)
             ))
         })?;
         match self.media.last_mut() {
@@ -136,30 +150,35 @@ impl<'a> Session<'a> {
 
     /// An i= line belongs to the stream's head when it follows the m= line,
     /// which is the only place it may have (RFC 8866 9).
-    fn title(&mut self, section: &Section, line: &Line<'a>) {
+    fn title(&mut self, section: &Section, line: &'a [u8]) {
         let Some(media) = self.media.last_mut() else { return };
-        if section.start.checked_add(media.head.len()) == Some(line.start) {
-            let end = line.start.saturating_add(line.whole.len());
-            media.head = self.text.get(section.start..end).unwrap_or(media.head);
+        let start = section.start.checked_add(media.head.len());
+        if start.is_some() && start == offset_in(self.text, line) {
+            let end = media.head.len().saturating_add(line.len());
+            let from = self.text.get(section.start..).unwrap_or_default();
+            media.head = from.get(..end).unwrap_or(media.head);
         }
     }
 
-    /// An a= line. Names are case-sensitive (RFC 8866 5.13).
-    fn attribute(&mut self, text: &'a [u8], line: &Line<'a>, section: &mut Section) {
-        let Some(key) = text.first_chunk() else { return };
+    /// An a= line, all of it behind the `=`. Names are case-sensitive (RFC 8866
+    /// 5.13). The first letters tell that most (rtpmap, fmtp, crypto, ...) say
+    /// nothing of addresses.
+    #[inline]
+    fn attribute(&mut self, value: &'a [u8], line: &'a [u8], section: &mut Section) {
+        let Some(key) = value.first_chunk() else { return };
         match key {
-            b"sen" | b"rec" | b"ina" => self.direct(trim(text)),
-            b"ice" => {
-                section.ufrag |= has_value(text, b"ice-ufrag:");
-                section.password |= has_value(text, b"ice-pwd:");
-            }
-            b"nor" => self.loop_marker |= trim(text) == b"nortpproxy:yes",
-            b"rtc" | b"mid" | b"can" | b"rem" => {
+            b"can" | b"rtc" | b"mid" | b"rem" => {
                 if let Some(media) = self.media.last_mut() {
-                    stream_attribute(media, text, line);
+                    stream_attribute(media, key, value, line);
                 }
             }
-            b"gro" => self.group(text),
+            b"sen" | b"rec" | b"ina" => self.direct(trim(value)),
+            b"ice" => {
+                section.ufrag |= has_value(value, b"ice-ufrag:");
+                section.password |= has_value(value, b"ice-pwd:");
+            }
+            b"nor" => self.loop_marker |= trim(value) == b"nortpproxy:yes",
+            b"gro" => self.group(without_line_end(value)),
             _ => {}
         }
     }
@@ -191,22 +210,32 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What stands only below an m= line.
-fn stream_attribute<'a>(media: &mut Media<'a>, text: &'a [u8], line: &Line<'a>) {
-    if let Some(value) = text.strip_prefix(b"candidate:") {
-        media.ice.candidate(value, line.whole);
-    } else if let Some(value) = text.strip_prefix(b"rtcp:") {
-        media.rtcp = media.rtcp.or_else(|| Rtcp::parse(value, line.text));
-    } else if let Some(value) = text.strip_prefix(b"mid:") {
-        media.mid.get_or_insert(trim(value));
-    } else if trim(text) == b"rtcp-mux" {
-        media.rtcp_mux = true;
-    } else if text.starts_with(b"remote-candidates:") {
-        media.ice.remote_candidates = true;
+/// What stands only below an m= line; `key` are its first letters.
+fn stream_attribute<'a>(media: &mut Media<'a>, key: &[u8; 3], text: &'a [u8], line: &'a [u8]) {
+    match key {
+        b"can" => {
+            if let Some(value) = text.strip_prefix(b"candidate:") {
+                media.ice.candidate(value, line);
+            }
+        }
+        b"rtc" => {
+            if let Some(value) = text.strip_prefix(b"rtcp:") {
+                let (value, line) = (without_line_end(value), without_line_end(line));
+                media.rtcp = media.rtcp.or_else(|| Rtcp::parse(value, line));
+            } else if trim_end(text) == b"rtcp-mux" {
+                media.rtcp_mux = true;
+            }
+        }
+        b"mid" => {
+            if let Some(value) = text.strip_prefix(b"mid:") {
+                media.mid.get_or_insert(trim(value));
+            }
+        }
+        _ => media.ice.remote_candidates |= text.starts_with(b"remote-candidates:"),
     }
 }
 
-fn has_value(text: &[u8], name: &[u8]) -> bool {
+fn has_value<const N: usize>(text: &[u8], name: &[u8; N]) -> bool {
     text.strip_prefix(name).is_some_and(|value| !trim(value).is_empty())
 }
 
@@ -221,68 +250,33 @@ struct Section {
     password: bool,
 }
 
-/// One line of a description.
-pub(super) struct Line<'a> {
-    /// From 1, for error texts.
-    number: usize,
-    /// Where it starts in the text.
-    start: usize,
-    /// Without its line end.
-    pub(super) text: &'a [u8],
-    /// With its line end.
-    whole: &'a [u8],
-}
-
-/// The lines of a description: ended by CRLF or LF, the last one by either or
-/// by the end of the text.
-pub(super) struct Lines<'a> {
-    rest: &'a [u8],
-    number: usize,
-    start: usize,
-}
+/// The lines of a description, line ends included: CRLF or LF, after the last
+/// one either or nothing.
+pub(super) struct Lines<'a>(&'a [u8]);
 
 impl<'a> Lines<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Lines { rest: text, number: 0, start: 0 }
+        Lines(text)
     }
 }
 
-impl<'a> Lines<'a> {
-    /// The next line that may say something here.
-    pub(super) fn next_wanted(&mut self) -> Option<Line<'a>> {
-        while !self.rest.is_empty() {
-            let whole = self.rest;
-            let end = find(b'\n', whole).map_or(whole.len(), |at| at + 1);
-            let (whole, rest) = whole.split_at_checked(end)?;
-            let start = self.start;
-            self.rest = rest;
-            self.number += 1;
-            self.start += end;
-            if is_wanted(whole) {
-                let text = whole.strip_suffix(b"\n").unwrap_or(whole);
-                let text = text.strip_suffix(b"\r").unwrap_or(text);
-                return Some(Line { number: self.number, start, text, whole });
-            }
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
         }
-        None
+        let end = find(b'\n', self.0).map_or(self.0.len(), |at| at + 1);
+        let (line, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        Some(line)
     }
 }
 
-/// The first letters tell that most lines (v, s, t, b, and the attributes
-/// rtpmap, fmtp, crypto, ...) say nothing of addresses.
-fn is_wanted(line: &[u8]) -> bool {
-    match line {
-        [b'a', b'=', name @ ..] => match name.first_chunk() {
-            Some(key) => match key {
-                b"sen" | b"rec" | b"ina" | b"ice" | b"nor" | b"mid" | b"can" | b"rem" | b"gro" => {
-                    true
-                }
-                b"rtc" => name.get(4) != Some(&b'-') || name.starts_with(b"rtcp-mux"),
-                _ => false,
-            },
-            None => false,
-        },
-        [b'm' | b'c' | b'o' | b'i', ..] => true,
-        _ => false,
-    }
+/// A line, or the end of one, without its CRLF or LF.
+pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
