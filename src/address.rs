@@ -167,12 +167,24 @@ pub fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
                 if index > 0 {
                     out.push(b'.');
                 }
-                text::push_number(u32::from(octet), out);
+                push_octet(octet, out);
             }
         }
         // Writing to a Vec cannot fail.
         IpAddr::V6(ip) => drop(write!(out, "{ip}")),
     }
+}
+
+/// Appends a number of at most three digits.
+fn push_octet(octet: u8, out: &mut Vec<u8>) {
+    let digit = |value: u8| b'0' + value % 10;
+    if octet >= 100 {
+        out.push(digit(octet / 100));
+    }
+    if octet >= 10 {
+        out.push(digit(octet / 10));
+    }
+    out.push(digit(octet));
 }
 
 /// Appends an address as a URI holds it: IPv6 in brackets.
