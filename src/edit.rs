@@ -27,9 +27,9 @@ pub struct Edit<'a> {
 }
 
 impl Edit<'_> {
-    /// The first byte that stays again.
+    /// The first byte that stays again: not beyond [`MAX_MESSAGE`].
     fn end(&self) -> usize {
-        self.offset.saturating_add(self.remove)
+        self.offset + self.remove
     }
 }
 
@@ -54,14 +54,15 @@ struct Entry {
 }
 
 impl Entry {
+    /// The first byte that stays again: not beyond [`MAX_MESSAGE`].
     fn end(&self) -> u32 {
-        self.offset.saturating_add(self.remove)
+        self.offset + self.remove
     }
 
     /// Where the text it inserts stands.
     fn range(&self) -> std::ops::Range<usize> {
         let start = self.insert_at as usize;
-        start..start.saturating_add(self.insert_len as usize)
+        start..start + self.insert_len as usize
     }
 }
 
@@ -238,24 +239,18 @@ impl Edits {
         if (last.end() as usize) < start || !message.has_body_part()? {
             return Ok(None);
         }
-        let mut body = None;
-        let mut removed = 0usize;
-        let mut inserted = 0usize;
-        for edit in self.iter().skip_while(|edit| edit.end() < start) {
-            if edit.offset < start {
-                return Err(Error::new(Status::Edits, "an edit removes the end of the headers"));
-            }
-            let length = match body {
-                Some(length) => length,
-                None => *body.insert(message.body()?.len()),
-            };
-            let end = start.saturating_add(length);
-            if edit.offset <= end {
-                removed = removed.saturating_add(edit.end().min(end).saturating_sub(edit.offset));
-                inserted = inserted.saturating_add(edit.insert.len());
-            }
+        let header_edits = self.entries.partition_point(|entry| (entry.end() as usize) < start);
+        let touching = self.entries.get(header_edits..).unwrap_or_default();
+        if touching.first().is_some_and(|entry| (entry.offset as usize) < start) {
+            return Err(Error::new(Status::Edits, "an edit removes the end of the headers"));
         }
-        let Some(length) = body else { return Ok(None) };
+        let length = message.body()?.len();
+        let end = start.saturating_add(length);
+        let (mut removed, mut inserted) = (0usize, 0usize);
+        for entry in touching.iter().take_while(|entry| entry.offset as usize <= end) {
+            removed += (entry.end() as usize).min(end).saturating_sub(entry.offset as usize);
+            inserted += entry.insert_len as usize;
+        }
         let new = length.saturating_sub(removed).saturating_add(inserted);
         Ok(if new == length { None } else { u32::try_from(new).ok() })
     }
