@@ -463,8 +463,8 @@ fn bundle_groups<'a>(session: &Session<'a>) -> Vec<u64> {
     }
     let mut groups = vec![0u64; session.media.len()];
     let named = |(at, media): (usize, &Media<'a>)| Some((media.mid?, at));
-    let mut by_mid: Vec<(&[u8], usize)> =
-        session.media.iter().enumerate().filter_map(named).collect();
+    let mut by_mid: Vec<(&[u8], usize)> = Vec::with_capacity(session.media.len());
+    by_mid.extend(session.media.iter().enumerate().filter_map(named));
     let sorted = by_mid.len() > FEW_STREAMS;
     if sorted {
         by_mid.sort_unstable();

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::address::{canonical, push_ip};
 use crate::edit::{Edits, Verb};
@@ -119,7 +120,8 @@ impl Plan {
             session_moves |= place.uses_session_address;
         }
         let wants_ice = self.streams.iter().any(|stream| stream.ice);
-        let relay = Relay::new(address, if wants_ice { self.ice } else { IceCandidate::None });
+        let ice = if wants_ice { self.ice } else { IceCandidate::None };
+        let mut relay = Relay::new(address, ice);
         for piece in &self.pieces {
             let applies = match piece.when {
                 When::Relayed(stream) => relayed(stream),
@@ -136,18 +138,18 @@ impl Plan {
             };
             let (offset, remove) = (piece.spot.offset as usize, remove as usize);
             edits.push_with(Verb::RewriteSdp, offset, remove, |text| {
-                self.write(piece.what, &relay, port, text);
+                self.write(piece.what, &mut relay, port, text);
             })?;
         }
         Ok(())
     }
 
     /// What a piece says.
-    fn write(&self, what: What, relay: &Relay, port: u16, text: &mut Vec<u8>) {
+    fn write(&self, what: What, relay: &mut Relay, port: u16, text: &mut Vec<u8>) {
         // `decide` lets no 65535 through.
         let rtcp = port.saturating_add(1);
         match what {
-            What::Address { .. } => text.extend_from_slice(&relay.connection),
+            What::Address { .. } => relay.push_connection(text),
             What::Port | What::RtcpPort { same_as_rtp: true } => push_number(port.into(), text),
             What::RtcpPort { same_as_rtp: false } => push_number(rtcp.into(), text),
             What::Candidates { component_2 } => {
@@ -188,21 +190,18 @@ impl Plan {
     }
 }
 
-/// The relay's address, spelled once for all edits.
+/// The relay's address.
 struct Relay {
-    /// Address type and address.
-    connection: Vec<u8>,
+    address: IpAddr,
     ipv6: bool,
+    /// Where in the text of the edits it was spelled already.
+    spelled: Option<Range<usize>>,
     /// Its candidates for RTP and RTCP, up to the port; empty without ICE.
     candidates: [Vec<u8>; 2],
 }
 
 impl Relay {
     fn new(address: IpAddr, ice: IceCandidate) -> Self {
-        let ipv6 = address.is_ipv6();
-        let mut connection = Vec::with_capacity(48);
-        connection.extend_from_slice(if ipv6 { b"IP6 " } else { b"IP4 " });
-        push_ip(address, &mut connection);
         let candidates = match ice {
             IceCandidate::None => [Vec::new(), Vec::new()],
             IceCandidate::LowPriority => [1, 2].map(|component| candidate(0, component, address)),
@@ -210,7 +209,19 @@ impl Relay {
                 [1, 2].map(|component| candidate(130, component, address))
             }
         };
-        Relay { connection, ipv6, candidates }
+        Relay { address, ipv6: address.is_ipv6(), spelled: None, candidates }
+    }
+
+    /// Appends address type and address; all but the first are copies of it.
+    fn push_connection(&mut self, text: &mut Vec<u8>) {
+        if let Some(spelled) = &self.spelled {
+            text.extend_from_within(spelled.clone());
+            return;
+        }
+        let start = text.len();
+        text.extend_from_slice(if self.ipv6 { b"IP6 " } else { b"IP4 " });
+        push_ip(self.address, text);
+        self.spelled = Some(start..text.len());
     }
 }
 
