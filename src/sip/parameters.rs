@@ -17,26 +17,30 @@ pub(crate) struct Parameter<'a> {
 /// starts at a `;` or is empty.
 pub(crate) fn find<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a>> {
     let mut rest = parameters;
-    loop {
-        let (parameter, after) = first(rest)?;
-        if parameter.name.eq_ignore_ascii_case(name) {
-            return Some(parameter);
+    while let Some(inner) = rest.strip_prefix(b";") {
+        let end = find_unquoted(inner, b';').unwrap_or(inner.len());
+        let (parameter, after) = inner.split_at_checked(end)?;
+        // Most are told by how they start.
+        let start = text::trim_start(parameter).get(..name.len());
+        if start.is_some_and(|start| start.eq_ignore_ascii_case(name)) {
+            let found = split(rest.get(..end.checked_add(1)?)?)?;
+            if found.name.eq_ignore_ascii_case(name) {
+                return Some(found);
+            }
         }
         rest = after;
     }
+    None
 }
 
-fn first(text: &[u8]) -> Option<(Parameter<'_>, &[u8])> {
-    let inner = text.strip_prefix(b";")?;
-    let end = find_unquoted(inner, b';').unwrap_or(inner.len());
-    let (inner, after) = inner.split_at_checked(end)?;
+/// Name and value of a parameter, its leading `;` included.
+fn split(whole: &[u8]) -> Option<Parameter<'_>> {
+    let inner = whole.get(1..)?;
     let (name, value) = match text::find(b'=', inner) {
         Some(equals) => (inner.get(..equals)?, inner.get(equals.checked_add(1)?..)?),
         None => (inner, &b""[..]),
     };
-    let whole = text.get(..end.checked_add(1)?)?;
-    let parameter = Parameter { whole, name: text::trim(name), value: text::trim(value) };
-    Some((parameter, after))
+    Some(Parameter { whole, name: text::trim(name), value: text::trim(value) })
 }
 
 /// Where `wanted` first stands outside quoted strings. A quote that never ends

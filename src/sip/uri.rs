@@ -31,13 +31,20 @@ impl<'a> Uri<'a> {
     /// host or with a port that is none.
     pub fn parse(text: &'a [u8]) -> Result<Option<Self>> {
         let text = text::trim(text);
-        let Some((scheme, rest)) = split_scheme(text) else {
-            return Err(Error::syntax("a URI has no scheme"));
+        // As nearly all of them are written.
+        let (secure, rest) = match text.strip_prefix(b"sip:") {
+            Some(rest) => (false, rest),
+            None => {
+                let Some((scheme, rest)) = split_scheme(text) else {
+                    return Err(Error::syntax("a URI has no scheme"));
+                };
+                let secure = scheme.eq_ignore_ascii_case(b"sips");
+                if !secure && !scheme.eq_ignore_ascii_case(b"sip") {
+                    return Ok(None);
+                }
+                (secure, rest)
+            }
         };
-        let secure = scheme.eq_ignore_ascii_case(b"sips");
-        if !secure && !scheme.eq_ignore_ascii_case(b"sip") {
-            return Ok(None);
-        }
         // A user may hold `;` and `?`, nothing after it may hold `@`.
         let (user, rest) = match text::find(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
             Some((user, from_at)) => (user, from_at.get(1..).unwrap_or_default()),
