@@ -34,20 +34,35 @@ const ALL_TESTS: u32 = 1 | 2 | 4;
 /// Where the messages of the caller come from: its NAT.
 const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 61_234);
 
+/// The settings of the client lists, and the example of each.
+const LISTS: [(&str, &str); 2] = [
+    (
+        "sip_asymmetrics",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/config/sip-asymmetrics-clients"),
+    ),
+    (
+        "rtp_asymmetrics",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/examples/config/rtp-asymmetrics-clients"),
+    ),
+];
+
 /// All of them, in the order of the table.
-pub(crate) const OPERATIONS: [Operation; 23] = [
-    operation("nat_test_first_c", Some(1_800), |times| in_c(INVITE, times, false, false)),
-    operation("nat_test_all_c", Some(5_500), |times| in_c(INVITE, times, true, false)),
-    operation("test_fix_apply_c", None, |times| in_c(INVITE, times, true, true)),
-    operation("register_test_fix_apply_c", None, |times| in_c(REGISTER, times, true, true)),
+pub(crate) const OPERATIONS: [Operation; 24] = [
+    operation("nat_test_first_c", Some(1_800), |times| in_c(INVITE, times, false, false, false)),
+    operation("nat_test_all_c", Some(5_500), |times| in_c(INVITE, times, true, false, false)),
+    operation("test_fix_apply_c", None, |times| in_c(INVITE, times, true, true, false)),
+    operation("test_fix_apply_listed_c", None, |times| in_c(INVITE, times, true, true, true)),
+    operation("register_test_fix_apply_c", None, |times| in_c(REGISTER, times, true, true, false)),
     operation("invite_rewrite", Some(12_000), |times| rewrite(INVITE, times, true)),
     operation("invite_rewrite_sdp_only", None, |times| rewrite(INVITE, times, false)),
     operation("ok_rewrite", None, |times| rewrite(OK, times, true)),
     operation("multipart_rewrite", None, |times| rewrite(MULTIPART, times, true)),
     operation("ice5_rewrite", Some(30_000), |times| rewrite(ICE5, times, true)),
-    operation("headers_0_all_c", None, |times| in_c(&with_headers(0), times, true, false)),
-    operation("headers_10_all_c", None, |times| in_c(&with_headers(10), times, true, false)),
-    operation("headers_100_all_c", None, |times| in_c(&with_headers(100), times, true, false)),
+    operation("headers_0_all_c", None, |times| in_c(&with_headers(0), times, true, false, false)),
+    operation("headers_10_all_c", None, |times| in_c(&with_headers(10), times, true, false, false)),
+    operation("headers_100_all_c", None, |times| {
+        in_c(&with_headers(100), times, true, false, false)
+    }),
     operation("streams_1_rewrite", None, |times| rewrite(&with_streams(1), times, true)),
     operation("streams_2_rewrite", None, |times| rewrite(&with_streams(2), times, true)),
     operation("streams_4_rewrite", None, |times| rewrite(&with_streams(4), times, true)),
@@ -62,8 +77,8 @@ pub(crate) const OPERATIONS: [Operation; 23] = [
 ];
 
 /// Parse and nat_test (all three, or up to the first match); with `fix` also
-/// fix_contact and apply.
-fn in_c(raw: &[u8], times: u64, all: bool, fix: bool) {
+/// fix_contact and apply. `listed`: with the two client lists.
+fn in_c(raw: &[u8], times: u64, all: bool, fix: bool, listed: bool) {
     let raw = text::MpStr { ptr: raw.as_ptr().cast(), len: raw.len() };
     let source = c_address(SOURCE);
     let local = c_address("192.0.2.1:5060".parse().expect("an address"));
@@ -74,10 +89,10 @@ fn in_c(raw: &[u8], times: u64, all: bool, fix: bool) {
     // at the end; `raw`, `out` and the addresses outlive all of it.
     unsafe {
         let settings = config::mp_config_new();
-        for name in [&b"sip_asymmetrics"[..], b"rtp_asymmetrics"] {
-            let name = text::MpStr { ptr: name.as_ptr().cast(), len: name.len() };
-            let none = text::MpStr { ptr: c"".as_ptr(), len: 0 };
-            ok(config::mp_config_set(settings, name, none, std::ptr::null_mut()));
+        for (name, path) in LISTS {
+            let path = if listed { path } else { "" };
+            let (name, path) = (text_of(name), text_of(path));
+            ok(config::mp_config_set(settings, name, path, std::ptr::null_mut()));
         }
         let mut made = std::ptr::null_mut();
         ok(engine::mp_engine_new(settings, &raw mut made, std::ptr::null_mut()));
@@ -106,6 +121,10 @@ fn in_c(raw: &[u8], times: u64, all: bool, fix: bool) {
         engine::mp_engine_free(made);
         config::mp_config_free(settings);
     }
+}
+
+fn text_of(text: &str) -> text::MpStr {
+    text::MpStr { ptr: text.as_ptr().cast(), len: text.len() }
 }
 
 fn c_address(address: SocketAddr) -> address::MpAddress {
