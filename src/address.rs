@@ -294,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn every_octet_is_written() {
+        for octet in 0..=u8::MAX {
+            let mut out = Vec::new();
+            push_ip(Ipv4Addr::new(octet, 0, 10, octet).into(), &mut out);
+            assert_eq!(out, format!("{octet}.0.10.{octet}").into_bytes());
+        }
+    }
+
+    #[test]
     fn addresses_are_written_as_uris_and_sdp_want_them() {
         let mut out = Vec::new();
         push_uri_host(ip("203.0.113.5"), &mut out);

@@ -272,6 +272,25 @@ mod tests {
     }
 
     #[test]
+    fn first_bytes_tell_what_the_whole_line_tells() {
+        let names = "Via VIA v From f Fromage To t Toto CSeq cseq CSequence Call-ID CALL-ID Call-Info \
+                     Contact contact Contacts Content-Type content-type Content-Typ Content-Length \
+                     Content-Encoding Content-Disposition c l m i User-Agent USER-AGENT User Us u \
+                     Server SERVER SeRver Serve Session-Expires Se s Subject Supported Max-Forwards \
+                     Allow Record-Route X 1 -";
+        for name in names.split_ascii_whitespace() {
+            for tail in [": a:b\r\n", ":\n", " \t: a\r\n b\r\n", " a\r\n", "\r\n", ":", ""] {
+                let line = format!("{name}{tail}");
+                let wanted = match name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+                    true => classify_whole(line.as_bytes()),
+                    false => LineKind::Other,
+                };
+                assert_eq!(read_line(line.as_bytes()), Line { kind: wanted, after: b"" }, "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn lines_end_as_they_like_and_fold() {
         let kind = |text: &'static str| {
             let line = read_line(text.as_bytes());
