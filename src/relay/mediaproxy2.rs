@@ -15,11 +15,15 @@ use crate::text;
 /// The longest answer accepted, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
 
+/// Room for nearly every request.
+const USUAL: usize = 1024;
+
 /// Writes `query` as this protocol spells it. `own` relays take bracketed IPv6
 /// addresses and know `early_tag`, `asymmetric` and `address_family`; others ignore
 /// those, but cannot be asked for an IPv6 stream: `Status::RelayAnswer`.
 pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
     out.clear();
+    out.reserve(USUAL);
     if query.command == Command::Remove {
         out.extend_from_slice(b"remove\r\n");
         header(out, "call_id", &query.call_id);
@@ -33,14 +37,19 @@ pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
     header(out, "type", kind.as_bytes());
     header(out, "dialog_id", &query.dialog_id);
     header(out, "call_id", &query.call_id);
-    header(out, "cseq", query.cseq.to_string().as_bytes());
+    out.extend_from_slice(b"cseq: ");
+    text::push_number(query.cseq, out);
+    out.extend_from_slice(b"\r\n");
     header(out, "from_uri", or(&query.from_uri, b"unknown"));
     header(out, "to_uri", or(&query.to_uri, b"unknown"));
     header(out, "from_tag", &query.from_tag);
     header(out, "to_tag", &query.to_tag);
     header(out, "user_agent", or(&query.user_agent, b"unknown agent"));
-    let signaling = query.signaling_ip.map(|ip| ip.to_string()).unwrap_or_default();
-    header(out, "signaling_ip", signaling.as_bytes());
+    out.extend_from_slice(b"signaling_ip: ");
+    if let Some(ip) = query.signaling_ip {
+        address::push_ip(ip, out);
+    }
+    out.extend_from_slice(b"\r\n");
     header(out, "media_relay", &query.media_relay);
     if !query.early_tag.is_empty() {
         header(out, "early_tag", &query.early_tag);
@@ -68,7 +77,7 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &crate::media::Stream, own: bo
     out.push(b':');
     match &stream.address {
         StreamAddress::Ip(IpAddr::V6(ip)) if own => {
-            out.extend_from_slice(format!("[{ip}]").as_bytes())
+            address::push_uri_host(IpAddr::V6(*ip), out);
         }
         StreamAddress::Ip(IpAddr::V6(ip)) => {
             return Err(Error::new(
@@ -76,7 +85,7 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &crate::media::Stream, own: bo
                 format!("this relay takes no IPv6 stream ({ip}); add ;ipv6=yes if it does"),
             ));
         }
-        StreamAddress::Ip(IpAddr::V4(ip)) => out.extend_from_slice(ip.to_string().as_bytes()),
+        StreamAddress::Ip(ip) => address::push_ip(*ip, out),
         StreamAddress::Name(name) => token(out, name),
     }
     let direction = match stream.direction {
@@ -86,7 +95,12 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &crate::media::Stream, own: bo
         Direction::Inactive => "inactive",
     };
     let ice = if stream.ice { "yes" } else { "no" };
-    out.extend_from_slice(format!(":{}:{direction}:ice={ice}", stream.port).as_bytes());
+    out.push(b':');
+    text::push_number(u32::from(stream.port), out);
+    out.push(b':');
+    out.extend_from_slice(direction.as_bytes());
+    out.extend_from_slice(b":ice=");
+    out.extend_from_slice(ice.as_bytes());
     if query.asymmetric {
         out.extend_from_slice(b":asymmetric=yes");
     }
@@ -103,13 +117,22 @@ fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
 fn header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
+    let plain = value.iter().all(|b| (0x20..0x7f).contains(b));
+    if plain {
+        out.extend_from_slice(value);
+    } else {
+        made_safe(out, value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn made_safe(out: &mut Vec<u8>, value: &[u8]) {
     for chunk in value.utf8_chunks() {
         out.extend(chunk.valid().bytes().map(|b| if b < 0x20 || b == 0x7f { b' ' } else { b }));
         for byte in chunk.invalid() {
             out.extend_from_slice(format!("%{byte:02X}").as_bytes());
         }
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// A part of a media item: whatever would end it becomes `_`.

@@ -96,14 +96,14 @@ impl Drop for Rewrite {
 /// A relay request and where it stands.
 #[derive(Debug)]
 enum State {
-    /// A relay is to be chosen.
-    Choosing { request: Request },
+    /// A relay is to be chosen. The request is large and states follow fast.
+    Choosing { request: Box<Request> },
     /// To be connected at the time given: a full backlog waits a little.
-    Connecting { request: Request, fresh: bool, at: u64 },
+    Connecting { request: Box<Request>, fresh: bool, at: u64 },
     /// So many bytes are out.
-    Sending { request: Request, connection: Connection, sent: usize },
+    Sending { request: Box<Request>, connection: Connection, sent: usize },
     /// Waiting for the answer.
-    Reading { request: Request, connection: Connection },
+    Reading { request: Box<Request>, connection: Connection },
     /// The relay answered (which one), or need not be asked.
     Answered(Result<Option<(Arc<Relay>, Answer)>>),
     /// Nothing is left to do.
@@ -181,7 +181,7 @@ pub(super) fn start(
             pid: worker.process.pid(),
         });
         count_request(&engine, decision.role);
-        let mut request = Request::new(query, decision.role, times);
+        let mut request = Box::new(Request::new(query, decision.role, times));
         let action = request.step(Event::Start, now);
         rewrite.act(worker, request, None, action, now);
         rewrite.drive(worker, now);
@@ -377,7 +377,7 @@ impl Rewrite {
     fn act(
         &mut self,
         worker: &Worker,
-        mut request: Request,
+        mut request: Box<Request>,
         connection: Option<Connection>,
         action: Action,
         now: u64,
