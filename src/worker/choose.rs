@@ -25,6 +25,8 @@ pub(super) struct Choice {
     list: Arc<RelayList>,
     /// `None`: no relay is in the set asked for.
     pool: Option<PoolId>,
+    /// That set then; empty in all other cases.
+    missing: String,
 }
 
 impl Choice {
@@ -52,14 +54,15 @@ impl Worker {
         } else {
             list.pool(set, b"", b"")
         };
-        Ok(Choice { key, hash: hash(message.call_id()?), list, pool })
+        let missing = if pool.is_none() { set.to_string() } else { String::new() };
+        Ok(Choice { key, hash: hash(message.call_id()?), list, pool, missing })
     }
 
     /// The same where only the Call-ID is known.
     pub(super) fn choice_by_id(&self, call_id: &[u8], key: CallKey) -> Choice {
         let list = self.relays.clone();
         let pool = list.pool("", b"", b"");
-        Choice { key, hash: hash(call_id), list, pool }
+        Choice { key, hash: hash(call_id), list, pool, missing: String::new() }
     }
 
     /// The relay a call is on, also when it is in no list any more.
@@ -168,8 +171,13 @@ impl Worker {
             return "no relay is configured; see the settings relay and relays".to_string();
         }
         if choice.pool.is_none() {
-            return "no relay is in the set asked for; see the settings relay and relays"
-                .to_string();
+            let set = &choice.missing;
+            if set.is_empty() {
+                return "all relays are for sets or domains that are not this call's; see the \
+                        settings relay and relays"
+                    .to_string();
+            }
+            return format!("no relay is in the set \"{set}\"; see the settings relay and relays");
         }
         let health = self.engine.health();
         let states: Vec<_> = choice.list.relays().map(|r| health.state(r.slot)).collect();
