@@ -169,7 +169,9 @@ static void handle(mp_str raw, const mp_address *source)
     judge();
     STATUS(MP_OK, mp_edits_reset(edits));
     status = mp_fix_contact(worker, message, edits);
-    CHECK(status == MP_OK || status == MP_ERR_SYNTAX || status == MP_ERR_LIMIT);
+    CHECK(status == MP_OK || status == MP_NO_CONTACT || status == MP_ERR_SYNTAX ||
+          status == MP_ERR_LIMIT);
+    CHECK(status == MP_OK || mp_edits_count(edits) == 0);
     count.fixed += mp_edits_count(edits) > 0;
     if (status == MP_OK)
         apply(raw, source);

@@ -105,6 +105,7 @@ static void pure(mp_worker *worker)
     PROVOKE(MP_ERR_EDITS, mp_edits_apply(edits, message, NULL, 0, &length));
     CHECK(length == 4711);
     CHECK(mp_edits_last_error(edits).len > 0);
+    PROVOKE(MP_NO_CONTACT, mp_fix_contact(worker, message, edits));
 }
 
 static void settings(void)

@@ -128,9 +128,10 @@ static size_t repair(struct server *s, mp_str raw, const mp_address *source)
     status = mp_nat_test(s->worker, s->message, TESTS, 0, s->verdict);
     if (status == MP_OK && mp_verdict_matched(s->verdict) != 0)
         status = mp_fix_contact(s->worker, s->message, s->edits);
-    if (status == MP_OK && ends_call(raw.ptr))
+    /* MP_NO_CONTACT is no error: a BYE has none. */
+    if (status >= MP_OK && ends_call(raw.ptr))
         status = mp_end_session(s->worker, s->message, NULL);
-    else if (status == MP_OK)
+    else if (status >= MP_OK)
         status = mp_rewrite_sdp(s->worker, s->message, NULL, s->edits);
     if (status < MP_OK)
         tell_error(mp_worker_last_error(s->worker));

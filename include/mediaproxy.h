@@ -183,6 +183,8 @@ enum mp_status
     MP_NO_SDP = 1,
     // A non-blocking call waits for its relay.
     MP_PENDING = 2,
+    // The message has no sip: or sips: Contact: nothing to repair.
+    MP_NO_CONTACT = 3,
     // A pointer that must not be NULL was NULL, or a text was NULL with a
     // length above 0.
     MP_ERR_NULL = -1,
@@ -583,7 +585,8 @@ mp_status mp_client_lists(mp_worker *worker,
 // (RFC 3261 20.10), as edits: IPv6 in brackets, maddr goes, all else stays;
 // for SIP-asymmetric clients the port stays too. `Contact: *`, other schemes,
 // 3xx replies, replies to REGISTER and Contacts that already say the source
-// get no edit. Replaces the edits an earlier mp_fix_contact made in this list.
+// get no edit; MP_NO_CONTACT when there is no sip: or sips: Contact at all.
+// Replaces the edits an earlier mp_fix_contact made in this list.
 // MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be read; no edit is
 // added then. Talks to nobody: also in another process than the worker's.
 mp_status mp_fix_contact(mp_worker *worker,

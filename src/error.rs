@@ -17,6 +17,8 @@ pub enum Status {
     NoSdp = 1,
     /// A non-blocking call waits for its relay.
     Pending = 2,
+    /// The message has no sip: or sips: Contact; nothing to repair.
+    NoContact = 3,
     /// A pointer that must not be NULL was NULL.
     Null = -1,
     /// An argument is outside its range.

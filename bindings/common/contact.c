@@ -84,6 +84,9 @@ int glue_fix_contact(const struct glue_message *message)
     status = mp_fix_contact(process->worker, process->message, process->edits);
     if (status < MP_OK)
         return glue_failed(message, verb, status, mp_worker_last_error(process->worker));
+    /* As the stock modules have it. */
+    if (status == MP_NO_CONTACT)
+        return GLUE_FALSE;
     if (mp_edits_get(process->edits, 0, &first) != MP_OK)
         return GLUE_TRUE;
     switch (glue.server->contact_uri(message->message, first.offset, &uri)) {

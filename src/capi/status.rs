@@ -16,6 +16,8 @@ pub enum MpStatus {
     MP_NO_SDP = 1,
     /// A non-blocking call waits for its relay.
     MP_PENDING = 2,
+    /// The message has no sip: or sips: Contact: nothing to repair.
+    MP_NO_CONTACT = 3,
     /// A pointer that must not be NULL was NULL, or a text was NULL with a
     /// length above 0.
     MP_ERR_NULL = -1,
@@ -57,6 +59,7 @@ impl From<Status> for MpStatus {
             Status::Ok => MpStatus::MP_OK,
             Status::NoSdp => MpStatus::MP_NO_SDP,
             Status::Pending => MpStatus::MP_PENDING,
+            Status::NoContact => MpStatus::MP_NO_CONTACT,
             Status::Null => MpStatus::MP_ERR_NULL,
             Status::Argument => MpStatus::MP_ERR_ARGUMENT,
             Status::Syntax => MpStatus::MP_ERR_SYNTAX,
@@ -76,10 +79,11 @@ impl From<Status> for MpStatus {
 }
 
 /// Every status with its name, for [`mp_status_name`].
-pub(super) const NAMES: [(Status, &str); 17] = [
+pub(super) const NAMES: [(Status, &str); 18] = [
     (Status::Ok, "MP_OK"),
     (Status::NoSdp, "MP_NO_SDP"),
     (Status::Pending, "MP_PENDING"),
+    (Status::NoContact, "MP_NO_CONTACT"),
     (Status::Null, "MP_ERR_NULL"),
     (Status::Argument, "MP_ERR_ARGUMENT"),
     (Status::Syntax, "MP_ERR_SYNTAX"),

@@ -144,7 +144,8 @@ pub unsafe extern "C" fn mp_client_lists(
 /// (RFC 3261 20.10), as edits: IPv6 in brackets, maddr goes, all else stays;
 /// for SIP-asymmetric clients the port stays too. `Contact: *`, other schemes,
 /// 3xx replies, replies to REGISTER and Contacts that already say the source
-/// get no edit. Replaces the edits an earlier mp_fix_contact made in this list.
+/// get no edit; MP_NO_CONTACT when there is no sip: or sips: Contact at all.
+/// Replaces the edits an earlier mp_fix_contact made in this list.
 /// MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be read; no edit is
 /// added then. Talks to nobody: also in another process than the worker's.
 #[unsafe(no_mangle)]
@@ -154,8 +155,9 @@ pub unsafe extern "C" fn mp_fix_contact(
     edits: *mut MpEdits,
 ) -> MpStatus {
     boundary!(report worker; worker: exclusive, message: borrowed, edits: exclusive => {
-        worker.worker.fix_contact(message.get()?, &mut edits.edits)?;
-        Ok(Status::Ok)
+        let message = message.get()?;
+        worker.worker.fix_contact(message, &mut edits.edits)?;
+        Ok(if message.contact()?.is_some() { Status::Ok } else { Status::NoContact })
     })
 }
 
