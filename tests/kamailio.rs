@@ -4,6 +4,13 @@
 mod audio;
 #[path = "kamailio/calls.rs"]
 mod calls;
+#[path = "kamailio/corpus.rs"]
+mod corpus;
+#[path = "corpus/files.rs"]
+#[allow(dead_code)] // Parts of it.
+mod corpus_files;
+#[path = "kamailio/dropin.rs"]
+mod dropin;
 #[path = "kamailio/failing.rs"]
 mod failing;
 #[path = "kamailio/files.rs"]
@@ -13,6 +20,8 @@ mod module;
 mod netns;
 #[path = "kamailio/phone.rs"]
 mod phone;
+#[path = "kamailio/repaired.rs"]
+mod repaired;
 mod running;
 #[path = "kamailio/scene.rs"]
 mod scene;

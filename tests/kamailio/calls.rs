@@ -120,12 +120,7 @@ fn two_phones_answer_a_forked_call() {
         scene.bob.answer(&bye, "200 OK", "", "");
         scene.alice.response(200, "BYE");
 
-        let relay = |ok: &Sip| ok.media();
-        let ends = [
-            End::new(scene.alice.media_socket(0), relay(&other_ok)),
-            End::new(second.media_socket(0), other.media()),
-        ];
-        scene.check_talk(&ends, [true, true]);
+        scene.talk_with(&second, other_ok.media(), other.media());
         scene.alice.ask(&mut call, "BYE", "", "");
         let bye = second.request_after("CANCEL", "BYE");
         second.answer(&bye, "200 OK", "", "");

@@ -47,27 +47,56 @@ pub(crate) fn audio_of(phone: &Phone, version: u32) -> String {
 }
 
 /// A description of one audio stream on hold or off it.
-fn audio_towards(phone: &Phone, version: u32, direction: &str) -> String {
+pub(crate) fn audio_towards(phone: &Phone, version: u32, direction: &str) -> String {
     audio_of(phone, version) + &format!("a={direction}\r\n")
 }
 
-/// The stock modules with one `mediaproxyd`.
-pub(crate) fn stock<'n>(network: &'n Network, directory: &Path, defines: &[&str]) -> Scene<'n> {
+/// Whose `mediaproxy.so` it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Module {
+    Stock,
+    Ours,
+}
+
+/// The configuration for the stock modules, with one `mediaproxyd`. For ours, its
+/// line that loads the stock one is another.
+pub(crate) fn stock<'n>(
+    network: &'n Network,
+    directory: &Path,
+    module: Module,
+    defines: &[&str],
+) -> Scene<'n> {
     let relay = Relay::start(&network.server, directory, 0);
+    let server = stock_server(network, directory, module, &relay, defines);
+    Scene::new(network, server, vec![relay])
+}
+
+/// The same with a relay that runs already.
+pub(crate) fn stock_server(
+    network: &Network,
+    directory: &Path,
+    module: Module,
+    relay: &Relay,
+    defines: &[&str],
+) -> Kamailio {
     let mut all = vec![
         ("ADDRESS", SERVER.to_string()),
         ("DISPATCHER", format!("\"{}\"", relay.path.display())),
         ("STATE", format!("\"{}\"", directory.join("keepalive_state").display())),
     ];
     all.extend(defines.iter().map(|name| (*name, String::new())));
-    let server = Kamailio::start(
-        network.server.command("kamailio"),
-        directory,
-        &root().join("tests/fixtures/kamailio/stock.cfg"),
-        &[stock_modules()],
-        &all,
-    );
-    Scene::new(network, server, vec![relay])
+    let mut configuration = root().join("tests/fixtures/kamailio/stock.cfg");
+    if module == Module::Ours {
+        let text = fs::read_to_string(&configuration).expect("the configuration");
+        let line = "loadmodule \"mediaproxy.so\"";
+        assert!(text.contains(line));
+        let ours = module::ours().join("mediaproxy.so");
+        configuration = directory.join("kamailio.cfg");
+        let text = text.replace(line, &format!("loadmodule \"{}\"", ours.display()));
+        fs::write(&configuration, text).expect("the changed configuration");
+    }
+    let kamailio = network.server.command("kamailio");
+    Kamailio::start(kamailio, directory, &configuration, &[stock_modules()], &all)
 }
 
 /// Which relays the server has.
@@ -222,6 +251,15 @@ impl<'n> Scene<'n> {
     ) {
         let end = |phone: &Phone, relay: SocketAddr| End::new(phone.media_socket(port), relay);
         self.check_talk(&[end(&self.alice, to_alice), end(&self.bob, to_bob)], talks);
+    }
+
+    /// Alice and another phone hear each other.
+    pub(crate) fn talk_with(&self, other: &Phone, to_alice: SocketAddr, to_other: SocketAddr) {
+        let ends = [
+            End::new(self.alice.media_socket(0), to_alice),
+            End::new(other.media_socket(0), to_other),
+        ];
+        self.check_talk(&ends, [true, true]);
     }
 
     pub(crate) fn check_talk(&self, ends: &[End; 2], talks: [bool; 2]) {

@@ -1,10 +1,10 @@
 //! Debian's own modules with `mediaproxyd` in the place of their relay.
 
-use crate::scene::{stock, with_kamailio};
+use crate::scene::{Module, stock, with_kamailio};
 
 fn call_through(test: &str, defines: &[&str]) {
     with_kamailio(test, |network, directory| {
-        let mut scene = stock(network, directory, defines);
+        let mut scene = stock(network, directory, Module::Stock, defines);
         scene.register();
         let mut call = scene.answered("stock@x");
         assert_eq!(call.invite.contact().to_string(), "203.0.113.5:5060");
