@@ -75,16 +75,20 @@ fn eight_processes_that_meet_a_frozen_relay_at_once_all_find_the_other() {
 fn without_a_keeper_a_message_finds_that_a_relay_answers_again() {
     let (a, b, engine) = pair();
     let mut worker = Worker::new(engine.clone()).unwrap();
-    let ids: Vec<_> = ids_of(&worker, &a.uri()).take(3).collect();
+    let ids: Vec<_> = ids_of(&worker, &a.uri()).take(12).collect();
     a.freeze();
     assert_eq!(rewrite(&mut worker, &ids[0], &invite()).unwrap(), b.address);
     assert_eq!(state(&engine, &a.uri()).condition, Condition::Suspect);
     a.thaw();
-    std::thread::sleep(Duration::from_millis(1_100));
-    assert_eq!(rewrite(&mut worker, &ids[1], &invite()).unwrap(), a.address);
+    // On a busy machine it may be late once more, and is left alone again.
+    let found = ids[1..11].iter().any(|id| {
+        std::thread::sleep(Duration::from_millis(1_100));
+        rewrite(&mut worker, id, &invite()).unwrap() == a.address
+    });
+    assert!(found);
     assert_eq!(state(&engine, &a.uri()).condition, Condition::Up);
     assert_eq!(engine.counters().get(Counter::RelaysRecovered), 1);
-    assert_eq!(rewrite(&mut worker, &ids[2], &invite()).unwrap(), a.address);
+    assert_eq!(rewrite(&mut worker, &ids[11], &invite()).unwrap(), a.address);
 }
 
 #[test]
