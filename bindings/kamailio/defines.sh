@@ -50,6 +50,8 @@ for flag in $flags; do
     FAST_LOCK-ADAPTIVE_WAIT-NOSMP) define FAST_LOCK; define ADAPTIVE_WAIT; define "ADAPTIVE_WAIT_LOOPS=${loops:-1024}"; define NOSMP ;;
     FAST_LOCK-BUSY_WAIT) define FAST_LOCK; define BUSY_WAIT ;;
     FAST_LOCK-*) fail "the lock \"$flag\" of \"$kamailio -v\" is not known" ;;
+    # Headers define these themselves, and the server compares without them.
+    DBG_QM_MALLOC | DBG_F_MALLOC | DBG_TLSF_MALLOC) ;;
     TLS_PTHREAD_MUTEX_SHARED) define KSR_PTHREAD_MUTEX_SHARED ;;
     *[!A-Z0-9_]*) fail "the flag \"$flag\" of \"$kamailio -v\" is not known" ;;
     *) define "$flag" ;;
