@@ -47,6 +47,10 @@ apt update >"$work/log" 2>&1 || true
     tail -n 5 "$work/log" >&2
     fail "the source package kamailio $package could not be fetched"
 }
-mkdir -p "$directory"
-tar -xzf "$work"/kamailio_*.orig.tar.gz -C "$directory" --strip-components=1 --wildcards \
-    '*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/*/*.h' '*/src/Makefile.defs'
+# Whole or not at all: what is there the next time counts as all.
+mkdir "$work/tree"
+tar -xf "$work"/kamailio_*.orig.tar.* -C "$work/tree" --strip-components=1 --wildcards \
+    '*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/*/*.h'
+mkdir -p "$(dirname "$directory")"
+rm -rf "$directory"
+mv "$work/tree" "$directory"
