@@ -15,6 +15,8 @@ mod dropin;
 mod failing;
 #[path = "kamailio/files.rs"]
 mod files;
+#[path = "kamailio/manage.rs"]
+mod manage;
 #[path = "kamailio/module.rs"]
 mod module;
 mod netns;

@@ -10,6 +10,7 @@ use crate::module;
 use crate::netns::{self, Network, PHONE, SERVER, SERVER6};
 use crate::phone::{Call, Phone};
 use crate::running::directory;
+use crate::running::wait_for;
 use crate::server::{Kamailio, Relay, root, stock_modules};
 use crate::sip::{Sip, describe};
 
@@ -269,9 +270,19 @@ impl<'n> Scene<'n> {
         assert_eq!(self.network.strays(), 0, "packets past the relay");
     }
 
+    /// How many calls each relay has.
+    pub(crate) fn sessions(&self) -> Vec<u32> {
+        let said = self.server.rpc(&["mediaproxy.sessions"]).expect("the sessions");
+        let counts = said.lines().filter_map(|line| line.trim().strip_prefix("sessions: "));
+        counts.map(|count| count.parse().expect("a number")).collect()
+    }
+
     /// The relay has no session any more, nobody hears anything more, and the
     /// server has not complained.
     pub(crate) fn ends_well(self) {
+        wait_for("the end of all sessions", || {
+            self.sessions().iter().all(|&count| count == 0).then_some(())
+        });
         let Scene { server, mut alice, mut bob, .. } = self;
         alice.hears_nothing();
         bob.hears_nothing();
