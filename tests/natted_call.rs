@@ -142,3 +142,25 @@ fn an_unknown_fault_is_answered_with_the_usage() {
     assert_eq!(text, "");
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-contact-fix"));
 }
+
+/// The same call through Kamailio, our module and the shipped configuration.
+#[test]
+fn the_same_call_through_kamailio_works() {
+    let test = "the_same_call_through_kamailio_works";
+    if let Err(error) = Command::new("kamailio").arg("-v").output() {
+        println!("SKIP {test}: kamailio: {error}");
+        return;
+    }
+    let (output, text) = run(&["--server", "kamailio"]);
+    if text.contains("FAILED: ") && text.contains("make KAMAILIO_SRC=/PATH") {
+        println!("SKIP {test}: no headers of the installed Kamailio");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert_eq!(lines(&text, "OK:").len(), 1);
+    for stage in ["first talk", "on hold", "second talk"] {
+        assert!(text.contains(&format!("= {stage}, ")), "{stage} is missing: {text}");
+    }
+    let port = "source_address: Via 127.0.2.1:5060, came from 127.0.2.1:";
+    assert!(text.contains(port), "{text}");
+}

@@ -57,7 +57,7 @@ pub(crate) fn proxy() -> Result<Program, String> {
 
 /// The newest static library beside this example: Cargo puts it into the
 /// profile's directory or its `deps`, as it was asked to build it.
-fn library() -> Result<PathBuf, String> {
+pub(crate) fn library() -> Result<PathBuf, String> {
     let example = std::env::current_exe().map_err(|error| format!("current_exe: {error}"))?;
     let profile = example.parent().and_then(Path::parent).unwrap_or(Path::new("."));
     [profile.to_path_buf(), profile.join("deps")]

@@ -26,18 +26,29 @@ const FAULTS: [(&str, Fault, &str); 8] = [
     ("corrupt", Fault::Corrupt, "rewritten messages lose their last byte before the check"),
 ];
 
-impl Fault {
+/// What the command line asks for.
+pub(crate) enum Wanted {
+    /// A call through `examples/proxy.c`, perhaps with a fault.
+    Proxy(Option<Fault>),
+    /// A call through Kamailio.
+    Kamailio,
+}
+
+impl Wanted {
     /// Reads the command line; the error is the usage.
     pub(crate) fn from_arguments(
         mut arguments: impl Iterator<Item = String>,
-    ) -> Result<Option<Fault>, String> {
-        let Some(option) = arguments.next() else { return Ok(None) };
+    ) -> Result<Wanted, String> {
+        let Some(option) = arguments.next() else { return Ok(Wanted::Proxy(None)) };
         let name = arguments.next().unwrap_or_default();
         let found = FAULTS.iter().find(|(known, ..)| *known == name);
-        match (option.as_str(), found, arguments.next()) {
-            ("--fault", Some((_, fault, _)), None) => Ok(Some(*fault)),
+        match (option.as_str(), name.as_str(), found, arguments.next()) {
+            ("--fault", _, Some((_, fault, _)), None) => Ok(Wanted::Proxy(Some(*fault))),
+            ("--server", "kamailio", _, None) => Ok(Wanted::Kamailio),
             _ => {
-                let mut usage = String::from("usage: natted_call [--fault NAME], NAME one of");
+                let mut usage = String::from(
+                    "usage: natted_call [--server kamailio | --fault NAME], NAME one of",
+                );
                 for (name, _, what) in FAULTS {
                     usage.push_str(&format!("\n  {name:<16}{what}"));
                 }
@@ -45,7 +56,9 @@ impl Fault {
             }
         }
     }
+}
 
+impl Fault {
     /// The proxy's part in it.
     pub(crate) fn proxy_arguments(self) -> &'static [&'static str] {
         match self {

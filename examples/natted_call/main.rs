@@ -5,7 +5,9 @@
 //! ```
 //!
 //! The SIP proxy between them is `examples/proxy.c`, compiled here against the
-//! library; it carries the media itself (`mp_proxy`). Phones and NATs are
+//! library; it carries the media itself (`mp_proxy`). With `--server kamailio`
+//! it is the installed Kamailio with our module, which is built here, and with
+//! `examples/config/kamailio.cfg`. Phones and NATs are
 //! simulated, the packets between NATs and proxy are real.
 //!
 //! - Phone A, 192.168.1.10, knows only its private address. Its NAT,
@@ -23,6 +25,7 @@ mod compile;
 #[path = "../support/diff.rs"]
 mod diff;
 mod fault;
+mod kamailio;
 mod ladder;
 mod media;
 mod nat;
@@ -36,12 +39,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fault::Fault;
+use fault::{Fault, Wanted};
+use kamailio::Kamailio;
 use ladder::{Ladder, Side};
 use media::{Sender, Tally};
 use nat::{Nat, Ports};
 use phone::{Phone, Setup};
-use server::Server;
+use server::{Proxy, Server};
 use text::Sip;
 
 const NAT_A: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
@@ -58,14 +62,14 @@ const SECOND_TALK: Duration = Duration::from_secs(1);
 const SHORTER: u32 = 5;
 
 fn main() -> ExitCode {
-    let fault = match Fault::from_arguments(std::env::args().skip(1)) {
-        Ok(fault) => fault,
+    let wanted = match Wanted::from_arguments(std::env::args().skip(1)) {
+        Ok(wanted) => wanted,
         Err(usage) => {
             eprintln!("{usage}");
             return ExitCode::from(2);
         }
     };
-    match run(fault) {
+    match run(wanted) {
         Ok(faults) if faults.is_empty() => {
             println!("OK: every packet arrived, through the relay only; all ports are closed");
             ExitCode::SUCCESS
@@ -84,12 +88,22 @@ fn main() -> ExitCode {
 }
 
 /// Makes the call and prints the report; gives what was wrong.
-fn run(fault: Option<Fault>) -> Result<Vec<String>, String> {
-    let program = compile::proxy()?;
-    println!("{}\n", program.command);
-    let mut arguments = vec![SERVER];
-    arguments.extend(fault.map_or(&[][..], Fault::proxy_arguments));
-    let server = Server::start(&program.path, &arguments)?;
+fn run(wanted: Wanted) -> Result<Vec<String>, String> {
+    let (server, fault, _program) = match wanted {
+        Wanted::Proxy(fault) => {
+            let program = compile::proxy()?;
+            println!("{}\n", program.command);
+            let mut arguments = vec![SERVER];
+            arguments.extend(fault.map_or(&[][..], Fault::proxy_arguments));
+            let proxy = Proxy::start(&program.path, &arguments)?;
+            (Server::Proxy(proxy), fault, Some(program))
+        }
+        Wanted::Kamailio => {
+            let (kamailio, command) = Kamailio::start()?;
+            println!("{command}\n");
+            (Server::Kamailio(kamailio), None, None)
+        }
+    };
     let mut call = Call::new(server, fault);
     if let Err(why) = call.play() {
         call.faults.push(why);
@@ -136,8 +150,8 @@ impl Call {
             rtp_port: 30_000,
         };
         Call {
-            a: Phone::new(a, nat(Side::A, NAT_A, Ports::Kept), server.address),
-            b: Phone::new(b, nat(Side::B, NAT_B, Ports::Random), server.address),
+            a: Phone::new(a, nat(Side::A, NAT_A, Ports::Kept), server.address()),
+            b: Phone::new(b, nat(Side::B, NAT_B, Ports::Random), server.address()),
             senders: [Sender::new(0xa11ce), Sender::new(0xb0b)],
             server,
             ladder,
@@ -215,7 +229,7 @@ impl Call {
             ));
         }
         let media = text::media_address(&message.body);
-        if media.is_none_or(|media| media.rtp.ip() != self.server.address.ip()) {
+        if media.is_none_or(|media| media.rtp.ip() != self.server.address().ip()) {
             self.faults.push(format!("{label}: the SDP does not name the relay"));
         }
     }
@@ -339,6 +353,15 @@ impl Call {
 
         println!("{}", self.ladder.render(&told.records));
         println!("{}", report::messages(&told.records));
+        let found = told.log.iter().filter_map(|line| line.split_once("<script>: "));
+        for (_, line) in found {
+            println!("{line}");
+        }
+        let bad = ["ERROR", "CRITICAL", "WARNING"];
+        let complains = |line: &&String| bad.iter().any(|word| line.contains(word));
+        for line in told.log.iter().filter(complains) {
+            self.faults.push(format!("the server complains: {line}"));
+        }
         for (stage, tallies) in &self.stages {
             println!("{}", report::media(stage, tallies));
         }
@@ -355,7 +378,9 @@ impl Call {
                 counters.iter().map(|(name, count)| format!("{name} {count}")).collect();
             println!("relay after the call: {}\n", pairs.join(", "));
         }
-        println!("{}", report::times(&told));
+        if !told.times.is_empty() {
+            println!("{}", report::times(&told));
+        }
 
         for record in &told.records {
             self.faults.extend(check::edited(record));

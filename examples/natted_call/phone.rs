@@ -158,7 +158,11 @@ impl Phone {
 
     /// Waits for a reply of this status to its request.
     pub(crate) fn reply(&mut self, method: &str, status: u16) -> Result<Sip, String> {
-        let message = self.next(&format!("{status} to {method}"))?;
+        let mut message = self.next(&format!("{status} to {method}"))?;
+        // It only tells that the server is at work.
+        while message.status() == Some(100) && status != 100 {
+            message = self.next(&format!("{status} to {method}"))?;
+        }
         if message.status() != Some(status) || !message.first("CSeq").ends_with(method) {
             let name = self.setup.name;
             return Err(format!(
@@ -276,17 +280,22 @@ impl Phone {
         self.send_media(self.sip_socket(), self.proxy, message.as_bytes())
     }
 
-    /// The next message from the proxy.
+    /// The next message from the proxy; what keeps its NAT open is none.
     fn next(&self, what: &str) -> Result<Sip, String> {
         let name = self.setup.name;
-        let packet = self.sip.recv_timeout(STEP_TIMEOUT).map_err(|error| match error {
-            RecvTimeoutError::Timeout => format!("timeout: phone {name} waits for {what}"),
-            RecvTimeoutError::Disconnected => format!("the NAT of phone {name} is gone"),
-        })?;
-        if packet.from != self.proxy {
-            return Err(format!("phone {name} got SIP from {} and not the proxy", packet.from));
+        loop {
+            let packet = self.sip.recv_timeout(STEP_TIMEOUT).map_err(|error| match error {
+                RecvTimeoutError::Timeout => format!("timeout: phone {name} waits for {what}"),
+                RecvTimeoutError::Disconnected => format!("the NAT of phone {name} is gone"),
+            })?;
+            if packet.from != self.proxy {
+                return Err(format!("phone {name} got SIP from {} and not the proxy", packet.from));
+            }
+            if packet.bytes.iter().all(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+                continue;
+            }
+            return Sip::parse(&packet.bytes)
+                .ok_or_else(|| format!("phone {name} got a message it cannot read"));
         }
-        Sip::parse(&packet.bytes)
-            .ok_or_else(|| format!("phone {name} got a message it cannot read"))
     }
 }

@@ -1,5 +1,5 @@
-//! The SIP proxy with its relay, `examples/proxy.c`, in a process of its own.
-//! It tells on its standard output what it does; this reads along.
+//! The SIP proxy with its relay: `examples/proxy.c` in a process of its own,
+//! which tells on its standard output what it does, or Kamailio.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::kamailio::Kamailio;
 use crate::nat::lock;
 
 /// How long the proxy may take to answer us.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it may take to start; under valgrind it takes a while.
-const START_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the proxy told of one message.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +45,8 @@ pub(crate) struct Told {
     pub(crate) records: Vec<Record>,
     /// Each library call: its times in microseconds.
     pub(crate) times: BTreeMap<String, Vec<f64>>,
+    /// Where the server does not tell of each message: what it logged.
+    pub(crate) log: Vec<String>,
     /// Lines that could not be understood.
     pub(crate) strange: Vec<String>,
 }
@@ -51,10 +54,56 @@ pub(crate) struct Told {
 /// The relay's counters (`mp_proxy_statistics`).
 pub(crate) type Counters = BTreeMap<String, u64>;
 
-/// The running proxy; killed when dropped before [`Server::quit`].
-pub(crate) struct Server {
+/// Who stands between the phones.
+pub(crate) enum Server {
+    Proxy(Proxy),
+    Kamailio(Kamailio),
+}
+
+impl Server {
     /// Where it listens for SIP.
-    pub(crate) address: SocketAddr,
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Server::Proxy(proxy) => proxy.address,
+            Server::Kamailio(kamailio) => kamailio.address,
+        }
+    }
+
+    /// Asks for the relay's counters.
+    pub(crate) fn counters(&mut self) -> Result<Counters, String> {
+        match self {
+            Server::Proxy(proxy) => proxy.counters(),
+            Server::Kamailio(kamailio) => kamailio.counters(),
+        }
+    }
+
+    /// Asks for the counters until they please, or the step's time is over.
+    pub(crate) fn counters_until(
+        &mut self,
+        please: impl Fn(&Counters) -> bool,
+    ) -> Result<Counters, String> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let counters = self.counters()?;
+            if please(&counters) || Instant::now() > end {
+                return Ok(counters);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Ends it and gives all it told; the error is how it failed.
+    pub(crate) fn quit(self) -> (Told, Result<(), String>) {
+        match self {
+            Server::Proxy(proxy) => proxy.quit(),
+            Server::Kamailio(kamailio) => kamailio.quit(),
+        }
+    }
+}
+
+/// The running C proxy; killed when dropped before [`Proxy::quit`].
+pub(crate) struct Proxy {
+    address: SocketAddr,
     child: Child,
     input: ChildStdin,
     counters: Receiver<Counters>,
@@ -62,7 +111,7 @@ pub(crate) struct Server {
     reader: Option<JoinHandle<()>>,
 }
 
-impl Drop for Server {
+impl Drop for Proxy {
     fn drop(&mut self) {
         // After quit there is nothing to kill any more.
         let _ = self.child.kill();
@@ -70,9 +119,9 @@ impl Drop for Server {
     }
 }
 
-impl Server {
+impl Proxy {
     /// Starts it with these arguments and waits until it listens.
-    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Server, String> {
+    pub(crate) fn start(program: &Path, arguments: &[&str]) -> Result<Proxy, String> {
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -98,33 +147,16 @@ impl Server {
             let _ = child.wait();
             return Err("the proxy does not start".to_string());
         };
-        Ok(Server { address, child, input, counters, told, reader: Some(reader) })
+        Ok(Proxy { address, child, input, counters, told, reader: Some(reader) })
     }
 
-    /// Asks for the relay's counters.
-    pub(crate) fn counters(&mut self) -> Result<Counters, String> {
+    fn counters(&mut self) -> Result<Counters, String> {
         self.command("stats")?;
         let counters = self.counters.recv_timeout(PATIENCE);
         counters.map_err(|_| "timeout: the proxy does not tell its counters".to_string())
     }
 
-    /// Asks for the counters until they please, or the step's time is over.
-    pub(crate) fn counters_until(
-        &mut self,
-        please: impl Fn(&Counters) -> bool,
-    ) -> Result<Counters, String> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let counters = self.counters()?;
-            if please(&counters) || Instant::now() > end {
-                return Ok(counters);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Ends it and gives all it told; the error is how it failed.
-    pub(crate) fn quit(mut self) -> (Told, Result<(), String>) {
+    fn quit(mut self) -> (Told, Result<(), String>) {
         let ended = self.command("quit").and_then(|()| self.wait());
         if ended.is_err() {
             let _ = self.child.kill();

@@ -30,6 +30,8 @@ pub(crate) fn socket_path(role: &str) -> PathBuf {
 pub(crate) struct Kamailio {
     running: Running,
     control: PathBuf,
+    /// All its processes are gone: their numbers may be others'.
+    over: bool,
 }
 
 impl Kamailio {
@@ -53,7 +55,7 @@ impl Kamailio {
             }
             rpc(&control, &["core.version"]).ok()
         });
-        Kamailio { running, control }
+        Kamailio { running, control, over: false }
     }
 
     /// What an RPC says; the reason when it fails.
@@ -101,13 +103,16 @@ impl Kamailio {
         // SAFETY: takes no pointers; asks whether the group still has members.
         let left = unsafe { libc::kill(-group, 0) };
         assert_eq!(left, -1, "processes of kamailio are left:\n{said}");
+        self.over = true;
         said
     }
 }
 
 impl Drop for Kamailio {
     fn drop(&mut self) {
-        self.running.kill_group();
+        if !self.over {
+            self.running.kill_group();
+        }
         // It is killed and cannot do it itself.
         let _ = fs::remove_file(&self.control);
     }

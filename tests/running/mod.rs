@@ -86,6 +86,7 @@ impl Running {
     /// Kills it and all of its group, which it must lead.
     pub(crate) fn kill_group(&self) {
         let group = self.pid();
+        assert!(group > 1, "neither everybody nor the first process");
         // SAFETY: takes no pointers; the group of our own child.
         unsafe { libc::kill(-group, libc::SIGKILL) };
     }
