@@ -85,10 +85,14 @@ impl Running {
 
     /// Kills it and all of its group, which it must lead.
     pub(crate) fn kill_group(&self) {
+        self.signal_group(libc::SIGKILL);
+    }
+
+    pub(crate) fn signal_group(&self, signal: libc::c_int) {
         let group = self.pid();
         assert!(group > 1, "neither everybody nor the first process");
         // SAFETY: takes no pointers; the group of our own child.
-        unsafe { libc::kill(-group, libc::SIGKILL) };
+        unsafe { libc::kill(-group, signal) };
     }
 
     /// Waits for its end.
