@@ -15,6 +15,8 @@ mod dropin;
 mod failing;
 #[path = "kamailio/files.rs"]
 mod files;
+#[path = "kamailio/load.rs"]
+mod load;
 #[path = "kamailio/manage.rs"]
 mod manage;
 #[path = "kamailio/module.rs"]
@@ -31,5 +33,6 @@ mod scene;
 mod server;
 #[path = "kamailio/sip.rs"]
 mod sip;
+mod sipp;
 #[path = "kamailio/stock.rs"]
 mod stock;

@@ -5,13 +5,12 @@ mod audio;
 mod c_program;
 mod common;
 mod netns;
-#[path = "minimal_server/phones.rs"]
-mod phones;
 #[path = "minimal_server/plain.rs"]
 mod plain;
 #[path = "minimal_server/program.rs"]
 mod program;
 mod running;
+mod sipp;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,9 +20,9 @@ use std::process::Command;
 use audio::End;
 use c_program::have_tool;
 use netns::{Network, PHONE, SERVER};
-use phones::Phone;
 use program::{directory, longest_turn, minimal_server, waits};
 use running::Running;
+use sipp::Phone;
 
 /// Runs a test where there are namespaces and sipp; else prints a SKIP line.
 fn with_phones(test: &str, run: impl FnOnce(&Network)) {

@@ -1,10 +1,12 @@
 //! Phones: sipp with our own scenarios, each in its namespace.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::c_program::root;
 use crate::netns::{Namespace, PHONE, SERVER};
 use crate::running::{Running, wait_for};
 
@@ -30,7 +32,7 @@ impl Phone {
         sipp.current_dir(directory)
             .arg(format!("{SERVER}:5060"))
             .arg("-sf")
-            .arg(root().join(format!("tests/fixtures/sipp/{scenario}.xml")))
+            .arg(format!("{}/tests/fixtures/sipp/{scenario}.xml", env!("CARGO_MANIFEST_DIR")))
             .args(["-i", PHONE, "-p", "5060", "-key", "audio", "4000"])
             .args(["-timeout", "60s", "-timeout_error", "-nostdin"])
             // Nothing is lost here, and sipp trips over a call that comes twice.
@@ -61,6 +63,19 @@ impl Phone {
             let line = said.lines().find_map(|line| line.strip_prefix("media "));
             line.and_then(|address| address.trim().parse().ok())
         })
+    }
+
+    /// True when it has come to its end, well or not.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.running.ended().is_some()
+    }
+
+    /// Has one that serves calls without end stop after those it has; what it
+    /// logged.
+    pub(crate) fn stops(mut self) -> String {
+        self.running.signal(libc::SIGUSR1);
+        self.running.end();
+        self.said()
     }
 
     /// Waits for its end: every step of its scenario must have gone well. What
