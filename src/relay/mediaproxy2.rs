@@ -7,55 +7,51 @@ use std::net::IpAddr;
 
 use crate::address;
 use crate::error::{Error, Result, Status};
-use crate::media::StreamAddress;
+use crate::media::{Stream, StreamAddress};
 use crate::relay::{Answer, Command, Query};
 use crate::sdp::Direction;
 use crate::text;
 
 /// The longest answer accepted, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
-
-/// Room for nearly every request.
-const USUAL: usize = 1024;
+/// What a request usually has at most, in bytes.
+const ROOM: usize = 1024;
 
 /// Writes `query` as this protocol spells it. `own` relays take bracketed IPv6
 /// addresses and know `early_tag`, `asymmetric` and `address_family`; others ignore
 /// those, but cannot be asked for an IPv6 stream: `Status::RelayAnswer`.
 pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
     out.clear();
-    out.reserve(USUAL);
     if query.command == Command::Remove {
-        out.extend_from_slice(b"remove\r\n");
-        header(out, "call_id", &query.call_id);
-        header(out, "from_tag", &query.from_tag);
-        header(out, "to_tag", &query.to_tag);
+        header(out, b"remove\r\ncall_id: ", &query.call_id);
+        header(out, b"from_tag: ", &query.from_tag);
+        header(out, b"to_tag: ", &query.to_tag);
         out.extend_from_slice(b"\r\n");
         return Ok(());
     }
-    let kind = if query.command == Command::Request { "request" } else { "reply" };
-    out.extend_from_slice(b"update\r\n");
-    header(out, "type", kind.as_bytes());
-    header(out, "dialog_id", &query.dialog_id);
-    header(out, "call_id", &query.call_id);
+    // Nearly every request fits: it then grows once at most.
+    out.reserve(ROOM);
+    let kind: &[u8] = if query.command == Command::Request { b"request" } else { b"reply" };
+    header(out, b"update\r\ntype: ", kind);
+    header(out, b"dialog_id: ", &query.dialog_id);
+    header(out, b"call_id: ", &query.call_id);
     out.extend_from_slice(b"cseq: ");
     text::push_number(query.cseq, out);
-    out.extend_from_slice(b"\r\n");
-    header(out, "from_uri", or(&query.from_uri, b"unknown"));
-    header(out, "to_uri", or(&query.to_uri, b"unknown"));
-    header(out, "from_tag", &query.from_tag);
-    header(out, "to_tag", &query.to_tag);
-    header(out, "user_agent", or(&query.user_agent, b"unknown agent"));
+    header(out, b"\r\nfrom_uri: ", or(&query.from_uri, b"unknown"));
+    header(out, b"to_uri: ", or(&query.to_uri, b"unknown"));
+    header(out, b"from_tag: ", &query.from_tag);
+    header(out, b"to_tag: ", &query.to_tag);
+    header(out, b"user_agent: ", or(&query.user_agent, b"unknown agent"));
     out.extend_from_slice(b"signaling_ip: ");
     if let Some(ip) = query.signaling_ip {
         address::push_ip(ip, out);
     }
-    out.extend_from_slice(b"\r\n");
-    header(out, "media_relay", &query.media_relay);
+    header(out, b"\r\nmedia_relay: ", &query.media_relay);
     if !query.early_tag.is_empty() {
-        header(out, "early_tag", &query.early_tag);
+        header(out, b"early_tag: ", &query.early_tag);
     }
     if let Some(receiver) = query.receiver.filter(|_| own) {
-        header(out, "address_family", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
+        header(out, b"address_family: ", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
     }
     if !query.streams.is_empty() {
         out.extend_from_slice(b"media: ");
@@ -72,35 +68,28 @@ pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// One stream: `audio:192.0.2.1:4000:sendrecv:ice=no`.
-fn item(out: &mut Vec<u8>, query: &Query, stream: &crate::media::Stream, own: bool) -> Result<()> {
+fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, own: bool) -> Result<()> {
     token(out, &stream.kind);
     out.push(b':');
     match &stream.address {
-        StreamAddress::Ip(IpAddr::V6(ip)) if own => {
-            address::push_uri_host(IpAddr::V6(*ip), out);
-        }
-        StreamAddress::Ip(IpAddr::V6(ip)) => {
+        StreamAddress::Ip(IpAddr::V6(ip)) if !own => {
             return Err(Error::new(
                 Status::RelayAnswer,
                 format!("this relay takes no IPv6 stream ({ip}); add ;ipv6=yes if it does"),
             ));
         }
-        StreamAddress::Ip(ip) => address::push_ip(*ip, out),
+        StreamAddress::Ip(ip) => address::push_uri_host(*ip, out),
         StreamAddress::Name(name) => token(out, name),
     }
-    let direction = match stream.direction {
-        Direction::SendRecv => "sendrecv",
-        Direction::SendOnly => "sendonly",
-        Direction::RecvOnly => "recvonly",
-        Direction::Inactive => "inactive",
-    };
-    let ice = if stream.ice { "yes" } else { "no" };
     out.push(b':');
-    text::push_number(u32::from(stream.port), out);
-    out.push(b':');
-    out.extend_from_slice(direction.as_bytes());
-    out.extend_from_slice(b":ice=");
-    out.extend_from_slice(ice.as_bytes());
+    text::push_number(stream.port.into(), out);
+    out.extend_from_slice(match stream.direction {
+        Direction::SendRecv => b":sendrecv",
+        Direction::SendOnly => b":sendonly",
+        Direction::RecvOnly => b":recvonly",
+        Direction::Inactive => b":inactive",
+    });
+    out.extend_from_slice(if stream.ice { b":ice=yes" } else { b":ice=no" });
     if query.asymmetric {
         out.extend_from_slice(b":asymmetric=yes");
     }
@@ -111,22 +100,26 @@ fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
     if value.is_empty() { other } else { value }
 }
 
-/// A header line. The receiver reads UTF-8 lines and hangs up on anything
-/// else, so control characters become spaces and bytes that are not UTF-8
-/// become `%XX`, which keeps different values different.
-fn header(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    let plain = value.iter().all(|b| (0x20..0x7f).contains(b));
+/// A header line, its name given with what is written around it.
+#[inline]
+fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    // Without a way out on the first that is not, many bytes are looked at at
+    // once.
+    let plain = value.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     if plain {
         out.extend_from_slice(value);
     } else {
-        made_safe(out, value);
+        tamed(out, value);
     }
     out.extend_from_slice(b"\r\n");
 }
 
-fn made_safe(out: &mut Vec<u8>, value: &[u8]) {
+/// The receiver reads UTF-8 lines and hangs up on anything else, so control
+/// characters become spaces and bytes that are not UTF-8 become `%XX`, which
+/// keeps different values different.
+#[cold]
+fn tamed(out: &mut Vec<u8>, value: &[u8]) {
     for chunk in value.utf8_chunks() {
         out.extend(chunk.valid().bytes().map(|b| if b < 0x20 || b == 0x7f { b' ' } else { b }));
         for byte in chunk.invalid() {
@@ -176,7 +169,6 @@ fn unusable(line: &[u8], reason: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Stream;
 
     fn stream(address: &str, port: u16) -> Stream {
         Stream {
