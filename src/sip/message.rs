@@ -4,8 +4,7 @@ use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 
 use super::header::{self, Header, HeaderName, LineKind};
-use super::name_addr::{self, NameAddr};
-use super::parameters;
+use super::party::Party;
 use crate::error::{Error, Result};
 use crate::sip::{CSeq, Contact, Uri, Via};
 use crate::text;
@@ -61,6 +60,8 @@ pub struct Message<'a> {
     progress: Cell<Progress>,
     /// The Contact once it was read: several decisions hang on it.
     contact: OnceCell<Option<Contact<'a>>>,
+    /// From and To likewise.
+    parties: [OnceCell<Option<Party<'a>>>; 2],
     /// The body once it was found.
     body: OnceCell<&'a [u8]>,
 }
@@ -140,6 +141,7 @@ impl<'a> Message<'a> {
             first: Default::default(),
             progress: Cell::new(Progress { next, lines: 0, repeated: 0, ended: None }),
             contact: OnceCell::new(),
+            parties: Default::default(),
             body: OnceCell::new(),
         })
     }
@@ -396,8 +398,7 @@ impl<'a> Message<'a> {
     }
 
     fn tag(&self, name: HeaderName) -> Result<&'a [u8]> {
-        let parameters = self.party(name)?.map_or(&b""[..], |party| party.parameters);
-        Ok(parameters::find(parameters, b"tag").map_or(b"", |tag| tag.value))
+        Ok(self.party(name)?.map_or(b"", |party| party.tag))
     }
 
     fn party_uri(&self, name: HeaderName) -> Result<Option<&'a [u8]>> {
@@ -405,9 +406,15 @@ impl<'a> Message<'a> {
     }
 
     /// From or To; `None` when it is missing or unreadable.
-    fn party(&self, name: HeaderName) -> Result<Option<NameAddr<'a>>> {
+    fn party(&self, name: HeaderName) -> Result<Option<Party<'a>>> {
+        let [from, to] = &self.parties;
+        let known = if name == HeaderName::From { from } else { to };
+        if let Some(party) = known.get() {
+            return Ok(*party);
+        }
         let header = self.header(name)?;
-        Ok(header.and_then(|header| name_addr::first(header.value).ok()).map(|(party, _)| party))
+        let party = header.and_then(|header| Party::parse(header.value));
+        Ok(*known.get_or_init(|| party))
     }
 
     /// User-Agent, else Server: the value trimmed, possibly folded.

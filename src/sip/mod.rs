@@ -7,6 +7,7 @@ pub mod header;
 pub mod message;
 mod name_addr;
 mod parameters;
+mod party;
 mod start_line;
 pub mod uri;
 pub mod via;
