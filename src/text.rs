@@ -87,7 +87,7 @@ pub fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
 /// becomes one space.
 pub fn unfold(value: &[u8], out: &mut Vec<u8>) {
     let mut rest = value;
-    while let Some(at) = rest.iter().position(|b| matches!(b, b'\r' | b'\n')) {
+    while let Some(at) = find_either(b'\r', b'\n', rest) {
         let (before, after) = rest.split_at(at);
         let kept = before.iter().rposition(|b| !is_space(*b)).map_or(0, |i| i + 1);
         out.extend_from_slice(before.get(..kept).unwrap_or_default());

@@ -8,9 +8,10 @@ use crate::sip::Message;
 use crate::text;
 
 /// What the relay is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Command {
     /// Give ports for the streams of a request.
+    #[default]
     Request,
     /// Give ports for the streams of a reply.
     Reply,
@@ -19,7 +20,7 @@ pub enum Command {
 }
 
 /// One question to a relay; owns its bytes. Values are unfolded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// What to do.
     pub command: Command,
@@ -58,28 +59,29 @@ impl Query {
     /// streams, CSeq of the offer, options and what the lists say are left for
     /// the caller. `Status::Syntax` when Call-ID or CSeq is missing.
     pub fn about(message: &Message<'_>, command: Command) -> Result<Self> {
-        let unfolded = |value: &[u8]| {
-            let mut out = Vec::with_capacity(value.len());
-            text::unfold(value, &mut out);
-            out
-        };
-        Ok(Query {
-            command,
-            call_id: unfolded(message.call_id()?),
-            cseq: message.cseq()?.number,
-            from_tag: unfolded(message.from_tag()?),
-            to_tag: unfolded(message.to_tag()?),
-            early_tag: Vec::new(),
-            from_uri: unfolded(shortened(message.from_uri()?.unwrap_or_default())),
-            to_uri: unfolded(shortened(message.to_uri()?.unwrap_or_default())),
-            user_agent: unfolded(message.user_agent()?.unwrap_or_default()),
-            signaling_ip: Some(message.source().address.ip().to_canonical()),
-            receiver: None,
-            dialog_id: Vec::new(),
-            media_relay: Vec::new(),
-            asymmetric: false,
-            streams: Vec::new(),
-        })
+        let mut query = Query::default();
+        query.renew(message, command, message.cseq()?.number)?;
+        Ok(query)
+    }
+
+    /// The same in the memory of an earlier one, with the CSeq of the offer.
+    pub fn renew(&mut self, message: &Message<'_>, command: Command, cseq: u32) -> Result<()> {
+        self.command = command;
+        self.cseq = cseq;
+        unfold(message.call_id()?, &mut self.call_id);
+        unfold(message.from_tag()?, &mut self.from_tag);
+        unfold(message.to_tag()?, &mut self.to_tag);
+        self.early_tag.clear();
+        unfold(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);
+        unfold(shortened(message.to_uri()?.unwrap_or_default()), &mut self.to_uri);
+        unfold(message.user_agent()?.unwrap_or_default(), &mut self.user_agent);
+        self.signaling_ip = Some(message.source().address.ip().to_canonical());
+        self.receiver = None;
+        self.dialog_id.clear();
+        self.media_relay.clear();
+        self.asymmetric = false;
+        self.streams.clear();
+        Ok(())
     }
 
     /// The removal of a call, by its identifiers alone.
@@ -87,21 +89,16 @@ impl Query {
         Query {
             command: Command::Remove,
             call_id: call_id.to_vec(),
-            cseq: 0,
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),
-            early_tag: Vec::new(),
-            from_uri: Vec::new(),
-            to_uri: Vec::new(),
-            user_agent: Vec::new(),
-            signaling_ip: None,
-            receiver: None,
-            dialog_id: Vec::new(),
-            media_relay: Vec::new(),
-            asymmetric: false,
-            streams: Vec::new(),
+            ..Query::default()
         }
     }
+}
+
+fn unfold(value: &[u8], to: &mut Vec<u8>) {
+    to.clear();
+    text::unfold(value, to);
 }
 
 /// A URI as relays want it: without `sip:`, up to the first `;`.
@@ -110,7 +107,7 @@ fn shortened(uri: &[u8]) -> &[u8] {
         Some(scheme) if scheme.eq_ignore_ascii_case(b"sip:") => uri.get(4..).unwrap_or_default(),
         _ => uri,
     };
-    let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+    let end = text::find(b';', rest).unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default()
 }
 

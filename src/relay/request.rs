@@ -90,7 +90,7 @@ pub enum Found {
 }
 
 /// How long relays have (milliseconds).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
     /// All of them together.
     pub total: u64,
@@ -157,6 +157,22 @@ impl Request {
             failures: Vec::new(),
             found: None,
         }
+    }
+
+    /// Makes it another request, in the memory it has: what it asks is to be
+    /// written to the query it gives.
+    pub fn renew(&mut self, role: Role, times: Times) -> &mut Query {
+        self.role = role;
+        self.times = times;
+        self.relay = None;
+        self.bytes.clear();
+        self.tried.clear();
+        (self.total_until, self.try_until, self.try_since) = (u64::MAX, u64::MAX, 0);
+        (self.reused, self.owed, self.in_step) = (false, 0, false);
+        self.input.clear();
+        self.failures.clear();
+        self.found = None;
+        &mut self.query
     }
 
     /// The bytes to send now.
@@ -318,6 +334,13 @@ impl Request {
         let status = failures.last().map_or(Status::NoRelay, Error::status);
         let texts: Vec<_> = failures.iter().map(Error::text).collect();
         Action::Done(Err(Error::new(status, texts.join("; "))))
+    }
+}
+
+impl Default for Request {
+    /// Asks nothing: for [`Request::renew`].
+    fn default() -> Self {
+        Request::new(Query::default(), Role::Offer, Times::default())
     }
 }
 

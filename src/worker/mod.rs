@@ -19,7 +19,7 @@ use crate::error::{Error, Result, Status};
 use crate::file::Watched;
 use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
-use crate::relay::{Relay, RelayList};
+use crate::relay::{Relay, RelayList, Request};
 use crate::shared::ProcessMark;
 use crate::sip::Message;
 use crate::worker::asymmetry::Agents;
@@ -47,6 +47,8 @@ pub struct Worker {
     pool: Pool,
     agents: RefCell<Agents>,
     pending: Pending,
+    /// The last request that ended: the next one is written in its memory.
+    spare: Option<Box<Request>>,
 }
 
 impl Worker {
@@ -62,6 +64,7 @@ impl Worker {
             agents: RefCell::new(Agents::new(&engine)),
             engine,
             pending: Pending::default(),
+            spare: None,
         })
     }
 

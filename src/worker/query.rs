@@ -10,14 +10,20 @@ use crate::worker::rewrite::life;
 use crate::worker::{Worker, seconds};
 
 impl Worker {
-    /// A query about the message, with the script's options and what the lists
-    /// say of the phone.
-    pub(super) fn query(&mut self, message: &Message<'_>, options: &Options) -> Result<Query> {
+    /// Makes `query` one about the message and the offer of this CSeq, with the
+    /// script's options and what the lists say of the phone.
+    pub(super) fn ask(
+        &self,
+        query: &mut Query,
+        message: &Message<'_>,
+        cseq: u32,
+        options: &Options,
+    ) -> Result<()> {
         let command = match message.status() {
             Some(_) => Command::Reply,
             None => Command::Request,
         };
-        let mut query = Query::about(message, command)?;
+        query.renew(message, command, cseq)?;
         query.asymmetric = self.asymmetry(message)?.rtp;
         query.dialog_id.clone_from(&options.dialog_id);
         query.media_relay.clone_from(&options.media_relay);
@@ -27,9 +33,9 @@ impl Worker {
         query.receiver = options.receiver.map(|ip| ip.to_canonical());
         if message.status().is_some_and(|status| status < 200) {
             // A dispatcher takes a tag for the end of the early phase.
-            query.early_tag = std::mem::take(&mut query.to_tag);
+            std::mem::swap(&mut query.early_tag, &mut query.to_tag);
         }
-        Ok(query)
+        Ok(())
     }
 
     /// A reply to INVITE without description says how far its branch is. A 200
@@ -52,7 +58,8 @@ impl Worker {
         if life == Life::Early || calls.is_passed_by(key) {
             return Ok(());
         }
-        let query = self.query(message, options)?;
+        let mut query = Query::default();
+        self.ask(&mut query, message, message.cseq()?.number, options)?;
         let choice = self.choice(message, key, options)?;
         let health = engine.health();
         let relay = self.relay_of_call(&choice).filter(|r| health.state(r.slot).is_usable());

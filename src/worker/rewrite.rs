@@ -164,16 +164,17 @@ pub(super) fn start(
     }
     let mut rewrite = Rewrite { plan, memory, asks: None, state: State::Answered(Ok(None)) };
     if !rewrite.plan.streams.is_empty() {
-        let mut query = worker.query(message, options)?;
-        query.cseq = decision.cseq;
-        query.streams.clone_from(&rewrite.plan.streams);
-        if decision.role == Role::Offer {
-            worker.cancel_ends(key);
-        }
         let times = Times {
             total: milliseconds(settings.relay_timeout()),
             each: settings.relay_try().map(milliseconds),
         };
+        let mut request = worker.spare.take().unwrap_or_default();
+        let query = request.renew(decision.role, times);
+        worker.ask(query, message, decision.cseq, options)?;
+        query.streams.clone_from(&rewrite.plan.streams);
+        if decision.role == Role::Offer {
+            worker.cancel_ends(key);
+        }
         rewrite.asks = Some(Asks {
             choice: worker.choice(message, key, options)?,
             started: now,
@@ -181,7 +182,6 @@ pub(super) fn start(
             pid: worker.process.pid(),
         });
         count_request(&engine, decision.role);
-        let mut request = Box::new(Request::new(query, decision.role, times));
         let action = request.step(Event::Start, now);
         rewrite.act(worker, request, None, action, now);
         rewrite.drive(worker, now);
@@ -376,7 +376,7 @@ impl Rewrite {
     /// whole.
     fn act(
         &mut self,
-        worker: &Worker,
+        worker: &mut Worker,
         mut request: Box<Request>,
         connection: Option<Connection>,
         action: Action,
@@ -390,11 +390,11 @@ impl Rewrite {
             (Action::Connect { fresh }, _) => State::Connecting { request, fresh, at: now },
             (Action::Send, Some(connection)) => State::Sending { request, connection, sent: 0 },
             (Action::Read, Some(connection)) => State::Reading { request, connection },
-            (Action::Done(answer), _) => State::Answered(match (answer, request.relay()) {
-                (Ok(answer), Some(relay)) => Ok(Some((relay.clone(), answer))),
-                (Ok(_), None) => Ok(None),
-                (Err(error), _) => Err(error),
-            }),
+            (Action::Done(answer), _) => {
+                let relay = request.relay().cloned();
+                worker.spare = Some(request);
+                State::Answered(answer.map(|answer| Some((relay?, answer))))
+            }
             (Action::Send | Action::Read, None) => State::Answered(Err(Error::new(
                 Status::NoRelay,
                 "the connection to the relay was lost",
