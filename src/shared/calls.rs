@@ -15,8 +15,8 @@ mod branch;
 mod entry;
 
 use entry::{
-    ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, PASSED_BIT, PORTS, USE,
-    unpack_invite,
+    ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PASSED_BIT, PORTS,
+    USE, unpack_invite,
 };
 
 /// Words of one entry (128 bytes).
@@ -134,15 +134,20 @@ impl<'b> Calls<'b> {
         self.words.as_chunks().0
     }
 
+    /// The entries that may hold this call: they are taken in this order.
     fn window(&self, key: CallKey) -> impl Iterator<Item = Entry<'b>> {
         let entries = self.entries();
         let start = (key.call >> 8) as usize % entries.len().max(1);
-        (0..WINDOW.min(entries.len()))
-            .filter_map(move |step| entries.get((start + step) % entries.len()).map(Entry))
+        let (before, from) = entries.split_at_checked(start).unwrap_or_default();
+        let inside = from.get(..WINDOW).unwrap_or(from);
+        let wrapped = before.get(..WINDOW.saturating_sub(inside.len())).unwrap_or(before);
+        inside.iter().chain(wrapped).map(Entry)
     }
 
     fn find(&self, key: CallKey) -> Option<Entry<'b>> {
-        self.window(key).find(|entry| entry.key() == key.call)
+        let ends =
+            |entry: &Entry<'_>| matches!(entry.key(), found if found == key.call || found == NEW);
+        self.window(key).find(ends).filter(|entry| entry.key() == key.call)
     }
 
     /// Finds the call or takes a free entry: empty, ended a while ago, or not
@@ -159,8 +164,8 @@ impl<'b> Calls<'b> {
             }
             let (place, mine) =
                 self.window(key).enumerate().find(|(_, entry)| entry.take(key.call, seconds))?;
-            let other =
-                self.window(key).enumerate().any(|(at, e)| at != place && e.key() == key.call);
+            let keys = self.window(key).map(|entry| entry.key()).take_while(|key| *key != NEW);
+            let other = keys.enumerate().any(|(at, found)| at != place && found == key.call);
             if !other {
                 return Some(mine);
             }

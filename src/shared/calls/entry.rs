@@ -15,8 +15,13 @@ pub(super) const STALE_AFTER: u32 = 8 * 3600;
 pub(super) const ENDED_FOR: u32 = 32;
 /// How often a word is tried before the operation gives up.
 const TRIES: usize = 64;
-/// The key of an entry that is being emptied; every real key is odd.
+/// The key of an entry that never held a call; every real key is odd. No entry
+/// gets it back, so that nothing lies behind it.
+pub(super) const NEW: u64 = 0;
+/// The key of an entry that is being emptied.
 pub(super) const BUSY: u64 = 2;
+/// The key of an entry that was emptied.
+const EMPTIED: u64 = 4;
 /// Who was this long emptying an entry is dead (seconds).
 pub(super) const BUSY_FOR: u32 = 2;
 
@@ -85,8 +90,8 @@ impl Entry<'_> {
 
     /// Takes this entry for `key` if it is empty, or can be emptied.
     pub(super) fn take(&self, key: u64, seconds: u32) -> bool {
-        let old = self.key();
-        if old != 0 {
+        let mut old = self.key();
+        if !matches!(old, NEW | EMPTIED) {
             let used = self.load(USE);
             let mine = if old == BUSY {
                 seconds.saturating_sub(used as u32) > BUSY_FOR
@@ -98,8 +103,9 @@ impl Entry<'_> {
                 return false;
             }
             self.empty(seconds);
+            old = EMPTIED;
         }
-        let taken = self.swap(KEY, 0, key);
+        let taken = self.swap(KEY, old, key);
         if taken {
             self.store(USE, u64::from(seconds));
         }
@@ -119,7 +125,7 @@ impl Entry<'_> {
         for word in USE + 1..ENTRY_WORDS {
             self.store(word, 0);
         }
-        self.swap(KEY, BUSY, 0);
+        self.swap(KEY, BUSY, EMPTIED);
     }
 
     pub(super) fn ended(&self) -> bool {

@@ -270,6 +270,22 @@ fn an_entry_whose_owner_died_emptying_it_is_taken_again() {
 }
 
 #[test]
+fn a_call_is_found_behind_an_entry_that_was_emptied() {
+    for emptied in 0..2 {
+        let table = Table::new(2);
+        let calls = table.calls();
+        let keys = [b"one", b"two"].map(|id| calls.key(id, b"a", b""));
+        for key in keys {
+            assert!(calls.record(key, &offer(1), 100));
+        }
+        calls.find(keys[emptied]).unwrap().give_back(keys[emptied].call, 100);
+        assert!(!calls.is_known(keys[emptied]));
+        assert!(calls.is_known(keys[1 - emptied]));
+        assert!(calls.record(keys[emptied], &offer(1), 100), "its entry is free again");
+    }
+}
+
+#[test]
 fn threads_at_once_lose_no_call_and_no_branch() {
     let table = Table::new(4096);
     std::thread::scope(|scope| {
