@@ -5,7 +5,6 @@
 #include "core/parser/parse_cseq.h"
 #include "core/parser/parse_from.h"
 #include "core/parser/parse_to.h"
-#include "core/parser/parse_uri.h"
 #include "core/parser/parse_via.h"
 #include "core/trim.h"
 
@@ -59,11 +58,26 @@ struct glue_message message_of(struct sip_msg *msg)
     return message;
 }
 
+/* The host of a URI (RFC 3261 section 19.1.1), in which an at sign stands once
+ * at most. The server's parser would take all the rest apart as well. */
+static mp_str host_of(str uri)
+{
+    const char *end = uri.s + uri.len;
+    const char *at = memchr(uri.s, '@', uri.len);
+    const char *from = at != NULL ? at : memchr(uri.s, ':', uri.len);
+    mp_str host = { from != NULL ? from + 1 : end, 0 };
+    int bracketed = host.ptr < end && *host.ptr == '[';
+    const char *stop = host.ptr;
+
+    while (stop < end && *stop != ';' && *stop != '?' && (*stop != ':' || bracketed))
+        if (*stop++ == ']')
+            break;
+    host.len = (size_t)(stop - host.ptr);
+    return host;
+}
+
 mp_str receiver_of(struct sip_msg *msg)
 {
-    static struct sip_uri parsed;
-    str uri;
-
     if (msg->first_line.type == SIP_REPLY) {
         /* The first Via is this server's own (RFC 3261 section 16.11). */
         if (parse_headers(msg, HDR_VIA2_F, 0) < 0 || msg->via2 == NULL || msg->via2->error != PARSE_OK)
@@ -72,8 +86,7 @@ mp_str receiver_of(struct sip_msg *msg)
             return text_of(msg->via2->received->value);
         return text_of(msg->via2->host);
     }
-    uri = msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg);
-    return parse_uri(uri.s, uri.len, &parsed) == 0 ? text_of(parsed.host) : mp_text(NULL);
+    return host_of(msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg));
 }
 
 int identify(void *message, struct glue_call *call)
