@@ -11,6 +11,7 @@
 //! process of its own under callgrind; the difference by `TIMES` is the cost of
 //! one, start and warm-up taken out.
 
+mod asked;
 mod counts;
 mod messages;
 mod operations;

@@ -14,7 +14,7 @@ use mediaproxy::sdp::{Session, multipart};
 use mediaproxy::sip::message::{Message, Source, Transport};
 
 use crate::messages::{ICE5, INVITE, MULTIPART, OK, REGISTER, with_headers, with_streams};
-use crate::relays;
+use crate::{asked, relays};
 
 /// One operation.
 pub(crate) struct Operation {
@@ -32,7 +32,8 @@ const fn operation(name: &'static str, budget: Option<u64>, run: fn(u64)) -> Ope
 /// The three tests of the seed's module.
 const ALL_TESTS: u32 = 1 | 2 | 4;
 /// Where the messages of the caller come from: its NAT.
-const SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 61_234);
+pub(crate) const SOURCE: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 61_234);
 
 /// The settings of the client lists, and the example of each.
 const LISTS: [(&str, &str); 2] = [
@@ -47,7 +48,7 @@ const LISTS: [(&str, &str); 2] = [
 ];
 
 /// All of them, in the order of the table.
-pub(crate) const OPERATIONS: [Operation; 24] = [
+pub(crate) const OPERATIONS: [Operation; 27] = [
     operation("nat_test_first_c", Some(1_800), |times| in_c(INVITE, times, false, false, false)),
     operation("nat_test_all_c", Some(5_500), |times| in_c(INVITE, times, true, false, false)),
     operation("test_fix_apply_c", None, |times| in_c(INVITE, times, true, true, false)),
@@ -69,6 +70,9 @@ pub(crate) const OPERATIONS: [Operation; 24] = [
     operation("streams_16_rewrite", None, |times| rewrite(&with_streams(16), times, true)),
     operation("streams_32_rewrite", None, |times| rewrite(&with_streams(32), times, true)),
     operation("streams_64_rewrite", None, |times| rewrite(&with_streams(64), times, true)),
+    operation("relay_request", None, |times| asked::request(INVITE, times)),
+    operation("asked_invite_rewrite", None, |times| asked::call(&[INVITE], times)),
+    operation("asked_call_rewrite", None, |times| asked::call(&[INVITE, OK], times)),
     operation("choose_of_100", Some(2_000), |times| relays::choose(times, 0)),
     operation("choose_of_100_half_dead", None, |times| relays::choose(times, 50)),
     operation("call_key", None, relays::key),

@@ -15,13 +15,18 @@ const FROM_TAG: &[u8] = b"9fxced76sl";
 const TO_TAG: &[u8] = b"8321234356";
 
 fn engine(relays: u32) -> Arc<Engine> {
+    let line = |n| format!("mediaproxy2:/run/relay-{n}.sock;weight={}", n % 4 + 1);
+    engine_with((0..relays).map(line))
+}
+
+/// An engine without client lists.
+pub(crate) fn engine_with(relays: impl IntoIterator<Item = String>) -> Arc<Engine> {
     let mut settings = Settings::new();
     for name in ["sip_asymmetrics", "rtp_asymmetrics"] {
         settings.set(name, "").expect("no list");
     }
-    for n in 0..relays {
-        let line = format!("mediaproxy2:/run/relay-{n}.sock;weight={}", n % 4 + 1);
-        settings.set("relay", &line).expect("a relay");
+    for relay in relays {
+        settings.set("relay", &relay).expect("a relay");
     }
     Engine::new(settings, Log::none()).expect("an engine")
 }
