@@ -81,9 +81,29 @@ static mp_str value_of(const struct avp *avp)
     return text_of(value.s);
 }
 
+/* True when an AVP is set at all: looking for one by its name costs more. */
+static int are_any(void)
+{
+    static const avp_flags_t lists[] = {
+        AVP_CLASS_URI | AVP_TRACK_FROM,    AVP_CLASS_URI | AVP_TRACK_TO,
+        AVP_CLASS_USER | AVP_TRACK_FROM,   AVP_CLASS_USER | AVP_TRACK_TO,
+        AVP_CLASS_DOMAIN | AVP_TRACK_FROM, AVP_CLASS_DOMAIN | AVP_TRACK_TO,
+        AVP_CLASS_GLOBAL,
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof lists / sizeof *lists; i++)
+        if (get_avp_list(lists[i]) != NULL)
+            return 1;
+    return 0;
+}
+
 void avps_to_options(struct glue_options *options)
 {
-    options->signaling_ip = value_of(&avps[SIGNALING_IP]);
-    options->media_relay = value_of(&avps[MEDIA_RELAY]);
-    options->ice_candidate = value_of(&avps[ICE_CANDIDATE]);
+    static const mp_str none = { NULL, 0 };
+    int any = are_any();
+
+    options->signaling_ip = any ? value_of(&avps[SIGNALING_IP]) : none;
+    options->media_relay = any ? value_of(&avps[MEDIA_RELAY]) : none;
+    options->ice_candidate = any ? value_of(&avps[ICE_CANDIDATE]) : none;
 }
