@@ -178,13 +178,11 @@ pub fn push_ip(ip: IpAddr, out: &mut Vec<u8>) {
 /// Appends a number of at most three digits.
 fn push_octet(octet: u8, out: &mut Vec<u8>) {
     let digit = |value: u8| b'0' + value % 10;
-    if octet >= 100 {
-        out.push(digit(octet / 100));
+    match octet {
+        0..=9 => out.push(digit(octet)),
+        10..=99 => out.extend_from_slice(&[digit(octet / 10), digit(octet)]),
+        _ => out.extend_from_slice(&[digit(octet / 100), digit(octet / 10), digit(octet)]),
     }
-    if octet >= 10 {
-        out.push(digit(octet / 10));
-    }
-    out.push(digit(octet));
 }
 
 /// Appends an address as a URI holds it: IPv6 in brackets.

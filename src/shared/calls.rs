@@ -145,9 +145,11 @@ impl<'b> Calls<'b> {
     }
 
     fn find(&self, key: CallKey) -> Option<Entry<'b>> {
-        let ends =
-            |entry: &Entry<'_>| matches!(entry.key(), found if found == key.call || found == NEW);
-        self.window(key).find(ends).filter(|entry| entry.key() == key.call)
+        let looked_at = |entry: Entry<'b>| match entry.key() {
+            NEW => Some(None),
+            found => (found == key.call).then_some(Some(entry)),
+        };
+        self.window(key).find_map(looked_at)?
     }
 
     /// Finds the call or takes a free entry: empty, ended a while ago, or not
