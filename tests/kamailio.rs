@@ -2,6 +2,7 @@
 //! `mediaproxyd`, and ours with the configurations that are shipped.
 
 mod audio;
+mod c_program;
 #[path = "kamailio/calls.rs"]
 mod calls;
 #[path = "kamailio/corpus.rs"]
@@ -19,6 +20,8 @@ mod files;
 mod load;
 #[path = "kamailio/manage.rs"]
 mod manage;
+#[path = "kamailio/memcheck.rs"]
+mod memcheck;
 #[path = "kamailio/module.rs"]
 mod module;
 mod netns;

@@ -9,7 +9,7 @@ use crate::module;
 use crate::netns::{Namespace, PHONE, SERVER};
 use crate::phone::Phone;
 use crate::running::wait_for;
-use crate::scene::{Relays, ours, with_kamailio};
+use crate::scene::{Relays, audio_of, ours, with_kamailio};
 use crate::server::{Kamailio, Relay, root, stock_modules};
 
 /// What is promised for a change to be seen.
@@ -113,6 +113,52 @@ fn the_relays_file_changes_while_a_call_goes_on() {
         let (invite, _) = scene.reinvite(&mut call.caller, 2, "sendrecv", "sendrecv");
         assert_eq!(invite.media(), call.invite.media(), "it stays on its relay");
         scene.hang_up(&mut call.caller);
+        scene.ends_well();
+    });
+}
+
+/// Two sets, chosen by the script, and a relay for the calls of one domain.
+#[test]
+fn relays_are_chosen_by_set_and_by_domain() {
+    let test = "files::relays_are_chosen_by_set_and_by_domain";
+    with_kamailio(test, |network, directory| {
+        if !module::can_be_built(test) {
+            return;
+        }
+        // Bob's home is far.
+        let define = "FAR_NETWORK=198.51.100.0/24";
+        let mut scene = ours(network, directory, Relays::Daemons, &[define]);
+        let third = Relay::start(&network.server, directory, 2);
+        let lines = format!(
+            "# A comment.\n{};set=near\n{};set=far\n{};set=far;domain=example.com\n",
+            scene.relays[0].uri(),
+            scene.relays[1].uri(),
+            third.uri()
+        );
+        fs::write(directory.join("relays"), lines).expect("a file of relays");
+        scene.server.rpc(&["mediaproxy.reload"]).expect("a reload");
+        scene.register();
+        for number in 0..3 {
+            let mut call = scene.answered(&format!("near-{number}@x"));
+            assert_eq!(call.invite.media().port() / 1000, 20);
+            scene.hang_up(&mut call.caller);
+        }
+        // Both phones' domain is example.com, which has a relay in the far set.
+        let mut call = scene.bob.call("alice", "far@x");
+        let offer = audio_of(&scene.bob, 1);
+        scene.bob.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.alice.request("INVITE");
+        assert_eq!(invite.media().port() / 1000, 22);
+        let answer = audio_of(&scene.alice, 1);
+        scene.alice.answer(&invite, "200 OK", "", &answer);
+        let ok = scene.bob.response(200, "INVITE");
+        scene.bob.acknowledge(&mut call, &ok, "");
+        scene.alice.request("ACK");
+        scene.talk(invite.media(), ok.media());
+        scene.bob.ask(&mut call, "BYE", "", "");
+        let bye = scene.alice.request("BYE");
+        scene.alice.answer(&bye, "200 OK", "", "");
+        scene.bob.response(200, "BYE");
         scene.ends_well();
     });
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::audio::{self, End};
+use crate::memcheck;
 use crate::module;
 use crate::netns::{self, Network, PHONE, SERVER, SERVER6};
 use crate::phone::{Call, Phone};
@@ -143,7 +144,7 @@ pub(crate) fn ours<'n>(
         }
     };
     let server = Kamailio::start(
-        network.server.command("kamailio"),
+        memcheck::kamailio(network, directory),
         directory,
         &root().join("examples/config").join(configuration),
         &[module::ours(), stock_modules()],
@@ -176,6 +177,7 @@ pub(crate) fn everywhere_with(test: &str, defines: &[&str], scenario: impl Fn(&m
             let mut scene = ours(network, &directory, relays, defines);
             scenario(&mut scene);
             scene.ends_well();
+            memcheck::found_nothing(&directory);
         }
     });
 }

@@ -1,0 +1,58 @@
+//! The server under valgrind's memcheck, all processes, where
+//! `MEDIAPROXY_MEMCHECK` is set. What it finds counts when our module is among
+//! those who called.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::netns::Network;
+
+fn wanted() -> bool {
+    std::env::var_os("MEDIAPROXY_MEMCHECK").is_some()
+}
+
+/// The command that starts the server.
+pub(crate) fn kamailio(network: &Network, directory: &Path) -> Command {
+    if !wanted() {
+        return network.server.command("kamailio");
+    }
+    let mut command = network.server.command("valgrind");
+    command
+        .args(["--quiet", "--trace-children=yes", "--num-callers=40"])
+        .arg(format!("--log-file={}/memcheck.%p", directory.display()))
+        .arg("kamailio")
+        // Everything is slow there, the relay too.
+        .arg("--modparam=mediaproxy:relay_timeout:i:9000")
+        .arg("--modparam=mediaproxy:relay_try:i:9000");
+    command
+}
+
+/// No error in which a function of ours took part.
+pub(crate) fn found_nothing(directory: &Path) {
+    if !wanted() {
+        return;
+    }
+    let mut logs = 0;
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("memcheck.")) {
+            continue;
+        }
+        logs += 1;
+        let log = fs::read_to_string(&path).expect("a log");
+        // Errors are separated by empty lines, behind the number of the process.
+        let mut error = String::new();
+        for line in log.lines().chain(std::iter::once("==0== ")) {
+            if line.trim_end().ends_with("==") {
+                let ours = error.contains("mediaproxy") || error.contains("glue_");
+                assert!(!ours, "{}:\n{error}", path.display());
+                error.clear();
+            } else {
+                error.push_str(line);
+                error.push('\n');
+            }
+        }
+    }
+    assert!(logs > 10, "a log of each process: {logs}");
+}
