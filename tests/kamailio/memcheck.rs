@@ -21,11 +21,13 @@ pub(crate) fn kamailio(network: &Network, directory: &Path) -> Command {
     command
         .args(["--quiet", "--trace-children=yes", "--num-callers=40"])
         .arg(format!("--log-file={}/memcheck.%p", directory.display()))
-        .arg("kamailio")
-        // Everything is slow there, the relay too.
-        .arg("--modparam=mediaproxy:relay_timeout:i:9000")
-        .arg("--modparam=mediaproxy:relay_try:i:9000");
+        .arg("kamailio");
     command
+}
+
+/// Everything is slow there, the relay too.
+pub(crate) fn patience() -> &'static [&'static str] {
+    if wanted() { &["RELAY_TRY=9000", "RELAY_TIMEOUT=9000"] } else { &[] }
 }
 
 /// No error in which a function of ours took part.

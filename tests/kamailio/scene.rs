@@ -124,7 +124,7 @@ pub(crate) fn ours<'n>(
         ("SIP_ASYMMETRICS", list.clone()),
         ("RTP_ASYMMETRICS", list),
     ];
-    for define in defines {
+    for define in defines.iter().chain(memcheck::patience()) {
         let (name, value) = define.split_once('=').unwrap_or((define, ""));
         all.push((name, value.to_string()));
     }
