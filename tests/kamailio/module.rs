@@ -34,6 +34,11 @@ fn built() -> &'static Result<PathBuf, String> {
     })
 }
 
+/// Builds it, where it can be built.
+pub(crate) fn prepare() {
+    let _ = built();
+}
+
 /// False, and a SKIP line, where it cannot be built.
 pub(crate) fn can_be_built(test: &str) -> bool {
     if let Err(reason) = built() {
