@@ -126,11 +126,15 @@ fn draw(call: u64, relay: u64) -> u64 {
 
 /// A hash of any bytes, the same in every process and on every machine.
 pub fn hash(bytes: &[u8]) -> u64 {
-    bytes.chunks(8).fold(bytes.len() as u64, |hash, chunk| {
-        let mut word = [0; 8];
-        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        mix(hash ^ u64::from_le_bytes(word))
-    })
+    let (words, rest) = bytes.as_chunks();
+    let add = |hash: u64, word: [u8; 8]| mix(hash ^ u64::from_le_bytes(word));
+    let whole = words.iter().fold(bytes.len() as u64, |hash, word| add(hash, *word));
+    if rest.is_empty() {
+        return whole;
+    }
+    let mut word = [0; 8];
+    word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    add(whole, word)
 }
 
 /// Spreads every bit over all.
