@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::memcheck;
 use crate::module;
 use crate::netns::{Namespace, PHONE, SERVER};
 use crate::phone::Phone;
@@ -31,7 +32,7 @@ fn all_workers(phone: &mut Phone) -> BTreeSet<String> {
 
 fn start(server: &Namespace, directory: &Path, list: &Path) -> Kamailio {
     Kamailio::start(
-        server.command("kamailio"),
+        memcheck::kamailio(server, directory),
         directory,
         &root().join("tests/fixtures/kamailio/workers.cfg"),
         &[module::ours(), stock_modules()],

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::memcheck;
 use crate::module;
 use crate::netns::SERVER;
 use crate::running::wait_for;
@@ -163,7 +164,7 @@ fn scripts_in_another_language_have_every_function() {
             assert!(text.contains(&format!("KSR.mediaproxy.{name}(")), "{name} is not called");
         }
         let server = Kamailio::start(
-            network.server.command("kamailio"),
+            memcheck::kamailio(&network.server, directory),
             directory,
             &root().join("tests/fixtures/kamailio/kemi.cfg"),
             &[module::ours(), stock_modules()],

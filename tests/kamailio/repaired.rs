@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::memcheck;
 use crate::module;
 use crate::netns::{HOMES, Network, PHONE, SERVER};
 use crate::phone::Phone;
@@ -60,7 +61,7 @@ fn a_bye_of_the_dialog_module_reaches_both_phones() {
 
 fn twice<'n>(network: &'n Network, directory: &std::path::Path) -> Scene<'n> {
     let server = Kamailio::start(
-        network.server.command("kamailio"),
+        memcheck::kamailio(&network.server, directory),
         directory,
         &root().join("tests/fixtures/kamailio/twice.cfg"),
         &[module::ours(), stock_modules()],

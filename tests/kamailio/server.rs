@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::memcheck;
 use crate::netns::{Namespace, SERVER};
 use crate::running::{Running, wait_for};
 
@@ -33,6 +34,8 @@ pub(crate) struct Kamailio {
     control: PathBuf,
     /// All its processes are gone: their numbers may be others'.
     over: bool,
+    /// Where memcheck writes, if it looks on.
+    memcheck: Option<PathBuf>,
 }
 
 impl Kamailio {
@@ -47,6 +50,10 @@ impl Kamailio {
     ) -> Kamailio {
         let control = socket_path("control");
         arguments(&mut kamailio, directory, configuration, modules, defines, &control);
+        let memcheck = memcheck::is_under(&kamailio).then(|| directory.to_path_buf());
+        if memcheck.is_some() {
+            kamailio.args(memcheck::PATIENCE);
+        }
         // All its processes die with this test.
         kamailio.process_group(0);
         let mut running = Running::start(&mut kamailio, directory.join("kamailio"));
@@ -56,7 +63,7 @@ impl Kamailio {
             }
             rpc(&control, &["core.version"]).ok()
         });
-        Kamailio { running, control, over: false }
+        Kamailio { running, control, over: false, memcheck }
     }
 
     /// What an RPC says; the reason when it fails.
@@ -123,6 +130,9 @@ impl Kamailio {
         let left = unsafe { libc::kill(-group, 0) };
         assert_eq!(left, -1, "processes of kamailio are left:\n{said}");
         self.over = true;
+        if let Some(directory) = &self.memcheck {
+            memcheck::found_nothing(directory);
+        }
         said
     }
 }
