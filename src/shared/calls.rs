@@ -8,6 +8,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use crate::media::role::{Known, Memory};
 
@@ -16,7 +17,7 @@ mod entry;
 
 use entry::{
     ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PASSED_BIT, PORTS,
-    USE, unpack_invite,
+    USE, is_claim, unpack_invite,
 };
 
 /// Words of one entry (128 bytes).
@@ -24,7 +25,9 @@ pub const ENTRY_WORDS: usize = 16;
 /// How many entries an operation looks at.
 const WINDOW: usize = 32;
 /// How often an entry is claimed before the call goes on without memory.
-const CLAIMS: usize = 8;
+const CLAIMS: usize = 32;
+/// How often a claim gives way to one before it.
+const PATIENT: usize = 8;
 
 /// A call, by the keyed hash of its Call-ID, and the two sides of the message
 /// at hand, by the keyed hashes of its tags.
@@ -114,7 +117,7 @@ impl<'b> Calls<'b> {
     /// The key of a message's call and sides.
     pub fn key(&self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> CallKey {
         let tag = |tag: &[u8]| if tag.is_empty() { 0 } else { self.short(tag) };
-        CallKey { call: self.long(call_id), from: tag(from_tag), to: tag(to_tag) }
+        CallKey { call: self.long(call_id) | 1 << 63, from: tag(from_tag), to: tag(to_tag) }
     }
 
     /// The identity of a relay, by its text: never 0.
@@ -155,25 +158,48 @@ impl<'b> Calls<'b> {
     /// Finds the call or takes a free entry: empty, ended a while ago, or not
     /// used for hours. `None` when the window is full.
     ///
-    /// Two processes may take an entry for one call at once. Each looks again
-    /// after its claim; who sees another copy gives its own back, so that one
-    /// copy stays (claims and looks are sequentially consistent: at least one
-    /// of the two sees the other).
+    /// Two processes may want an entry for one call at once. Each claims one,
+    /// looks for others, and confirms its claim when it prevails (claims and
+    /// looks are sequentially consistent: at least one of the two sees the
+    /// other). Nobody writes into an entry that is not confirmed.
     fn find_or_take(&self, key: CallKey, seconds: u32) -> Option<Entry<'b>> {
-        for _ in 0..CLAIMS {
+        for attempt in 0..CLAIMS {
             if let Some(entry) = self.find(key) {
                 return Some(entry);
             }
             let (place, mine) =
-                self.window(key).enumerate().find(|(_, entry)| entry.take(key.call, seconds))?;
-            let keys = self.window(key).map(|entry| entry.key()).take_while(|key| *key != NEW);
-            let other = keys.enumerate().any(|(at, found)| at != place && found == key.call);
-            if !other {
+                self.window(key).enumerate().find(|(_, entry)| entry.claim(key.call, seconds))?;
+            if self.prevails(key, place, attempt < PATIENT) && mine.confirm(key.call, seconds) {
                 return Some(mine);
             }
             mine.give_back(key.call, seconds);
+            match attempt {
+                0..PATIENT => std::thread::yield_now(),
+                _ => std::thread::sleep(Duration::from_micros(50)),
+            }
         }
         None
+    }
+
+    /// True when nobody else has an entry for the call of the claim at `place`.
+    /// Claims further on are taken back from those who made them, who then
+    /// cannot confirm them; so are those before it without patience, for their
+    /// owner may have died.
+    fn prevails(&self, key: CallKey, place: usize, patient: bool) -> bool {
+        for (at, entry) in self.window(key).enumerate().filter(|(at, _)| *at != place) {
+            match entry.key() {
+                NEW if at > place => break,
+                found if found == key.call => return false,
+                found if is_claim(found, key.call) => {
+                    let before = at < place;
+                    if before && patient || !entry.take_back(found) && entry.key() == key.call {
+                        return false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        true
     }
 
     /// True when the call is known and not over.

@@ -15,15 +15,49 @@ pub(super) const STALE_AFTER: u32 = 8 * 3600;
 pub(super) const ENDED_FOR: u32 = 32;
 /// How often a word is tried before the operation gives up.
 const TRIES: usize = 64;
-/// The key of an entry that never held a call; every real key is odd. No entry
-/// gets it back, so that nothing lies behind it.
-pub(super) const NEW: u64 = 0;
-/// The key of an entry that is being emptied.
-pub(super) const BUSY: u64 = 2;
-/// The key of an entry that was emptied.
-const EMPTIED: u64 = 4;
-/// Who was this long emptying an entry is dead (seconds).
+/// Who was this long claiming or emptying an entry is dead (seconds).
 pub(super) const BUSY_FOR: u32 = 2;
+
+// What the word for the key holds: a call's key, which is odd and has the
+// highest bit; or one of these, which are even.
+
+/// The entry never held a call. None gets this back, so that nothing lies behind
+/// it.
+pub(super) const NEW: u64 = 0;
+/// The entry was emptied.
+pub(super) const EMPTIED: u64 = 4;
+
+/// The entry is being emptied, since then.
+pub(super) fn busy(seconds: u32) -> u64 {
+    u64::from(seconds) << 3 | 2
+}
+
+/// The entry is claimed for a call, since then: nobody else writes into it
+/// before the call's key stands there.
+pub(super) fn claim(key: u64, seconds: u32) -> u64 {
+    key & !0xffff | u64::from(seconds & 0x7fff) << 1
+}
+
+/// True for a claim for this call.
+pub(super) fn is_claim(word: u64, key: u64) -> bool {
+    word & 1 == 0 && word >> 16 == key >> 16
+}
+
+/// True for a word that somebody left who died over it.
+fn is_abandoned(word: u64, seconds: u32) -> bool {
+    let since = if word >> 63 == 1 {
+        // The clocks of two processes may read a second apart.
+        match seconds.wrapping_sub((word >> 1) as u32 & 0x7fff) & 0x7fff {
+            ahead if ahead > 0x7fff - BUSY_FOR => 0,
+            since => since,
+        }
+    } else if word & 7 == 2 {
+        seconds.saturating_sub((word >> 3) as u32)
+    } else {
+        0
+    };
+    word & 1 == 0 && since > BUSY_FOR
+}
 
 // The words of an entry.
 pub(super) const KEY: usize = 0;
@@ -88,44 +122,44 @@ impl Entry<'_> {
         })
     }
 
-    /// Takes this entry for `key` if it is empty, or can be emptied.
-    pub(super) fn take(&self, key: u64, seconds: u32) -> bool {
+    /// Claims this entry for `key` if it is empty, or can be emptied.
+    pub(super) fn claim(&self, key: u64, seconds: u32) -> bool {
         let mut old = self.key();
         if !matches!(old, NEW | EMPTIED) {
-            let used = self.load(USE);
-            let mine = if old == BUSY {
-                seconds.saturating_sub(used as u32) > BUSY_FOR
-                    && self.swap(USE, used, u64::from(seconds))
-            } else {
-                self.is_over(seconds) && self.swap(KEY, old, BUSY)
-            };
-            if !mine {
+            let over =
+                if old & 1 == 1 { self.is_over(seconds) } else { is_abandoned(old, seconds) };
+            if !over || !self.swap(KEY, old, busy(seconds)) {
                 return false;
             }
             self.empty(seconds);
             old = EMPTIED;
         }
-        let taken = self.swap(KEY, old, key);
-        if taken {
-            self.store(USE, u64::from(seconds));
-        }
-        taken
+        self.swap(KEY, old, claim(key, seconds))
     }
 
-    pub(super) fn give_back(&self, key: u64, seconds: u32) {
-        if self.swap(KEY, key, BUSY) {
-            self.empty(seconds);
-        }
-    }
-
-    /// Empties an entry that this process made BUSY. The time of use goes
-    /// last: it tells others how long the entry has been busy.
-    pub(super) fn empty(&self, seconds: u32) {
+    /// The claimed entry is the call's. False when it was taken back by another
+    /// process.
+    pub(super) fn confirm(&self, key: u64, seconds: u32) -> bool {
         self.store(USE, u64::from(seconds));
-        for word in USE + 1..ENTRY_WORDS {
+        self.swap(KEY, claim(key, seconds), key)
+    }
+
+    /// The claimed entry is free again: nobody has written into it.
+    pub(super) fn give_back(&self, key: u64, seconds: u32) {
+        self.take_back(claim(key, seconds));
+    }
+
+    /// The same for the claim that was read there. False when it is no more.
+    pub(super) fn take_back(&self, claim: u64) -> bool {
+        self.swap(KEY, claim, EMPTIED)
+    }
+
+    /// Empties an entry that this process made busy.
+    fn empty(&self, seconds: u32) {
+        for word in USE..ENTRY_WORDS {
             self.store(word, 0);
         }
-        self.swap(KEY, BUSY, EMPTIED);
+        self.swap(KEY, busy(seconds), EMPTIED);
     }
 
     pub(super) fn ended(&self) -> bool {

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::branch::{OFFERED_BITS, low, nearest};
-use super::entry::{BUSY, BUSY_FOR, ENDED_FOR, KEY, STALE_AFTER};
+use super::entry::{BUSY_FOR, EMPTIED, ENDED_FOR, KEY, STALE_AFTER, busy, claim};
 use super::*;
 use crate::shared::Block;
 
@@ -262,11 +262,38 @@ fn an_entry_whose_owner_died_emptying_it_is_taken_again() {
     let calls = table.calls();
     calls.record(table.key("a", ""), &offer(1), 100);
     let words = table.block.words();
-    words[KEY].store(BUSY, Ordering::SeqCst);
     let other = calls.key(b"other", b"a", b"");
+    words[KEY].store(busy(100), Ordering::SeqCst);
     assert!(!calls.record(other, &offer(1), 100 + BUSY_FOR));
     assert!(calls.record(other, &offer(3), 101 + BUSY_FOR));
     assert_eq!(calls.known(other, 3).newest_offer, Some(3));
+}
+
+/// Who dies between claim and confirmation does not hold up its call, wherever
+/// the claim stands.
+#[test]
+fn a_claim_whose_owner_died_is_taken_back() {
+    for place in 0..2 {
+        let table = Table::new(2);
+        let calls = table.calls();
+        let call = calls.key(b"call", b"a", b"");
+        calls.window(call).nth(place).unwrap().store(KEY, claim(call.call, 100));
+        assert!(!calls.is_known(call));
+        assert!(calls.record(call, &offer(3), 100));
+        assert_eq!((calls.len(), calls.known(call, 3).newest_offer), (1, Some(3)));
+        assert!(calls.record(calls.key(b"other", b"a", b""), &offer(1), 100), "one is free");
+    }
+}
+
+#[test]
+fn a_claim_whose_owner_died_keeps_its_entry_for_two_seconds() {
+    let table = Table::new(1);
+    let calls = table.calls();
+    let [call, other] = [b"call", b"else"].map(|id| calls.key(id, b"a", b""));
+    calls.window(call).next().unwrap().store(KEY, claim(call.call, 100));
+    assert!(!calls.record(other, &offer(1), 99), "another process's clock");
+    assert!(!calls.record(other, &offer(1), 100 + BUSY_FOR));
+    assert!(calls.record(other, &offer(1), 101 + BUSY_FOR));
 }
 
 #[test]
@@ -278,7 +305,7 @@ fn a_call_is_found_behind_an_entry_that_was_emptied() {
         for key in keys {
             assert!(calls.record(key, &offer(1), 100));
         }
-        calls.find(keys[emptied]).unwrap().give_back(keys[emptied].call, 100);
+        calls.find(keys[emptied]).unwrap().store(KEY, EMPTIED);
         assert!(!calls.is_known(keys[emptied]));
         assert!(calls.is_known(keys[1 - emptied]));
         assert!(calls.record(keys[emptied], &offer(1), 100), "its entry is free again");
