@@ -49,6 +49,8 @@ fn line_by_line(list: &[u8], agent: &[u8], bad: &[usize]) -> bool {
             .case_insensitive(true)
             .unicode(false)
             .dot_matches_new_line(true)
+            // A list that holds is at most as large.
+            .size_limit(16 * 1024 * 1024)
             .build()
             .expect("a good line is an expression")
             .is_match(agent)
