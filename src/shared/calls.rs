@@ -155,14 +155,19 @@ impl<'b> Calls<'b> {
         self.window(key).find_map(looked_at)?
     }
 
-    /// Finds the call or takes a free entry: empty, ended a while ago, or not
-    /// used for hours. `None` when the window is full.
+    /// Finds the call or takes a free entry. `None` when the window is full.
+    fn find_or_take(&self, key: CallKey, seconds: u32) -> Option<Entry<'b>> {
+        self.find(key).or_else(|| self.take(key, seconds))
+    }
+
+    /// Takes a free entry: empty, ended a while ago, or not used for hours.
     ///
     /// Two processes may want an entry for one call at once. Each claims one,
     /// looks for others, and confirms its claim when it prevails (claims and
     /// looks are sequentially consistent: at least one of the two sees the
     /// other). Nobody writes into an entry that is not confirmed.
-    fn find_or_take(&self, key: CallKey, seconds: u32) -> Option<Entry<'b>> {
+    #[cold]
+    fn take(&self, key: CallKey, seconds: u32) -> Option<Entry<'b>> {
         for attempt in 0..CLAIMS {
             if let Some(entry) = self.find(key) {
                 return Some(entry);
