@@ -10,6 +10,8 @@ mod corpus;
 #[path = "corpus/files.rs"]
 #[allow(dead_code)] // Parts of it.
 mod corpus_files;
+#[path = "kamailio/differences.rs"]
+mod differences;
 #[path = "kamailio/dropin.rs"]
 mod dropin;
 #[path = "kamailio/failing.rs"]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
+use crate::differences::Table;
 use crate::module;
 use crate::netns::Network;
 use crate::scene::{Module, Scene, audio_of, audio_towards, stock_server, with_kamailio};
@@ -261,65 +262,22 @@ fn heard(
     messages
 }
 
-/// One row: which messages, which field, what they do, what we do, why.
-struct Rule {
-    messages: Regex,
-    field: String,
-    theirs: Regex,
-    ours: Regex,
-}
-
-fn rules() -> Vec<Rule> {
-    let whole = |text: &str| Regex::new(&format!("^(?:{text})$")).expect("an expression");
-    let rows = DIFFERENCES.lines().filter(|line| !line.starts_with('#')).skip(1);
-    rows.map(|row| {
-        let [messages, field, theirs, ours, reason] = row.split('\t').collect::<Vec<_>>()[..]
-        else {
-            panic!("five columns: {row:?}");
-        };
-        assert!(reason.len() > 20, "a reason: {row:?}");
-        Rule {
-            messages: whole(messages),
-            field: field.to_string(),
-            theirs: whole(theirs),
-            ours: whole(ours),
-        }
-    })
-    .collect()
-}
-
-/// Compares; which rules were used.
-fn compare(kind: &str, theirs: &Messages, ours: &Messages, used: &mut BTreeSet<usize>) {
-    let rules = rules();
+fn compare(kind: &str, theirs: &Messages, ours: &Messages, table: &mut Table) {
     let labels = |messages: &Messages| -> Vec<String> {
         messages.iter().map(|(label, _)| label.clone()).collect()
     };
     assert_eq!(labels(theirs), labels(ours), "the same messages come to the phones");
-    let mut unexplained = Vec::new();
     let none = String::from("(none)");
     for ((label, theirs), (_, ours)) in theirs.iter().zip(ours) {
         let names: BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
         for name in names {
             let (their, our) = (theirs.get(name).unwrap_or(&none), ours.get(name).unwrap_or(&none));
-            if their == our {
-                continue;
-            }
-            let fits = |rule: &Rule| {
-                rule.field == *name
-                    && rule.messages.is_match(&format!("{kind}: {label}"))
-                    && rule.theirs.is_match(their)
-                    && rule.ours.is_match(our)
-            };
-            match rules.iter().position(fits) {
-                Some(index) => {
-                    used.insert(index);
-                }
-                None => unexplained.push(format!("{kind}: {label}\t{name}\t{their}\t{our}")),
+            if their != our {
+                table.differs(&format!("{kind}: {label}"), name, their, our);
             }
         }
     }
     println!("{kind}: {} messages compared", ours.len());
-    assert!(unexplained.is_empty(), "not in the table:\n{}", unexplained.join("\n"));
 }
 
 #[test]
@@ -329,17 +287,15 @@ fn what_phones_get_is_the_same_or_explained() {
         if !module::can_be_built(test) {
             return;
         }
-        let mut used = BTreeSet::new();
+        let mut table = Table::read(DIFFERENCES);
         for (kind, defines) in [("script", &[][..]), ("dialog", &["WITH_ENGAGE"])] {
             let directory = directory.join(kind);
             std::fs::create_dir_all(&directory).expect("a directory");
             let relay = Relay::start(&network.server, &directory, 0);
             let [theirs, ours] = [Module::Stock, Module::Ours]
                 .map(|module| heard(network, &directory, &relay, module, defines));
-            compare(kind, &theirs, &ours, &mut used);
+            compare(kind, &theirs, &ours, &mut table);
         }
-        let rows = rules().len();
-        let stale: Vec<usize> = (0..rows).filter(|row| !used.contains(row)).collect();
-        assert!(stale.is_empty(), "rows that explain nothing any more: {stale:?} of {rows}");
+        table.explains_all();
     });
 }
