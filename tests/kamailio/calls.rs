@@ -8,7 +8,7 @@ use crate::audio::End;
 use crate::netns::{HOMES, PHONE, PHONE6, SERVER, SERVER6};
 use crate::phone::Phone;
 use crate::running::PATIENCE;
-use crate::scene::{audio_of, everywhere, everywhere_with};
+use crate::scene::{audio_of, everywhere, everywhere_with, hang_up, negotiate};
 use crate::sip::{Sip, describe};
 
 #[test]
@@ -54,20 +54,7 @@ fn a_reinvite_without_an_offer_gets_one() {
 fn a_call_is_cancelled() {
     everywhere("calls::a_call_is_cancelled", |scene| {
         scene.register();
-        let mut call = scene.alice.call("bob", "cancel@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
-        scene.bob.answer(&invite, "180 Ringing", "", "");
-        scene.alice.response(180, "INVITE");
-        scene.alice.ask(&mut call, "CANCEL", "", "");
-        scene.alice.response(200, "CANCEL");
-        let cancel = scene.bob.request("CANCEL");
-        scene.bob.answer(&cancel, "200 OK", "", "");
-        scene.bob.answer(&invite, "487 Request Terminated", "", "");
-        scene.bob.request("ACK");
-        let terminated = scene.alice.response(487, "INVITE");
-        scene.alice.acknowledge_failure(&call, &terminated);
+        scene.cancelled("cancel@x");
     });
 }
 
@@ -75,14 +62,7 @@ fn a_call_is_cancelled() {
 fn a_busy_phone_frees_the_relay() {
     everywhere("calls::a_busy_phone_frees_the_relay", |scene| {
         scene.register();
-        let mut call = scene.alice.call("bob", "busy@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
-        scene.bob.answer(&invite, "486 Busy Here", "", "");
-        scene.bob.request("ACK");
-        let busy = scene.alice.response(486, "INVITE");
-        scene.alice.acknowledge_failure(&call, &busy);
+        scene.busy("busy@x");
     });
 }
 
@@ -134,14 +114,7 @@ fn a_call_without_an_offer_in_the_invite() {
     everywhere("calls::a_call_without_an_offer_in_the_invite", |scene| {
         scene.register();
         let mut call = scene.alice.call("bob", "delayed@x");
-        scene.alice.ask(&mut call, "INVITE", "", "");
-        let invite = scene.bob.request("INVITE");
-        let offer = audio_of(&scene.bob, 1);
-        scene.bob.answer(&invite, "200 OK", "", &offer);
-        let ok = scene.alice.response(200, "INVITE");
-        let answer = audio_of(&scene.alice, 1);
-        scene.alice.acknowledge(&mut call, &ok, &answer);
-        let ack = scene.bob.request("ACK");
+        let (ack, ok) = scene.delayed(&mut call);
         scene.talk(ok.media(), ack.media());
         scene.hang_up(&mut call);
     });
@@ -159,12 +132,8 @@ fn a_call_switches_to_fax() {
             describe(&phone.host, 2, &[&media, "a=T38FaxVersion:0"])
         };
         let (offer, answer) = (fax(&scene.bob), fax(&scene.alice));
-        scene.bob.ask(&mut call.callee, "INVITE", "", &offer);
-        let invite = scene.alice.request("INVITE");
-        scene.alice.answer(&invite, "200 OK", "", &answer);
-        let ok = scene.bob.response(200, "INVITE");
-        scene.bob.acknowledge(&mut call.callee, &ok, "");
-        scene.alice.request("ACK");
+        let (invite, ok) =
+            negotiate(&mut scene.bob, &mut call.callee, &mut scene.alice, &offer, &answer);
         assert!(invite.body().contains("m=image ") && ok.body().contains("a=T38FaxVersion:0"));
         scene.talk_over(1, invite.media(), ok.media(), [true, true]);
         scene.hang_up(&mut call.caller);
@@ -204,19 +173,10 @@ fn a_tcp_phone_calls_and_is_called() {
         scene.hang_up(&mut call.caller);
 
         let mut call = scene.bob.call("alice", "to-tcp@x");
-        let offer = audio_of(&scene.bob, 1);
-        scene.bob.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.alice.request("INVITE");
-        let answer = audio_of(&scene.alice, 1);
-        scene.alice.answer(&invite, "200 OK", "", &answer);
-        let ok = scene.bob.response(200, "INVITE");
-        scene.bob.acknowledge(&mut call, &ok, "");
-        scene.alice.request("ACK");
+        let (offer, answer) = (audio_of(&scene.bob, 1), audio_of(&scene.alice, 1));
+        let (invite, ok) = negotiate(&mut scene.bob, &mut call, &mut scene.alice, &offer, &answer);
         scene.talk(invite.media(), ok.media());
-        scene.bob.ask(&mut call, "BYE", "", "");
-        let bye = scene.alice.request("BYE");
-        scene.alice.answer(&bye, "200 OK", "", "");
-        scene.bob.response(200, "BYE");
+        hang_up(&mut scene.bob, &mut call, &mut scene.alice);
     });
 }
 
@@ -231,12 +191,7 @@ fn a_call_with_audio_and_video() {
         };
         let mut call = scene.alice.call("bob", "video@x");
         let (offer, answer) = (both(&scene.alice), both(&scene.bob));
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
-        scene.bob.answer(&invite, "200 OK", "", &answer);
-        let ok = scene.alice.response(200, "INVITE");
-        scene.alice.acknowledge(&mut call, &ok, "");
-        scene.bob.request("ACK");
+        let (invite, ok) = negotiate(&mut scene.alice, &mut call, &mut scene.bob, &offer, &answer);
         for stream in [0, 1] {
             let to = (ok.streams()[stream], invite.streams()[stream]);
             scene.talk_over(stream, to.0, to.1, [true, true]);
@@ -264,12 +219,7 @@ fn ice_phones_find_the_relay_among_the_candidates() {
         };
         let mut call = scene.alice.call("bob", "ice@x");
         let (offer, answer) = (ice(&scene.alice), ice(&scene.bob));
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
-        scene.bob.answer(&invite, "200 OK", "", &answer);
-        let ok = scene.alice.response(200, "INVITE");
-        scene.alice.acknowledge(&mut call, &ok, "");
-        scene.bob.request("ACK");
+        let (invite, ok) = negotiate(&mut scene.alice, &mut call, &mut scene.bob, &offer, &answer);
         let to_relay = |message: &Sip| -> SocketAddr {
             let relayed = |line: &&str| line.starts_with("a=candidate:R") && line.contains("relay");
             let line = message.body().lines().find(relayed);

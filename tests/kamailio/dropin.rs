@@ -10,7 +10,9 @@ use regex::Regex;
 use crate::differences::Table;
 use crate::module;
 use crate::netns::Network;
-use crate::scene::{Module, Scene, audio_of, audio_towards, stock_server, with_kamailio};
+use crate::scene::{
+    Module, Scene, audio_of, audio_towards, negotiate, stock_server, with_kamailio,
+};
 use crate::server::Relay;
 use crate::sip::{Sip, describe};
 
@@ -103,50 +105,19 @@ fn play(scene: &mut Scene<'_>) {
     // Old hold, with the address that says nobody is there (RFC 2543).
     let mut call = scene.answered("zero@x");
     let offer = audio_of(&scene.alice, 2).replace("c=IN IP4 192.168.1.10", "c=IN IP4 0.0.0.0");
-    scene.alice.ask(&mut call.caller, "INVITE", "", &offer);
-    let invite = scene.bob.request("INVITE");
     let answer = audio_of(&scene.bob, 2);
-    scene.bob.answer(&invite, "200 OK", "", &answer);
-    let ok = scene.alice.response(200, "INVITE");
-    scene.alice.acknowledge(&mut call.caller, &ok, "");
-    scene.bob.request("ACK");
+    negotiate(&mut scene.alice, &mut call.caller, &mut scene.bob, &offer, &answer);
     scene.hang_up(&mut call.caller);
 
     // The offer in the 200.
     let mut call = scene.alice.call("bob", "delayed@x");
-    scene.alice.ask(&mut call, "INVITE", "", "");
-    let invite = scene.bob.request("INVITE");
-    let offer = audio_of(&scene.bob, 1);
-    scene.bob.answer(&invite, "200 OK", "", &offer);
-    let ok = scene.alice.response(200, "INVITE");
-    let answer = audio_of(&scene.alice, 1);
-    scene.alice.acknowledge(&mut call, &ok, &answer);
-    scene.bob.request("ACK");
+    scene.delayed(&mut call);
     scene.hang_up(&mut call);
 
     // Nobody takes it.
-    let mut call = scene.alice.call("bob", "busy@x");
-    let offer = audio_of(&scene.alice, 1);
-    scene.alice.ask(&mut call, "INVITE", "", &offer);
-    let invite = scene.bob.request("INVITE");
-    scene.bob.answer(&invite, "486 Busy Here", "", "");
-    scene.bob.request("ACK");
-    let busy = scene.alice.response(486, "INVITE");
-    scene.alice.acknowledge_failure(&call, &busy);
+    scene.busy("busy@x");
 
-    let mut call = scene.alice.call("bob", "cancel@x");
-    scene.alice.ask(&mut call, "INVITE", "", &offer);
-    let invite = scene.bob.request("INVITE");
-    scene.bob.answer(&invite, "180 Ringing", "", "");
-    scene.alice.response(180, "INVITE");
-    scene.alice.ask(&mut call, "CANCEL", "", "");
-    scene.alice.response(200, "CANCEL");
-    let cancel = scene.bob.request("CANCEL");
-    scene.bob.answer(&cancel, "200 OK", "", "");
-    scene.bob.answer(&invite, "487 Request Terminated", "", "");
-    scene.bob.request("ACK");
-    let terminated = scene.alice.response(487, "INVITE");
-    scene.alice.acknowledge_failure(&call, &terminated);
+    scene.cancelled("cancel@x");
 
     // No call at all.
     let mut call = scene.alice.call("bob", "message@x");

@@ -10,7 +10,7 @@ use crate::module;
 use crate::netns::{Namespace, PHONE, SERVER};
 use crate::phone::Phone;
 use crate::running::wait_for;
-use crate::scene::{Relays, audio_of, ours, with_kamailio};
+use crate::scene::{Relays, audio_of, hang_up, negotiate, ours, with_kamailio};
 use crate::server::{Kamailio, Relay, root, stock_modules};
 
 /// What is promised for a change to be seen.
@@ -146,20 +146,11 @@ fn relays_are_chosen_by_set_and_by_domain() {
         }
         // Both phones' domain is example.com, which has a relay in the far set.
         let mut call = scene.bob.call("alice", "far@x");
-        let offer = audio_of(&scene.bob, 1);
-        scene.bob.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.alice.request("INVITE");
+        let (offer, answer) = (audio_of(&scene.bob, 1), audio_of(&scene.alice, 1));
+        let (invite, ok) = negotiate(&mut scene.bob, &mut call, &mut scene.alice, &offer, &answer);
         assert_eq!(invite.media().port() / 1000, 22);
-        let answer = audio_of(&scene.alice, 1);
-        scene.alice.answer(&invite, "200 OK", "", &answer);
-        let ok = scene.bob.response(200, "INVITE");
-        scene.bob.acknowledge(&mut call, &ok, "");
-        scene.alice.request("ACK");
         scene.talk(invite.media(), ok.media());
-        scene.bob.ask(&mut call, "BYE", "", "");
-        let bye = scene.alice.request("BYE");
-        scene.alice.answer(&bye, "200 OK", "", "");
-        scene.bob.response(200, "BYE");
+        hang_up(&mut scene.bob, &mut call, &mut scene.alice);
         scene.ends_well();
     });
 }

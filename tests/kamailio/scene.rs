@@ -210,10 +210,7 @@ impl<'n> Scene<'n> {
 
     /// Alice calls bob, who answers: her call, his, and what each was told.
     pub(crate) fn answered(&mut self, id: &str) -> Answered {
-        let offer = audio_of(&self.alice, 1);
-        let mut call = self.alice.call("bob", id);
-        self.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = self.bob.request("INVITE");
+        let (mut call, invite) = self.calling(id);
         self.bob.answer(&invite, "180 Ringing", "", "");
         self.alice.response(180, "INVITE");
         let answer = audio_of(&self.bob, 1);
@@ -233,15 +230,58 @@ impl<'n> Scene<'n> {
         offer: &str,
         answer: &str,
     ) -> (Sip, Sip) {
-        let body = audio_towards(&self.alice, version, offer);
-        self.alice.ask(call, "INVITE", "", &body);
+        let offer = audio_towards(&self.alice, version, offer);
+        let answer = audio_towards(&self.bob, version, answer);
+        negotiate(&mut self.alice, call, &mut self.bob, &offer, &answer)
+    }
+
+    /// Alice calls bob, whose offer comes in the 200 and her answer in the ACK:
+    /// what each was told.
+    pub(crate) fn delayed(&mut self, call: &mut Call) -> (Sip, Sip) {
+        self.alice.ask(call, "INVITE", "", "");
         let invite = self.bob.request("INVITE");
-        let body = audio_towards(&self.bob, version, answer);
-        self.bob.answer(&invite, "200 OK", "", &body);
+        let offer = audio_of(&self.bob, 1);
+        self.bob.answer(&invite, "200 OK", "", &offer);
         let ok = self.alice.response(200, "INVITE");
-        self.alice.acknowledge(call, &ok, "");
+        let answer = audio_of(&self.alice, 1);
+        self.alice.acknowledge(call, &ok, &answer);
+        (self.bob.request("ACK"), ok)
+    }
+
+    /// Alice calls bob, who is busy.
+    pub(crate) fn busy(&mut self, id: &str) {
+        let (call, invite) = self.calling(id);
+        self.bob.answer(&invite, "486 Busy Here", "", "");
+        self.not_answered(&call, 486);
+    }
+
+    /// Alice calls bob and gives up while his phone rings.
+    pub(crate) fn cancelled(&mut self, id: &str) {
+        let (mut call, invite) = self.calling(id);
+        self.bob.answer(&invite, "180 Ringing", "", "");
+        self.alice.response(180, "INVITE");
+        self.alice.ask(&mut call, "CANCEL", "", "");
+        self.alice.response(200, "CANCEL");
+        let cancel = self.bob.request("CANCEL");
+        self.bob.answer(&cancel, "200 OK", "", "");
+        self.bob.answer(&invite, "487 Request Terminated", "", "");
+        self.not_answered(&call, 487);
+    }
+
+    /// Alice calls bob: her call, and the INVITE as he got it.
+    fn calling(&mut self, id: &str) -> (Call, Sip) {
+        let mut call = self.alice.call("bob", id);
+        let offer = audio_of(&self.alice, 1);
+        self.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = self.bob.request("INVITE");
+        (call, invite)
+    }
+
+    /// The failure reply comes and is acknowledged, on both sides.
+    fn not_answered(&mut self, call: &Call, status: u16) {
         self.bob.request("ACK");
-        (invite, ok)
+        let reply = self.alice.response(status, "INVITE");
+        self.alice.acknowledge_failure(call, &reply);
     }
 
     /// They hear each other through the relay, on their first ports.
@@ -306,11 +346,33 @@ impl<'n> Scene<'n> {
 
     /// Alice hangs up.
     pub(crate) fn hang_up(&mut self, call: &mut Call) {
-        self.alice.ask(call, "BYE", "", "");
-        let bye = self.bob.request("BYE");
-        self.bob.answer(&bye, "200 OK", "", "");
-        self.alice.response(200, "BYE");
+        hang_up(&mut self.alice, call, &mut self.bob);
     }
+}
+
+/// An INVITE with this offer and a 200 with this answer, each as it came to the
+/// other phone.
+pub(crate) fn negotiate(
+    caller: &mut Phone,
+    call: &mut Call,
+    callee: &mut Phone,
+    offer: &str,
+    answer: &str,
+) -> (Sip, Sip) {
+    caller.ask(call, "INVITE", "", offer);
+    let invite = callee.request("INVITE");
+    callee.answer(&invite, "200 OK", "", answer);
+    let ok = caller.response(200, "INVITE");
+    caller.acknowledge(call, &ok, "");
+    callee.request("ACK");
+    (invite, ok)
+}
+
+pub(crate) fn hang_up(caller: &mut Phone, call: &mut Call, callee: &mut Phone) {
+    caller.ask(call, "BYE", "", "");
+    let bye = callee.request("BYE");
+    callee.answer(&bye, "200 OK", "", "");
+    caller.response(200, "BYE");
 }
 
 /// A call that was answered.
