@@ -13,7 +13,8 @@ use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 pub use file::{AgentFile, AgentFiles, Reading};
 
-/// The most memory one compiled line may take, in bytes.
+/// The most memory one compiled line may take, in bytes, in a list that does not
+/// compile as a whole.
 const MAX_LINE_PROGRAM: usize = 256 * 1024;
 /// The most memory a compiled list may take, in bytes.
 const MAX_LIST_PROGRAM: usize = 16 * 1024 * 1024;

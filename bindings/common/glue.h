@@ -110,6 +110,11 @@ int glue_start(const struct glue_server *server, char error[GLUE_ERROR_ROOM]);
 void glue_child(void);
 void glue_stop(void);
 
+/* uri.c */
+
+/* The host of a URI, in brackets where it has them; empty when there is none. */
+mp_str glue_uri_host(mp_str uri);
+
 /* tests.c */
 
 /* Reads tests as a script writes them. 0 or -1. */

@@ -68,9 +68,7 @@ int glue_use_media_proxy(const struct glue_message *message, const struct glue_o
     struct glue_process *process;
     mp_status status;
 
-    if (glue_disabled())
-        return GLUE_FALSE;
-    process = glue_parsed(message, verb);
+    process = glue_disabled() ? NULL : glue_parsed(message, verb);
     if (process == NULL)
         return GLUE_FALSE;
     set_options(process->options, options);

@@ -54,9 +54,7 @@ int glue_end_media_session(const struct glue_message *message)
     struct glue_process *process;
     mp_status status;
 
-    if (glue_disabled())
-        return GLUE_FALSE;
-    process = glue_parsed(message, verb);
+    process = glue_disabled() ? NULL : glue_parsed(message, verb);
     if (process == NULL)
         return GLUE_FALSE;
     status = mp_end_session(process->worker, process->message, NULL);

@@ -58,24 +58,6 @@ struct glue_message message_of(struct sip_msg *msg)
     return message;
 }
 
-/* The host of a URI (RFC 3261 section 19.1.1), in which an at sign stands once
- * at most. The server's parser would take all the rest apart as well. */
-static mp_str host_of(str uri)
-{
-    const char *end = uri.s + uri.len;
-    const char *at = memchr(uri.s, '@', uri.len);
-    const char *from = at != NULL ? at : memchr(uri.s, ':', uri.len);
-    mp_str host = { from != NULL ? from + 1 : end, 0 };
-    int bracketed = host.ptr < end && *host.ptr == '[';
-    const char *stop = host.ptr;
-
-    while (stop < end && *stop != ';' && *stop != '?' && (*stop != ':' || bracketed))
-        if (*stop++ == ']')
-            break;
-    host.len = (size_t)(stop - host.ptr);
-    return host;
-}
-
 mp_str receiver_of(struct sip_msg *msg)
 {
     if (msg->first_line.type == SIP_REPLY) {
@@ -86,7 +68,7 @@ mp_str receiver_of(struct sip_msg *msg)
             return text_of(msg->via2->received->value);
         return text_of(msg->via2->host);
     }
-    return host_of(msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg));
+    return glue_uri_host(text_of(msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg)));
 }
 
 int identify(void *message, struct glue_call *call)
