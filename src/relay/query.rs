@@ -19,7 +19,8 @@ pub enum Command {
     Remove,
 }
 
-/// One question to a relay; owns its bytes. Values are unfolded.
+/// One question to a relay; owns its bytes. Values may be folded as they stand
+/// in their message: what spells them out unfolds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// What to do.
@@ -55,9 +56,9 @@ pub struct Query {
 }
 
 impl Query {
-    /// A question about the call `message` belongs to, its values unfolded;
-    /// streams, CSeq of the offer, options and what the lists say are left for
-    /// the caller. `Status::Syntax` when Call-ID or CSeq is missing.
+    /// A question about the call `message` belongs to; streams, CSeq of the
+    /// offer, options and what the lists say are left for the caller.
+    /// `Status::Syntax` when Call-ID or CSeq is missing.
     pub fn about(message: &Message<'_>, command: Command) -> Result<Self> {
         let mut query = Query::default();
         query.renew(message, command, message.cseq()?.number)?;
@@ -68,13 +69,13 @@ impl Query {
     pub fn renew(&mut self, message: &Message<'_>, command: Command, cseq: u32) -> Result<()> {
         self.command = command;
         self.cseq = cseq;
-        unfold(message.call_id()?, &mut self.call_id);
-        unfold(message.from_tag()?, &mut self.from_tag);
-        unfold(message.to_tag()?, &mut self.to_tag);
+        copy(message.call_id()?, &mut self.call_id);
+        copy(message.from_tag()?, &mut self.from_tag);
+        copy(message.to_tag()?, &mut self.to_tag);
         self.early_tag.clear();
-        unfold(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);
-        unfold(shortened(message.to_uri()?.unwrap_or_default()), &mut self.to_uri);
-        unfold(message.user_agent()?.unwrap_or_default(), &mut self.user_agent);
+        copy(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);
+        copy(shortened(message.to_uri()?.unwrap_or_default()), &mut self.to_uri);
+        copy(message.user_agent()?.unwrap_or_default(), &mut self.user_agent);
         self.signaling_ip = Some(message.source().address.ip().to_canonical());
         self.receiver = None;
         self.dialog_id.clear();
@@ -96,9 +97,9 @@ impl Query {
     }
 }
 
-fn unfold(value: &[u8], to: &mut Vec<u8>) {
+fn copy(value: &[u8], to: &mut Vec<u8>) {
     to.clear();
-    text::unfold(value, to);
+    to.extend_from_slice(value);
 }
 
 /// A URI as relays want it: without `sip:`, up to the first `;`.

@@ -53,6 +53,9 @@ impl Connection {
     /// Reads answers nobody waits for. False when the connection is of no more
     /// use: closed, broken, or saying what it was not asked.
     fn read_owed(&mut self) -> bool {
+        if self.owed == 0 {
+            return true;
+        }
         let mut buffer = [0u8; 1024];
         while self.owed > 0 {
             match self.receive(&mut buffer) {
