@@ -35,11 +35,12 @@ static long edited(mp_str raw, mp_str uri, const mp_edits *edits)
 {
     size_t start = (size_t)(uri.ptr - raw.ptr);
     size_t end = start + uri.len;
-    size_t at = start, length = 0;
+    size_t at = start, length = 0, count = mp_edits_count(edits);
     mp_edit edit;
 
-    for (size_t i = 0; mp_edits_get(edits, i, &edit) == MP_OK; i++) {
-        if (edit.offset < at || edit.remove > end - at || edit.offset > end - edit.remove)
+    for (size_t i = 0; i < count; i++) {
+        if (mp_edits_get(edits, i, &edit) != MP_OK || edit.offset < at ||
+            edit.remove > end - at || edit.offset > end - edit.remove)
             return -1;
         if (append(&length, raw.ptr + at, edit.offset - at) != 0 ||
             append(&length, edit.insert.ptr, edit.insert.len) != 0)
