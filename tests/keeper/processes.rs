@@ -71,6 +71,14 @@ impl Child {
         // SAFETY: takes no pointers; the child is ours and not waited for yet.
         unsafe { libc::kill(self.0, signal) };
     }
+
+    /// Stops it: a signal takes its time, this returns when it stands.
+    pub(crate) fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+        // SAFETY: takes a null pointer for no status; the child is ours.
+        let stopped = unsafe { libc::waitpid(self.0, std::ptr::null_mut(), libc::WUNTRACED) };
+        assert_eq!(stopped, self.0, "the child stops");
+    }
 }
 
 impl Drop for Child {
@@ -177,7 +185,7 @@ impl Relay {
     }
 
     pub(crate) fn freeze(&self) {
-        self.process.signal(libc::SIGSTOP);
+        self.process.freeze();
     }
 
     pub(crate) fn thaw(&self) {

@@ -76,20 +76,26 @@ impl Daemon {
         });
     }
 
-    fn signal(&self, signal: libc::c_int) {
+    fn pid(&self) -> libc::pid_t {
         let running = self.running.lock().unwrap();
-        let pid = libc::pid_t::try_from(running.as_ref().unwrap().id()).unwrap();
-        // SAFETY: takes no pointers; the daemon is ours and not waited for.
-        unsafe { libc::kill(pid, signal) };
+        libc::pid_t::try_from(running.as_ref().unwrap().id()).unwrap()
     }
 
     /// Neither answers nor closes anything any more.
     pub(crate) fn freeze(&self) {
-        self.signal(libc::SIGSTOP);
+        let pid = self.pid();
+        // SAFETY: a null pointer for no status; the daemon is ours and not
+        // waited for. A signal takes its time: it is frozen when this returns.
+        let stopped = unsafe {
+            libc::kill(pid, libc::SIGSTOP);
+            libc::waitpid(pid, std::ptr::null_mut(), libc::WUNTRACED)
+        };
+        assert_eq!(stopped, pid, "the daemon stops");
     }
 
     pub(crate) fn thaw(&self) {
-        self.signal(libc::SIGCONT);
+        // SAFETY: takes no pointers; the daemon is ours and not waited for.
+        unsafe { libc::kill(self.pid(), libc::SIGCONT) };
     }
 
     /// Is gone, and its socket with it.
