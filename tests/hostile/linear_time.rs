@@ -69,13 +69,12 @@ fn fill(plan: &Plan, role: Role, edits: &mut Edits) -> Result<(), mediaproxy::Er
     plan.fill(&answer, edits, &mut |_| {})
 }
 
-/// The messages in the order in which they are counted: one to warm up, one
-/// that is as small as can be, then two of each shape.
+/// The messages in the order in which they are counted: one to warm up, then
+/// three of each shape: as small as can be, large, twice as large.
 fn messages() -> Vec<Vec<u8>> {
-    let plain = || (SHAPES[0].make)(1);
-    let mut messages = vec![plain(), plain()];
+    let mut messages = vec![(SHAPES[0].make)(1)];
     for shape in &SHAPES {
-        messages.extend([(shape.make)(shape.size), (shape.make)(2 * shape.size)]);
+        messages.extend([1, shape.size, 2 * shape.size].map(shape.make));
     }
     messages
 }
@@ -100,14 +99,14 @@ fn twice_the_input_takes_twice_the_instructions() {
     let messages = messages();
     assert_eq!(counts.len(), messages.len(), "one count for each message");
     let mut slow = Vec::new();
-    let plain = counts[1];
-    for ((shape, bytes), counts) in SHAPES.iter().zip(pairs(&messages)).zip(pairs(&counts)) {
-        let bytes = bytes.each_ref().map(Vec::len);
+    let of_shapes = threes(&messages).zip(threes(&counts));
+    for (shape, ([_, small, large], [base, less, more])) in SHAPES.iter().zip(of_shapes) {
+        let bytes = [small.len(), large.len()];
         assert!(bytes[1] <= 64 * 1024, "{}: within bounds", shape.name);
-        // What the shape takes beyond any message.
-        let [small, large] = counts.map(|count| count - plain);
-        let grown = large as f64 / small as f64;
-        println!("{:50} {bytes:5?} B {small:9} {large:9}  x {grown:.3}", shape.name);
+        // What its size takes beyond what any message of the shape does.
+        let [less, more] = [less, more].map(|count| count - base);
+        let grown = more as f64 / less as f64;
+        println!("{:50} {bytes:5?} B {less:9} {more:9}  x {grown:.3}", shape.name);
         if grown > MOST {
             slow.push(format!("{}: x {grown:.3}", shape.name));
         }
@@ -115,9 +114,9 @@ fn twice_the_input_takes_twice_the_instructions() {
     assert!(slow.is_empty(), "more than x {MOST}: {slow:#?}");
 }
 
-/// Each shape's two, behind the two that have none.
-fn pairs<T: Clone>(all: &[T]) -> impl Iterator<Item = [T; 2]> {
-    all[2..].chunks_exact(2).map(|pair| [pair[0].clone(), pair[1].clone()])
+/// Each shape's three, behind the one that warms up.
+fn threes<T>(all: &[T]) -> impl Iterator<Item = &[T; 3]> {
+    all[1..].as_chunks().0.iter()
 }
 
 /// The instructions of each call, counted in a run of this test under
