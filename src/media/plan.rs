@@ -168,6 +168,7 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         ice: rules.ice_candidate != IceCandidate::None
             && !session.media.iter().any(|media| media.ice.remote_candidates),
         groups: bundle_groups(session),
+        ports: 0,
         plan: Plan {
             answer: rules.role == Role::Answer,
             ice: rules.ice_candidate,
@@ -202,6 +203,8 @@ struct Planner<'p, 'm, 'a> {
     ice: bool,
     /// For each m= line, the BUNDLE groups it is in.
     groups: Vec<u64>,
+    /// The bits ([`port_bit`]) of the ports of the streams to be relayed so far.
+    ports: u64,
     plan: Plan,
 }
 
@@ -210,10 +213,11 @@ impl<'a> Planner<'_, '_, 'a> {
     fn list(&mut self, index: usize, media: &Media<'a>) -> Result<()> {
         let connection = self.session.connection_of(media);
         let fate = self.fate(index, media, connection)?;
-        let leader = match fate {
-            Fate::Relay => self.leader(index, media, connection),
-            _ => None,
-        };
+        let mut leader = None;
+        if fate == Fate::Relay {
+            leader = self.leader(index, media, connection);
+            self.ports |= port_bit(media.port);
+        }
         let credentials = media.ice.credentials || self.session.ice_credentials;
         self.plan.streams.push(Stream {
             kind: media_type(media.kind),
@@ -269,7 +273,8 @@ impl<'a> Planner<'_, '_, 'a> {
         connection: Option<Connection<'a>>,
     ) -> Option<u8> {
         let mine = *self.groups.get(index)?;
-        if mine == 0 {
+        // Else all streams of a group would be searched for each of them.
+        if mine == 0 || self.ports & port_bit(media.port) == 0 {
             return None;
         }
         let host = connection?.host;
@@ -425,6 +430,11 @@ impl<'a> Planner<'_, '_, 'a> {
     fn piece(&mut self, spot: Spot, when: When, what: What) {
         self.plan.pieces.push(Piece { spot, when, what });
     }
+}
+
+/// One bit of 64 for a port: ports in use are even, most of the time.
+fn port_bit(port: u16) -> u64 {
+    1 << (port / 2 % 64)
 }
 
 /// A stream as people know it: `stream 2 (video)`.
