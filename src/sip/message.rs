@@ -1,9 +1,12 @@
 //! One SIP message: its start line, its headers on demand, its body.
 
-use std::cell::{Cell, OnceCell};
+mod headers;
+
+use std::cell::OnceCell;
 use std::net::SocketAddr;
 
-use super::header::{self, Header, HeaderName, LineKind};
+use self::headers::Headers;
+use super::header::{Header, HeaderName};
 use super::party::Party;
 use crate::error::{Error, Result};
 use crate::sip::{CSeq, Contact, Uri, Via};
@@ -55,63 +58,13 @@ pub struct Message<'a> {
     source: Source,
     start_line: StartLine<'a>,
     line_end: &'static [u8],
-    /// The first header of each name, by [`HeaderName`] as a number.
-    first: [Cell<Place>; HeaderName::COUNT],
-    progress: Cell<Progress>,
+    headers: Headers<'a>,
     /// The Contact once it was read: several decisions hang on it.
     contact: OnceCell<Option<Contact<'a>>>,
     /// From and To likewise.
     parties: [OnceCell<Option<Party<'a>>>; 2],
     /// The body once it was found.
     body: OnceCell<&'a [u8]>,
-}
-
-/// Where the value of a first header stands in the message, which has 64 KiB
-/// at most.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    state: PlaceState,
-    /// How many header lines came before it.
-    line: u16,
-    /// Of the value, not trimmed.
-    start: u16,
-    length: u16,
-}
-
-impl Place {
-    fn end(self) -> usize {
-        usize::from(self.start).saturating_add(usize::from(self.length))
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum PlaceState {
-    #[default]
-    Unseen,
-    Found,
-    /// The name was there, a colon was not.
-    Unreadable,
-}
-
-/// How far the headers have been read.
-#[derive(Clone, Copy, Debug)]
-struct Progress {
-    /// The line to read next; after the last one the first byte of the body.
-    next: usize,
-    /// How many header lines were read.
-    lines: u16,
-    /// The names, as bits, that came more than once.
-    repeated: u16,
-    ended: Option<Ended>,
-}
-
-/// How the headers ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    /// With an empty line.
-    Properly,
-    /// With the message.
-    Short,
 }
 
 impl<'a> Message<'a> {
@@ -138,8 +91,7 @@ impl<'a> Message<'a> {
             source,
             start_line,
             line_end: if bare { b"\n" } else { b"\r\n" },
-            first: Default::default(),
-            progress: Cell::new(Progress { next, lines: 0, repeated: 0, ended: None }),
+            headers: Headers::new(raw, next),
             contact: OnceCell::new(),
             parties: Default::default(),
             body: OnceCell::new(),
@@ -182,148 +134,12 @@ impl<'a> Message<'a> {
     /// header is passed over, as SIP servers do; `Status::Syntax` when it
     /// starts with the very name asked for but has no colon after it.
     pub fn header(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
-        let Some(place) = self.place(name)? else { return Ok(None) };
-        let value = self.raw.get(usize::from(place.start)..place.end()).unwrap_or_default();
-        // As nearly all values stand in their line.
-        let value = value.strip_prefix(b" ").unwrap_or(value);
-        let value = value.strip_suffix(b"\r\n").unwrap_or(value);
-        Ok(Some(Header { name, value: text::trim(value) }))
+        self.headers.first(name)
     }
 
     /// All headers of this name, in order.
     pub fn headers(&self, name: HeaderName) -> impl Iterator<Item = Result<Header<'a>>> + '_ {
-        let mut state = HeadersState::Start;
-        std::iter::from_fn(move || {
-            let found = match state {
-                HeadersState::Start => self.place(name).map(|place| {
-                    let place = place?;
-                    let end = place.end();
-                    state = match self.is_single(name) {
-                        true => HeadersState::Over,
-                        false => {
-                            HeadersState::After { next: end, lines: place.line.saturating_add(1) }
-                        }
-                    };
-                    self.raw.get(usize::from(place.start)..end)
-                }),
-                HeadersState::After { next, lines } => {
-                    self.next_of(name, next, lines).map(|found| {
-                        let (value, next, lines) = found?;
-                        state = HeadersState::After { next, lines };
-                        Some(value)
-                    })
-                }
-                HeadersState::Over => Ok(None),
-            };
-            match found {
-                Ok(Some(value)) => Some(Ok(Header { name, value: text::trim(value) })),
-                Ok(None) => {
-                    state = HeadersState::Over;
-                    None
-                }
-                Err(error) => {
-                    state = HeadersState::Over;
-                    Some(Err(error))
-                }
-            }
-        })
-    }
-
-    /// True when all headers were read and this one came once at most.
-    fn is_single(&self, name: HeaderName) -> bool {
-        let progress = self.progress.get();
-        progress.ended.is_some() && progress.repeated & name.bit() == 0
-    }
-
-    /// The next header of this name from the line at `next` on, with what
-    /// follows it. What was read in passing is not remembered.
-    fn next_of(
-        &self,
-        name: HeaderName,
-        next: usize,
-        mut lines: u16,
-    ) -> Result<Option<(&'a [u8], usize, u16)>> {
-        let mut rest = self.raw.get(next..).unwrap_or_default();
-        loop {
-            let line = header::read_line(rest);
-            match line.kind {
-                LineKind::Empty | LineKind::Missing => return Ok(None),
-                _ if usize::from(lines) >= MAX_HEADERS => return Err(too_many_headers()),
-                _ => lines = lines.saturating_add(1),
-            }
-            rest = line.after;
-            if let LineKind::Known(found, value) = line.kind
-                && found == name
-            {
-                return Ok(Some((value, self.raw.len().saturating_sub(rest.len()), lines)));
-            }
-        }
-    }
-
-    fn place(&self, name: HeaderName) -> Result<Option<Place>> {
-        let Some(cell) = self.first.get(name as usize) else { return Ok(None) };
-        if cell.get().state == PlaceState::Unseen {
-            self.read_until(Some(name))?;
-        }
-        let place = cell.get();
-        match place.state {
-            PlaceState::Unseen => Ok(None),
-            PlaceState::Found => Ok(Some(place)),
-            PlaceState::Unreadable => Err(Error::syntax(unreadable(name))),
-        }
-    }
-
-    /// Reads header lines and remembers the first of each name, until `wanted`
-    /// was among them or to the end.
-    fn read_until(&self, wanted: Option<HeaderName>) -> Result<()> {
-        let mut progress = self.progress.get();
-        if progress.ended.is_some() {
-            return Ok(());
-        }
-        let mut rest = self.raw.get(progress.next..).unwrap_or_default();
-        let mut result = Ok(());
-        loop {
-            let line = header::read_line(rest);
-            let (name, state, value) = match line.kind {
-                LineKind::Empty | LineKind::Missing => {
-                    let properly = line.kind == LineKind::Empty;
-                    progress.ended = Some(if properly { Ended::Properly } else { Ended::Short });
-                    rest = line.after;
-                    break;
-                }
-                _ if usize::from(progress.lines) >= MAX_HEADERS => {
-                    result = Err(too_many_headers());
-                    break;
-                }
-                LineKind::Other => {
-                    rest = line.after;
-                    progress.lines = progress.lines.saturating_add(1);
-                    continue;
-                }
-                LineKind::Known(name, value) => (name, PlaceState::Found, value),
-                LineKind::Unreadable(name) => (name, PlaceState::Unreadable, &b""[..]),
-            };
-            rest = line.after;
-            if let Some(cell) = self.first.get(name as usize) {
-                if cell.get().state == PlaceState::Unseen {
-                    // A value ends where its line ends, and it is shorter than
-                    // MAX_MESSAGE, as its name stands before it.
-                    let end = self.raw.len().wrapping_sub(rest.len());
-                    let start = end.wrapping_sub(value.len()) as u16;
-                    let length = value.len() as u16;
-                    cell.set(Place { state, line: progress.lines, start, length });
-                } else {
-                    progress.repeated |= name.bit();
-                }
-            }
-            progress.lines = progress.lines.saturating_add(1);
-            if wanted == Some(name) {
-                break;
-            }
-        }
-        progress.next = self.raw.len().saturating_sub(rest.len());
-        self.progress.set(progress);
-        result
+        self.headers.all(name)
     }
 
     /// The topmost Via (comma lists split). `Status::Syntax` when it is missing
@@ -440,21 +256,18 @@ impl<'a> Message<'a> {
     /// The first byte after the empty line that ends the headers; the length
     /// of the message when that line is missing.
     pub fn body_offset(&self) -> Result<usize> {
-        self.read_until(None)?;
-        Ok(self.progress.get().next)
+        self.headers.end()
     }
 
     /// True when this place is known to be in the headers, from what was read of
     /// them so far: nothing more is read.
     pub(crate) fn is_known_header(&self, offset: usize) -> bool {
-        let progress = self.progress.get();
-        progress.ended.is_none() && offset < progress.next
+        self.headers.are_known_at(offset)
     }
 
     /// True when an empty line ends the headers: only then can there be a body.
     pub(crate) fn has_body_part(&self) -> Result<bool> {
-        self.read_until(None)?;
-        Ok(self.progress.get().ended == Some(Ended::Properly))
+        self.headers.end_properly()
     }
 
     /// The body: what Content-Length says, or all the rest where that header
@@ -477,7 +290,7 @@ impl<'a> Message<'a> {
         };
         let Some(first) = self.header(HeaderName::ContentLength)? else { return Ok(rest) };
         let length = length_of(first)?;
-        if !self.is_single(HeaderName::ContentLength) {
+        if !self.headers.is_single(HeaderName::ContentLength) {
             for header in self.headers(HeaderName::ContentLength) {
                 if length_of(header?)? != length {
                     return Err(Error::syntax("several Content-Length headers disagree"));
@@ -497,22 +310,4 @@ impl<'a> Message<'a> {
     pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
         text::offset_in(self.raw, part)
     }
-}
-
-/// Where the iterator of [`Message::headers`] stands.
-#[derive(Clone, Copy)]
-enum HeadersState {
-    Start,
-    After { next: usize, lines: u16 },
-    Over,
-}
-
-#[cold]
-fn too_many_headers() -> Error {
-    Error::limit("the message has more than 512 headers")
-}
-
-#[cold]
-fn unreadable(name: HeaderName) -> String {
-    format!("the {} header has no colon after its name", name.as_str())
 }
