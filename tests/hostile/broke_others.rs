@@ -281,6 +281,25 @@ fn a_direction_cut_short_is_none() {
     }
 }
 
+#[test]
+fn a_body_that_ends_within_a_direction() {
+    use mediaproxy::sdp::Direction;
+    let whole = "a=sendrecv";
+    for end in 0..=whole.len() {
+        let sdp = |ip: &str, port: u16| {
+            let connection = format!("c=IN IP4 {ip}");
+            let stream = format!("m=audio {port} RTP/AVP 0");
+            lines(&[&connection, "a=inactive", &stream]) + &whole[..end]
+        };
+        let case = Case::offer(RELAY, &[50000]);
+        let raw = invite(sdp("10.0.0.1", 4000).as_bytes());
+        let plan = case.plan(&parse(&raw)).unwrap();
+        let expected = if end == whole.len() { Direction::SendRecv } else { Direction::Inactive };
+        assert_eq!(plan.streams[0].direction, expected, "{}", &whole[..end]);
+        assert_eq!(case.sdp(&sdp("10.0.0.1", 4000)), sdp(RELAY, 50000));
+    }
+}
+
 // 5. What looks like another line.
 
 #[test]
