@@ -33,13 +33,43 @@ fn run(kind: &str) -> usize {
     count
 }
 
+/// The names in a directory below `fuzz/`, in order.
+fn names_in(directory: &str) -> Vec<String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(directory);
+    let entries = fs::read_dir(&directory).unwrap_or_else(|e| panic!("{directory:?}: {e}"));
+    let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<String> = entries.map(|e| name(e).into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn is_target(name: &str) -> bool {
+    checks::ALL.iter().any(|(target, _)| *target == name)
+}
+
+#[test]
+fn every_target_is_known_here() {
+    let targets: Vec<String> =
+        checks::ALL.iter().map(|(target, _)| format!("{target}.rs")).collect();
+    assert_eq!(names_in("fuzz_targets"), targets);
+}
+
 #[test]
 fn what_once_upset_a_target_does_so_no_more() {
+    let folders = names_in("regressions");
+    assert!(!folders.is_empty(), "no inputs");
+    for folder in folders {
+        assert!(is_target(&folder), "fuzz/regressions/{folder} is of no target");
+        assert!(!inputs("regressions", &folder).is_empty(), "fuzz/regressions/{folder} is empty");
+    }
     println!("{} inputs", run("regressions"));
 }
 
 #[test]
 fn every_target_has_seeds_and_takes_them() {
+    for folder in names_in("seeds") {
+        assert!(is_target(&folder), "fuzz/seeds/{folder} is of no target");
+    }
     for (target, _) in checks::ALL {
         assert!(!inputs("seeds", target).is_empty(), "{target} has no seeds");
     }

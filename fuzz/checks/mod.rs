@@ -9,18 +9,20 @@ pub mod edits;
 pub mod input;
 pub mod message;
 pub mod multipart;
+pub mod relays;
 pub mod sdp;
 
 /// Panics where something does not hold.
 pub type Check = fn(&[u8]);
 
 /// Every target, by its name.
-pub const ALL: [(&str, Check); 7] = [
+pub const ALL: [(&str, Check); 8] = [
     ("agents", agents::check),
     ("call", call::check),
     ("control", control::check),
     ("edits", edits::check),
     ("message", message::check),
     ("multipart", multipart::check),
+    ("relays", relays::check),
     ("sdp", sdp::check),
 ];
