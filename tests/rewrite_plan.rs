@@ -354,6 +354,31 @@ fn rtcp_on_the_rtp_port_stays_there_only_with_mux() {
 }
 
 #[test]
+fn no_further_rtcp_line_leads_past_the_relay() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4000 RTP/AVP 0",
+            "a=rtcp:x",
+            "a=rtcp:4001",
+            "a=rtcp:9003 IN IP6 2001:db8::3",
+            "a=rtcp:0 IN IP4 0.0.0.0",
+            "a=rtcp:4000",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "a=rtcp:x",
+            "a=rtcp:50001",
+            "a=rtcp:50001 IN IP4 203.0.113.9",
+            "a=rtcp:0 IN IP4 0.0.0.0",
+            "a=rtcp:50001",
+        ],
+    );
+}
+
+#[test]
 fn rtcp_of_a_stream_that_is_not_relayed_stays() {
     let sdp = lines(&[
         "c=IN IP4 10.0.0.1",

@@ -104,7 +104,8 @@ fn pieces(session: &Session<'_>) {
         place(media.port_text);
         place(media.transport);
         media.connection.iter().chain(&media.more_connections).for_each(connection);
-        media.rtcp.iter().filter_map(|rtcp| rtcp.connection.as_ref()).for_each(connection);
+        let rtcp = media.rtcp.iter().chain(&media.more_rtcp);
+        rtcp.filter_map(|rtcp| rtcp.connection.as_ref()).for_each(connection);
         if let Some(first) = media.ice.first_candidate {
             assert!(first.starts_with(b"a=candidate:"));
             place(first);

@@ -375,7 +375,7 @@ impl<'a> Planner<'_, '_, 'a> {
                 self.address(when, connection)?;
             }
         }
-        if let Some(rtcp) = media.rtcp {
+        for rtcp in media.rtcp.iter().chain(&media.more_rtcp) {
             let same_as_rtp = media.rtcp_mux && rtcp.port == media.port;
             if rtcp.port != 0 {
                 let what = What::RtcpPort { same_as_rtp };

@@ -51,8 +51,11 @@ pub struct Media<'a> {
     pub more_connections: Vec<Connection<'a>>,
     /// Its own direction.
     pub direction: Option<Direction>,
-    /// a=rtcp
+    /// a=rtcp: the first one that can be read.
     pub rtcp: Option<Rtcp<'a>>,
+    /// Further a=rtcp lines of the stream. RFC 3605 allows one; what others say
+    /// must not lead past the relay either.
+    pub more_rtcp: Vec<Rtcp<'a>>,
     /// a=rtcp-mux
     pub rtcp_mux: bool,
     /// a=mid
@@ -84,6 +87,7 @@ impl<'a> Media<'a> {
             more_connections: Vec::new(),
             direction: None,
             rtcp: None,
+            more_rtcp: Vec::new(),
             rtcp_mux: false,
             mid: None,
             ice: Ice::default(),

@@ -221,7 +221,11 @@ fn stream_attribute<'a>(media: &mut Media<'a>, key: &[u8; 3], text: &'a [u8], li
         b"rtc" => {
             if let Some(value) = text.strip_prefix(b"rtcp:") {
                 let (value, line) = (without_line_end(value), without_line_end(line));
-                media.rtcp = media.rtcp.or_else(|| Rtcp::parse(value, line));
+                match Rtcp::parse(value, line) {
+                    Some(rtcp) if media.rtcp.is_none() => media.rtcp = Some(rtcp),
+                    Some(rtcp) => media.more_rtcp.push(rtcp),
+                    None => {}
+                }
             } else if trim_end(text) == b"rtcp-mux" {
                 media.rtcp_mux = true;
             }

@@ -32,6 +32,7 @@ pub(crate) fn check(before: &Session<'_>, after: &Session<'_>, relay: IpAddr, po
             relayed(before, old, after, new, relay, port);
         } else {
             assert_eq!((old.port, old.rtcp), (new.port, new.rtcp));
+            assert_eq!(old.more_rtcp, new.more_rtcp);
             if old.port != 0 {
                 let address =
                     |c: Option<Connection<'_>>| c.map(|c| (c.text.to_vec(), c.suffix.to_vec()));
@@ -58,10 +59,13 @@ fn relayed(
         moved(theirs, ours, relay);
     }
     assert_eq!(old.rtcp.is_some(), new.rtcp.is_some());
-    if let (Some(theirs), Some(ours)) = (old.rtcp, new.rtcp) {
+    assert_eq!(old.more_rtcp.len(), new.more_rtcp.len());
+    let theirs = old.rtcp.iter().chain(&old.more_rtcp);
+    for (theirs, ours) in theirs.zip(new.rtcp.iter().chain(&new.more_rtcp)) {
         let same = old.rtcp_mux && theirs.port == old.port;
         let expected = if theirs.port == 0 { 0 } else { port + u16::from(!same) };
         assert_eq!(ours.port, expected);
+        assert_eq!(theirs.connection.is_some(), ours.connection.is_some());
         if let (Some(theirs), Some(ours)) = (theirs.connection, ours.connection) {
             moved(&theirs, &ours, relay);
         }

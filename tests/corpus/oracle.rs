@@ -248,7 +248,6 @@ impl<'l> Stream<'l> {
     /// Its lines as they must be at the relay's port.
     fn relayed(&self, port: u16, relay: IpAddr) -> Vec<String> {
         let mux = self.lines.iter().any(|line| line.trim_end_matches(is_blank) == "a=rtcp-mux");
-        let mut rtcp_seen = false;
         let mut expected = Vec::new();
         for line in self.lines {
             expected.push(if let Some(value) = line.strip_prefix("m=") {
@@ -257,10 +256,8 @@ impl<'l> Stream<'l> {
                 format!("{}{port}{}", &line[..2 + at], &line[2 + at + digits..])
             } else if line.starts_with("c=") {
                 moved(line, 2, relay)
-            } else if line.starts_with("a=rtcp:") && !rtcp_seen {
-                let changed = self.rtcp(line, port, relay, mux);
-                rtcp_seen = changed.is_some();
-                changed.unwrap_or(line.to_string())
+            } else if line.starts_with("a=rtcp:") {
+                self.rtcp(line, port, relay, mux).unwrap_or(line.to_string())
             } else {
                 line.to_string()
             });

@@ -18,7 +18,7 @@ const fn shape(name: &'static str, size: usize, make: fn(usize) -> Vec<u8>) -> S
     Shape { name, make, size }
 }
 
-pub(crate) const SHAPES: [Shape; 37] = [
+pub(crate) const SHAPES: [Shape; 38] = [
     shape("many headers", 240, |n| head(&"X-Header: value\r\n".repeat(n))),
     shape("many Vias", 240, |n| head(&"Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1\r\n".repeat(n))),
     shape("many Contacts of another scheme", 240, |n| head(&"Contact: <tel:+31>\r\n".repeat(n))),
@@ -83,7 +83,12 @@ pub(crate) const SHAPES: [Shape; 37] = [
         let line = "a=candidate:1 1 UDP 2130706431 10.0.0.1 4000 typ host\r\n";
         invite(&streams(1, &format!("a=ice-ufrag:u\r\na=ice-pwd:p\r\n{}", line.repeat(n))))
     }),
-    shape("many a=rtcp lines", 1_500, |n| invite(&streams(1, &"a=rtcp:x 4000\r\n".repeat(n)))),
+    shape("many a=rtcp lines", 1_000, |n| {
+        invite(&streams(1, &"a=rtcp:4001 IN IP4 10.0.0.1\r\n".repeat(n)))
+    }),
+    shape("many a=rtcp lines that cannot be read", 1_500, |n| {
+        invite(&streams(1, &"a=rtcp:x 4000\r\n".repeat(n)))
+    }),
     shape("many bundled m= lines at ports of their own", 32, |n| {
         let mut sdp = String::from("c=IN IP4 10.0.0.1\r\na=group:BUNDLE");
         (0..n).for_each(|mid| write!(sdp, " {mid}").unwrap());

@@ -155,6 +155,8 @@ fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
         3 => Just(Vec::new()),
         1 => port().prop_map(|port| vec![Attribute::Rtcp(port, None)]),
         1 => (port(), any_address()).prop_map(|(port, at)| vec![Attribute::Rtcp(port, Some(at))]),
+        1 => prop::collection::vec((port(), prop::option::of(any_address())), 2..4)
+            .prop_map(|all| all.into_iter().map(|(port, at)| Attribute::Rtcp(port, at)).collect()),
     ];
     let others = prop::collection::vec(prop::sample::select(&NOISE[..]), 0..3);
     let direction = prop::option::of(prop::sample::select(&DIRECTIONS[..]));
