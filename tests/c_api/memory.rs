@@ -74,8 +74,8 @@ fn memcheck_finds_nothing_over_the_corpus() {
     const NAME: &str = "memcheck_finds_nothing_over_the_corpus";
     let Some(corpus) = corpus(NAME).filter(|_| have_tool("valgrind", NAME)) else { return };
     let program = build("memcheck", "corpus", PLAIN);
-    let said = must_be_clean(memcheck(&program).arg(corpus), &program);
-    worked_through(&said);
+    let said = must_be_clean(memcheck(&program).arg(&corpus), &program);
+    worked_through(&said, &corpus);
 }
 
 #[test]
@@ -97,18 +97,22 @@ fn every_file_of_the_corpus_through_the_c_interface() {
         let program = build("run", "corpus", way);
         let output =
             c_program::must_run(Command::new(&program).arg(&corpus), directory_of(&program));
-        worked_through(&String::from_utf8_lossy(&output.stdout));
+        worked_through(&String::from_utf8_lossy(&output.stdout), &corpus);
     }
 }
 
-/// The corpus program has seen a corpus: it says how much it did of each.
-fn worked_through(said: &str) {
+/// The corpus program has seen every file of the corpus that its manifest
+/// lists below a line of titles: it says how much it did of each.
+fn worked_through(said: &str, corpus: &Path) {
     println!("{}", said.trim());
     let counts: Vec<u32> =
         said.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
     let [files, messages, natted, fixed, rewritten, _refused] = counts[..] else {
         panic!("the corpus program said: {said}");
     };
+    let manifest = std::fs::read(corpus.join("MANIFEST.tsv")).expect("the manifest");
+    let listed = manifest.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count() - 1;
+    assert!(files as usize >= listed, "{listed} are listed: {said}");
     assert!(files > 1000 && messages > files && natted > files && fixed > files, "{said}");
     assert!(rewritten > 1000, "{said}");
 }
@@ -142,8 +146,8 @@ fn address_sanitizer_finds_nothing() {
 fn address_sanitizer_finds_nothing_over_the_corpus() {
     let Some(corpus) = corpus("address_sanitizer_finds_nothing_over_the_corpus") else { return };
     let program = sanitized("corpus");
-    let output = c_program::must_run(Command::new(&program).arg(corpus), directory_of(&program));
-    worked_through(&String::from_utf8_lossy(&output.stdout));
+    let output = c_program::must_run(Command::new(&program).arg(&corpus), directory_of(&program));
+    worked_through(&String::from_utf8_lossy(&output.stdout), &corpus);
 }
 
 #[test]
