@@ -1,7 +1,9 @@
 //! This library beside others on the same messages: instructions and time.
 //!
 //! `cargo bench --bench peers [-- MESSAGE...]`: all of `benches/*.sip` unless
-//! named. The others do other work: the table says what each does.
+//! named. The others do other work: the table says what each does. It fails
+//! where one of them cannot be measured, unless `--partial` says that this is
+//! known.
 
 use std::process::ExitCode;
 
@@ -46,10 +48,16 @@ fn main() -> ExitCode {
     }
     let wanted: Vec<&String> = arguments.iter().filter(|name| !name.starts_with("--")).collect();
     let mut peers: Vec<(usize, Box<dyn Peer>)> = Vec::new();
+    let mut status = ExitCode::SUCCESS;
     for (index, entry) in peer::ALL.iter().enumerate() {
         match entry.prepare().and_then(|()| entry.start()) {
             Ok(peer) => peers.push((index, peer)),
-            Err(why) => println!("{} is not measured: {why}\n", entry.name),
+            Err(why) => {
+                println!("{} is not measured: {why}\n", entry.name);
+                if !arguments.iter().any(|argument| argument == "--partial") {
+                    status = ExitCode::FAILURE;
+                }
+            }
         }
     }
     let counted = callgrind::is_there();
@@ -57,7 +65,6 @@ fn main() -> ExitCode {
         println!("instructions are not counted without valgrind: apt-get install valgrind\n");
     }
     table::legend();
-    let mut status = ExitCode::SUCCESS;
     for sample in &samples {
         if !wanted.is_empty() && !wanted.iter().any(|name| sample.name.contains(name.as_str())) {
             continue;
