@@ -3,14 +3,16 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 
+use mediaproxy::capi::{config, edits, engine, message, request, text, worker};
 use mediaproxy::edit::Edits;
 use mediaproxy::options::Options;
 use mediaproxy::relay::{Command, Query, mediaproxy2};
 use mediaproxy::sip::message::{Message, Source, Transport};
 use mediaproxy::{Progress, Started, Worker};
 
-use crate::operations::SOURCE;
+use crate::operations::{SOURCE, c_address, text_of};
 use crate::relays::engine_with;
 
 fn parsed(raw: &[u8]) -> Message<'_> {
@@ -31,12 +33,24 @@ pub(crate) fn request(raw: &[u8], times: u64) {
 
 /// A relay that answers when it is told to, so that no thread is needed.
 struct Relay {
+    path: PathBuf,
     listener: UnixListener,
     connection: Option<UnixStream>,
     asked: Vec<u8>,
 }
 
 impl Relay {
+    fn new() -> Self {
+        // Always of one length, which counts.
+        let path = std::env::temp_dir().join(format!("mp-asked-{:010}", std::process::id()));
+        let listener = UnixListener::bind(&path).expect("a socket");
+        Relay { path, listener, connection: None, asked: vec![0; 4096] }
+    }
+
+    fn name(&self) -> String {
+        format!("mediaproxy2:{}", self.path.display())
+    }
+
     fn answer(&mut self) {
         let accept = || self.listener.accept().expect("a connection").0;
         let connection = self.connection.get_or_insert_with(accept);
@@ -46,21 +60,23 @@ impl Relay {
     }
 }
 
+impl Drop for Relay {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.path).expect("the socket");
+    }
+}
+
 /// The messages of a call, each time of another call, from the raw bytes to the
 /// edits.
 pub(crate) fn call(messages: &[&[u8]], times: u64) {
-    // Always of one length, which counts.
-    let path = std::env::temp_dir().join(format!("mp-asked-{:010}", std::process::id()));
-    let listener = UnixListener::bind(&path).expect("a socket");
-    let mut relay = Relay { listener, connection: None, asked: vec![0; 4096] };
-    let engine = engine_with([format!("mediaproxy2:{}", path.display())]);
+    let mut relay = Relay::new();
+    let engine = engine_with([relay.name()]);
     let mut worker = Worker::new(engine).expect("a worker");
     let (options, mut edits) = (Options::default(), Edits::new());
     let mut messages: Vec<_> = messages.iter().map(|raw| (raw.to_vec(), call_id(raw))).collect();
     for n in 0..times {
         for (raw, call_id) in &mut messages {
-            let letters = raw[*call_id..].iter_mut().take(8).enumerate();
-            letters.for_each(|(at, letter)| *letter = b'a' + (n >> (4 * at) & 15) as u8);
+            number(raw, *call_id, n);
             let started = worker.rewrite_start(&parsed(raw), &options, n).expect("a start");
             let Started::Rewrite(mut rewrite) = started else { panic!("no description") };
             relay.answer();
@@ -69,7 +85,60 @@ pub(crate) fn call(messages: &[&[u8]], times: u64) {
             assert_eq!((progress, edits.len()), (Progress::Done, 2));
         }
     }
-    std::fs::remove_file(&path).expect("the socket");
+}
+
+/// Parse, rewrite_start, continue and apply, each time of another call.
+pub(crate) fn in_c(raw: &[u8], times: u64) {
+    let (mut raw, call_id) = (raw.to_vec(), call_id(raw));
+    let mut relay = Relay::new();
+    let source = c_address(SOURCE);
+    let mut out = vec![0u8; 65_536];
+    let ok = |status: mediaproxy::capi::status::MpStatus| assert_eq!(status as i32, 0);
+    // SAFETY: every handle is made here, used by this thread alone and freed
+    // at the end; `raw` is not changed while a message holds it, and it, `out`
+    // and the address outlive all of it.
+    unsafe {
+        let settings = config::mp_config_new();
+        for (name, value) in
+            [("sip_asymmetrics", ""), ("rtp_asymmetrics", ""), ("relay", &relay.name())]
+        {
+            let (name, value) = (text_of(name), text_of(value));
+            ok(config::mp_config_set(settings, name, value, std::ptr::null_mut()));
+        }
+        let mut made = std::ptr::null_mut();
+        ok(engine::mp_engine_new(settings, &raw mut made, std::ptr::null_mut()));
+        let mut hand = std::ptr::null_mut();
+        ok(worker::mp_worker_new(made, &raw mut hand, std::ptr::null_mut()));
+        let message = message::mp_message_new();
+        let list = edits::mp_edits_new();
+        for n in 0..times {
+            number(&mut raw, call_id, n);
+            let text = text::MpStr { ptr: raw.as_ptr().cast(), len: raw.len() };
+            let nowhere = std::ptr::null();
+            ok(message::mp_message_parse(message, text, &raw const source, nowhere, 1));
+            let (mut asked, mut length) = (std::ptr::null_mut(), 0);
+            ok(request::mp_rewrite_start(hand, message, std::ptr::null(), n, &raw mut asked));
+            relay.answer();
+            ok(edits::mp_edits_reset(list));
+            ok(request::mp_request_continue(asked, hand, n, list));
+            request::mp_request_free(asked);
+            assert_eq!(edits::mp_edits_count(list), 2);
+            let to = out.as_mut_ptr().cast();
+            ok(edits::mp_edits_apply(list, message, to, out.len(), &raw mut length));
+            assert_ne!(length, 0);
+        }
+        edits::mp_edits_free(list);
+        message::mp_message_free(message);
+        worker::mp_worker_free(hand);
+        engine::mp_engine_free(made);
+        config::mp_config_free(settings);
+    }
+}
+
+/// Makes it another call's message.
+fn number(raw: &mut [u8], call_id: usize, n: u64) {
+    let letters = raw[call_id..].iter_mut().take(8).enumerate();
+    letters.for_each(|(at, letter)| *letter = b'a' + (n >> (4 * at) & 15) as u8);
 }
 
 /// Where a message's Call-ID starts.

@@ -7,6 +7,11 @@
 //! cargo bench --bench instructions -- --write    writes them anew
 //! ```
 //!
+//! Rows whose names end in `_c` go through the C interface, as a server does.
+//! `..._rewrite` is the Rust part alone, from the raw message to the new one,
+//! with the relay's answer given: nobody is asked. `asked_...` are asked and
+//! answered over a socket; `_c` has all that a server pays for a rewrite.
+//!
 //! Each operation runs `WARM_UP` and then `WARM_UP + TIMES` times, each in a
 //! process of its own under callgrind; the difference by `TIMES` is the cost of
 //! one, start and warm-up taken out.

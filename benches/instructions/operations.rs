@@ -1,5 +1,6 @@
 //! The operations: what a SIP server does with one message, parse and apply
-//! included. Names ending in `_c` go through the C interface.
+//! included. Names ending in `_c` go through the C interface; the others are the
+//! Rust part, with the relay's answer given unless they are `asked_`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -48,7 +49,7 @@ const LISTS: [(&str, &str); 2] = [
 ];
 
 /// All of them, in the order of the table.
-pub(crate) const OPERATIONS: [Operation; 27] = [
+pub(crate) const OPERATIONS: [Operation; 28] = [
     operation("nat_test_first_c", Some(1_800), |times| in_c(INVITE, times, false, false, false)),
     operation("nat_test_all_c", Some(5_500), |times| in_c(INVITE, times, true, false, false)),
     operation("test_fix_apply_c", None, |times| in_c(INVITE, times, true, true, false)),
@@ -73,6 +74,7 @@ pub(crate) const OPERATIONS: [Operation; 27] = [
     operation("relay_request", None, |times| asked::request(INVITE, times)),
     operation("asked_invite_rewrite", None, |times| asked::call(&[INVITE], times)),
     operation("asked_call_rewrite", None, |times| asked::call(&[INVITE, OK], times)),
+    operation("asked_invite_rewrite_c", None, |times| asked::in_c(INVITE, times)),
     operation("choose_of_100", Some(2_000), |times| relays::choose(times, 0)),
     operation("choose_of_100_half_dead", None, |times| relays::choose(times, 50)),
     operation("call_key", None, relays::key),
@@ -127,11 +129,11 @@ fn in_c(raw: &[u8], times: u64, all: bool, fix: bool, listed: bool) {
     }
 }
 
-fn text_of(text: &str) -> text::MpStr {
+pub(crate) fn text_of(text: &str) -> text::MpStr {
     text::MpStr { ptr: text.as_ptr().cast(), len: text.len() }
 }
 
-fn c_address(address: SocketAddr) -> address::MpAddress {
+pub(crate) fn c_address(address: SocketAddr) -> address::MpAddress {
     let text = address.ip().to_string();
     let text = text::MpStr { ptr: text.as_ptr().cast(), len: text.len() };
     let mut made = std::mem::MaybeUninit::zeroed();
