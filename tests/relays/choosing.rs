@@ -13,11 +13,15 @@ use crate::common::children::children;
 use crate::common::engine;
 
 fn list(lines: &[String]) -> RelayList {
-    let lines = lines.iter().map(|line| RelayLine::parse(line, Path::new("/own")).unwrap());
+    let line = |line: &String| RelayLine::parse(line, Path::new("/own")).unwrap();
+    list_of(lines.iter().map(line).collect())
+}
+
+fn list_of(lines: Vec<RelayLine>) -> RelayList {
     // Identities are another server's each time: the choice does not hang on
     // them.
     let mut next = std::process::id();
-    RelayList::new(lines.collect(), |_| {
+    RelayList::new(lines, |_| {
         next = next.wrapping_mul(69_069).wrapping_add(1);
         (next, None)
     })
@@ -143,15 +147,30 @@ fn forked_processes_choose_the_same() {
 }
 
 #[test]
-fn the_example_of_a_relays_file_is_read_without_complaint() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config/relays");
+fn the_relays_of_the_example_are_in_the_sets_its_script_asks_for() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config");
     let mut told = Vec::new();
     let mut complain = |line: &str| told.push(line.to_string());
-    let lines = RelayLine::load(&file, Path::new("/own"), &mut complain).unwrap();
+    let lines = RelayLine::load(&folder.join("relays"), Path::new("/own"), &mut complain).unwrap();
     assert!(told.is_empty(), "{told:?}");
     let of: Vec<_> = lines.iter().map(|line| (line.set.as_str(), line.weight)).collect();
-    assert_eq!(of, [("", 3), ("", 1), ("west", 1)]);
-    assert_eq!(lines[2].domains, ["example.com", "example.net"]);
+    assert_eq!(of, [("near", 3), ("near", 1), ("far", 1), ("near", 1)]);
+    assert_eq!(lines[3].domains, ["example.net"]);
+
+    let script = std::fs::read_to_string(folder.join("kamailio-relays.cfg")).unwrap();
+    let asked: Vec<_> = script
+        .split("use_media_proxy(\"")
+        .skip(1)
+        .map(|after| after.split('"').next().unwrap())
+        .collect();
+    assert_eq!(asked, ["far", "near"]);
+    let list = list_of(lines);
+    for set in asked {
+        for domain in [&b"example.com"[..], b"example.net", b"10.0.0.1"] {
+            let pool = list.pool(set, domain, b"").expect("a set of the file");
+            assert!(list.choose(pool, 7, |_| true).is_some(), "{set}");
+        }
+    }
 }
 
 prop_compose! {
