@@ -27,14 +27,15 @@ pub enum IceCandidate {
 }
 
 impl IceCandidate {
-    /// Reads `none`, `low-priority` or `high-priority`.
+    /// Reads `none`, `low-priority` or `high-priority`, in any case.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "none" => IceCandidate::None,
-            "low-priority" => IceCandidate::LowPriority,
-            "high-priority" => IceCandidate::HighPriority,
-            _ => return None,
-        })
+        let known = [
+            ("none", IceCandidate::None),
+            ("low-priority", IceCandidate::LowPriority),
+            ("high-priority", IceCandidate::HighPriority),
+        ];
+        let said = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        said.map(|(_, candidate)| candidate)
     }
 }
 
