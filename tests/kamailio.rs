@@ -27,6 +27,8 @@ mod memcheck;
 #[path = "kamailio/module.rs"]
 mod module;
 mod netns;
+#[path = "kamailio/parameters.rs"]
+mod parameters;
 #[path = "kamailio/phone.rs"]
 mod phone;
 #[path = "kamailio/repaired.rs"]
@@ -39,5 +41,8 @@ mod server;
 #[path = "kamailio/sip.rs"]
 mod sip;
 mod sipp;
+#[path = "common/relay.rs"]
+#[allow(dead_code, unreachable_pub)] // Parts of it.
+mod standin;
 #[path = "kamailio/stock.rs"]
 mod stock;

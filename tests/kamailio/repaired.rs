@@ -7,16 +7,8 @@ use crate::memcheck;
 use crate::module;
 use crate::netns::{HOMES, Network, PHONE, SERVER};
 use crate::phone::Phone;
-use crate::scene::{Module, Scene, audio_of, stock, with_kamailio};
+use crate::scene::{Module, Scene, audio_of, stock, with_module};
 use crate::server::{Kamailio, root, stock_modules};
-
-fn with_module(test: &str, run: impl FnOnce(&Network, &std::path::Path)) {
-    with_kamailio(test, |network, directory| {
-        if module::can_be_built(test) {
-            run(network, directory);
-        }
-    });
-}
 
 #[test]
 fn the_registrar_saves_the_repaired_contact() {

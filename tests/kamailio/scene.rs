@@ -56,6 +56,15 @@ pub(crate) fn audio_towards(phone: &Phone, version: u32, direction: &str) -> Str
     audio_of(phone, version) + &format!("a={direction}\r\n")
 }
 
+/// As [`with_kamailio`], where our module can be built too.
+pub(crate) fn with_module(test: &str, run: impl FnOnce(&Network, &Path)) {
+    with_kamailio(test, |network, directory| {
+        if module::can_be_built(test) {
+            run(network, directory);
+        }
+    });
+}
+
 /// Whose `mediaproxy.so` it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Module {

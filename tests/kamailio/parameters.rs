@@ -1,0 +1,114 @@
+//! What the parameters of the stock module do in ours.
+
+use std::fs;
+use std::path::Path;
+
+use crate::memcheck;
+use crate::module;
+use crate::netns::{Network, SERVER};
+use crate::running::wait_for;
+use crate::scene::{Scene, with_module};
+use crate::server::{Kamailio, root, stock_modules};
+use crate::sip::describe;
+use crate::standin::Relay;
+
+fn server<'n>(
+    network: &'n Network,
+    directory: &Path,
+    relay: &Relay,
+    defines: &[&'static str],
+) -> Scene<'n> {
+    fs::create_dir_all(directory).expect("a directory");
+    let list = directory.join("list");
+    fs::write(&list, "^Odd Phone\n").expect("a client list");
+    let mut all = vec![
+        ("ADDRESS", SERVER.to_string()),
+        ("LIST", format!("\"{}\"", list.display())),
+        ("DISPATCHER", format!("\"{}\"", relay.path().display())),
+    ];
+    all.extend(defines.iter().map(|name| (*name, String::new())));
+    let server = Kamailio::start(
+        memcheck::kamailio(&network.server, directory),
+        directory,
+        &root().join("tests/fixtures/kamailio/avps.cfg"),
+        &[module::ours(), stock_modules()],
+        &all,
+    );
+    Scene::new(network, server, Vec::new())
+}
+
+/// Alice's offer with these headers, and what the script logged of it.
+fn offered(scene: &mut Scene<'_>, id: &str, headers: &str) -> String {
+    let before = scene.server.said().len();
+    let offer = describe(
+        &scene.alice.host,
+        1,
+        &[
+            "a=ice-ufrag:8hhY",
+            "a=ice-pwd:asd88fgpdd777uzjYhagZg",
+            "m=audio 6060 RTP/AVP 8",
+            "a=candidate:H1 1 UDP 2130706431 192.168.1.10 6060 typ host",
+        ],
+    );
+    let mut call = scene.alice.call("bob", id);
+    scene.alice.ask(&mut call, "INVITE", headers, &offer);
+    let reply = scene.alice.response(404, "INVITE");
+    scene.alice.acknowledge_failure(&call, &reply);
+    wait_for("the script's line", || {
+        let said = scene.server.said();
+        let new = said.get(before..).unwrap_or_default();
+        new.contains("typ host").then(|| new.to_string())
+    })
+}
+
+/// A relay candidate's priority: 2^24 times its type preference, and so on.
+const HIGH: &str = " UDP 2197815295 203.0.113.9 50000 typ relay";
+const LOW: &str = " UDP 16777215 203.0.113.9 50000 typ relay";
+
+#[test]
+fn what_a_script_says_of_a_call_in_avps_is_heeded() {
+    let test = "parameters::what_a_script_says_of_a_call_in_avps_is_heeded";
+    with_module(test, |network, directory| {
+        let relay = Relay::obliging();
+        let mut scene = server(network, directory, &relay, &[]);
+
+        // Nothing is said: the parameters hold.
+        let said = offered(&mut scene, "plain@x", "");
+        assert!(said.contains("lists 0 0\n"), "{said}");
+        assert!(said.contains("tested 1 -1, used 1, ended 1"), "{said}");
+        assert!(said.contains("moon_phase"), "the test that there is not is named: {said}");
+        assert!(said.contains(HIGH), "{said}");
+        let asked = relay.wait_for(2);
+        assert!(asked[0].contains("signaling_ip: 203.0.113.5\r\n"), "{asked:?}");
+        assert!(asked[0].contains("media_relay: \r\n"), "{asked:?}");
+        assert!(asked[1].starts_with("remove\r\n"), "{asked:?}");
+
+        let headers = "X-Came-From: 192.0.2.99\r\nX-Relay: 192.0.2.50\r\nX-ICE: low-priority\r\n";
+        let said = offered(&mut scene, "told@x", headers);
+        assert!(said.contains(LOW) && !said.contains(HIGH), "{said}");
+        let asked = relay.wait_for(4);
+        assert!(asked[2].contains("signaling_ip: 192.0.2.99\r\n"), "{asked:?}");
+        assert!(asked[2].contains("media_relay: 192.0.2.50\r\n"), "{asked:?}");
+
+        scene.alice.agent = "Odd Phone 1.0";
+        let said = offered(&mut scene, "none@x", "X-ICE: none\r\n");
+        assert!(said.contains("lists 0 1\n"), "{said}");
+        assert!(!said.contains("typ relay"), "{said}");
+        scene.server.stop();
+    });
+}
+
+#[test]
+fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
+    let test = "parameters::a_module_that_is_disabled_relays_nothing_and_still_tests";
+    with_module(test, |network, directory| {
+        let relay = Relay::obliging();
+        let mut scene = server(network, directory, &relay, &["OFF"]);
+        let said = offered(&mut scene, "off@x", "X-Engage: yes\r\n");
+        assert!(said.contains("engaged -1\n"), "{said}");
+        assert!(said.contains("tested 1 -1, used -1, ended -1"), "{said}");
+        assert!(!said.contains("203.0.113.9"), "{said}");
+        assert_eq!(relay.asked(), [""; 0]);
+        scene.server.stop();
+    });
+}
