@@ -108,6 +108,7 @@ pub(crate) fn stock_server(
         configuration = directory.join("kamailio.cfg");
         let text = text.replace(line, &format!("loadmodule \"{}\"", ours.display()));
         fs::write(&configuration, text).expect("the changed configuration");
+        all.push(("OURS", String::new()));
     }
     let kamailio = match module {
         Module::Ours => memcheck::kamailio(&network.server, directory),
