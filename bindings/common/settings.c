@@ -13,6 +13,10 @@ static int disabled;
 static int embedded;
 static int address_given;
 static int advertised_given;
+static int socket_given;
+static int relays_given;
+/* One of the embedded relay's settings that was given. */
+static char proxy_given[32];
 /* Milliseconds, 0 when it was not given. */
 static unsigned long relay_timeout;
 static unsigned long mediaproxy_timeout;
@@ -116,12 +120,18 @@ int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
     if (strcmp(name, "relay") == 0 &&
         strncmp(value + strspn(value, " \t"), "embedded", strlen("embedded")) == 0)
         embedded = 1;
+    else if (strcmp(name, "mediaproxy_socket") == 0)
+        socket_given = 1;
     else if (strcmp(name, "proxy_address") == 0)
         address_given = 1;
     else if (strcmp(name, "proxy_advertised_address") == 0)
         advertised_given = 1;
     else if (strcmp(name, "relay_timeout") == 0)
         relay_timeout = strtoul(value, NULL, 10);
+    if (strcmp(name, "relay") == 0 || (strcmp(name, "relays") == 0 && *value != '\0'))
+        relays_given = 1;
+    else if (strncmp(name, "proxy_", strlen("proxy_")) == 0)
+        snprintf(proxy_given, sizeof proxy_given, "%s", name);
     return 0;
 }
 
@@ -129,6 +139,18 @@ int glue_settings_finish(char error[GLUE_ERROR_ROOM])
 {
     char text[32];
 
+    if (socket_given && relays_given) {
+        snprintf(error, GLUE_ERROR_ROOM,
+                 "mediaproxy_socket is the relay where no other is given, and relay or relays "
+                 "are; give relay = \"mediaproxy:PATH\" in its place");
+        return -1;
+    }
+    if (proxy_given[0] != '\0' && !embedded) {
+        snprintf(error, GLUE_ERROR_ROOM,
+                 "%s is the embedded relay's, and there is none; give relay = \"embedded\" too",
+                 proxy_given);
+        return -1;
+    }
     /* A relay cannot have longer than the whole message. */
     if (relay_timeout == 0 && mediaproxy_timeout > RELAY_TIMEOUT) {
         snprintf(text, sizeof text, "%lu", mediaproxy_timeout);

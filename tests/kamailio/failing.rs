@@ -84,7 +84,7 @@ fn one_of_two_relays_dies() {
 }
 
 /// What a server says that is not to start.
-fn refusal(name: &str, script: &str) -> String {
+pub(crate) fn refusal(name: &str, script: &str) -> String {
     let directory = directory("kamailio", &format!("refusal-{name}"));
     let file = directory.join("kamailio.cfg");
     fs::write(

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::failing::refusal;
 use crate::memcheck;
 use crate::module;
 use crate::netns::{Network, SERVER};
@@ -110,5 +111,35 @@ fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
         assert!(!said.contains("203.0.113.9"), "{said}");
         assert_eq!(relay.asked(), [""; 0]);
         scene.server.stop();
+    });
+}
+
+/// Parameters that would do nothing beside others.
+#[test]
+fn nothing_is_accepted_and_ignored() {
+    let test = "parameters::nothing_is_accepted_and_ignored";
+    with_module(test, |_, _| {
+        for (parameters, reason) in [
+            (
+                &[("mediaproxy_socket", "/run/a"), ("relay", "mediaproxy:/run/b")][..],
+                "mediaproxy_socket is the relay where no other is given",
+            ),
+            (
+                &[("relays", "/etc/kamailio/relays"), ("mediaproxy_socket", "/run/a")],
+                "mediaproxy_socket is the relay where no other is given",
+            ),
+            (
+                &[("relay", "mediaproxy:/run/b"), ("proxy_ports", "20000-20999")],
+                "proxy_ports is the embedded relay's",
+            ),
+            (&[("proxy_hold_timeout", "60")], "proxy_hold_timeout is the embedded relay's"),
+        ] {
+            let line = |(name, value): &(_, _)| {
+                format!("modparam(\"mediaproxy\", \"{name}\", \"{value}\")\n")
+            };
+            let script: String = parameters.iter().map(line).collect();
+            let said = refusal("ignored", &(script + "request_route { drop; }"));
+            assert!(said.contains(reason), "{parameters:?}: {said}");
+        }
     });
 }
