@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::memcheck;
 use crate::server::root;
 
 /// Where the built module is; why not, where Kamailio's headers cannot be had.
@@ -51,4 +52,14 @@ pub(crate) fn can_be_built(test: &str) -> bool {
 /// The directory it is in.
 pub(crate) fn ours() -> PathBuf {
     built().clone().expect("the module")
+}
+
+#[test]
+fn an_error_below_a_function_of_the_module_is_ours() {
+    let frame =
+        |place: &str| format!("==7== Invalid read of size 1\n==7==    at 0x5: f ({place})\n");
+    assert!(memcheck::is_ours(&frame("/somewhere/bindings/kamailio/dialog.c:93")));
+    assert!(memcheck::is_ours(&frame("/somewhere/bindings/common/media.c:9")));
+    assert!(memcheck::is_ours(&frame("in /somewhere/mediaproxy.so")));
+    assert!(!memcheck::is_ours(&frame("in /usr/lib/x86_64-linux-gnu/kamailio/modules/tm.so")));
 }
