@@ -9,7 +9,7 @@ use crate::scene::{Relays, ours, with_kamailio};
 use crate::server::stock_modules;
 
 /// The only child of a process.
-fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
+pub(crate) fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
     let said = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     said.split_whitespace().next()?.parse().ok()
 }

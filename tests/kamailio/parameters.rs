@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::failing::refusal;
+use crate::failing::{child_of, refusal};
 use crate::memcheck;
 use crate::module;
 use crate::netns::{Network, SERVER};
@@ -16,18 +16,16 @@ use crate::standin::Relay;
 fn server<'n>(
     network: &'n Network,
     directory: &Path,
-    relay: &Relay,
-    defines: &[&'static str],
+    defines: &[(&'static str, String)],
 ) -> Scene<'n> {
     fs::create_dir_all(directory).expect("a directory");
     let list = directory.join("list");
     fs::write(&list, "^Odd Phone\n").expect("a client list");
-    let mut all = vec![
-        ("ADDRESS", SERVER.to_string()),
-        ("LIST", format!("\"{}\"", list.display())),
-        ("DISPATCHER", format!("\"{}\"", relay.path().display())),
-    ];
-    all.extend(defines.iter().map(|name| (*name, String::new())));
+    let mut all = vec![("LIST", format!("\"{}\"", list.display()))];
+    all.extend_from_slice(defines);
+    if defines.iter().all(|(name, _)| *name != "ADDRESS") {
+        all.push(("ADDRESS", SERVER.to_string()));
+    }
     let server = Kamailio::start(
         memcheck::kamailio(&network.server, directory),
         directory,
@@ -36,6 +34,10 @@ fn server<'n>(
         &all,
     );
     Scene::new(network, server, Vec::new())
+}
+
+fn at(relay: &Relay) -> (&'static str, String) {
+    ("DISPATCHER", format!("\"{}\"", relay.path().display()))
 }
 
 /// Alice's offer with these headers, and what the script logged of it.
@@ -71,7 +73,7 @@ fn what_a_script_says_of_a_call_in_avps_is_heeded() {
     let test = "parameters::what_a_script_says_of_a_call_in_avps_is_heeded";
     with_module(test, |network, directory| {
         let relay = Relay::obliging();
-        let mut scene = server(network, directory, &relay, &[]);
+        let mut scene = server(network, directory, &[at(&relay)]);
 
         // Nothing is said: the parameters hold.
         let said = offered(&mut scene, "plain@x", "");
@@ -104,13 +106,56 @@ fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
     let test = "parameters::a_module_that_is_disabled_relays_nothing_and_still_tests";
     with_module(test, |network, directory| {
         let relay = Relay::obliging();
-        let mut scene = server(network, directory, &relay, &["OFF"]);
+        let mut scene = server(network, directory, &[at(&relay), ("OFF", String::new())]);
         let said = offered(&mut scene, "off@x", "X-Engage: yes\r\n");
         assert!(said.contains("engaged -1\n"), "{said}");
         assert!(said.contains("tested 1 -1, used -1, ended -1"), "{said}");
         assert!(!said.contains("203.0.113.9"), "{said}");
         assert_eq!(relay.asked(), [""; 0]);
         scene.server.stop();
+    });
+}
+
+/// Phones reach the embedded relay where they reach the server, unless told
+/// otherwise.
+#[test]
+fn the_embedded_relay_is_where_the_server_is() {
+    let test = "parameters::the_embedded_relay_is_where_the_server_is";
+    with_module(test, |network, directory| {
+        let public = ("ADDRESS", format!("{SERVER}:5060 advertise 192.0.2.77"));
+        let given = ("MEDIA", format!("\"{SERVER}\""));
+        let both = [public, given];
+        for (name, defines, media) in [
+            ("own", &[][..], SERVER),
+            ("advertised", &both[..1], "192.0.2.77"),
+            ("given", &both, SERVER),
+        ] {
+            let mut scene = server(network, &directory.join(name), defines);
+            let said = offered(&mut scene, name, "");
+            assert!(said.contains(&format!("c=IN IP4 {media}\r\n")), "{name}: {said}");
+            scene.server.stop();
+        }
+    });
+}
+
+/// Killed, it cannot tell its processes to end.
+#[test]
+fn keeper_and_embedded_relay_end_with_a_server_that_is_killed() {
+    let test = "parameters::keeper_and_embedded_relay_end_with_a_server_that_is_killed";
+    with_module(test, |network, directory| {
+        let scene = server(network, directory, &[]);
+        let process = |name| wait_for(name, || scene.server.processes(name).first().copied());
+        let (supervisor, keeper) = (process("MediaProxy relay"), process("MediaProxy keeper"));
+        let relay = wait_for("the relay's process", || child_of(supervisor));
+        // SAFETY: takes no pointers; the server this test started.
+        unsafe { libc::kill(scene.server.pid(), libc::SIGKILL) };
+        for pid in [relay, supervisor, keeper] {
+            wait_for("the end of a process of ours", || {
+                // One that has ended but was not waited for has no command line.
+                let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                line.is_empty().then_some(())
+            });
+        }
     });
 }
 
