@@ -97,6 +97,13 @@ fn what_a_script_says_of_a_call_in_avps_is_heeded() {
         let said = offered(&mut scene, "none@x", "X-ICE: none\r\n");
         assert!(said.contains("lists 0 1\n"), "{said}");
         assert!(!said.contains("typ relay"), "{said}");
+
+        // Without a description, as with the stock module.
+        let mut call = scene.alice.call("bob", "bare@x");
+        scene.alice.ask(&mut call, "INVITE", "", "");
+        let reply = scene.alice.response(404, "INVITE");
+        scene.alice.acknowledge_failure(&call, &reply);
+        scene.server.says("tested 1 -1, used -2, ended 1");
         scene.server.stop();
     });
 }
