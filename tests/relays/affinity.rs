@@ -1,6 +1,10 @@
 //! A call stays on its relay, in whichever process its messages arrive.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
 use mediaproxy::options::Options;
+use mediaproxy::shared::Block;
 use mediaproxy::shared::health::Order;
 use mediaproxy::{Keeper, Worker};
 
@@ -30,8 +34,11 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
         }));
         assert_eq!(status, 0);
     }
-    let mut there = Worker::new(engine.clone()).unwrap();
-    end(&mut there, &id, &bye());
+    let status = wait(child(|| {
+        let mut worker = Worker::new(engine.clone()).unwrap();
+        end(&mut worker, &id, &bye());
+    }));
+    assert_eq!(status, 0);
     b.wait_for("remove", 1);
     assert_eq!(b.asked("update"), 3);
     assert_eq!((a.asked("update"), a.asked("remove")), (0, 0));
@@ -54,6 +61,49 @@ fn processes_that_answer_two_forks_of_one_call_agree() {
     assert_eq!((a.asked("update"), b.asked("update")), (3, 3));
 }
 
+/// Processes that rewrite all the while.
+const CHILDREN: usize = 4;
+const CHANGES: usize = 40;
+// Where the changes are: before the first, between it and the last, after that.
+const BEFORE: u64 = 0;
+const AMID: u64 = 1;
+const AFTER: u64 = 2;
+
+/// How often each child went through all calls, and where the changes are, in
+/// memory that all share.
+struct Rounds {
+    block: Block,
+}
+
+impl Rounds {
+    fn stage(&self) -> u64 {
+        self.block.words()[0].load(Ordering::Acquire)
+    }
+
+    fn enter(&self, stage: u64) {
+        self.block.words()[0].store(stage, Ordering::Release);
+    }
+
+    /// The rounds that a child began and ended in this stage.
+    fn done(&self, stage: u64, number: usize) -> &AtomicU64 {
+        &self.block.words()[1 + number + if stage == AMID { 0 } else { CHILDREN }]
+    }
+
+    fn all(&self, stage: u64) -> [u64; CHILDREN] {
+        std::array::from_fn(|number| self.done(stage, number).load(Ordering::Acquire))
+    }
+
+    /// Waits (20 s at most) until every child has gone through all calls in
+    /// this stage.
+    fn wait_for(&self, stage: u64, keeper: &Keeper) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.all(stage).contains(&0) {
+            assert!(Instant::now() < end, "stage {stage}: rounds {:?}", self.all(stage));
+            keep(keeper, 10);
+        }
+    }
+}
+
 #[test]
 fn adding_removing_reordering_and_draining_moves_no_live_call() {
     const CALLS: usize = 24;
@@ -73,21 +123,29 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     for relay in &relays {
         assert!(on.contains(&relay.address), "each has calls");
     }
-    let running: Vec<_> = (0..4u32)
+    let rounds = Rounds { block: Block::new(1 + 2 * CHILDREN).unwrap() };
+    let running: Vec<_> = (0..CHILDREN)
         .map(|number| {
             child(|| {
                 let mut worker = Worker::new(engine.clone()).unwrap();
-                for round in 0..8u32 {
+                for round in 0.. {
+                    let stage = rounds.stage();
                     for (id, address) in calls.iter().zip(&on) {
-                        let cseq = 2 + 10 * round + number;
+                        let cseq = u32::try_from(2 + CHILDREN * round + number).unwrap();
                         assert_eq!(&rewrite(&mut worker, id, &re_invite(cseq)).unwrap(), address);
+                    }
+                    if stage == rounds.stage() && stage != BEFORE {
+                        rounds.done(stage, number).fetch_add(1, Ordering::AcqRel);
+                        if stage == AFTER {
+                            break;
+                        }
                     }
                 }
             })
         })
         .collect();
     let keeper = Keeper::new(engine.clone()).unwrap();
-    for round in 0..40usize {
+    for round in 0..CHANGES {
         let mut lines = all.clone();
         lines.rotate_left(round % 3);
         lines.truncate(round % 4);
@@ -96,7 +154,17 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
         engine.order_relay(&all[round % 3], orders[round / 3 % 2]).unwrap();
         write(&lines);
         keep(&keeper, 30);
+        if round == 0 {
+            rounds.enter(AMID);
+        }
+        // On a busy machine a round takes its time: the second half waits.
+        if round == CHANGES / 2 {
+            rounds.wait_for(AMID, &keeper);
+        }
     }
+    rounds.enter(AFTER);
+    rounds.wait_for(AFTER, &keeper);
+    println!("rounds of {CALLS} calls amid {CHANGES} changes: {:?}", rounds.all(AMID));
     for child in running {
         assert_eq!(wait(child), 0, "a call moved");
     }
@@ -114,7 +182,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     // A process made after the removal finds a removed relay's calls too.
     let mut late = Worker::new(engine.clone()).unwrap();
     let id = &calls[on.iter().position(|address| *address == relays[0].address).unwrap()];
-    assert_eq!(rewrite(&mut late, id, &re_invite(99)).unwrap(), relays[0].address);
+    assert_eq!(rewrite(&mut late, id, &re_invite(1_000_000)).unwrap(), relays[0].address);
     end(&mut late, id, &bye());
     relays[0].wait_for("remove", 1);
     std::fs::remove_file(&file).unwrap();
@@ -147,6 +215,6 @@ fn keep(keeper: &Keeper, milliseconds: u64) {
     let end = mediaproxy::worker::now() + milliseconds;
     while mediaproxy::worker::now() < end {
         keeper.tick(mediaproxy::worker::now()).unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
