@@ -61,8 +61,10 @@ impl RelayLine {
     }
 
     /// Reads the text of a relays file: a relay a line, `#` comments. A bad line is given
-    /// to `complain` as "FILE:LINE: reason" and skipped, the others hold; so is
-    /// what is beyond [`MAX_RELAYS`].
+    /// to `complain` as "FILE:LINE: reason" and is not among what is returned;
+    /// so is what is beyond [`MAX_RELAYS`]. Whether the others hold is the
+    /// caller's matter: they do when an engine is made, while a worker that
+    /// reads the file again keeps the relays it has until no line is bad.
     pub fn read(
         path: &Path,
         text: &[u8],
