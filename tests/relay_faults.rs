@@ -14,6 +14,7 @@ use common::relay::{Relay, Reply};
 use common::{engine, worker};
 use mediaproxy::edit::Edits;
 use mediaproxy::options::Options;
+use mediaproxy::shared::Counter;
 use mediaproxy::sip::Message;
 use mediaproxy::worker::now;
 use mediaproxy::{Error, Progress, Started, Status, Worker};
@@ -25,6 +26,35 @@ fn try_step(worker: &mut Worker, step: &Step) -> Result<bool, Error> {
     let result = worker.rewrite_sdp(&message, &Options::default(), &mut edits);
     assert_eq!(result.is_ok(), !edits.is_empty());
     result
+}
+
+/// The worker was asked for one rewrite alone, which failed for the reason that
+/// `counter` counts.
+fn failed_once(worker: &Worker, counter: Counter) {
+    counted(worker, &[counter]);
+}
+
+/// The worker was asked for one rewrite alone, which another relay served.
+fn went_on_once(worker: &Worker) {
+    counted(worker, &[Counter::Rewritten, Counter::Failovers]);
+}
+
+/// One offer was counted, of what may become of it `once` once each, and nothing
+/// else.
+fn counted(worker: &Worker, once: &[Counter]) {
+    let counters = worker.engine().counters();
+    for counter in [
+        Counter::Rewritten,
+        Counter::FailedNoRelay,
+        Counter::FailedTimeout,
+        Counter::FailedAnswer,
+        Counter::FailedOther,
+        Counter::Cancelled,
+        Counter::Failovers,
+    ] {
+        assert_eq!(counters.get(counter), u64::from(once.contains(&counter)), "{counter:?}");
+    }
+    assert_eq!((counters.get(Counter::Requests), counters.get(Counter::Offers)), (1, 1));
 }
 
 fn offer() -> Step {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mediaproxy::edit::Edits;
 use mediaproxy::options::Options;
+use mediaproxy::shared::Counter;
 use mediaproxy::shared::health::Condition;
 use mediaproxy::sip::Message;
 use mediaproxy::worker::now;
@@ -14,6 +15,7 @@ use crate::common;
 use crate::common::call::{Step, alice_sdp, audio};
 use crate::common::relay::{Relay, Reply, value};
 use crate::common::worker;
+use crate::{failed_once, went_on_once};
 
 /// One thing that a relay can do instead of an answer.
 struct Fault {
@@ -95,7 +97,10 @@ fn each_fault_leaves_the_message_as_it_was_and_is_told() {
         let named = format!("relay {}: ", relay.uri());
         assert!(error.text().contains(&named), "{}: {error}", fault.what);
         assert!(error.text().contains(fault.says), "{}: {error}", fault.what);
-        assert_eq!(is_up(&worker), fault.status == Status::RelayAnswer, "{}", fault.what);
+        let is_silent = fault.status == Status::RelayTimeout;
+        assert_eq!(is_up(&worker), !is_silent, "{}", fault.what);
+        let counted = if is_silent { Counter::FailedTimeout } else { Counter::FailedAnswer };
+        failed_once(&worker, counted);
     }
 }
 
@@ -108,6 +113,7 @@ fn each_fault_sends_an_offer_to_another_relay() {
         let text = rewrite(&mut worker, &offer(1)).unwrap();
         assert!(text.contains("m=audio 50000 ") && text.contains("m=video 50004 "), "{text}");
         assert_eq!((bad.asked().len(), good.asked().len()), (1, 1), "{}", fault.what);
+        went_on_once(&worker);
     }
 }
 

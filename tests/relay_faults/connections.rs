@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mediaproxy::shared::Counter;
 use mediaproxy::{Status, Worker};
 
 use crate::common::relay::Relay;
 use crate::common::worker;
-use crate::{offer, try_step};
+use crate::{failed_once, offer, try_step, went_on_once};
 
 /// A path of this test's own; what is there is removed with it.
 struct Place(PathBuf);
@@ -38,14 +39,17 @@ impl Drop for Place {
 
 /// Alone it is told which relay and why; with another one the offer goes there.
 fn cannot_be_reached(uri: &str, reason: &str, worker: impl Fn(&[(&str, &str)]) -> Worker) {
-    let error = try_step(&mut worker(&[("relay", uri)]), &offer()).unwrap_err();
+    let mut alone = worker(&[("relay", uri)]);
+    let error = try_step(&mut alone, &offer()).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay, "{error}");
     assert!(error.text().contains(uri) && error.text().contains(reason), "{error}");
+    failed_once(&alone, Counter::FailedNoRelay);
     let good = Relay::obliging();
     let backup = format!("{};weight=0", good.uri());
     let mut worker = worker(&[("relay", uri), ("relay", &backup)]);
     assert_eq!(try_step(&mut worker, &offer()), Ok(true));
     assert_eq!(good.asked().len(), 1);
+    went_on_once(&worker);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What is counted, and how it is written.
 
-use mediaproxy::Worker;
+use mediaproxy::edit::{Edits, Verb};
 use mediaproxy::options::Options;
 use mediaproxy::shared::Counter;
+use mediaproxy::shared::deletes::MAX_DELETE_BYTES;
 use mediaproxy::shared::health::{Order, RelayCounter};
 use mediaproxy::sip::Message;
 use mediaproxy::statistics::Statistics;
 use mediaproxy::worker::now;
+use mediaproxy::{Status, Worker};
 
 use super::calls::{bye, end, invite, ok, rewrite};
 use crate::common::children::children;
@@ -63,6 +65,60 @@ fn a_rewrite_that_is_given_up_is_counted_as_such() {
     let counters = worker.engine().counters();
     assert_eq!(counters.get(Counter::Requests), 1);
     assert_eq!(counters.get(Counter::Cancelled), 1);
+}
+
+#[test]
+fn a_rewrite_whose_edits_have_no_place_is_counted_as_failed_otherwise() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let step = invite();
+    let raw = step.bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    // Another verb has replaced the whole message.
+    let mut edits = Edits::new();
+    edits.push(Verb::FixContact, 0, raw.len(), b"x").unwrap();
+    let error = worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap_err();
+    assert_eq!(error.status(), Status::Edits);
+    let counters = worker.engine().counters();
+    assert_eq!(counters.get(Counter::Requests), 1);
+    assert_eq!(counters.get(Counter::FailedOther), 1);
+    assert_eq!(counters.get(Counter::Rewritten), 0);
+}
+
+#[test]
+fn calls_that_the_table_has_no_room_for_are_counted_and_go_on() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri()), ("max_calls", "16")]);
+    for n in 0..20 {
+        rewrite(&mut worker, &format!("{n}@x"), &invite()).unwrap();
+    }
+    let counted = Statistics::of(worker.engine());
+    assert_eq!((counted.sessions, counted.sessions_max), (16, 16));
+    assert_eq!(counted.counted(Counter::CallsForgotten), 4);
+    assert_eq!(counted.counted(Counter::Rewritten), 20);
+}
+
+#[test]
+fn ends_that_cannot_be_kept_are_counted_as_dropped() {
+    let relay = Relay::obliging();
+    let away = relay.path().with_extension("away");
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let long = "x".repeat(MAX_DELETE_BYTES + 1);
+    for id in [&long, "short@x"] {
+        rewrite(&mut worker, id, &invite()).unwrap();
+    }
+    std::fs::rename(relay.path(), &away).unwrap();
+    // One that has no open connection to it.
+    let mut worker = Worker::new(worker.engine().clone()).unwrap();
+    for id in [&long, "short@x"] {
+        end(&mut worker, id, &bye());
+    }
+    let counted = Statistics::of(worker.engine());
+    assert_eq!(counted.counted(Counter::Ends), 2);
+    assert_eq!(counted.counted(Counter::EndsTold), 0);
+    assert_eq!(counted.counted(Counter::DeletesDropped), 1);
+    assert_eq!((counted.counted(Counter::DeletesQueued), counted.deletes_waiting), (1, 1));
+    std::fs::rename(&away, relay.path()).unwrap();
 }
 
 #[test]
