@@ -156,14 +156,12 @@ fn two_natted_phones_talk_through_four_workers() {
 }
 
 /// Under valgrind's memcheck, all processes: no bad access, no leak.
-#[test]
-fn memcheck_finds_nothing_in_any_process() {
-    let test = "memcheck_finds_nothing_in_any_process";
+fn memcheck(test: &str, workers: usize) {
     if !have_tool("valgrind", test) {
         return;
     }
     with_phones(test, |network| {
-        let directory = directory("memcheck");
+        let directory = directory(&format!("memcheck_{workers}"));
         let log = format!("--log-file={}/memcheck.%p", directory.display());
         let valgrind = [
             "valgrind",
@@ -176,18 +174,36 @@ fn memcheck_finds_nothing_in_any_process() {
             &log,
         ];
         // Everything is slow there, the relay too.
-        let arguments =
-            ["--workers", "2", "--set", "relay_timeout=9000", "--set", "relay_try=9000"];
+        let mut arguments = vec!["--set", "relay_timeout=9000", "--set", "relay_try=9000"];
+        let count = workers.to_string();
+        if workers > 0 {
+            arguments.extend(["--workers", &count]);
+        }
         let server = serve(network, &directory, &valgrind, &arguments);
         call_with_audio(network, &directory, &server, "8000");
         let said = server.stop();
         assert!(relay_is_empty(&said), "{said}");
         let logs = program::files(&directory, "memcheck.");
-        assert_eq!(logs.len(), 4, "the first process, the keeper and two workers: {logs:?}");
+        assert_eq!(logs.len(), 2 + workers, "the first process, keeper and workers: {logs:?}");
         for log in logs {
             assert_eq!(fs::read_to_string(&log).expect("a log"), "", "{}", log.display());
         }
     });
+}
+
+#[test]
+fn memcheck_finds_nothing_in_the_one_process_that_works() {
+    memcheck("memcheck_finds_nothing_in_the_one_process_that_works", 0);
+}
+
+#[test]
+fn memcheck_finds_nothing_in_any_of_two_workers() {
+    memcheck("memcheck_finds_nothing_in_any_of_two_workers", 2);
+}
+
+#[test]
+fn memcheck_finds_nothing_in_any_of_four_workers() {
+    memcheck("memcheck_finds_nothing_in_any_of_four_workers", 4);
 }
 
 /// Three relays, and one of them stands still: calls are served by the others,
