@@ -3,6 +3,8 @@
 
 mod common;
 
+#[path = "keeper/apart.rs"]
+mod apart;
 #[path = "keeper/deletes.rs"]
 mod deletes;
 #[path = "keeper/processes.rs"]

@@ -30,3 +30,16 @@ pub fn wait(child: libc::pid_t) -> libc::c_int {
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     status
 }
+
+/// In a child of root: becomes a user who may not do more than others.
+pub fn give_up_rights() {
+    const NOBODY: libc::uid_t = 65_534;
+    // SAFETY: no pointers are followed: the list is empty.
+    let ordinary = unsafe {
+        libc::geteuid() != 0
+            || (libc::setgroups(0, std::ptr::null()) == 0
+                && libc::setgid(NOBODY) == 0
+                && libc::setuid(NOBODY) == 0)
+    };
+    assert!(ordinary, "root cannot become nobody");
+}

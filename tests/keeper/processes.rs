@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -67,6 +68,10 @@ impl Child {
         Child(pid)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        u32::try_from(self.0).unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: libc::c_int) {
         // SAFETY: takes no pointers; the child is ours and not waited for yet.
         unsafe { libc::kill(self.0, signal) };
@@ -102,8 +107,14 @@ pub(crate) struct Hand {
 
 impl Hand {
     pub(crate) fn new(engine: &Arc<Engine>) -> Hand {
+        Hand::after(engine, || {})
+    }
+
+    /// One that first does `what` in its process.
+    pub(crate) fn after(engine: &Arc<Engine>, what: impl FnOnce()) -> Hand {
         let (ours, its) = UnixStream::pair().unwrap();
         let process = Child::run(|| {
+            what();
             let mut worker = Worker::new(engine.clone()).unwrap();
             let mut orders = BufReader::new(its.try_clone().unwrap());
             let mut line = String::new();
@@ -128,6 +139,10 @@ impl Hand {
 
     pub(crate) fn kill(self) {
         drop(self.process);
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 }
 
@@ -167,6 +182,39 @@ pub(crate) struct Relay {
     log: PathBuf,
 }
 
+/// One thing a relay was asked, as it writes it down.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) command: String,
+    pub(crate) call_id: String,
+    /// The process that opened the connection.
+    pub(crate) pid: u32,
+    /// Which of the relay's connections it came over.
+    pub(crate) connection: u32,
+    /// A stream was said to be of an asymmetric phone.
+    pub(crate) asymmetric: bool,
+}
+
+impl Asked {
+    fn read(line: &str) -> Option<Asked> {
+        let mut words = line.split(' ');
+        let mut word = || words.next();
+        Some(Asked {
+            command: word()?.to_string(),
+            call_id: word()?.to_string(),
+            pid: word()?.parse().ok()?,
+            connection: word()?.parse().ok()?,
+            asymmetric: word()?.parse().ok()?,
+        })
+    }
+
+    fn write(&self, mut log: &File) {
+        let Asked { command, call_id, pid, connection, asymmetric } = self;
+        let line = format!("{command} {call_id} {pid} {connection} {asymmetric}\n");
+        log.write_all(line.as_bytes()).unwrap();
+    }
+}
+
 impl Relay {
     /// Listens at `socket`, whatever was there before.
     pub(crate) fn new(socket: &Path, port: u16) -> Relay {
@@ -176,9 +224,9 @@ impl Relay {
         let path = log.clone();
         let process = Child::run(move || {
             let log = File::options().create(true).append(true).open(path).unwrap();
-            for stream in listener.incoming().flatten() {
+            for (connection, stream) in (0..).zip(listener.incoming().flatten()) {
                 let log = log.try_clone().unwrap();
-                std::thread::spawn(move || serve(&stream, &log, port));
+                std::thread::spawn(move || serve(&stream, connection, &log, port));
             }
         });
         Relay { process, log }
@@ -192,25 +240,60 @@ impl Relay {
         self.process.signal(libc::SIGCONT);
     }
 
+    /// All that relays at this socket were asked.
+    pub(crate) fn log(&self) -> Vec<Asked> {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().filter_map(Asked::read).collect()
+    }
+
     /// How often a relay at this socket was asked to `command` about `call`.
     pub(crate) fn asked(&self, command: &str, call: u32) -> usize {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
-        log.lines().filter(|line| *line == format!("{command} call-{call}@x")).count()
+        let call_id = format!("call-{call}@x");
+        let log = self.log();
+        log.iter().filter(|asked| asked.command == command && asked.call_id == call_id).count()
+    }
+
+    /// The Call-IDs of the probes and who sent them.
+    pub(crate) fn probes(&self) -> Vec<Asked> {
+        let is_probe =
+            |asked: &Asked| asked.command == "remove" && asked.call_id.starts_with("probe-");
+        self.log().into_iter().filter(is_probe).collect()
     }
 }
 
-fn serve(stream: &UnixStream, mut log: &File, port: u16) {
+/// The process that connected.
+fn peer(stream: &UnixStream) -> u32 {
+    let mut who = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: writes one ucred of ours, whose length is given.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut who).cast(),
+            &mut length,
+        )
+    };
+    assert_eq!(result, 0);
+    u32::try_from(who.pid).unwrap()
+}
+
+fn serve(stream: &UnixStream, connection: u32, log: &File, port: u16) {
+    let pid = peer(stream);
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     while let Some(command) = lines.next() {
-        let mut call = String::new();
+        let (mut call_id, mut asymmetric) = (String::new(), false);
         for header in lines.by_ref().take_while(|line| !line.is_empty()) {
             if let Some(id) = header.strip_prefix("call_id: ") {
-                call = id.to_string();
+                call_id = id.to_string();
             }
+            asymmetric |= header.starts_with("media: ") && header.contains(":asymmetric=yes");
         }
-        log.write_all(format!("{command} {call}\n").as_bytes()).unwrap();
-        let answer = match command.as_str() {
-            "remove" if call.starts_with("call-") => "removed\r\n".into(),
+        let asked = Asked { command, call_id, pid, connection, asymmetric };
+        asked.write(log);
+        let answer = match asked.command.as_str() {
+            "remove" if asked.call_id.starts_with("call-") => "removed\r\n".into(),
             "remove" => "error\r\n".into(),
             _ => format!("203.0.113.9 {port}\r\n"),
         };

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mediaproxy::shared::Counter;
 use mediaproxy::{Status, Worker};
 
+use crate::common::children::{child, give_up_rights, wait};
 use crate::common::relay::Relay;
 use crate::common::worker;
 use crate::{failed_once, offer, try_step, went_on_once};
@@ -71,39 +72,17 @@ fn a_file_that_is_no_socket() {
     cannot_be_reached(&place.uri(), "refused", worker);
 }
 
-/// Runs `test` as a user who may not connect to what root, or who owns it, has
-/// closed to all.
-fn as_an_ordinary_user(test: impl FnOnce()) {
-    // SAFETY: the child gives up its rights, runs the test and leaves without
-    // unwinding into the harness.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        const NOBODY: libc::uid_t = 65_534;
-        // SAFETY: no pointers are followed: the list is empty.
-        let ordinary = unsafe {
-            libc::geteuid() != 0
-                || (libc::setgroups(0, std::ptr::null()) == 0
-                    && libc::setgid(NOBODY) == 0
-                    && libc::setuid(NOBODY) == 0)
-        };
-        let run = std::panic::AssertUnwindSafe(test);
-        let well = ordinary && std::panic::catch_unwind(run).is_ok();
-        // SAFETY: leaves without running anything else.
-        unsafe { libc::_exit(i32::from(!well)) };
-    }
-    let mut status = 0;
-    // SAFETY: waits for our own child.
-    unsafe { libc::waitpid(child, &mut status, 0) };
-    assert_eq!(status, 0, "see what the child said");
-}
-
 #[test]
 fn a_socket_we_may_not_connect_to() {
     let place = Place::new("forbidden");
     let _listener = UnixListener::bind(&place.0).unwrap();
     std::fs::set_permissions(&place.0, Permissions::from_mode(0o000)).unwrap();
-    as_an_ordinary_user(|| cannot_be_reached(&place.uri(), "Permission denied", worker));
+    // Root may connect to what is closed to all.
+    let status = wait(child(|| {
+        give_up_rights();
+        cannot_be_reached(&place.uri(), "Permission denied", worker);
+    }));
+    assert_eq!(status, 0, "see what the child said");
 }
 
 /// Accepts connections and closes them at once; counts them.
