@@ -81,6 +81,15 @@ impl<'a> Request<'a> {
             Request::Remove(remove) => remove.call_id,
         }
     }
+
+    /// It tells something, whether or not the answer is read. Else it is the
+    /// answer that is wanted, for its ports.
+    pub(super) fn is_news(&self) -> bool {
+        match self {
+            Request::Update(update) => update.media.is_none(),
+            Request::Remove(_) => true,
+        }
+    }
 }
 
 /// The SIP message behind an update.
@@ -324,6 +333,15 @@ mod tests {
 
     fn one(text: &str) -> Option<Item<'_>> {
         items(text.as_bytes())?.first().copied()
+    }
+
+    #[test]
+    fn who_wants_no_ports_tells_something() {
+        let wants = |text: &str| parse(text.as_bytes()).map(|request| request.is_news());
+        assert_eq!(wants(UPDATE), Some(false));
+        let (bodyless, _) = UPDATE.split_once("\r\nmedia: ").unwrap();
+        assert_eq!(wants(bodyless), Some(true));
+        assert_eq!(wants("remove\r\ncall_id: c1\r\nfrom_tag: ft\r\nto_tag: "), Some(true));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::config::{Config, Notice};
-use super::control::{self, Framer};
+use super::control::{self, Framer, Request};
 use super::forward::{FIRST_TOKEN, Forwarder};
 use super::learning::Millis;
 use super::refusal::Refusal;
@@ -80,6 +80,10 @@ impl Shared {
 struct Connection {
     stream: UnixStream,
     framer: Framer,
+    /// Nobody is there any more to read an answer. Servers tell of ended and
+    /// of answered calls without waiting for it, and may be gone by then: what
+    /// they told holds all the same. Ports would be of no use to them.
+    left: bool,
 }
 
 struct Server<'a> {
@@ -234,7 +238,7 @@ impl Server<'_> {
         if self.control.add(&stream, FIRST_CONNECTION + place as u64).is_err() {
             return;
         }
-        let connection = Some(Connection { stream, framer: Framer::default() });
+        let connection = Some(Connection { stream, framer: Framer::default(), left: false });
         match self.connections.get_mut(place) {
             Some(entry) => *entry = connection,
             None => self.connections.push(connection),
@@ -258,26 +262,46 @@ impl Server<'_> {
 
     /// False when the connection is over.
     fn hear(&mut self, connection: &mut Connection, now: Millis) -> bool {
-        match connection.stream.read(&mut self.scratch) {
-            Ok(0) => return false,
-            Ok(length) => connection.framer.push(self.scratch.get(..length).unwrap_or_default()),
-            Err(error) => {
-                return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+        loop {
+            match connection.stream.read(&mut self.scratch) {
+                Ok(0) => return false,
+                Ok(length) => {
+                    connection.framer.push(self.scratch.get(..length).unwrap_or_default());
+                }
+                Err(error) => {
+                    let waits =
+                        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+                    return waits && !connection.left;
+                }
+            }
+            if !self.answer(connection, now) {
+                return false;
+            }
+            if !connection.left {
+                return true;
             }
         }
+    }
+
+    /// Answers what is complete. False when the connection is over.
+    fn answer(&mut self, connection: &mut Connection, now: Millis) -> bool {
         loop {
             let config = self.config;
-            let (reply, call_id) = match connection.framer.next() {
+            let request = match connection.framer.next() {
                 Err(control::TooLong) => return false,
                 Ok(None) => return true,
-                Ok(Some(request)) => match control::parse(request) {
-                    Some(request) => {
-                        let ended = &mut |end| log(config, Notice::Ended(end));
-                        let reply = self.table.answer(&request, &mut self.forwarder, now, ended);
-                        (reply, request.call_id())
-                    }
-                    None => (Reply::Error(Refusal::Unreadable), &b""[..]),
-                },
+                Ok(Some(request)) => control::parse(request),
+            };
+            if connection.left && !request.as_ref().is_some_and(Request::is_news) {
+                continue;
+            }
+            let (reply, call_id) = match request {
+                Some(request) => {
+                    let ended = &mut |end| log(config, Notice::Ended(end));
+                    let reply = self.table.answer(&request, &mut self.forwarder, now, ended);
+                    (reply, request.call_id())
+                }
+                None => (Reply::Error(Refusal::Unreadable), &b""[..]),
             };
             if let Reply::Error(refusal) = reply {
                 self.refused += 1;
@@ -287,11 +311,16 @@ impl Server<'_> {
             reply.write(&mut self.line);
             // Who reads the answer may read the counters next.
             self.publish();
+            if connection.left {
+                continue;
+            }
             // One send a line: clients look for its end in what they read
             // last. Who lets so many answers lie that one does not fit in
             // has stopped listening.
-            if socket::send(&connection.stream, &self.line).ok() != Some(self.line.len()) {
-                return false;
+            match socket::send(&connection.stream, &self.line) {
+                Ok(length) if length == self.line.len() => {}
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => connection.left = true,
+                _ => return false,
             }
         }
     }
