@@ -121,8 +121,9 @@ impl Network {
         // What one home sends another one would come by here.
         let own = HOMES.map(|home| home.gateway).join(", ");
         network.server.nft(&format!(
-            "table ip watch {{\nchain in {{\ntype filter hook prerouting priority raw;\n\
-             iifname \"home*\" ip daddr != {{ {own} }} counter\n}}\n}}\n"
+            "table inet watch {{\nchain in {{\ntype filter hook prerouting priority raw;\n\
+             iifname \"home*\" ip daddr != {{ {own} }} counter\n\
+             iifname \"home*\" ip6 daddr != {{ {SERVER6}, fe80::/10, ff00::/8 }} counter\n}}\n}}\n"
         ))?;
         Ok(network)
     }
@@ -162,10 +163,16 @@ impl Network {
     /// How many packets a phone sent elsewhere than to the server.
     pub(crate) fn strays(&self) -> u64 {
         let mut list = self.server.command("nft");
-        let said = list.args(["list", "table", "ip", "watch"]).output().expect("nft runs");
+        let said = list.args(["list", "table", "inet", "watch"]).output().expect("nft runs");
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        let packets = said.split_once("counter packets ").expect("a counter").1;
-        packets.split(' ').next().and_then(|count| count.parse().ok()).expect("a count")
+        let counts: Vec<u64> = said
+            .split("counter packets ")
+            .skip(1)
+            .map(|rest| rest.split(' ').next().and_then(|count| count.parse().ok()))
+            .map(|count| count.expect("a count"))
+            .collect();
+        assert_eq!(counts.len(), 2, "a counter each for IPv4 and IPv6: {said}");
+        counts.iter().sum()
     }
 
     /// What comes to these ports of a home's NAT goes on to its phone.
