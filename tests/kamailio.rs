@@ -46,3 +46,5 @@ mod sipp;
 mod standin;
 #[path = "kamailio/stock.rs"]
 mod stock;
+#[path = "kamailio/values.rs"]
+mod values;
