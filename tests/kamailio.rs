@@ -20,6 +20,8 @@ mod failing;
 mod files;
 #[path = "kamailio/load.rs"]
 mod load;
+#[path = "kamailio/makefile.rs"]
+mod makefile;
 #[path = "kamailio/manage.rs"]
 mod manage;
 #[path = "kamailio/memcheck.rs"]

@@ -11,18 +11,7 @@ use crate::server::root;
 fn built() -> &'static Result<PathBuf, String> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let program = std::env::current_exe().expect("the path of this test");
-        let deps = program.parent().expect("its directory");
-        let target = deps.ancestors().nth(2).expect("the target directory");
-        let out = deps.join("kamailio");
-        let made = Command::new("make")
-            .arg("-C")
-            .arg(root().join("bindings/kamailio"))
-            .env("CARGO_TARGET_DIR", target)
-            .arg(format!("LIBRARY={}", deps.join("libmediaproxy.a").display()))
-            .arg(format!("OUT={}", out.display()))
-            .output();
-        let made = match made {
+        let made = match make(Command::new("make")).output() {
             Ok(made) => made,
             Err(error) => return Err(format!("make: {error}")),
         };
@@ -31,8 +20,26 @@ fn built() -> &'static Result<PathBuf, String> {
             return Err(said.replace('\n', " "));
         }
         assert!(made.status.success(), "{}{said}", String::from_utf8_lossy(&made.stdout));
-        Ok(out)
+        Ok(deps().join("kamailio"))
     })
+}
+
+/// Where cargo put this test and the library.
+fn deps() -> PathBuf {
+    let program = std::env::current_exe().expect("the path of this test");
+    program.parent().expect("its directory").to_path_buf()
+}
+
+/// `make`, perhaps in some namespace, for the module with that library.
+pub(crate) fn make(mut make: Command) -> Command {
+    let deps = deps();
+    let target = deps.ancestors().nth(2).expect("the target directory");
+    make.arg("-C")
+        .arg(root().join("bindings/kamailio"))
+        .env("CARGO_TARGET_DIR", target)
+        .arg(format!("LIBRARY={}", deps.join("libmediaproxy.a").display()))
+        .arg(format!("OUT={}", deps.join("kamailio").display()));
+    make
 }
 
 /// Builds it, where it can be built.
