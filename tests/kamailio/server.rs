@@ -195,6 +195,10 @@ fn rpc(control: &Path, words: &[&str]) -> Result<String, String> {
 pub(crate) struct Relay {
     pub(crate) running: Running,
     pub(crate) path: PathBuf,
+    /// The first of its thousand ports.
+    first: u16,
+    command: Command,
+    output: PathBuf,
 }
 
 impl Relay {
@@ -216,9 +220,30 @@ impl Relay {
         command.args(addresses.iter().flat_map(|address| ["--address", *address]));
         command.args(["--ports", &format!("{first}-{}", first + 999)]);
         command.arg("--socket").arg(&path);
-        let running = Running::start(&mut command, directory.join(format!("relay{number}")));
+        let output = directory.join(format!("relay{number}"));
+        let running = Running::start(&mut command, output.clone());
         wait_for("the relay's socket", || path.exists().then_some(()));
-        Relay { running, path }
+        Relay { running, path, first, command, output }
+    }
+
+    /// Another one in place of one that was killed.
+    pub(crate) fn start_again(&mut self) {
+        self.running.end();
+        fs::remove_file(&self.path).expect("the socket it left");
+        let output = self.output.with_extension("again");
+        self.running = Running::start(&mut self.command, output);
+        wait_for("the relay's socket", || self.path.exists().then_some(()));
+    }
+
+    /// How many ports it has open for media.
+    pub(crate) fn open_ports(&self) -> usize {
+        let table = format!("/proc/{}/net/udp", self.running.pid());
+        let table = fs::read_to_string(table).expect("the sockets of its namespace");
+        let port = |line: &str| {
+            let (_, port) = line.split_whitespace().nth(1)?.split_once(':')?;
+            u16::from_str_radix(port, 16).ok()
+        };
+        table.lines().filter_map(port).filter(|port| port / 1000 == self.first / 1000).count()
     }
 
     pub(crate) fn uri(&self) -> String {

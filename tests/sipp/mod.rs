@@ -58,11 +58,7 @@ impl Phone {
 
     /// Where it was told to send its media.
     pub(crate) fn media(&self) -> SocketAddr {
-        wait_for("a session description", || {
-            let said = self.said();
-            let line = said.lines().find_map(|line| line.strip_prefix("media "));
-            line.and_then(|address| address.trim().parse().ok())
-        })
+        wait_for("a session description", || media(&self.said()).next().map(|(_, address)| address))
     }
 
     /// True when it has come to its end, well or not.
@@ -86,4 +82,13 @@ impl Phone {
         assert!(status.success(), "{}: {status}\n{errors}\n{}", self.scenario, self.running.said());
         self.said()
     }
+}
+
+/// The calls of a log, by Call-ID, with the address of media in each of their
+/// session descriptions, as these came.
+pub(crate) fn media(log: &str) -> impl Iterator<Item = (&str, SocketAddr)> {
+    log.lines().filter_map(|line| {
+        let (address, call) = line.strip_prefix("media ")?.split_once(' ')?;
+        Some((call.trim(), address.parse().ok()?))
+    })
 }
