@@ -269,7 +269,8 @@ fn a_frozen_relay_keeps_no_caller_waiting() {
             outcome.moved(0),
         );
         assert!(outcome.late.len() * 3 > outcome.waits.len(), "about half of them");
-        assert!(percentile(&outcome.late, 99) < 2 * RELAY_TIMEOUT);
+        // Of all: few are asked of it before it is left alone.
+        assert!(percentile(&outcome.late, 100) < 2 * RELAY_TIMEOUT);
         assert_eq!(outcome.moved(1), 0, "calls of the other one stay where they are");
         // What it has of calls that went on elsewhere, and what it was asked for in
         // vain and found when it went on, it ends itself by their silence.
