@@ -262,25 +262,14 @@ impl Server<'_> {
 
     /// False when the connection is over.
     fn hear(&mut self, connection: &mut Connection, now: Millis) -> bool {
-        loop {
-            match connection.stream.read(&mut self.scratch) {
-                Ok(0) => return false,
-                Ok(length) => {
-                    connection.framer.push(self.scratch.get(..length).unwrap_or_default());
-                }
-                Err(error) => {
-                    let waits =
-                        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
-                    return waits && !connection.left;
-                }
-            }
-            if !self.answer(connection, now) {
-                return false;
-            }
-            if !connection.left {
-                return true;
+        match connection.stream.read(&mut self.scratch) {
+            Ok(0) => return false,
+            Ok(length) => connection.framer.push(self.scratch.get(..length).unwrap_or_default()),
+            Err(error) => {
+                return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
             }
         }
+        self.answer(connection, now)
     }
 
     /// Answers what is complete. False when the connection is over.
