@@ -11,10 +11,9 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::module;
 use crate::netns::{Network, SERVER};
 use crate::running::{PATIENCE, wait_for};
-use crate::scene::{Relays, Scene, ours, with_kamailio};
+use crate::scene::{Relays, Scene, ours, with_module};
 use crate::server::{Kamailio, Relay};
 use crate::sipp::{Phone, media};
 
@@ -40,10 +39,7 @@ fn calls() -> u32 {
 /// `run` tells how many ports the first relay may have open for media in the
 /// end.
 fn with_load(test: &str, run: impl FnOnce(&Network, &Path, &Kamailio, &mut [Relay]) -> usize) {
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(test, |network, directory| {
         let Scene { server, mut relays, .. } = ours(network, directory, Relays::Daemons, &[]);
         let more = ["-s", "bob", "-key", "expires", "3600", "-m", "1"];
         Phone::start(&network.phones[1], directory, "register", &more).succeeds();
