@@ -31,6 +31,16 @@ pub fn wait(child: libc::pid_t) -> libc::c_int {
     status
 }
 
+/// Stops a child: a signal takes its time, this returns when it stands.
+pub fn freeze(child: libc::pid_t) {
+    // SAFETY: a null pointer for no status; `child` is ours and not waited for.
+    let stopped = unsafe {
+        libc::kill(child, libc::SIGSTOP);
+        libc::waitpid(child, std::ptr::null_mut(), libc::WUNTRACED)
+    };
+    assert_eq!(stopped, child, "the child stops");
+}
+
 /// In a child of root: becomes a user who may not do more than others.
 pub fn give_up_rights() {
     const NOBODY: libc::uid_t = 65_534;

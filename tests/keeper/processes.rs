@@ -17,6 +17,7 @@ use mediaproxy::{Engine, Keeper, Worker};
 
 use super::common::applied;
 use super::common::call::{Step, alice_sdp, bob_sdp};
+use super::common::children::freeze;
 
 /// One test at a time: a child holds copies of all that its parent has open.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -77,12 +78,9 @@ impl Child {
         unsafe { libc::kill(self.0, signal) };
     }
 
-    /// Stops it: a signal takes its time, this returns when it stands.
+    /// Stops it; [`libc::SIGCONT`] lets it go on.
     pub(crate) fn freeze(&self) {
-        self.signal(libc::SIGSTOP);
-        // SAFETY: takes a null pointer for no status; the child is ours.
-        let stopped = unsafe { libc::waitpid(self.0, std::ptr::null_mut(), libc::WUNTRACED) };
-        assert_eq!(stopped, self.0, "the child stops");
+        freeze(self.0);
     }
 }
 

@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::children::freeze;
+
 pub(crate) struct Daemon {
     pub(crate) address: String,
     directory: PathBuf,
@@ -83,14 +85,7 @@ impl Daemon {
 
     /// Neither answers nor closes anything any more.
     pub(crate) fn freeze(&self) {
-        let pid = self.pid();
-        // SAFETY: a null pointer for no status; the daemon is ours and not
-        // waited for. A signal takes its time: it is frozen when this returns.
-        let stopped = unsafe {
-            libc::kill(pid, libc::SIGSTOP);
-            libc::waitpid(pid, std::ptr::null_mut(), libc::WUNTRACED)
-        };
-        assert_eq!(stopped, pid, "the daemon stops");
+        freeze(self.pid());
     }
 
     pub(crate) fn thaw(&self) {
