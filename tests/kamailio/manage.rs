@@ -2,12 +2,11 @@
 
 use std::fs;
 
-use crate::memcheck;
 use crate::module;
 use crate::netns::SERVER;
 use crate::running::wait_for;
-use crate::scene::{Relays, Scene, audio_of, ours, with_kamailio};
-use crate::server::{Kamailio, root, stock_modules};
+use crate::scene::{Relays, Scene, audio_of, fixture, ours, with_kamailio};
+use crate::server::root;
 
 /// The value of a field in what an RPC says of one relay.
 fn field(said: &str, relay: &str, name: &str) -> String {
@@ -163,14 +162,9 @@ fn scripts_in_another_language_have_every_function() {
             let name = line.1.split('"').next().expect("a name");
             assert!(text.contains(&format!("KSR.mediaproxy.{name}(")), "{name} is not called");
         }
-        let server = Kamailio::start(
-            memcheck::kamailio(&network.server, directory),
-            directory,
-            &root().join("tests/fixtures/kamailio/kemi.cfg"),
-            &[module::ours(), stock_modules()],
-            &[("ADDRESS", SERVER.to_string()), ("SCRIPT", format!("\"{}\"", script.display()))],
-        );
-        let mut scene = Scene::new(network, server, Vec::new());
+        let defines =
+            [("ADDRESS", SERVER.to_string()), ("SCRIPT", format!("\"{}\"", script.display()))];
+        let mut scene = fixture(network, directory, "kemi.cfg", &defines);
         scene.register();
         let mut call = scene.answered("kemi@x");
         scene.talk(call.ok.media(), call.invite.media());

@@ -4,12 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::failing::{child_of, refusal};
-use crate::memcheck;
-use crate::module;
 use crate::netns::{Network, SERVER};
 use crate::running::wait_for;
-use crate::scene::{Scene, with_module};
-use crate::server::{Kamailio, root, stock_modules};
+use crate::scene::{Scene, fixture, with_module};
 use crate::sip::describe;
 use crate::standin::Relay;
 
@@ -26,14 +23,7 @@ fn server<'n>(
     if defines.iter().all(|(name, _)| *name != "ADDRESS") {
         all.push(("ADDRESS", SERVER.to_string()));
     }
-    let server = Kamailio::start(
-        memcheck::kamailio(&network.server, directory),
-        directory,
-        &root().join("tests/fixtures/kamailio/avps.cfg"),
-        &[module::ours(), stock_modules()],
-        &all,
-    );
-    Scene::new(network, server, Vec::new())
+    fixture(network, directory, "avps.cfg", &all)
 }
 
 fn at(relay: &Relay) -> (&'static str, String) {

@@ -3,12 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::memcheck;
-use crate::module;
 use crate::netns::{HOMES, Network, PHONE, SERVER};
 use crate::phone::Phone;
-use crate::scene::{Module, Scene, audio_of, stock, with_module};
-use crate::server::{Kamailio, root, stock_modules};
+use crate::scene::{Module, Scene, audio_of, fixture, stock, with_module};
 
 #[test]
 fn the_registrar_saves_the_repaired_contact() {
@@ -52,14 +49,7 @@ fn a_bye_of_the_dialog_module_reaches_both_phones() {
 }
 
 fn twice<'n>(network: &'n Network, directory: &std::path::Path) -> Scene<'n> {
-    let server = Kamailio::start(
-        memcheck::kamailio(&network.server, directory),
-        directory,
-        &root().join("tests/fixtures/kamailio/twice.cfg"),
-        &[module::ours(), stock_modules()],
-        &[("ADDRESS", SERVER.to_string())],
-    );
-    Scene::new(network, server, Vec::new())
+    fixture(network, directory, "twice.cfg", &[("ADDRESS", SERVER.to_string())])
 }
 
 /// Called in the request route, in the branch route, and again in the failure

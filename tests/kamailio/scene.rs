@@ -169,6 +169,23 @@ pub(crate) fn ours<'n>(
     Scene::new(network, server, started)
 }
 
+/// Our module with a configuration of the tests, and no relays beside it.
+pub(crate) fn fixture<'n>(
+    network: &'n Network,
+    directory: &Path,
+    name: &str,
+    defines: &[(&str, String)],
+) -> Scene<'n> {
+    let server = Kamailio::start(
+        memcheck::kamailio(&network.server, directory),
+        directory,
+        &root().join("tests/fixtures/kamailio").join(name),
+        &[module::ours(), stock_modules()],
+        defines,
+    );
+    Scene::new(network, server, Vec::new())
+}
+
 /// Runs a scenario with each kind of relays, and looks afterwards whether
 /// everything was given back and nothing went wrong.
 pub(crate) fn everywhere(test: &str, scenario: impl Fn(&mut Scene<'_>)) {
