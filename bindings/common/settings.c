@@ -110,6 +110,27 @@ const char *glue_parameter(size_t index)
     return index < sizeof parameters / sizeof *parameters ? parameters[index].name : NULL;
 }
 
+/* What other parameters hang on. */
+static void note(const char *name, const char *value)
+{
+    static const char inside[] = "embedded";
+
+    if (strcmp(name, "relay") == 0) {
+        relays_given = 1;
+        embedded |= strncmp(value + strspn(value, " \t"), inside, strlen(inside)) == 0;
+    } else if (strcmp(name, "relays") == 0) {
+        relays_given |= *value != '\0';
+    } else if (strcmp(name, "mediaproxy_socket") == 0) {
+        socket_given = 1;
+    } else if (strcmp(name, "relay_timeout") == 0) {
+        relay_timeout = strtoul(value, NULL, 10);
+    } else if (strncmp(name, "proxy_", strlen("proxy_")) == 0) {
+        snprintf(proxy_given, sizeof proxy_given, "%s", name);
+        address_given |= strcmp(name, "proxy_address") == 0;
+        advertised_given |= strcmp(name, "proxy_advertised_address") == 0;
+    }
+}
+
 int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
 {
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
@@ -117,21 +138,7 @@ int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
             return parameters[i].set(name, value, error);
     if (set(name, value, error) != 0)
         return -1;
-    if (strcmp(name, "relay") == 0 &&
-        strncmp(value + strspn(value, " \t"), "embedded", strlen("embedded")) == 0)
-        embedded = 1;
-    else if (strcmp(name, "mediaproxy_socket") == 0)
-        socket_given = 1;
-    else if (strcmp(name, "proxy_address") == 0)
-        address_given = 1;
-    else if (strcmp(name, "proxy_advertised_address") == 0)
-        advertised_given = 1;
-    else if (strcmp(name, "relay_timeout") == 0)
-        relay_timeout = strtoul(value, NULL, 10);
-    if (strcmp(name, "relay") == 0 || (strcmp(name, "relays") == 0 && *value != '\0'))
-        relays_given = 1;
-    else if (strncmp(name, "proxy_", strlen("proxy_")) == 0)
-        snprintf(proxy_given, sizeof proxy_given, "%s", name);
+    note(name, value);
     return 0;
 }
 
