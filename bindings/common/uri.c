@@ -12,7 +12,6 @@ mp_str glue_uri_host(mp_str uri)
     mp_str host = { NULL, 0 };
     const char *end, *from, *stop;
     int bracketed;
-    char byte;
 
     if (uri.len == 0)
         return host;
@@ -25,18 +24,9 @@ mp_str glue_uri_host(mp_str uri)
         return host;
     host.ptr = stop = from + 1;
     bracketed = stop < end && *stop == '[';
-    for (; stop < end; stop++) {
-        byte = *stop;
-        /* Letters and digits, most of all there are. */
-        if ((byte >= '@' && byte != ']') || byte < ':')
-            continue;
-        if (byte == ']') {
-            stop++;
+    while (stop < end && *stop != ';' && *stop != '?' && (*stop != ':' || bracketed))
+        if (*stop++ == ']')
             break;
-        }
-        if (byte == ';' || byte == '?' || (byte == ':' && !bracketed))
-            break;
-    }
     host.len = (size_t)(stop - host.ptr);
     return host;
 }
