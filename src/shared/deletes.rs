@@ -85,7 +85,7 @@ fn next(state: u64, kind: Kind, time: u64) -> u64 {
 pub struct Delete {
     /// The identity of the relay.
     pub relay: u32,
-    /// Call-ID, unfolded.
+    /// Call-ID.
     pub call_id: Vec<u8>,
     /// The tag of From.
     pub from_tag: Vec<u8>,

@@ -11,7 +11,6 @@ use crate::shared::deletes::{KEPT_FOR, Push};
 use crate::shared::health::{Condition, Order, RelayCounter};
 use crate::shared::{CallKey, Counter, Delete};
 use crate::sip::{Message, Method};
-use crate::text;
 use crate::worker::choose::Choice;
 use crate::worker::{Worker, now, seconds};
 
@@ -59,16 +58,10 @@ impl Worker {
                 ));
             }
         };
-        let unfolded = |value: &[u8]| {
-            let mut out = Vec::with_capacity(value.len());
-            text::unfold(value, &mut out);
-            out
-        };
         let (call_id, from_tag) = (message.call_id()?, message.from_tag()?);
         let key = self.engine.calls().key(call_id, from_tag, to_tag);
         let choice = self.choice(message, key, options)?;
-        let ids = [unfolded(call_id), unfolded(from_tag), unfolded(to_tag)];
-        self.end(&choice, ending, ids);
+        self.end(&choice, ending, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
         Ok(())
     }
 
