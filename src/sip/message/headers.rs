@@ -76,9 +76,6 @@ impl<'a> Headers<'a> {
     pub(super) fn first(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
         let Some(place) = self.place(name)? else { return Ok(None) };
         let value = self.raw.get(usize::from(place.start)..place.end()).unwrap_or_default();
-        // As nearly all values stand in their line.
-        let value = value.strip_prefix(b" ").unwrap_or(value);
-        let value = value.strip_suffix(b"\r\n").unwrap_or(value);
         Ok(Some(Header { name, value: text::trim(value) }))
     }
 
