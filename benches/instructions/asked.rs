@@ -89,14 +89,16 @@ pub(crate) fn call(messages: &[&[u8]], times: u64) {
 
 /// Parse, rewrite_start, continue and apply, each time of another call.
 pub(crate) fn in_c(raw: &[u8], times: u64) {
-    let (mut raw, call_id) = (raw.to_vec(), call_id(raw));
+    let call_id = call_id(raw);
+    // In turns: a message holds on to its bytes until the next is read.
+    let mut raw = [raw.to_vec(), raw.to_vec()];
     let mut relay = Relay::new();
     let source = c_address(SOURCE);
     let mut out = vec![0u8; 65_536];
     let ok = |status: mediaproxy::capi::status::MpStatus| assert_eq!(status as i32, 0);
     // SAFETY: every handle is made here, used by this thread alone and freed
-    // at the end; `raw` is not changed while a message holds it, and it, `out`
-    // and the address outlive all of it.
+    // at the end; the bytes that `message` holds are not changed, and they,
+    // `out` and the address outlive all of it.
     unsafe {
         let settings = config::mp_config_new();
         for (name, value) in
@@ -112,7 +114,9 @@ pub(crate) fn in_c(raw: &[u8], times: u64) {
         let message = message::mp_message_new();
         let list = edits::mp_edits_new();
         for n in 0..times {
-            number(&mut raw, call_id, n);
+            raw.swap(0, 1);
+            let [raw, _] = &mut raw;
+            number(raw, call_id, n);
             let text = text::MpStr { ptr: raw.as_ptr().cast(), len: raw.len() };
             let nowhere = std::ptr::null();
             ok(message::mp_message_parse(message, text, &raw const source, nowhere, 1));
