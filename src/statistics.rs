@@ -21,7 +21,7 @@ pub struct RelayStatistics {
     /// Whether it answers, and what was ordered.
     pub state: State,
     /// Calls on it.
-    pub sessions: u64,
+    pub active_calls: u64,
     /// Ends that wait for it.
     pub deletes_waiting: u64,
     /// What was counted, in the order of [`RelayCounter::ALL`].
@@ -46,9 +46,9 @@ pub struct Statistics {
     /// Their time together (milliseconds).
     pub latency_sum: u64,
     /// Calls in the call table.
-    pub sessions: u64,
+    pub active_calls: u64,
     /// How many fit into it.
-    pub sessions_max: u64,
+    pub max_calls: u64,
     /// Ends that wait for their relay.
     pub deletes_waiting: u64,
     /// The relays, as they are listed, then those that were.
@@ -68,7 +68,7 @@ impl Statistics {
             name: relay.uri.text.clone(),
             line,
             state: health.state(relay.slot),
-            sessions: sessions.get(&relay.identity).copied().unwrap_or(0),
+            active_calls: sessions.get(&relay.identity).copied().unwrap_or(0),
             deletes_waiting: deletes.len_of(relay.identity) as u64,
             counted: RelayCounter::ALL
                 .map(|counter| relay.slot.map_or(0, |slot| health.counted(slot, counter))),
@@ -83,8 +83,8 @@ impl Statistics {
             counted: Counter::ALL.map(|counter| counters.get(counter)),
             latency: counters.latency(),
             latency_sum: counters.latency_sum(),
-            sessions: total,
-            sessions_max: engine.calls().capacity() as u64,
+            active_calls: total,
+            max_calls: engine.calls().capacity() as u64,
             deletes_waiting: deletes.len() as u64,
             relays,
         }

@@ -117,10 +117,10 @@ fn ended(engine: &Engine, delivery: Delivery, outcome: &Outcome, now: u64) -> Op
     let relay = &delivery.line.relay;
     if let Outcome::Answered(_) = outcome {
         if deletes.complete(&delivery.claim) {
-            engine.counters().count(Counter::DeletesDelivered);
+            engine.counters().count(Counter::DeletesFlushed);
         }
         if let Some(slot) = relay.slot {
-            health.count(slot, RelayCounter::Ends);
+            health.count(slot, RelayCounter::Deletes);
         }
         return Some(delivery.line);
     }

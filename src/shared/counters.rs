@@ -31,21 +31,21 @@ pub enum Counter {
     /// Times an offer went on to another relay.
     Failovers,
     /// Ends taken: BYE, CANCEL, failure replies, calls by identifiers.
-    Ends,
+    Terminations,
     /// Of these, those not told since another branch lives.
-    EndsWithheld,
+    DeletesWithheld,
     /// Ends told to their relay at once.
-    EndsTold,
+    DeletesSent,
     /// Ends queued for a relay that could not be told.
     DeletesQueued,
     /// Queued ends delivered.
-    DeletesDelivered,
+    DeletesFlushed,
     /// Queued ends forgotten since the call was offered again.
     DeletesCancelled,
     /// Ends that could not be queued (no room, too long) or were given up.
     DeletesDropped,
     /// Calls for which the call table had no room.
-    CallsForgotten,
+    CallsNotStored,
     /// Relays found not to answer.
     RelaysFailed,
     /// Relays that answered again.
@@ -71,14 +71,14 @@ impl Counter {
         Counter::FailedOther,
         Counter::Cancelled,
         Counter::Failovers,
-        Counter::Ends,
-        Counter::EndsWithheld,
-        Counter::EndsTold,
+        Counter::Terminations,
+        Counter::DeletesWithheld,
+        Counter::DeletesSent,
         Counter::DeletesQueued,
-        Counter::DeletesDelivered,
+        Counter::DeletesFlushed,
         Counter::DeletesCancelled,
         Counter::DeletesDropped,
-        Counter::CallsForgotten,
+        Counter::CallsNotStored,
         Counter::RelaysFailed,
         Counter::RelaysRecovered,
         Counter::Probes,

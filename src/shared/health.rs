@@ -148,7 +148,7 @@ pub enum RelayCounter {
     /// New calls it took.
     Calls,
     /// Ends it was told of.
-    Ends,
+    Deletes,
     /// Probes sent to it.
     Probes,
 }
@@ -160,7 +160,7 @@ impl RelayCounter {
         RelayCounter::Failures,
         RelayCounter::Refusals,
         RelayCounter::Calls,
-        RelayCounter::Ends,
+        RelayCounter::Deletes,
         RelayCounter::Probes,
     ];
 }

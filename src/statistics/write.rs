@@ -45,16 +45,16 @@ fn about(counter: Counter) -> Named {
         Counter::FailedOther => one_of("results_total", "result", "other", ended),
         Counter::Cancelled => one_of("results_total", "result", "cancelled", ended),
         Counter::Failovers => named("failovers_total", "Times an offer went on to another relay."),
-        Counter::Ends => named("ends_total", ends),
-        Counter::EndsWithheld => {
+        Counter::Terminations => named("ends_total", ends),
+        Counter::DeletesWithheld => {
             named("ends_withheld_total", "Ends not told since another branch lives.")
         }
-        Counter::EndsTold => named("ends_told_total", "Ends told to their relay at once."),
+        Counter::DeletesSent => named("ends_told_total", "Ends told to their relay at once."),
         Counter::DeletesQueued => one_of("deletes_total", "event", "queued", deletes),
-        Counter::DeletesDelivered => one_of("deletes_total", "event", "delivered", deletes),
+        Counter::DeletesFlushed => one_of("deletes_total", "event", "delivered", deletes),
         Counter::DeletesCancelled => one_of("deletes_total", "event", "cancelled", deletes),
         Counter::DeletesDropped => one_of("deletes_total", "event", "dropped", deletes),
-        Counter::CallsForgotten => {
+        Counter::CallsNotStored => {
             named("calls_forgotten_total", "Calls for which the call table had no room.")
         }
         Counter::RelaysFailed => {
@@ -96,7 +96,7 @@ const PER_RELAY: [(RelayCounter, &str, &str); RelayCounter::ALL.len()] = [
     ),
     (RelayCounter::Refusals, "refusals", "Requests a relay refused or whose answer was unusable."),
     (RelayCounter::Calls, "calls", "New calls a relay took."),
-    (RelayCounter::Ends, "ends", "Ends a relay was told."),
+    (RelayCounter::Deletes, "ends", "Ends a relay was told."),
     (RelayCounter::Probes, "probes", "Probes sent to a relay."),
 ];
 
@@ -138,8 +138,8 @@ impl Statistics {
             }
         }
         for (name, help, value) in [
-            ("sessions", "Calls in the call table.", self.sessions),
-            ("sessions_max", "Calls that fit into the call table.", self.sessions_max),
+            ("sessions", "Calls in the call table.", self.active_calls),
+            ("sessions_max", "Calls that fit into the call table.", self.max_calls),
             ("deletes_waiting", "Ends that wait for their relay.", self.deletes_waiting),
         ] {
             out.head(name, "gauge", help);
@@ -179,7 +179,7 @@ impl Statistics {
             ("relay_enabled", "1 for a relay that takes new calls when it answers.", |relay| {
                 u64::from(relay.line.is_some() && relay.state.order == Order::Enabled)
             }),
-            ("relay_sessions", "Calls on a relay.", |relay| relay.sessions),
+            ("relay_sessions", "Calls on a relay.", |relay| relay.active_calls),
             ("relay_deletes_waiting", "Ends that wait for a relay.", |r| r.deletes_waiting),
         ];
         for (name, help, value) in gauges {
@@ -210,7 +210,7 @@ impl Statistics {
         let _ = write!(
             out,
             "\"sessions\":{},\"sessions_max\":{},\"deletes_waiting\":{},\"latency_ms\":{{",
-            self.sessions, self.sessions_max, self.deletes_waiting
+            self.active_calls, self.max_calls, self.deletes_waiting
         );
         for (at, count) in self.latency.iter().enumerate() {
             let bound = LATENCY_BOUNDS.get(at).map(u64::to_string);
@@ -252,7 +252,7 @@ fn relay_json(out: &mut String, relay: &RelayStatistics) {
     let _ = write!(
         out,
         ",\"sessions\":{},\"deletes_waiting\":{}}}",
-        relay.sessions, relay.deletes_waiting
+        relay.active_calls, relay.deletes_waiting
     );
 }
 

@@ -84,10 +84,10 @@ impl Worker {
     fn end(&mut self, choice: &Choice, ending: Ending, ids: [Vec<u8>; 3]) {
         let engine = self.engine.clone();
         let counters = engine.counters();
-        counters.count(Counter::Ends);
+        counters.count(Counter::Terminations);
         let now = now();
         if engine.calls().end(choice.key, ending, seconds(now)) == End::Withheld {
-            counters.count(Counter::EndsWithheld);
+            counters.count(Counter::DeletesWithheld);
             return;
         }
         // Of a call that is not known (a restart, a full table) the relay is
@@ -98,7 +98,7 @@ impl Worker {
         let delete = Delete { relay: relay.identity, call_id, from_tag, to_tag };
         if engine.health().state(relay.slot).is_usable() {
             match self.tell(&relay, &delete) {
-                Ok(()) => return counters.count(Counter::EndsTold),
+                Ok(()) => return counters.count(Counter::DeletesSent),
                 Err(Untold::Failed) => self.judge(&relay, Found::Away, now),
                 Err(Untold::Later) => {}
             }
@@ -176,7 +176,7 @@ impl Worker {
             match told {
                 Ok(()) => {
                     if deletes.complete(&claim) {
-                        engine.counters().count(Counter::DeletesDelivered);
+                        engine.counters().count(Counter::DeletesFlushed);
                     }
                     // Only a relay that was overdue is not up: it was reached.
                     self.judge(&relay, Found::Answered, now);
@@ -198,7 +198,7 @@ impl Worker {
         mediaproxy2::encode(&query, relay.uri.own, &mut bytes).map_err(|_| Untold::Later)?;
         match self.pool.tell(relay, &bytes) {
             Ok(()) => {
-                self.count_for(relay, RelayCounter::Ends);
+                self.count_for(relay, RelayCounter::Deletes);
                 Ok(())
             }
             Err(error) => {

@@ -441,7 +441,7 @@ fn count_request(engine: &Engine, role: Role) {
 /// Says so when the call table had no room.
 fn remembered(engine: &Engine, done: bool) {
     if !done {
-        engine.counters().count(Counter::CallsForgotten);
+        engine.counters().count(Counter::CallsNotStored);
         let text = "the call table is full: this call goes on without memory; raise max_calls";
         engine.log().write(Level::Warning, text);
     }

@@ -140,15 +140,15 @@ fn processes_killed_at_random_leave_the_others_working_and_nothing_stuck() {
     let sums = [
         ("by role", requests, count(Counter::Offers) + count(Counter::Answers)),
         ("rewritten", requests, count(Counter::Rewritten)),
-        ("messages", requests + count(Counter::Ends), served),
+        ("messages", requests + count(Counter::Terminations), served),
         ("latencies", requests, engine.counters().latency().iter().sum()),
     ];
     for (what, whole, parts) in sums {
         assert!(whole.abs_diff(parts) <= dead, "{what}: {whole}, {parts}; {dead} died");
     }
-    let ends = [Counter::EndsWithheld, Counter::EndsTold, Counter::DeletesQueued];
+    let ends = [Counter::DeletesWithheld, Counter::DeletesSent, Counter::DeletesQueued];
     let ends: u64 = ends.into_iter().map(count).sum();
-    assert!(count(Counter::Ends).abs_diff(ends) <= dead, "ends: {ends}; {dead} died");
+    assert!(count(Counter::Terminations).abs_diff(ends) <= dead, "ends: {ends}; {dead} died");
     println!("{kills} workers killed, {served} messages served, {requests} requests");
 
     // No entry of the table is stuck: when all calls are old each one can be

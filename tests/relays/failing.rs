@@ -171,7 +171,7 @@ fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
     let counters = engine.counters();
     assert_eq!(counters.get(Counter::DeletesQueued), 3);
     assert_eq!(counters.get(Counter::DeletesCancelled), 1);
-    assert_eq!(counters.get(Counter::DeletesDelivered), 2);
+    assert_eq!(counters.get(Counter::DeletesFlushed), 2);
 }
 
 #[test]

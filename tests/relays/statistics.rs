@@ -40,18 +40,18 @@ fn the_processes_of_a_server_count_together() {
     assert_eq!(counted.counted(Counter::Answers), 20);
     assert_eq!(counted.counted(Counter::Rewritten), 40);
     assert_eq!(counted.counted(Counter::FailedAnswer), 4);
-    assert_eq!(counted.counted(Counter::Ends), 12);
-    assert_eq!(counted.counted(Counter::EndsTold), 12);
+    assert_eq!(counted.counted(Counter::Terminations), 12);
+    assert_eq!(counted.counted(Counter::DeletesSent), 12);
     assert_eq!(counted.latency.iter().sum::<u64>(), 44);
-    assert_eq!(counted.sessions, 8);
-    assert_eq!(counted.sessions_max, 256);
+    assert_eq!(counted.active_calls, 8);
+    assert_eq!(counted.max_calls, 256);
     let [one, other] = counted.relays.as_slice() else { panic!("two relays") };
     assert_eq!(one.name, first.uri());
-    assert_eq!((one.sessions, one.counted(RelayCounter::Calls)), (8, 20));
+    assert_eq!((one.active_calls, one.counted(RelayCounter::Calls)), (8, 20));
     assert_eq!(one.counted(RelayCounter::Requests), 40);
-    assert_eq!(one.counted(RelayCounter::Ends), 12);
+    assert_eq!(one.counted(RelayCounter::Deletes), 12);
     assert_eq!(other.counted(RelayCounter::Refusals), 4);
-    assert_eq!((other.sessions, other.counted(RelayCounter::Calls)), (0, 0));
+    assert_eq!((other.active_calls, other.counted(RelayCounter::Calls)), (0, 0));
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn calls_that_the_table_has_no_room_for_are_counted_and_go_on() {
         rewrite(&mut worker, &format!("{n}@x"), &invite()).unwrap();
     }
     let counted = Statistics::of(worker.engine());
-    assert_eq!((counted.sessions, counted.sessions_max), (16, 16));
-    assert_eq!(counted.counted(Counter::CallsForgotten), 4);
+    assert_eq!((counted.active_calls, counted.max_calls), (16, 16));
+    assert_eq!(counted.counted(Counter::CallsNotStored), 4);
     assert_eq!(counted.counted(Counter::Rewritten), 20);
 }
 
@@ -114,8 +114,8 @@ fn ends_that_cannot_be_kept_are_counted_as_dropped() {
         end(&mut worker, id, &bye());
     }
     let counted = Statistics::of(worker.engine());
-    assert_eq!(counted.counted(Counter::Ends), 2);
-    assert_eq!(counted.counted(Counter::EndsTold), 0);
+    assert_eq!(counted.counted(Counter::Terminations), 2);
+    assert_eq!(counted.counted(Counter::DeletesSent), 0);
     assert_eq!(counted.counted(Counter::DeletesDropped), 1);
     assert_eq!((counted.counted(Counter::DeletesQueued), counted.deletes_waiting), (1, 1));
     std::fs::rename(&away, relay.path()).unwrap();
@@ -132,8 +132,8 @@ fn a_relay_that_was_removed_stays_known_while_its_calls_live() {
     std::fs::write(&file, kept.uri()).unwrap();
     let known = Statistics::of(&engine).relays;
     assert_eq!(known.len(), 2);
-    assert!(known[0].line.is_some() && known[0].sessions == 0);
-    assert!(known[1].line.is_none() && known[1].sessions == 1 && known[1].name == gone.uri());
+    assert!(known[0].line.is_some() && known[0].active_calls == 0);
+    assert!(known[1].line.is_none() && known[1].active_calls == 1 && known[1].name == gone.uri());
     std::fs::remove_file(&file).unwrap();
 }
 
