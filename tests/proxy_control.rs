@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mediaproxy::proxy::{Config, Log, Notice, Proxy, Refusal};
+use mediaproxy::proxy::{Config, Log, LogRecord, Proxy, Refusal};
 
 /// The proxy of one test, on a socket in a directory of its own.
 struct Server {
@@ -356,8 +356,8 @@ fn an_offer_that_finds_too_few_ports_changes_nothing() {
 #[test]
 fn every_refusal_is_counted_and_its_reason_logged() {
     let (tell, told) = mpsc::channel();
-    let refused = move |notice: &Notice| {
-        if let Notice::Refused { call_id, refusal } = notice {
+    let refused = move |record: &LogRecord| {
+        if let LogRecord::Refused { call_id, refusal } = record {
             drop(tell.send((call_id.clone(), *refusal)));
         }
     };
@@ -374,9 +374,9 @@ fn every_refusal_is_counted_and_its_reason_logged() {
         assert_eq!(ask(&mut stream, request), "error\r\n");
         assert_eq!(told.recv().unwrap(), (call_id.as_bytes().to_vec(), refusal));
     };
-    refuse("noop\r\n\r\n", "", Refusal::Unreadable);
+    refuse("noop\r\n\r\n", "", Refusal::Malformed);
     refuse("remove\r\ncall_id: r\r\nfrom_tag: f\r\n\r\n", "r", Refusal::UnknownSession);
-    refuse(&offer("a", 1, media), "a", Refusal::PortsExhausted);
+    refuse(&offer("a", 1, media), "a", Refusal::PortsExhausted(19_100, 19_103));
     drop(taken);
     assert!(ask(&mut server.connect(), &offer("a", 1, media)).starts_with("127.0.0.1 "));
     refuse(&offer("a", 0, media), "a", Refusal::OutOfPlace);

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mediaproxy::proxy::{EndReason, LearnFrom, Log, Notice, SessionEnd};
+use mediaproxy::proxy::{EndReason, LearnFrom, Log, LogRecord, SessionEnd};
 
 #[path = "../benches/relay/load.rs"]
 mod load;
@@ -339,8 +339,8 @@ fn a_removed_call_frees_its_ports() {
 /// A hook that hands over how each session ended.
 fn ends() -> (Log, mpsc::Receiver<SessionEnd>) {
     let (tell, told) = mpsc::channel();
-    let log = move |notice: &Notice| {
-        if let Notice::Ended(end) = notice {
+    let log = move |record: &LogRecord| {
+        if let LogRecord::Ended(end) = record {
             drop(tell.send(end.clone()));
         }
     };

@@ -105,7 +105,7 @@ fn converse(events: &[Event], config: &Config) -> Answers {
                 let at = usize::from(*connection);
                 let before = answers[at].len();
                 if !gone[at] {
-                    gone[at] = !proxy.hear(*connection, bytes, now, &mut answers[at]);
+                    gone[at] = !proxy.receive(*connection, bytes, now, &mut answers[at]);
                     lines(&answers[at][before..], config);
                 }
                 if answers[at].len() == before {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use mediaproxy::proxy::{Config, LearnFrom, Log, Notice, Proxy};
+use mediaproxy::proxy::{Config, LearnFrom, Log, LogRecord, Proxy};
 
 #[path = "mediaproxyd/signal.rs"]
 mod signal;
@@ -57,8 +57,8 @@ fn main() -> ExitCode {
 }
 
 /// Says why a request was refused: the SIP server is only told that it was.
-fn say(notice: &Notice) {
-    if let Notice::Refused { call_id, refusal } = notice {
+fn say(record: &LogRecord) {
+    if let LogRecord::Refused { call_id, refusal } = record {
         let call = call_id.escape_ascii();
         // Nobody may be there to read it.
         let _ = writeln!(std::io::stderr(), "mediaproxyd: refused, call \"{call}\": {refusal}");

@@ -1,4 +1,4 @@
-//! How a proxy is set up.
+//! The configuration of a proxy, and its log hook.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,39 +10,39 @@ use super::refusal::Refusal;
 use super::summary::SessionEnd;
 use crate::error::{Error, Result, Status};
 
-/// How a proxy is set up.
+/// The configuration of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The Unix socket it listens on for control.
+    /// The Unix socket on which control requests are received.
     pub socket: PathBuf,
-    /// The addresses media is received on and that go into descriptions: at
+    /// The addresses media is received on and that are written into SDP: at
     /// most one IPv4 and one IPv6 address.
     pub addresses: Vec<IpAddr>,
-    /// What goes into descriptions instead, where a NAT forwards from there to
-    /// the address of the same family; at most one of each.
+    /// The addresses written into SDP instead, when a NAT forwards them to the
+    /// address of the same family; at most one of each family.
     pub advertised: Vec<IpAddr>,
-    /// First and last UDP port handed out.
+    /// First and last UDP port for media.
     pub ports: (u16, u16),
     /// An answered session without media ends after this (90 s), counted from
     /// the answer or the last packet.
     pub idle_timeout: Duration,
-    /// An unanswered one after this (300 s).
+    /// An unanswered session ends after this (300 s).
     pub unanswered_timeout: Duration,
-    /// One on hold after this (7,200 s).
+    /// A session on hold ends after this (7,200 s) without media.
     pub hold_timeout: Duration,
-    /// After this much silence (3 s) an expected address may take over from
-    /// the learned one with a new port: a NAT has bound anew.
+    /// After this much silence (3 s) an expected address replaces the learned
+    /// one, also with another port: the NAT has made a new binding.
     pub rebinding_timeout: Duration,
-    /// Whose packets are learned from.
+    /// From which sources an address may be learned.
     pub learn_from: LearnFrom,
-    /// More sessions than this are refused (10,000).
+    /// The most sessions at one time (10,000); further ones are refused.
     pub max_sessions: usize,
-    /// Told what an operator wants to know, on the serving thread.
+    /// Receives the log records, on the serving thread.
     pub log: Option<Log>,
 }
 
 impl Config {
-    /// A configuration with the default timeouts and bounds.
+    /// A configuration with the default timeouts and limits.
     pub fn new(socket: impl Into<PathBuf>, addresses: Vec<IpAddr>, ports: (u16, u16)) -> Self {
         Config {
             socket: socket.into(),
@@ -64,13 +64,13 @@ impl Config {
         self.addresses.iter().copied().find(|ip| ip.is_ipv4() == ipv4)
     }
 
-    /// The address of a family that phones are told.
-    pub(super) fn told(&self, ipv4: bool) -> Option<IpAddr> {
+    /// The address of a family that is written into SDP.
+    pub(super) fn advertised_address(&self, ipv4: bool) -> Option<IpAddr> {
         let advertised = self.advertised.iter().copied().find(|ip| ip.is_ipv4() == ipv4);
-        self.address(ipv4).map(|own| advertised.unwrap_or(own))
+        self.address(ipv4).map(|local| advertised.unwrap_or(local))
     }
 
-    /// Whether a proxy can be made from this.
+    /// Checks that a proxy can work with this configuration.
     pub(super) fn validate(&self) -> Result<()> {
         let bad = |text: String| Err(Error::new(Status::Setting, text));
         if self.addresses.is_empty() {
@@ -98,47 +98,47 @@ impl Config {
     }
 }
 
-/// Whose packets a side of a session is learned from.
+/// From which sources the address of a side may be learned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LearnFrom {
-    /// Only from the address the side's signalling came from and from the
-    /// address in its session description.
+    /// Only from the address the side's SIP messages come from and from the
+    /// address in its SDP.
     #[default]
     Signaled,
-    /// From anybody, when none of those has sent within 500 ms of its
-    /// description; the first packet from one of those takes over. For sides
-    /// behind another SIP server that hides where they are. It lets a third
-    /// party that guesses a port in time take part in a call.
+    /// From any source, when neither of those has sent a packet within 500 ms
+    /// of the SDP; the first packet from one of those takes over. For phones
+    /// behind another SIP server that hides their addresses. A third party that
+    /// guesses a port in time can take part in a call.
     Any,
 }
 
-/// What a proxy tells its [`Log`].
+/// A record that a proxy writes to its [`Log`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum LogRecord {
     /// A session ended.
     Ended(SessionEnd),
     /// A request was answered with `error`.
     Refused {
-        /// Whose call; empty when the request cannot be read.
+        /// The Call-ID; empty when the request is malformed.
         call_id: Vec<u8>,
-        /// Why.
+        /// Why it was refused.
         refusal: Refusal,
     },
 }
 
-/// A function that is told about each session that ends and each request that
-/// is refused. It runs on the serving thread: it must be quick.
+/// A function that is called for each session that ends and each request that
+/// is refused. It runs on the serving thread and must not block.
 #[derive(Clone)]
-pub struct Log(Arc<dyn Fn(&Notice) + Send + Sync>);
+pub struct Log(Arc<dyn Fn(&LogRecord) + Send + Sync>);
 
 impl Log {
     /// Wraps a function.
-    pub fn new(function: impl Fn(&Notice) + Send + Sync + 'static) -> Self {
+    pub fn new(function: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
         Log(Arc::new(function))
     }
 
-    pub(super) fn tell(&self, notice: &Notice) {
-        (self.0)(notice)
+    pub(super) fn write(&self, record: &LogRecord) {
+        (self.0)(record)
     }
 }
 
@@ -166,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn one_address_of_each_family_is_fine() {
+    fn addresses_one_of_each_family_are_accepted() {
         assert!(check(&["192.0.2.1", "2001:db8::1"], (35_000, 64_999)).is_ok());
         assert!(check(&["192.0.2.1"], (4_000, 4_001)).is_ok());
     }
 
     #[test]
-    fn what_is_advertised_needs_an_address_to_forward_to() {
+    fn advertised_address_needs_an_address_of_its_family() {
         let advertising = |address: &str, advertised: &[&str]| {
             let ips = |texts: &[&str]| texts.iter().filter_map(|ip| ip.parse().ok()).collect();
             let mut config = Config::new("/nowhere", ips(&[address]), (35_000, 64_999));
@@ -181,16 +181,16 @@ mod tests {
         };
         let config = advertising("10.0.0.1", &["203.0.113.7"]);
         assert!(config.validate().is_ok());
-        assert_eq!(config.told(true), "203.0.113.7".parse().ok());
-        assert_eq!(config.told(false), None);
-        assert_eq!(advertising("10.0.0.1", &[]).told(true), "10.0.0.1".parse().ok());
+        assert_eq!(config.advertised_address(true), "203.0.113.7".parse().ok());
+        assert_eq!(config.advertised_address(false), None);
+        assert_eq!(advertising("10.0.0.1", &[]).advertised_address(true), "10.0.0.1".parse().ok());
         assert!(advertising("10.0.0.1", &["2001:db8::1"]).validate().is_err());
         assert!(advertising("10.0.0.1", &["0.0.0.0"]).validate().is_err());
         assert!(advertising("10.0.0.1", &["203.0.113.7", "203.0.113.8"]).validate().is_err());
     }
 
     #[test]
-    fn settings_that_cannot_work_are_refused() {
+    fn addresses_and_ports_that_cannot_work_are_refused() {
         assert!(check(&[], (35_000, 64_999)).is_err());
         assert!(check(&["192.0.2.1", "192.0.2.2"], (35_000, 64_999)).is_err());
         assert!(check(&["0.0.0.0"], (35_000, 64_999)).is_err());

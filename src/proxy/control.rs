@@ -1,7 +1,8 @@
-//! The control protocol of MediaProxy 2 and later: bytes in, requests out.
+//! The control protocol of MediaProxy 2 and later, server side: bytes in,
+//! requests out.
 //!
-//! A request is a command line and `name: value` lines, each ended by CRLF,
-//! and a blank line. The answer is one line.
+//! A request is a command line, `name: value` lines, each ended by CRLF, and an
+//! empty line. The reply is one line.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -12,28 +13,28 @@ use crate::address::canonical;
 
 /// A longer request closes its connection.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
-/// More media streams than this are an error.
+/// The most media streams of a request.
 pub(super) const MAX_STREAMS: usize = 64;
 
-/// Ends a request: the end of its last line, and the blank line.
+/// The end of a request: the end of its last line, and the empty line.
 const END: &[u8] = b"\r\n\r\n";
 
-/// Cuts what a connection sends into requests.
+/// Splits the bytes of a connection into requests.
 #[derive(Debug, Default)]
 pub(super) struct Framer {
     bytes: Vec<u8>,
     /// Where the next request starts.
     start: usize,
-    /// Up to where no end was found.
+    /// No request end starts before this offset.
     scanned: usize,
 }
 
-/// A request that is too long.
+/// A request is longer than [`MAX_REQUEST`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
 impl Framer {
-    /// Takes bytes from the connection.
+    /// Appends bytes received from the connection.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.start);
         self.scanned = self.scanned.saturating_sub(self.start);
@@ -41,7 +42,7 @@ impl Framer {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The next complete request, without its blank line.
+    /// The next complete request, without its empty line.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, TooLong> {
         while self.bytes.get(self.start..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
             self.start += 2;
@@ -51,7 +52,7 @@ impl Framer {
         let Some(end) = found.map(|at| from + at) else {
             self.scanned = self.bytes.len().saturating_sub(END.len() - 1);
             let pending = self.bytes.len().saturating_sub(self.start);
-            // All of the blank line but its last byte may be among it.
+            // All bytes of `END` but the last may be among the pending ones.
             let endless = pending > MAX_REQUEST.saturating_add(END.len() - 1);
             return if endless { Err(TooLong) } else { Ok(None) };
         };
@@ -65,13 +66,13 @@ impl Framer {
     }
 }
 
-/// What a SIP server asks for.
+/// A request of a SIP server.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request<'a> {
-    /// Make or change a session.
-    Update(Update<'a>),
-    /// End one.
-    Remove(Remove<'a>),
+    /// Creates or changes a session.
+    Update(UpdateRequest<'a>),
+    /// Ends a session.
+    Remove(RemoveRequest<'a>),
 }
 
 impl<'a> Request<'a> {
@@ -82,9 +83,9 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// It tells something, whether or not the answer is read. Else it is the
-    /// answer that is wanted, for its ports.
-    pub(super) fn is_news(&self) -> bool {
+    /// True when the request has its effect even if the reply is not read.
+    /// False for a request for ports, which are useless without the reply.
+    pub(super) fn works_without_reply(&self) -> bool {
         match self {
             Request::Update(update) => update.media.is_none(),
             Request::Remove(_) => true,
@@ -92,50 +93,51 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The SIP message behind an update.
+/// The kind of SIP message an `update` was sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Request,
     Reply,
 }
 
-/// A request to make or change a session.
+/// An `update`: creates or changes a session.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Update<'a> {
+pub(super) struct UpdateRequest<'a> {
     pub(super) kind: Kind,
     pub(super) call_id: &'a [u8],
     pub(super) cseq: u32,
     pub(super) from_tag: &'a [u8],
-    /// Empty before it is known, and in provisional replies.
+    /// Empty when the dialog has no To tag yet, and in provisional replies.
     pub(super) to_tag: &'a [u8],
-    /// Our extension: the To tag of a provisional reply.
+    /// An extension of libmediaproxy: the To tag of a provisional reply.
     pub(super) early_tag: &'a [u8],
     /// Where the SIP message came from.
     pub(super) signaling: IpAddr,
-    /// Our extension: the address family its receiver can use.
+    /// An extension of libmediaproxy: the address family that the receiver of
+    /// the SIP message can use.
     pub(super) receiver_family: Option<Family>,
-    /// `None` when the message carries no description.
+    /// `None` when the SIP message carries no SDP.
     pub(super) media: Option<Vec<Item<'a>>>,
 }
 
-/// One media stream as the sender describes it.
+/// One media stream of the sender's SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Item<'a> {
     pub(super) media: &'a [u8],
-    /// `None` when it is a name: nobody asks DNS.
+    /// `None` for a host name: names are not resolved.
     pub(super) address: Option<IpAddr>,
-    /// 0: the stream is not wanted.
+    /// 0 when the stream is refused or removed.
     pub(super) port: u16,
-    /// Media does not go both ways.
+    /// The direction is not `sendrecv`, or the address is 0.0.0.0.
     pub(super) held: bool,
-    /// Our extension: the sender receives where it says, wherever it sends
-    /// from.
+    /// An extension of libmediaproxy: the sender receives on the port of its
+    /// SDP, whichever port it sends from.
     pub(super) asymmetric: bool,
 }
 
-/// A request to end a session.
+/// A `remove`: ends a session.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Remove<'a> {
+pub(super) struct RemoveRequest<'a> {
     pub(super) call_id: &'a [u8],
     pub(super) from_tag: &'a [u8],
     pub(super) to_tag: &'a [u8],
@@ -154,7 +156,7 @@ struct Headers<'a> {
     media: &'a [u8],
 }
 
-/// Reads a request; `None` is answered with `error`.
+/// Parses a request; `None` is answered with `error`.
 pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
     let mut lines = Lines(Some(request));
     let command = lines.next()?;
@@ -180,7 +182,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
     }
     match command {
         b"update" => headers.update().map(Request::Update),
-        b"remove" => Some(Request::Remove(Remove {
+        b"remove" => Some(Request::Remove(RemoveRequest {
             call_id: headers.call_id,
             from_tag: headers.from_tag,
             to_tag: headers.to_tag,
@@ -190,7 +192,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
 }
 
 impl<'a> Headers<'a> {
-    fn update(self) -> Option<Update<'a>> {
+    fn update(self) -> Option<UpdateRequest<'a>> {
         let kind = match self.kind {
             b"request" => Kind::Request,
             b"reply" => Kind::Reply,
@@ -202,7 +204,7 @@ impl<'a> Headers<'a> {
             b"IP6" => Some(Family::V6),
             _ => return None,
         };
-        Some(Update {
+        Some(UpdateRequest {
             kind,
             call_id: self.call_id,
             cseq: number(self.cseq)?,
@@ -227,7 +229,8 @@ fn items(value: &[u8]) -> Option<Vec<Item<'_>>> {
     Some(items)
 }
 
-/// `type:address:port:direction[:key=value...]`, an IPv6 address in brackets.
+/// Parses `type:address:port:direction[:key=value...]`; an IPv6 address is in
+/// brackets.
 fn item(text: &[u8]) -> Option<Item<'_>> {
     let (media, rest) = cut(text, b':')?;
     let (host, rest) = match rest.strip_prefix(b"[") {
@@ -260,7 +263,7 @@ fn item(text: &[u8]) -> Option<Item<'_>> {
     Some(Item { media, address: host, port, held, asymmetric })
 }
 
-/// An address, or a name, which is no address.
+/// `Some(None)` for a host name, `None` for neither an address nor a name.
 fn host_address(text: &[u8]) -> Option<Option<IpAddr>> {
     if let Some(ip) = address(text) {
         return Some(Some(ip));
@@ -287,13 +290,13 @@ fn cut(text: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// Where these two bytes are first. Lines are so short that a search made for
-/// long texts spends its time on getting ready.
+/// The first offset of these two bytes. Lines are so short that the setup of a
+/// substring search would cost more than the search.
 fn find(text: &[u8], [first, second]: [u8; 2]) -> Option<usize> {
     memchr::memchr_iter(first, text).find(|at| text.get(at + 1) == Some(&second))
 }
 
-/// Where the line end and the blank line are that end a request.
+/// The offset of the first [`END`].
 fn find_end(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', text)
         .filter_map(|at| (at + 1).checked_sub(END.len()))
@@ -324,7 +327,7 @@ mod tests {
         from_uri: alice@example.org\r\nfrom_tag: ft\r\nto_tag: \r\nuser_agent: P: 1\r\n\
         signaling_ip: 192.0.2.20\r\nmedia: audio:10.0.0.20:4000:sendrecv:ice=no";
 
-    fn update(text: &str) -> Option<Update<'_>> {
+    fn update(text: &str) -> Option<UpdateRequest<'_>> {
         match parse(text.as_bytes())? {
             Request::Update(update) => Some(update),
             Request::Remove(_) => None,
@@ -336,16 +339,17 @@ mod tests {
     }
 
     #[test]
-    fn who_wants_no_ports_tells_something() {
-        let wants = |text: &str| parse(text.as_bytes()).map(|request| request.is_news());
-        assert_eq!(wants(UPDATE), Some(false));
+    fn remove_and_bodyless_update_work_without_reply() {
+        let works =
+            |text: &str| parse(text.as_bytes()).map(|request| request.works_without_reply());
+        assert_eq!(works(UPDATE), Some(false));
         let (bodyless, _) = UPDATE.split_once("\r\nmedia: ").unwrap();
-        assert_eq!(wants(bodyless), Some(true));
-        assert_eq!(wants("remove\r\ncall_id: c1\r\nfrom_tag: ft\r\nto_tag: "), Some(true));
+        assert_eq!(works(bodyless), Some(true));
+        assert_eq!(works("remove\r\ncall_id: c1\r\nfrom_tag: ft\r\nto_tag: "), Some(true));
     }
 
     #[test]
-    fn an_update_is_read() {
+    fn update_is_parsed() {
         let update = update(UPDATE).unwrap();
         assert_eq!((update.kind, update.cseq), (Kind::Request, 7));
         assert_eq!(
@@ -359,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn our_extensions_are_read_and_others_ignored() {
+    fn extensions_are_parsed_and_unknown_headers_ignored() {
         let text =
             format!("{UPDATE}:asymmetric=yes:x=y\r\nearly_tag: et\r\naddress_family: IP6\r\nx: y");
         let update = update(&text).unwrap();
@@ -369,16 +373,16 @@ mod tests {
     }
 
     #[test]
-    fn a_remove_is_read() {
+    fn remove_is_parsed() {
         let request = parse(b"remove\r\ncall_id: c\r\nfrom_tag: f\r\nto_tag: t");
         assert_eq!(
             request,
-            Some(Request::Remove(Remove { call_id: b"c", from_tag: b"f", to_tag: b"t" }))
+            Some(Request::Remove(RemoveRequest { call_id: b"c", from_tag: b"f", to_tag: b"t" }))
         );
     }
 
     #[test]
-    fn wrong_requests_are_refused() {
+    fn request_with_syntax_error_is_refused() {
         for (from, to) in [
             ("update", "upgrade"),
             ("type: request", "type: query"),
@@ -400,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn media_items_are_read() {
+    fn media_items_are_parsed() {
         let item = one("video:[2001:db8::1]:4002:RecvOnly").unwrap();
         assert_eq!(item.address, Some("2001:db8::1".parse().unwrap()));
         assert!(item.held);
@@ -411,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_media_items_are_refused() {
+    fn media_item_with_syntax_error_is_refused() {
         for text in [
             "",
             "audio",
@@ -437,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_cut_wherever_the_chunks_end() {
+    fn framer_splits_requests_for_any_chunk_size() {
         let stream = b"one\r\na: b\r\n\r\n\r\ntwo\r\n\r\nrest";
         for size in 1..=stream.len() {
             let mut framer = Framer::default();
@@ -453,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_request_is_refused() {
+    fn framer_refuses_endless_request() {
         let mut framer = Framer::default();
         framer.push(&vec![b'\n'; MAX_REQUEST]);
         assert_eq!(framer.next(), Ok(None));
@@ -466,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_request_may_come_in_any_chunks() {
+    fn framer_accepts_longest_request_in_any_chunks() {
         let mut stream = vec![b'a'; MAX_REQUEST];
         stream.extend_from_slice(END);
         for last in 0..=END.len() {

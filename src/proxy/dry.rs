@@ -1,6 +1,5 @@
-//! The control side of a proxy without sockets and clock, for tests that feed
-//! it bytes, packets and time in any order. What is done with them is the same
-//! code as behind sockets.
+//! A proxy without sockets and clock, for tests that pass bytes, packets and
+//! times in any order. The code behind it is that of the real proxy.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +8,7 @@ use super::config::Config;
 use super::control::{self, Framer};
 use super::family::{Family, Side, Sides};
 use super::learning::{Change, Expectation, Learner, Millis, Rules};
-use super::media::{ChannelId, Media};
+use super::media_ports::{ChannelId, MediaPorts};
 use super::ports::Ports;
 use super::refusal::Refusal;
 use super::summary::{EndReason, PortSummary, SessionSummary, SideSummary, Traffic};
@@ -25,7 +24,7 @@ pub struct DryProxy {
 }
 
 impl DryProxy {
-    /// A proxy as `config` says; its socket is never made.
+    /// A proxy with this configuration; its control socket is not created.
     pub fn new(config: &Config) -> Self {
         let (first, last) = config.ports;
         let loopback = config.addresses.iter().any(IpAddr::is_loopback);
@@ -33,7 +32,10 @@ impl DryProxy {
         DryProxy {
             table: Table::new(config),
             media: DryMedia {
-                addresses: [true, false].into_iter().filter_map(|ipv4| config.told(ipv4)).collect(),
+                addresses: [true, false]
+                    .into_iter()
+                    .filter_map(|ipv4| config.advertised_address(ipv4))
+                    .collect(),
                 ports: Ports::new(first, last, 0),
                 rules: Rules { rebinding, learn_from: config.learn_from, loopback },
                 channels: HashMap::new(),
@@ -44,9 +46,9 @@ impl DryProxy {
         }
     }
 
-    /// Bytes come on a connection; the answers are appended to `answers`.
-    /// False when the proxy hangs up: what the connection had said is gone.
-    pub fn hear(
+    /// Receives bytes on a connection; replies are appended to `answers`. False
+    /// when the proxy closes the connection and discards its incomplete request.
+    pub fn receive(
         &mut self,
         connection: u8,
         bytes: &[u8],
@@ -63,7 +65,7 @@ impl DryProxy {
                         Some(request) => {
                             self.table.answer(&request, &mut self.media, now, &mut |_| {})
                         }
-                        None => Reply::Error(Refusal::Unreadable),
+                        None => Reply::Error(Refusal::Malformed),
                     };
                     reply.write(answers);
                 }
@@ -75,7 +77,8 @@ impl DryProxy {
         }
     }
 
-    /// A packet comes to an RTP port: where it goes, unless it is dropped.
+    /// Receives a packet on an RTP port and returns where it is sent, or `None`
+    /// when it is dropped.
     pub fn packet(
         &mut self,
         port: SocketAddr,
@@ -85,12 +88,12 @@ impl DryProxy {
         self.media.packet(port, source, now)
     }
 
-    /// Ends what is over by `now`.
+    /// Ends the sessions whose timeout has passed.
     pub fn expire(&mut self, now: Millis, ended: &mut dyn FnMut(EndReason)) {
         self.table.expire(&mut self.media, now, &mut |end| ended(end.reason));
     }
 
-    /// Ends everything.
+    /// Ends all sessions.
     pub fn stop(&mut self, now: Millis) {
         self.table.stop(&mut self.media, now, &mut |_| {});
     }
@@ -100,13 +103,12 @@ impl DryProxy {
         self.table.summaries(&self.media, now)
     }
 
-    /// How many streams have ports.
+    /// The number of streams with open ports.
     pub fn open_streams(&self) -> usize {
         self.media.channels.len()
     }
 
-    /// What sessions did that they must not: used or closed ports they do not
-    /// have.
+    /// Errors of the session code: it used or closed ports that are not open.
     pub fn faults(&self) -> &[&'static str] {
         &self.media.faults
     }
@@ -145,7 +147,7 @@ impl DryMedia {
     }
 }
 
-impl Media for DryMedia {
+impl MediaPorts for DryMedia {
     fn relay_address(&self, family: Family) -> Option<IpAddr> {
         self.addresses.iter().copied().find(|ip| Family::of(*ip) == family)
     }
@@ -153,10 +155,11 @@ impl Media for DryMedia {
     fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
         let caller_ip = self.relay_address(families.caller).ok_or(Refusal::NoAddress)?;
         let callee_ip = self.relay_address(families.callee).ok_or(Refusal::NoAddress)?;
-        let caller = self.ports.take().ok_or(Refusal::PortsExhausted)?;
-        let Some(callee) = self.ports.take() else {
-            self.ports.give(caller);
-            return Err(Refusal::PortsExhausted);
+        let exhausted = self.ports.exhausted();
+        let caller = self.ports.allocate().ok_or(exhausted)?;
+        let Some(callee) = self.ports.allocate() else {
+            self.ports.release(caller);
+            return Err(exhausted);
         };
         self.opened = self.opened.wrapping_add(1);
         let learner = |family| Learner::new(family == Family::V4);
@@ -180,8 +183,8 @@ impl Media for DryMedia {
     fn close(&mut self, id: ChannelId) {
         match self.channels.remove(&id.0) {
             Some(channel) => {
-                self.ports.give(channel.locals.caller.port());
-                self.ports.give(channel.locals.callee.port());
+                self.ports.release(channel.locals.caller.port());
+                self.ports.release(channel.locals.callee.port());
             }
             None => self.faults.push("ports were closed that were not open"),
         }

@@ -15,7 +15,7 @@ impl Family {
     }
 }
 
-/// A party of a session. The caller is whose request made it.
+/// A side of a session. The caller sent the request that created it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Side {
     Caller,

@@ -1,8 +1,8 @@
-//! The media sockets of all sessions, and the way of a packet through them.
+//! The media sockets of all sessions, and the forwarding of packets.
 //!
-//! A channel is one stream: an RTP and an RTCP socket for each side. What
-//! comes in on a socket of one side goes out of its counterpart on the other,
-//! whatever it is: RTP, RTCP, UDPTL, STUN, DTLS.
+//! A channel is one stream: an RTP and an RTCP socket for each side. A packet
+//! received on a socket of one side is sent from the matching socket of the
+//! other, whatever it carries: RTP, RTCP, UDPTL, STUN, DTLS.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -10,25 +10,25 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use super::config::Config;
 use super::family::{Family, Side, Sides};
 use super::learning::{Change, Expectation, Learner, Millis, Rules};
-use super::media::{ChannelId, Media};
+use super::media_ports::{ChannelId, MediaPorts};
 use super::ports::Ports;
 use super::refusal::Refusal;
 use super::socket::Epoll;
 use super::summary::{PortSummary, SideSummary, Traffic};
 
-/// The largest datagram there is.
+/// The largest UDP datagram.
 const DATAGRAM: usize = 65_536;
-/// How many port pairs may turn out to be taken by other programs before the
-/// range counts as exhausted.
+/// The port range counts as exhausted after this many pairs in use by other
+/// programs.
 const ATTEMPTS: usize = 1024;
 /// Tokens of media sockets start here; the lower ones are the server's.
 pub(super) const FIRST_TOKEN: u64 = 1 << 32;
 
-/// One of our addresses and its ports.
+/// One address of the proxy and its ports.
 struct Local {
     ip: IpAddr,
-    /// What phones are told in its place.
-    told: IpAddr,
+    /// The address written into SDP.
+    advertised: IpAddr,
     ports: Ports,
 }
 
@@ -47,7 +47,7 @@ struct Channel {
     last_packet: Option<Millis>,
 }
 
-/// Packets, all in all.
+/// Totals over all sessions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) open_ports: u64,
@@ -69,13 +69,13 @@ pub(super) struct Forwarder<'a> {
 }
 
 impl<'a> Forwarder<'a> {
-    /// A forwarder without sockets. `random` spreads the first ports.
+    /// A forwarder without sockets. `random` selects the first ports.
     pub(super) fn new(config: &Config, epoll: &'a Epoll, random: u64) -> Self {
         let local = |family| {
             let ipv4 = family == Family::V4;
-            let (ip, told) = config.address(ipv4).zip(config.told(ipv4))?;
+            let (ip, advertised) = config.address(ipv4).zip(config.advertised_address(ipv4))?;
             let (first, last) = config.ports;
-            Some(Local { ip, told, ports: Ports::new(first, last, random) })
+            Some(Local { ip, advertised, ports: Ports::new(first, last, random) })
         };
         let rebinding =
             Millis::try_from(config.rebinding_timeout.as_millis()).unwrap_or(Millis::MAX);
@@ -100,10 +100,10 @@ impl<'a> Forwarder<'a> {
     }
 
     /// Forwards one packet from the socket with this token. Sockets are
-    /// level-triggered: what is left makes it ready again, and all sockets
-    /// take turns.
+    /// level-triggered: a socket with more packets is ready again at once, and
+    /// all sockets take turns.
     pub(super) fn relay(&mut self, token: u64, now: Millis) {
-        let Some((channel, index)) = self.place(token) else { return };
+        let Some((channel, index)) = self.channel_of(token) else { return };
         let Some(Some(channel)) = self.channels.get_mut(channel) else { return };
         let [a, b, c, d] = &mut channel.ports;
         let (from, to) = match index {
@@ -120,11 +120,11 @@ impl<'a> Forwarder<'a> {
         let own = |address: SocketAddr| {
             let local = if address.is_ipv4() { &self.ipv4 } else { &self.ipv6 };
             local.as_ref().is_some_and(|local| {
-                [local.ip, local.told].contains(&address.ip())
+                [local.ip, local.advertised].contains(&address.ip())
                     && local.ports.is_used(address.port())
             })
         };
-        // Packets between our own ports would go round for ever.
+        // Packets between the proxy's own ports would circulate for ever.
         let relayed = !own(source) && from.learner.accept(source, &self.rules, now) && {
             channel.last_packet = Some(now);
             match (to.learner.target().filter(|target| !own(*target)), self.buffer.get(..length)) {
@@ -142,7 +142,7 @@ impl<'a> Forwarder<'a> {
         }
     }
 
-    fn place(&self, token: u64) -> Option<(usize, u64)> {
+    fn channel_of(&self, token: u64) -> Option<(usize, u64)> {
         let token = token.checked_sub(FIRST_TOKEN)?;
         Some((usize::try_from(token >> 2).ok()?, token & 3))
     }
@@ -162,40 +162,40 @@ impl<'a> Forwarder<'a> {
         }
     }
 
-    /// Binds an RTP and an RTCP socket, passing over pairs that other
-    /// programs use.
+    /// Binds an RTP and an RTCP socket, skipping pairs that other programs use.
     fn open_pair(&mut self, family: Family) -> Result<(Port, Port), Refusal> {
         let local = self.local(family).ok_or(Refusal::NoAddress)?;
+        let exhausted = local.ports.exhausted();
         for _ in 0..ATTEMPTS {
-            let port = local.ports.take().ok_or(Refusal::PortsExhausted)?;
+            let port = local.ports.allocate().ok_or(exhausted)?;
             let rtp = SocketAddr::new(local.ip, port);
             let rtcp = SocketAddr::new(local.ip, port | 1);
             match (Port::bind(rtp), Port::bind(rtcp)) {
                 (Ok(rtp), Ok(rtcp)) => return Ok((rtp, rtcp)),
                 (Err(error), _) | (_, Err(error)) => {
-                    local.ports.give(port);
+                    local.ports.release(port);
                     if error.kind() != ErrorKind::AddrInUse {
                         return Err(Refusal::Socket(rtp, error.kind()));
                     }
                 }
             }
         }
-        Err(Refusal::PortsExhausted)
+        Err(exhausted)
     }
 
-    fn give(&mut self, port: &Port) {
+    fn release(&mut self, port: &Port) {
         if let Some(local) = self.local(Family::of(port.local.ip())) {
-            local.ports.give(port.local.port());
+            local.ports.release(port.local.port());
         }
     }
 
-    /// Puts a channel into a free place and watches its sockets.
+    /// Stores a channel in a free entry and adds its sockets to epoll.
     fn install(&mut self, channel: Channel) -> Result<ChannelId, Refusal> {
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
-                let id = u32::try_from(self.channels.len());
-                let id = id.map_err(|_| Refusal::PortsExhausted)?;
+                let used = self.channels.len();
+                let id = u32::try_from(used).map_err(|_| Refusal::TooManySessions(used))?;
                 self.channels.push(None);
                 id
             }
@@ -204,8 +204,8 @@ impl<'a> Forwarder<'a> {
         let watched = (first..)
             .zip(&channel.ports)
             .try_for_each(|(token, port)| self.epoll.add(&port.socket, token));
-        if let Some(place) = usize::try_from(id).ok().and_then(|at| self.channels.get_mut(at)) {
-            *place = Some(channel);
+        if let Some(entry) = usize::try_from(id).ok().and_then(|at| self.channels.get_mut(at)) {
+            *entry = Some(channel);
             self.counts.open_ports += 4;
         }
         if let Err(error) = watched {
@@ -234,8 +234,8 @@ impl Port {
     }
 }
 
-/// A full queue or an unreachable address loses the packet, as it would
-/// anywhere on the way.
+/// Sends without retry: a full queue or an unreachable address loses the
+/// packet, as any router on the path would.
 fn send(socket: &UdpSocket, packet: &[u8], target: SocketAddr) -> bool {
     loop {
         match socket.send_to(packet, target) {
@@ -246,13 +246,13 @@ fn send(socket: &UdpSocket, packet: &[u8], target: SocketAddr) -> bool {
     }
 }
 
-impl Media for Forwarder<'_> {
+impl MediaPorts for Forwarder<'_> {
     fn relay_address(&self, family: Family) -> Option<IpAddr> {
         let local = match family {
             Family::V4 => &self.ipv4,
             Family::V6 => &self.ipv6,
         };
-        local.as_ref().map(|local| local.told)
+        local.as_ref().map(|local| local.advertised)
     }
 
     fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
@@ -260,7 +260,7 @@ impl Media for Forwarder<'_> {
         let (c, d) = match self.open_pair(families.callee) {
             Ok(pair) => pair,
             Err(refusal) => {
-                self.give(&a);
+                self.release(&a);
                 return Err(refusal);
             }
         };
@@ -268,16 +268,16 @@ impl Media for Forwarder<'_> {
     }
 
     fn close(&mut self, id: ChannelId) {
-        let place = usize::try_from(id.0).ok().and_then(|index| self.channels.get_mut(index));
-        let Some(channel) = place.and_then(Option::take) else { return };
+        let entry = usize::try_from(id.0).ok().and_then(|index| self.channels.get_mut(index));
+        let Some(channel) = entry.and_then(Option::take) else { return };
         for port in &channel.ports {
-            // Closing is not enough: a forked child may hold a copy, and a
-            // packet for it would keep this thread awake for ever.
+            // Closing is not enough: a forked child may hold a copy of the
+            // descriptor, and its packets would keep waking this thread.
             let _ = self.epoll.remove(&port.socket);
         }
         let [caller, _, callee, _] = &channel.ports;
-        self.give(caller);
-        self.give(callee);
+        self.release(caller);
+        self.release(callee);
         self.free.push(id.0);
         self.counts.open_ports -= 4;
     }
@@ -285,8 +285,8 @@ impl Media for Forwarder<'_> {
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr> {
         let [caller, _, callee, _] = &self.channel(id)?.ports;
         let port = if side == Side::Caller { caller } else { callee };
-        let told = self.relay_address(Family::of(port.local.ip()))?;
-        Some(SocketAddr::new(told, port.local.port()))
+        let advertised = self.relay_address(Family::of(port.local.ip()))?;
+        Some(SocketAddr::new(advertised, port.local.port()))
     }
 
     fn expect(
@@ -302,7 +302,7 @@ impl Media for Forwarder<'_> {
         let [a, b, c, d] = &mut channel.ports;
         let (rtp, rtcp) = if side == Side::Caller { (a, b) } else { (c, d) };
         rtp.learner.expect(expectation, change, &rules, now);
-        // No port after the last one: a target with port 0 is none.
+        // Port 65535 has no successor: a target with port 0 is not used.
         let port = expectation.port.checked_add(1).unwrap_or(0);
         rtcp.learner.expect(Expectation { port, ..expectation }, change, &rules, now);
     }

@@ -1,11 +1,11 @@
 //! Which packets of a side are accepted, and where packets toward it go. Pure:
 //! time and packets are passed in.
 //!
-//! A side is learned from its first packet and then locked: only that address
-//! and port pass. Before the lock only the addresses signalling gave are
-//! believed: where the SIP message came from, and the one in its description.
-//! Two sources behind one of those addresses cannot be told apart before the
-//! lock; the first one wins.
+//! The address of a side is learned from its first packet and then locked: only
+//! packets from that address and port are accepted. Before the lock only the
+//! addresses of signalling are accepted: the source of the SIP message and the
+//! address in its SDP. Two sources behind one of those addresses cannot be
+//! distinguished before the lock; the first one wins.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,71 +14,75 @@ use super::config::LearnFrom;
 /// Milliseconds of the server's monotonic clock.
 pub(super) type Millis = u64;
 
-/// How long the expected addresses have before [`LearnFrom::Any`] listens to
-/// others.
-const PATIENCE: Millis = 500;
+/// With [`LearnFrom::Any`], other sources than the expected addresses are
+/// accepted after this time.
+const ANY_SOURCE_DELAY: Millis = 500;
 
-/// What all sides have in common.
+/// The settings that all sides share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
-    /// Silence after which an expected address may take over.
+    /// The silence after which an expected address replaces the learned one.
     pub(super) rebinding: Millis,
     pub(super) learn_from: LearnFrom,
-    /// Loopback addresses may be sent to: the proxy itself is on loopback.
+    /// Packets may be sent to loopback addresses, since the proxy's own address
+    /// is one.
     pub(super) loopback: bool,
 }
 
-/// What signalling tells about one side of a stream.
+/// What signalling says about one side of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Expectation {
-    /// Where its SIP messages come from.
+    /// The source address of its SIP messages.
     pub(super) signaling: IpAddr,
-    /// The address in its description, unless that is a name.
-    pub(super) described: Option<IpAddr>,
-    /// The port in its description.
+    /// The address in its SDP, unless that is a host name.
+    pub(super) sdp_address: Option<IpAddr>,
+    /// The port in its SDP.
     pub(super) port: u16,
-    /// It receives on the described port, whatever port it sends from.
+    /// The side receives on the port of its SDP, whichever port it sends from.
     pub(super) asymmetric: bool,
 }
 
 impl Expectation {
-    /// Whether packets of this side may come from `ip`.
+    /// True when packets of this side may come from `ip`.
     fn includes(&self, ip: IpAddr) -> bool {
-        ip == self.signaling || self.described == Some(ip)
+        ip == self.signaling || self.sdp_address == Some(ip)
     }
 
-    /// The described address, where it may be believed without a packet from
-    /// it: a private address that signalling does not come from is behind a
-    /// NAT, or somebody else's.
+    /// The SDP address, if it can be used before a packet came from it: a private
+    /// address other than the source of signalling is behind a NAT, or belongs
+    /// to another host.
     fn plausible(&self) -> Option<IpAddr> {
-        self.described.filter(|ip| *ip == self.signaling || is_public(*ip))
+        self.sdp_address.filter(|ip| *ip == self.signaling || is_public(*ip))
     }
 }
 
-/// What a new description means for a side that may be learned already.
+/// What new SDP means for a side whose address may be learned already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// Nothing new.
+    /// The SDP is the same as before.
     Refresh,
-    /// Hold or resume: learn again, send to the old address until then.
+    /// Hold or resume: the address is learned again; until then packets go to
+    /// the old one.
     Reopen,
-    /// Another address: forget what was learned.
+    /// Another address: the learned one is discarded.
     Replace,
-    /// Another branch answered: as `Replace`, but the one before it may take
-    /// over again after a silence (its caller chose it and hung up on this).
+    /// Another branch answered: as `Replace`, but the branch before may be
+    /// learned again after a silence, in case the caller chose that one and
+    /// terminated this one.
     Branch,
 }
 
-/// One port of one side.
+/// Learns the remote address of one port of one side.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Learner {
     ipv4: bool,
     expected: Option<Expectation>,
     alternate: Option<Expectation>,
     learned: Option<SocketAddr>,
-    /// The next expected packet locks, whatever was learned before.
+    /// The next packet from an expected address locks, even if an address was
+    /// learned before.
     open: bool,
-    /// Learned from somebody unexpected.
+    /// The learned address is not an expected one.
     provisional: bool,
     opened: Millis,
     last: Millis,
@@ -86,7 +90,7 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    /// The learner of a port on an IPv4 or IPv6 address.
+    /// A learner for a port on an IPv4 or IPv6 address.
     pub(super) fn new(ipv4: bool) -> Self {
         Learner {
             ipv4,
@@ -101,7 +105,7 @@ impl Learner {
         }
     }
 
-    /// Takes what signalling told.
+    /// Sets what signalling says.
     pub(super) fn expect(
         &mut self,
         expectation: Expectation,
@@ -121,10 +125,11 @@ impl Learner {
             self.last = now;
             self.alternate = before.filter(|_| change == Change::Branch);
         }
-        self.aim(rules);
+        self.update_target(rules);
     }
 
-    /// Whether a packet from `source` is this side's. Learns from it.
+    /// True when a packet from `source` is accepted as this side's; learns its
+    /// address.
     pub(super) fn accept(&mut self, source: SocketAddr, rules: &Rules, now: Millis) -> bool {
         if self.learned == Some(source) && !self.open && !self.provisional {
             self.last = now;
@@ -157,31 +162,31 @@ impl Learner {
             self.open = false;
             self.provisional = false;
             self.last = now;
-            self.aim(rules);
+            self.update_target(rules);
             return true;
         }
         if current || rules.learn_from != LearnFrom::Any {
             return false;
         }
-        let patient = now.saturating_sub(self.opened) >= PATIENCE;
+        let patient = now.saturating_sub(self.opened) >= ANY_SOURCE_DELAY;
         let first = self.learned.is_none() && patient;
         if first || (self.provisional && self.learned == Some(source)) {
             self.learned = Some(source);
             self.provisional = true;
             self.last = now;
-            self.aim(rules);
+            self.update_target(rules);
             return true;
         }
         false
     }
 
-    /// Where packets toward this side go, if that is known.
+    /// Where packets to this side are sent, if that is known.
     pub(super) fn target(&self) -> Option<SocketAddr> {
         self.target
     }
 
-    fn aim(&mut self, rules: &Rules) {
-        let described = self.expected.and_then(|expected| {
+    fn update_target(&mut self, rules: &Rules) {
+        let from_sdp = self.expected.and_then(|expected| {
             let ip = match expected.asymmetric {
                 true => expected.plausible().unwrap_or(expected.signaling),
                 false => expected.plausible()?,
@@ -189,11 +194,11 @@ impl Learner {
             Some(SocketAddr::new(ip, expected.port))
         });
         let asymmetric = self.expected.is_some_and(|expected| expected.asymmetric);
-        let target = if asymmetric { described } else { self.learned.or(described) };
+        let target = if asymmetric { from_sdp } else { self.learned.or(from_sdp) };
         self.target = target.filter(|address| self.usable(*address, rules));
     }
 
-    /// Whether an address can be sent to at all.
+    /// True when packets may be sent to an address.
     fn usable(&self, address: SocketAddr, rules: &Rules) -> bool {
         let ip = address.ip();
         address.port() != 0
@@ -205,7 +210,7 @@ impl Learner {
     }
 }
 
-/// Whether an address is one of the public Internet.
+/// True for an address of the public Internet.
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -240,12 +245,12 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn side(signaling: &str, described: &str) -> Expectation {
-        let described = at(described);
+    fn side(signaling: &str, sdp: &str) -> Expectation {
+        let sdp = at(sdp);
         Expectation {
             signaling: signaling.parse().unwrap(),
-            described: Some(described.ip()),
-            port: described.port(),
+            sdp_address: Some(sdp.ip()),
+            port: sdp.port(),
             asymmetric: false,
         }
     }
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_behind_nat_is_learned_from_its_first_packet() {
+    fn phone_behind_nat_is_learned_from_first_packet() {
         let mut phone = learner(side("198.51.100.7", "192.168.1.10:4000"));
         assert_eq!(phone.target(), None);
         assert!(phone.accept(at("198.51.100.7:61000"), &RULES, 1_100));
@@ -265,14 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_before_signalling_told_about_the_side() {
+    fn packet_before_signalling_is_dropped() {
         let mut phone = Learner::new(true);
         assert!(!phone.accept(at("198.51.100.7:61000"), &RULES, 1_100));
         assert_eq!(phone.target(), None);
     }
 
     #[test]
-    fn a_third_party_is_refused_before_and_after_the_lock() {
+    fn third_party_is_refused_before_and_after_lock() {
         let mut phone = learner(side("198.51.100.7", "192.168.1.10:4000"));
         assert!(!phone.accept(at("203.0.113.66:4000"), &RULES, 1_050));
         assert!(phone.accept(at("198.51.100.7:61000"), &RULES, 1_100));
@@ -283,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_phone_gets_media_before_it_sends() {
+    fn public_phone_receives_media_before_it_sends() {
         let phone = learner(side("198.51.100.7", "198.51.100.7:4000"));
         assert_eq!(phone.target(), Some(at("198.51.100.7:4000")));
         let gateway = learner(side("198.51.100.7", "203.0.113.9:4000"));
@@ -291,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_address_of_its_own_is_expected_too() {
+    fn sdp_address_is_accepted_beside_signalling_address() {
         let mut gateway = learner(side("10.0.0.4", "10.0.0.5:4000"));
         assert_eq!(gateway.target(), None);
         assert!(gateway.accept(at("10.0.0.5:4000"), &RULES, 1_100));
@@ -299,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_silence_the_same_address_may_use_another_port() {
+    fn rebinding_after_silence_is_accepted_from_same_address() {
         let mut phone = learner(side("198.51.100.7", "192.168.1.10:4000"));
         assert!(phone.accept(at("198.51.100.7:61000"), &RULES, 1_100));
         assert!(!phone.accept(at("198.51.100.7:62000"), &RULES, 4_099));
@@ -309,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_keeps_the_lock_and_a_resume_opens_it() {
+    fn refresh_keeps_lock_and_resume_opens_it() {
         let known = side("198.51.100.7", "192.168.1.10:4000");
         let mut phone = learner(known);
         assert!(phone.accept(at("198.51.100.7:61000"), &RULES, 1_100));
@@ -323,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_description_forgets_the_old_address() {
+    fn new_sdp_address_discards_learned_address() {
         let mut phone = learner(side("198.51.100.7", "192.168.1.10:4000"));
         assert!(phone.accept(at("198.51.100.7:61000"), &RULES, 1_100));
         let moved = side("203.0.113.20", "192.168.1.10:4000");
@@ -334,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_branch_may_return_when_the_later_one_is_silent() {
+    fn earlier_branch_is_learned_again_after_silence() {
         let mut callee = learner(side("198.51.100.7", "192.168.1.10:4000"));
         assert!(callee.accept(at("198.51.100.7:61000"), &RULES, 1_100));
         let second = side("203.0.113.20", "192.168.1.10:4000");
@@ -346,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asymmetric_client_is_sent_to_its_described_port() {
+    fn asymmetric_client_receives_on_sdp_port() {
         let mut public = side("198.51.100.7", "198.51.100.7:4000");
         public.asymmetric = true;
         let mut phone = learner(public);
@@ -360,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_to_loopback_multicast_or_nowhere() {
+    fn loopback_multicast_and_unspecified_targets_are_refused() {
         for described in ["127.0.0.1:4000", "224.0.0.1:4000", "255.255.255.255:4000", "0.0.0.0:1"] {
             let ip = at(described).ip().to_string();
             let mut phone = learner(side(&ip, described));
@@ -371,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_loopback_is_fine() {
+    fn loopback_proxy_sends_to_loopback() {
         let rules = Rules { loopback: true, ..RULES };
         let mut phone = Learner::new(true);
         phone.expect(side("127.0.0.2", "127.0.0.2:4000"), Change::Replace, &rules, 0);
@@ -379,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn anybody_is_learned_from_only_on_request_and_displaced() {
+    fn learn_from_any_waits_and_yields_to_expected_address() {
         let rules = Rules { learn_from: LearnFrom::Any, ..RULES };
         let mut phone = Learner::new(true);
         phone.expect(side("198.51.100.7", "192.168.1.10:4000"), Change::Replace, &rules, 1_000);

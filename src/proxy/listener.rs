@@ -1,4 +1,4 @@
-//! The control socket of a proxy: where it is, and who may take the name.
+//! The control socket of a proxy: its path, and when a stale file is replaced.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::socket;
 use crate::error::{Error, Result};
 
-/// Which file a listener made, so that nobody else's is removed.
+/// Identifies the socket file that `bind` made, so that no other is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     device: u64,
@@ -25,8 +25,8 @@ impl Identity {
 }
 
 /// Binds the control socket. A socket file that nobody listens on is
-/// replaced; anything else in the way is an error. A missing directory is
-/// made, for this user only.
+/// replaced; any other file at that path is an error. A missing directory is
+/// created for this user only.
 pub(super) fn bind(path: &Path) -> Result<(UnixListener, Option<Identity>)> {
     let failed = |what: &str, error: &io::Error| {
         Error::system(format_args!("{what} {}", path.display()), error)
@@ -36,12 +36,12 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, Option<Identity>)> {
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|error| failed("make the directory of", &error))?;
-        own_directory(path, directory).map_err(|error| failed("make the directory of", &error))?;
+            .map_err(|error| failed("create the directory of", &error))?;
+        check_owner(path, directory).map_err(|error| failed("use the directory of", &error))?;
     }
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            remove_stale(path).map_err(|error| failed("take over", &error))?;
+            remove_stale(path).map_err(|error| failed("replace", &error))?;
             UnixListener::bind(path)
         }
         result => result,
@@ -51,25 +51,28 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, Option<Identity>)> {
     Ok((listener, Identity::of(path)))
 }
 
-/// The default directory has a name others can guess, perhaps in a directory
-/// everybody writes to: it must be ours.
-fn own_directory(path: &Path, directory: &Path) -> io::Result<()> {
+/// Others can guess the name of the default directory and create it first when
+/// its parent is writable for everybody: it must belong to this user.
+fn check_owner(path: &Path, directory: &Path) -> io::Result<()> {
     let foreign = path == default_socket() && {
         let file = fs::symlink_metadata(directory)?;
         !file.is_dir() || file.uid() != socket::user()
     };
     match foreign {
-        true => Err(io::Error::new(io::ErrorKind::AlreadyExists, "it belongs to somebody else")),
+        true => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "the directory belongs to another user",
+        )),
         false => Ok(()),
     }
 }
 
 fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is no socket"));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is not a socket"));
     }
     if socket::is_listening(path)? {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"));
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens on it"));
     }
     fs::remove_file(path)
 }
@@ -77,14 +80,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 /// Removes the socket file if it is still the one that was bound.
 pub(super) fn unbind(path: &Path, identity: Option<Identity>) {
     if identity.is_some() && Identity::of(path) == identity {
-        // A file that is gone already is as good.
+        // The file may have been removed already.
         let _ = fs::remove_file(path);
     }
 }
 
-/// Where the proxy of this process listens unless told: a directory of mode
+/// The default control socket of this process's proxy: in a directory of mode
 /// 0700 under `$XDG_RUNTIME_DIR`, `/run` (root) or the temporary directory,
-/// named after user and process. [`super::Proxy::bind`] makes it.
+/// named after user and process id. [`super::Proxy::bind`] creates it.
 pub fn default_socket() -> PathBuf {
     let user = socket::user();
     let runtime =
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_socket_is_named_after_the_process() {
+    fn default_socket_contains_process_id() {
         let path = default_socket();
         assert!(path.is_absolute());
         assert!(path.to_string_lossy().contains(&std::process::id().to_string()));

@@ -1,15 +1,15 @@
-//! The built-in proxy server: a media relay on this machine. It speaks the
-//! MediaProxy 2+ control protocol on a Unix socket, hands out RTP/RTCP port
-//! pairs and forwards what comes.
+//! The built-in proxy server: a media relay on this machine. It answers the
+//! MediaProxy 2+ control protocol on a Unix socket, allocates RTP/RTCP port
+//! pairs and forwards the packets between them.
 //!
 //! ```text
 //!  Unix socket -> control -> table -> session --+
 //!                                               v  expectations
-//!  UDP sockets -> forward --------> learning: whose packet, where to
+//!  UDP sockets -> forward --------> learning: is the source accepted, where to
 //! ```
 //!
 //! `control`, `table`, `session`, `learning` and `ports` are pure: no socket,
-//! no clock. `server` is the loop around them.
+//! no clock. `server` is the event loop around them.
 
 mod config;
 mod control;
@@ -19,8 +19,7 @@ mod family;
 mod forward;
 mod learning;
 mod listener;
-mod media;
-mod message;
+mod media_ports;
 mod ports;
 mod refusal;
 mod server;
@@ -29,6 +28,7 @@ pub(crate) mod socket;
 mod stream;
 mod summary;
 mod table;
+mod update;
 
 use std::os::unix::net::UnixListener;
 use std::process;
@@ -36,7 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-pub use config::{Config, LearnFrom, Log, Notice};
+pub use config::{Config, LearnFrom, Log, LogRecord};
 pub use listener::default_socket;
 pub use refusal::Refusal;
 pub use summary::{
@@ -52,8 +52,8 @@ use socket::Epoll;
 /// A proxy. [`Proxy::bind`] may be called before a fork: it opens only the
 /// listening socket.
 ///
-/// The process that bound it owns the socket file. In another process
-/// dropping it closes inherited descriptors and nothing else.
+/// The process that called `bind` owns the socket file. In any other process,
+/// dropping the proxy only closes inherited descriptors.
 #[derive(Debug)]
 pub struct Proxy {
     config: Arc<Config>,
@@ -64,7 +64,7 @@ pub struct Proxy {
     thread: Mutex<Option<Serving>>,
 }
 
-/// A thread that [`Proxy::start`] has made, and its process.
+/// The thread that [`Proxy::start`] made, and the process it runs in.
 #[derive(Debug)]
 struct Serving {
     process: u32,
@@ -72,8 +72,13 @@ struct Serving {
 }
 
 impl Proxy {
-    /// Binds the control socket: a stale socket file is replaced, a live one
-    /// is an error; the directory is made (mode 0700) when it is missing.
+    /// Binds the control socket. A socket file nobody listens on is replaced;
+    /// one with a listener is an error. A missing directory is created with
+    /// mode 0700.
+    ///
+    /// # Errors
+    /// `Status::Setting` when `config` cannot work, `Status::System` when the
+    /// socket cannot be bound.
     pub fn bind(config: Config) -> Result<Self> {
         config.validate()?;
         let (listener, identity) = listener::bind(&config.socket)?;
@@ -87,14 +92,21 @@ impl Proxy {
         })
     }
 
-    /// Serves on the calling thread until [`Proxy::stop`]. At once done when
-    /// that was called before; an error when it serves already.
+    /// Serves on the calling thread until [`Proxy::stop`] is called; returns at
+    /// once when it was called before.
+    ///
+    /// # Errors
+    /// `Status::Argument` when the proxy already serves or its listener was
+    /// closed, `Status::System` when the event loop fails.
     pub fn run(&self) -> Result<()> {
         let Some((listener, epoll)) = self.claim()? else { return Ok(()) };
         serve(&self.config, &self.shared, listener, &epoll)
     }
 
-    /// Serves on a thread of its own, which blocks all signals.
+    /// Serves on a new thread, which blocks all signals.
+    ///
+    /// # Errors
+    /// As [`Proxy::run`]; `Status::System` when the thread cannot be started.
     pub fn start(&self) -> Result<()> {
         let Some((listener, epoll)) = self.claim()? else { return Ok(()) };
         let (config, shared) = (Arc::clone(&self.config), Arc::clone(&self.shared));
@@ -114,10 +126,9 @@ impl Proxy {
         }
     }
 
-    /// Ends `run` or `start`, from any thread: media sockets are closed, the
-    /// threads joined (by `stop` itself after `start`), the socket file
-    /// removed by the process that bound it. A stopped proxy does not serve
-    /// again.
+    /// Stops serving; may be called from any thread. Media sockets are closed,
+    /// the thread of `start` is joined, and the process that called `bind`
+    /// removes the socket file. A stopped proxy cannot serve again.
     pub fn stop(&self) {
         let own = process::id();
         self.shared.stop();
@@ -130,35 +141,35 @@ impl Proxy {
         let serving = lock(&self.thread).take();
         match serving {
             Some(serving) if serving.process == own => {
-                // It has no result, and it does not panic.
+                // The thread returns nothing and does not panic.
                 let _ = serving.thread.join();
             }
-            // A thread of the process this one was forked from: it is not here.
+            // The thread runs in the parent process, so it cannot be joined here.
             other => std::mem::forget(other),
         }
     }
 
-    /// Closes the listening socket of this process and nothing else. For
-    /// processes that use a proxy another one runs: else their copies would
-    /// keep a dead proxy's socket accepting.
+    /// Closes only the listening socket of this process. To be called in each
+    /// forked process that uses the proxy but does not run it: an inherited
+    /// copy would accept connections for a proxy that has died.
     pub fn close_inherited(&self) {
         drop(lock(&self.listener).take());
     }
 
-    /// What it has done so far, in this process.
+    /// The counters of this process.
     pub fn statistics(&self) -> Statistics {
         self.shared.counters.read()
     }
 
-    /// The live sessions; empty unless this process serves. Waits for the
-    /// serving thread, at most a second.
+    /// The live sessions; empty unless this process serves. Waits at most one
+    /// second for the serving thread.
     pub fn sessions(&self) -> Vec<SessionSummary> {
-        let (ask, answer) = mpsc::channel();
-        self.shared.ask(ask);
-        answer.recv_timeout(Duration::from_secs(1)).unwrap_or_default()
+        let (sender, summaries) = mpsc::channel();
+        self.shared.request_summaries(sender);
+        summaries.recv_timeout(Duration::from_secs(1)).unwrap_or_default()
     }
 
-    /// Makes the caller this process's only server; `None` after a stop.
+    /// Reserves serving for the caller; `None` when the proxy was stopped.
     fn claim(&self) -> Result<Option<(UnixListener, Epoll)>> {
         if self.shared.is_stopped() {
             return Ok(None);
@@ -169,7 +180,7 @@ impl Proxy {
         };
         let listener = listener.map_err(|error| Error::system("copy the listener", &error))?;
         if self.shared.set_running(true) {
-            return Err(Error::new(Status::Argument, "the proxy runs already"));
+            return Err(Error::new(Status::Argument, "the proxy is already running"));
         }
         match server::prepare(&self.shared, &listener) {
             Ok(epoll) => Ok(Some((listener, epoll))),

@@ -1,5 +1,5 @@
-//! Why a request was answered with `error`. The wire has one word for all of
-//! it; the operator is told more.
+//! Why a request was answered with `error`. The protocol has one word for all
+//! reasons; the log record carries the reason.
 
 use std::fmt;
 use std::io;
@@ -8,38 +8,42 @@ use std::net::SocketAddr;
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It cannot be read, or a header that it needs is missing.
-    Unreadable,
-    /// A `remove` for a session that is not there.
+    /// The request has a syntax error, or a header that it needs is missing.
+    Malformed,
+    /// A `remove` for a session that does not exist.
     UnknownSession,
-    /// It comes before the first message of its session, or describes nothing
-    /// and has no session.
+    /// The CSeq is older than the session's first one, or the first request
+    /// of a session carries no media.
     OutOfPlace,
-    /// There are as many sessions as may be.
+    /// The limit of sessions, given here, is reached.
     TooManySessions(usize),
-    /// No address of a family its phones can use.
+    /// The proxy has no address of a family the phones can use.
     NoAddress,
-    /// Every port pair of the range is taken.
-    PortsExhausted,
-    /// The system refused a socket.
+    /// Every port pair from the first to the last port given here is taken.
+    PortsExhausted(u16, u16),
+    /// The system refused to open a socket on this address.
     Socket(SocketAddr, io::ErrorKind),
-    /// The system does not watch another socket.
+    /// The system refused to add a socket to the epoll set.
     Watch(io::ErrorKind),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Unreadable => f.write_str("the request cannot be read"),
-            Refusal::UnknownSession => f.write_str("there is no such session"),
-            Refusal::OutOfPlace => f.write_str("it belongs to no session and makes none"),
-            Refusal::TooManySessions(limit) => {
-                write!(f, "{limit} sessions are alive, more are not allowed")
+            Refusal::Malformed => f.write_str("malformed request"),
+            Refusal::UnknownSession => f.write_str("no such session"),
+            Refusal::OutOfPlace => {
+                f.write_str("CSeq older than the session, or no media to create a session for")
             }
-            Refusal::NoAddress => f.write_str("the relay has no address of that family"),
-            Refusal::PortsExhausted => f.write_str("no port pair is free; widen the port range"),
-            Refusal::Socket(local, error) => write!(f, "no socket on {local}: {error}"),
-            Refusal::Watch(error) => write!(f, "a socket cannot be watched: {error}"),
+            Refusal::TooManySessions(limit) => {
+                write!(f, "limit of {limit} sessions reached")
+            }
+            Refusal::NoAddress => f.write_str("no proxy address of that address family"),
+            Refusal::PortsExhausted(first, last) => {
+                write!(f, "no free port pair in {first}-{last}; widen the port range")
+            }
+            Refusal::Socket(local, error) => write!(f, "{local}: {error}"),
+            Refusal::Watch(error) => write!(f, "cannot add a media socket to epoll: {error}"),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The serving thread: control connections and media sockets in one epoll
-//! loop. It owns all state; other threads read counters and ask for
+//! loop. It owns all state; other threads read the counters and request
 //! summaries.
 
 use std::collections::hash_map::RandomState;
@@ -8,10 +8,10 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::config::{Config, Notice};
+use super::config::{Config, LogRecord};
 use super::control::{self, Framer, Request};
 use super::forward::{FIRST_TOKEN, Forwarder};
 use super::learning::Millis;
@@ -21,9 +21,9 @@ use super::summary::{Counters, SessionSummary, Statistics};
 use super::table::{Reply, Table};
 use crate::error::{Error, Result};
 
-/// More control connections than this are closed at once.
+/// The most control connections; further ones are closed when accepted.
 const MAX_CONNECTIONS: usize = 1_024;
-/// Ready descriptors taken at a time.
+/// The most ready descriptors handled per wait.
 const BATCH: usize = 256;
 
 const LISTENER: u64 = 0;
@@ -36,13 +36,13 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     running: AtomicBool,
     stop: AtomicBool,
-    /// Made when serving starts: before a fork there is none.
+    /// Created when serving starts, because nothing is opened before a fork.
     waker: OnceLock<Waker>,
-    questions: Mutex<Vec<Sender<Vec<SessionSummary>>>>,
+    summary_requests: Mutex<Vec<Sender<Vec<SessionSummary>>>>,
 }
 
 impl Shared {
-    /// Ends serving, now or as soon as it starts.
+    /// Stops serving, now or as soon as it starts.
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
         self.wake();
@@ -52,15 +52,15 @@ impl Shared {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// Whether this process serves; gives what was set before.
+    /// Sets whether this process serves; returns the value before.
     pub(super) fn set_running(&self, running: bool) -> bool {
         self.running.swap(running, Ordering::SeqCst)
     }
 
-    /// Asks for the live sessions.
-    pub(super) fn ask(&self, answer: Sender<Vec<SessionSummary>>) {
+    /// Requests the live sessions; they are sent to `sender`.
+    pub(super) fn request_summaries(&self, sender: Sender<Vec<SessionSummary>>) {
         if self.running.load(Ordering::SeqCst) {
-            self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+            self.lock_requests().push(sender);
             self.wake();
         }
     }
@@ -71,8 +71,12 @@ impl Shared {
         }
     }
 
-    fn questions(&self) -> Vec<Sender<Vec<SessionSummary>>> {
-        std::mem::take(&mut *self.questions.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take_requests(&self) -> Vec<Sender<Vec<SessionSummary>>> {
+        std::mem::take(&mut *self.lock_requests())
+    }
+
+    fn lock_requests(&self) -> MutexGuard<'_, Vec<Sender<Vec<SessionSummary>>>> {
+        self.summary_requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,17 +84,17 @@ impl Shared {
 struct Connection {
     stream: UnixStream,
     framer: Framer,
-    /// Nobody is there any more to read an answer. Servers tell of ended and
-    /// of answered calls without waiting for it, and may be gone by then: what
-    /// they told holds all the same. Ports would be of no use to them.
-    left: bool,
+    /// The peer closed its end, so replies are not sent. Requests that work
+    /// without a reply are still processed: servers send a `remove` and close.
+    /// A request for ports is skipped, since nobody would use them.
+    peer_closed: bool,
 }
 
 struct Server<'a> {
     config: &'a Config,
     shared: &'a Shared,
     listener: UnixListener,
-    /// Accepting failed for want of descriptors; tried again at the next tick.
+    /// Accepting failed, as when no descriptor is free; the next tick retries.
     paused: bool,
     connections: Vec<Option<Connection>>,
     table: Table,
@@ -102,12 +106,12 @@ struct Server<'a> {
     clock: Instant,
 }
 
-/// Makes what the loop waits with. Done before a thread is spawned: who starts
-/// a server learns when it cannot be.
+/// Creates the epoll set. Done before a thread is spawned, so that the caller
+/// of `start` gets the error.
 pub(super) fn prepare(shared: &Shared, listener: &UnixListener) -> Result<Epoll> {
     let watch = || {
         if shared.waker.get().is_none() {
-            // Nobody else gets here: `running` is taken.
+            // No other thread sets it: the caller holds `running`.
             let _ = shared.waker.set(Waker::new()?);
         }
         let epoll = Epoll::new()?;
@@ -160,9 +164,9 @@ impl Server<'_> {
             for token in events.tokens() {
                 match token {
                     LISTENER => self.accept(),
-                    WAKER => self.answer_questions(now),
+                    WAKER => self.answer_summary_requests(now),
                     FIRST_TOKEN.. => self.forwarder.relay(token, now),
-                    _ => self.converse(token, now),
+                    _ => self.serve_connection(token, now),
                 }
             }
             if now >= next_tick {
@@ -178,7 +182,8 @@ impl Server<'_> {
         Millis::try_from(self.clock.elapsed().as_millis()).unwrap_or(Millis::MAX)
     }
 
-    /// How often time is looked at: a fraction of the shortest timeout.
+    /// How often timeouts are checked: a quarter of the shortest one, between
+    /// 10 ms and 1 s.
     fn tick(&self) -> Millis {
         let config = self.config;
         let shortest =
@@ -189,7 +194,7 @@ impl Server<'_> {
 
     fn on_tick(&mut self, now: Millis) {
         let config = self.config;
-        self.table.expire(&mut self.forwarder, now, &mut |end| log(config, Notice::Ended(end)));
+        self.table.expire(&mut self.forwarder, now, &mut |end| log(config, LogRecord::Ended(end)));
         if self.paused && self.control.add(&self.listener, LISTENER).is_ok() {
             self.paused = false;
         }
@@ -199,7 +204,7 @@ impl Server<'_> {
         let counts = self.forwarder.counts();
         self.shared.counters.publish(&Statistics {
             sessions: self.table.len() as u64,
-            sessions_total: self.table.made(),
+            sessions_total: self.table.created(),
             refused: self.refused,
             open_ports: counts.open_ports,
             received: counts.received,
@@ -208,60 +213,61 @@ impl Server<'_> {
         });
     }
 
-    fn answer_questions(&mut self, now: Millis) {
+    fn answer_summary_requests(&mut self, now: Millis) {
         if let Some(waker) = self.shared.waker.get() {
             waker.clear();
         }
-        for question in self.shared.questions() {
-            // Who asked may have given up.
-            let _ = question.send(self.table.summaries(&self.forwarder, now));
+        for sender in self.shared.take_requests() {
+            // The receiver may have timed out.
+            let _ = sender.send(self.table.summaries(&self.forwarder, now));
         }
     }
 
     fn accept(&mut self) {
         match self.listener.accept() {
-            Ok((stream, _)) => self.welcome(stream),
+            Ok((stream, _)) => self.add_connection(stream),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            // A listener that stays ready would keep this thread spinning.
+            // A listener that stays ready would make this thread spin.
             Err(_) => self.paused = self.control.remove(&self.listener).is_ok(),
         }
     }
 
-    fn welcome(&mut self, stream: UnixStream) {
+    fn add_connection(&mut self, stream: UnixStream) {
         let free = self.connections.iter().position(Option::is_none);
-        let place = free.unwrap_or(self.connections.len());
-        if place >= MAX_CONNECTIONS || stream.set_nonblocking(true).is_err() {
+        let index = free.unwrap_or(self.connections.len());
+        if index >= MAX_CONNECTIONS || stream.set_nonblocking(true).is_err() {
             return;
         }
-        if self.control.add(&stream, FIRST_CONNECTION + place as u64).is_err() {
+        if self.control.add(&stream, FIRST_CONNECTION + index as u64).is_err() {
             return;
         }
-        let connection = Some(Connection { stream, framer: Framer::default(), left: false });
-        match self.connections.get_mut(place) {
+        let connection = Some(Connection { stream, framer: Framer::default(), peer_closed: false });
+        match self.connections.get_mut(index) {
             Some(entry) => *entry = connection,
             None => self.connections.push(connection),
         }
     }
 
-    /// Reads from a control connection and answers what is complete.
-    fn converse(&mut self, token: u64, now: Millis) {
-        let place = usize::try_from(token - FIRST_CONNECTION).unwrap_or(usize::MAX);
-        let Some(entry) = self.connections.get_mut(place) else { return };
+    /// Reads from a control connection and answers the complete requests.
+    fn serve_connection(&mut self, token: u64, now: Millis) {
+        let index = usize::try_from(token - FIRST_CONNECTION).unwrap_or(usize::MAX);
+        let Some(entry) = self.connections.get_mut(index) else { return };
         let Some(mut connection) = entry.take() else { return };
-        if !self.hear(&mut connection, now) {
-            // A forked child may hold a copy: see `Forwarder::close`.
+        if !self.read_requests(&mut connection, now) {
+            // A forked child may hold a copy of the descriptor: see
+            // `Forwarder::close`.
             let _ = self.control.remove(&connection.stream);
             return;
         }
-        if let Some(entry) = self.connections.get_mut(place) {
+        if let Some(entry) = self.connections.get_mut(index) {
             *entry = Some(connection);
         }
     }
 
-    /// False when the connection is over.
-    fn hear(&mut self, connection: &mut Connection, now: Millis) -> bool {
+    /// Returns false when the connection is to be closed.
+    fn read_requests(&mut self, connection: &mut Connection, now: Millis) -> bool {
         match connection.stream.read(&mut self.scratch) {
             Ok(0) => return false,
             Ok(length) => connection.framer.push(self.scratch.get(..length).unwrap_or_default()),
@@ -269,11 +275,12 @@ impl Server<'_> {
                 return matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
             }
         }
-        self.answer(connection, now)
+        self.answer_requests(connection, now)
     }
 
-    /// Answers what is complete. False when the connection is over.
-    fn answer(&mut self, connection: &mut Connection, now: Millis) -> bool {
+    /// Answers the complete requests. Returns false when the connection is to
+    /// be closed.
+    fn answer_requests(&mut self, connection: &mut Connection, now: Millis) -> bool {
         loop {
             let config = self.config;
             let request = match connection.framer.next() {
@@ -281,34 +288,37 @@ impl Server<'_> {
                 Ok(None) => return true,
                 Ok(Some(request)) => control::parse(request),
             };
-            if connection.left && !request.as_ref().is_some_and(Request::is_news) {
+            if connection.peer_closed && !request.as_ref().is_some_and(Request::works_without_reply)
+            {
                 continue;
             }
             let (reply, call_id) = match request {
                 Some(request) => {
-                    let ended = &mut |end| log(config, Notice::Ended(end));
+                    let ended = &mut |end| log(config, LogRecord::Ended(end));
                     let reply = self.table.answer(&request, &mut self.forwarder, now, ended);
                     (reply, request.call_id())
                 }
-                None => (Reply::Error(Refusal::Unreadable), &b""[..]),
+                None => (Reply::Error(Refusal::Malformed), &b""[..]),
             };
             if let Reply::Error(refusal) = reply {
                 self.refused += 1;
-                log(config, Notice::Refused { call_id: call_id.to_vec(), refusal });
+                log(config, LogRecord::Refused { call_id: call_id.to_vec(), refusal });
             }
             self.line.clear();
             reply.write(&mut self.line);
-            // Who reads the answer may read the counters next.
+            // The client may read the counters as soon as it has the reply.
             self.publish();
-            if connection.left {
+            if connection.peer_closed {
                 continue;
             }
-            // One send a line: clients look for its end in what they read
-            // last. Who lets so many answers lie that one does not fit in
-            // has stopped listening.
+            // One send per line: some clients search for the line end only in
+            // the last read. A client whose socket buffer is full has stopped
+            // reading, so its connection is closed.
             match socket::send(&connection.stream, &self.line) {
                 Ok(length) if length == self.line.len() => {}
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => connection.left = true,
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                    connection.peer_closed = true
+                }
                 _ => return false,
             }
         }
@@ -317,14 +327,14 @@ impl Server<'_> {
     fn finish(&mut self) {
         let now = self.now();
         let config = self.config;
-        self.table.stop(&mut self.forwarder, now, &mut |end| log(config, Notice::Ended(end)));
+        self.table.stop(&mut self.forwarder, now, &mut |end| log(config, LogRecord::Ended(end)));
         self.publish();
-        self.shared.questions().clear();
+        self.shared.take_requests().clear();
     }
 }
 
-fn log(config: &Config, notice: Notice) {
+fn log(config: &Config, record: LogRecord) {
     if let Some(log) = &config.log {
-        log.tell(&notice);
+        log.write(&record);
     }
 }

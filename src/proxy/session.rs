@@ -1,22 +1,22 @@
-//! One session: two parties, its streams, and what offers and answers do to
-//! them (RFC 3264). Pure: sockets are behind [`Media`], time is passed in.
+//! One session: two parties, its streams, and how offers and answers change
+//! them (RFC 3264). Pure: sockets are behind [`MediaPorts`], time is passed in.
 //!
-//! Nobody tells the proxy which message is an offer. The first message of a
-//! CSeq is; what the other party sends under the same CSeq answers it, also
-//! when the offer came in a reply.
+//! The protocol does not say which message is an offer. The first message of a
+//! CSeq is the offer; a message of the other party with the same CSeq is its
+//! answer, also when the offer came in a reply.
 
 use std::net::IpAddr;
 
 use super::control::{Item, Kind};
 use super::family::{Family, Side, Sides};
 use super::learning::Millis;
-use super::media::{ChannelId, Media};
-use super::message::Message;
+use super::media_ports::{ChannelId, MediaPorts};
 use super::refusal::Refusal;
 use super::stream::{Slot, Stream};
+use super::update::Update;
 
-/// How long the ports an answered re-offer replaced stay open: what is still
-/// on its way to them arrives.
+/// How long the ports that an answered re-offer replaced stay open, for packets
+/// already on their way.
 const LINGER: Millis = 2_000;
 
 /// An address and, for each stream of the message, a port or 0.
@@ -26,7 +26,7 @@ pub(super) struct Answer {
     pub(super) ports: Vec<u16>,
 }
 
-/// The CSeq numbers of one direction: the first that was seen, and the last.
+/// The CSeq numbers of one direction: the first and the last received.
 #[derive(Clone, Copy, Debug)]
 struct Sequence {
     first: u32,
@@ -43,15 +43,15 @@ struct Party {
 /// The offer in force.
 #[derive(Clone, Copy, Debug)]
 struct Offer {
-    /// Whose request it belongs to: whose CSeq counts.
+    /// The side whose request and CSeq the offer belongs to.
     direction: Side,
     offerer: Side,
-    /// It came in a provisional reply: its answer comes before the call is
-    /// answered.
+    /// The offer came in a provisional reply, so its answer does not mean that
+    /// the call is answered.
     early: bool,
 }
 
-/// Where a session stands.
+/// The phase of a session, which selects its timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Unanswered,
@@ -66,83 +66,88 @@ pub(super) struct Session {
     offer: Offer,
     slots: Vec<Slot>,
     answered: bool,
-    /// A final answer to the offer in force has come.
-    settled: bool,
-    made: Millis,
-    /// The last offer or answer that was new.
+    /// The offer in force has a final answer.
+    offer_answered: bool,
+    created: Millis,
+    /// When the last new offer or answer came.
     changed: Millis,
 }
 
-/// What a message is to a session.
+/// What a message means for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     Offer,
-    /// The offer in force once more, perhaps from another branch.
+    /// The offer in force again, perhaps from another branch.
     OfferAgain,
     Answer,
-    /// Overtaken by a later offer.
+    /// Belongs to an offer that a later one replaced.
     Stale,
+    /// The CSeq is older than the first one of its direction.
     Unknown,
 }
 
 impl Session {
-    /// An empty session, to be filled by [`Session::update`] with its first
-    /// message, whose From tag is the caller's.
+    /// An empty session. The From tag of the first [`Session::update`] is the
+    /// caller's.
     pub(super) fn new(now: Millis) -> Self {
         Session {
             parties: Sides::default(),
             offer: Offer { direction: Side::Caller, offerer: Side::Caller, early: false },
             slots: Vec::new(),
             answered: false,
-            settled: false,
-            made: now,
+            offer_answered: false,
+            created: now,
             changed: now,
         }
     }
 
-    /// Takes a message; a refusal is answered with `error` and has changed
-    /// nothing.
+    /// Processes a message. A refusal is answered with `error` and leaves the
+    /// session unchanged.
     pub(super) fn update(
         &mut self,
-        message: Message,
-        media: &mut dyn Media,
+        update: Update,
+        media: &mut dyn MediaPorts,
     ) -> Result<Answer, Refusal> {
-        match self.meaning(&message) {
-            Meaning::Offer => self.take_offer(message, media),
-            Meaning::OfferAgain => self.take_offer_again(message, media),
-            Meaning::Answer => self.take_answer(message, media),
-            Meaning::Stale => self.recall(message, media),
+        match self.meaning(&update) {
+            Meaning::Offer => self.take_offer(update, media),
+            Meaning::OfferAgain => self.take_offer_again(update, media),
+            Meaning::Answer => self.take_answer(update, media),
+            Meaning::Stale => self.answer_stale(update, media),
             Meaning::Unknown => Err(Refusal::OutOfPlace),
         }
     }
 
-    fn meaning(&self, message: &Message) -> Meaning {
-        let cseq = message.update.cseq;
-        let Some(known) = self.parties.get(message.direction).sequence else {
+    fn meaning(&self, update: &Update) -> Meaning {
+        let cseq = update.request.cseq;
+        let Some(known) = self.parties.get(update.direction).sequence else {
             return Meaning::Offer;
         };
         if cseq > known.last {
             Meaning::Offer
         } else if cseq < known.first {
             Meaning::Unknown
-        } else if cseq < known.last || self.offer.direction != message.direction {
+        } else if cseq < known.last || self.offer.direction != update.direction {
             Meaning::Stale
-        } else if message.sender == self.offer.offerer {
+        } else if update.sender == self.offer.offerer {
             Meaning::OfferAgain
         } else {
             Meaning::Answer
         }
     }
 
-    fn take_offer(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
-        let items = message.update.media.as_deref().ok_or(Refusal::OutOfPlace)?;
-        let families = self.families(&message, media).ok_or(Refusal::NoAddress)?;
+    fn take_offer(
+        &mut self,
+        update: Update,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Answer, Refusal> {
+        let items = update.request.media.as_deref().ok_or(Refusal::OutOfPlace)?;
+        let families = self.families(&update, media).ok_or(Refusal::NoAddress)?;
         let address =
-            media.relay_address(*families.get(message.receiver())).ok_or(Refusal::NoAddress)?;
+            media.relay_address(*families.get(update.receiver())).ok_or(Refusal::NoAddress)?;
         let mut chosen = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let kept = self.slots.get(index).and_then(|slot| {
-                let fits = |stream: &&Stream| stream.fits(&message, item, families, media);
+                let fits = |stream: &&Stream| stream.fits(&update, item, families, media);
                 slot.current.as_ref().filter(fits).or(slot.previous.as_ref().filter(fits))
             });
             let stream = match kept {
@@ -151,7 +156,7 @@ impl Session {
                 None => match media.open(families) {
                     Ok(channel) => {
                         let before = self.slots.get(index).and_then(|slot| slot.current.as_ref());
-                        Some(Stream::new(channel, before, &message, item, media))
+                        Some(Stream::new(channel, before, &update, item, media))
                     }
                     Err(refusal) => {
                         self.close_unlisted(&chosen, media);
@@ -161,11 +166,11 @@ impl Session {
             };
             chosen.push(stream);
         }
-        self.note_sender(&message, Some(families));
-        self.note_sequence(&message);
-        let answered = self.settled;
-        self.settled = false;
-        self.changed = message.now;
+        self.note_sender(&update, Some(families));
+        self.note_sequence(&update);
+        let answered = self.offer_answered;
+        self.offer_answered = false;
+        self.changed = update.now;
         for slot in self.slots.drain(chosen.len().min(self.slots.len())..) {
             slot.close(media);
         }
@@ -173,31 +178,35 @@ impl Session {
         for (slot, stream) in self.slots.iter_mut().zip(chosen) {
             slot.replace(stream, answered, media);
         }
-        let ports = self.describe(&message, false, media);
+        let ports = self.apply_items(&update, false, media);
         Ok(Answer { address, ports })
     }
 
-    fn take_answer(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
-        let early = message.is_early();
-        let tag = message.sender_tag();
-        let known = &*self.parties.get(message.sender).tag;
-        if early && self.settled && (tag.is_empty() || tag != known) {
-            // Another branch still rings; the call has found its party.
-            return self.standing(&message, media);
+    fn take_answer(
+        &mut self,
+        update: Update,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Answer, Refusal> {
+        let early = update.is_early();
+        let tag = update.sender_tag();
+        let known = &*self.parties.get(update.sender).tag;
+        if early && self.offer_answered && (tag.is_empty() || tag != known) {
+            // Another branch is still ringing; the call is answered already.
+            return self.current_ports(&update, media);
         }
-        let answer = self.describe_all(message, media)?;
+        let answer = self.apply_update(update, media)?;
         if !early {
-            if !self.settled {
-                self.changed = message.now;
-                self.settled = true;
+            if !self.offer_answered {
+                self.changed = update.now;
+                self.offer_answered = true;
                 for slot in &mut self.slots {
-                    slot.previous_until = slot.previous.as_ref().map(|_| message.now + LINGER);
+                    slot.previous_until = slot.previous.as_ref().map(|_| update.now + LINGER);
                 }
             }
             if !self.offer.early {
-                self.note_answered(message.now);
+                self.note_answered(update.now);
             }
-            let reject = message.update.media.as_deref();
+            let reject = update.request.media.as_deref();
             for (index, slot) in self.slots.iter_mut().enumerate() {
                 let refused =
                     reject.is_some_and(|items| items.get(index).is_none_or(|item| item.port == 0));
@@ -211,21 +220,21 @@ impl Session {
 
     fn take_offer_again(
         &mut self,
-        message: Message,
-        media: &mut dyn Media,
+        update: Update,
+        media: &mut dyn MediaPorts,
     ) -> Result<Answer, Refusal> {
-        let answer = self.describe_all(message, media)?;
-        if message.update.kind == Kind::Reply && !message.is_early() {
-            // The final reply after a provisional one that carried the offer.
+        let answer = self.apply_update(update, media)?;
+        if update.request.kind == Kind::Reply && !update.is_early() {
+            // The final reply; the offer was in an earlier provisional one.
             self.offer.early = false;
-            if self.settled {
-                self.note_answered(message.now);
+            if self.offer_answered {
+                self.note_answered(update.now);
             }
         }
         Ok(answer)
     }
 
-    /// The call is answered: from now on it may be idle.
+    /// Notes that the call is answered: the idle timeout starts.
     fn note_answered(&mut self, now: Millis) {
         if !self.answered {
             self.answered = true;
@@ -233,51 +242,64 @@ impl Session {
         }
     }
 
-    /// Takes the descriptions of a message for the streams there are.
-    fn describe_all(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
-        let branch = self.note_sender(&message, None);
-        if message.update.media.is_none() {
-            return self.standing(&message, media);
+    /// Applies the SDP of a message to the existing streams.
+    fn apply_update(
+        &mut self,
+        update: Update,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Answer, Refusal> {
+        let branch = self.note_sender(&update, None);
+        if update.request.media.is_none() {
+            return self.current_ports(&update, media);
         }
-        let ports = self.describe(&message, branch, media);
-        Ok(Answer { address: self.answer_address(&message, media)?, ports })
+        let ports = self.apply_items(&update, branch, media);
+        Ok(Answer { address: self.answer_address(&update, media)?, ports })
     }
 
-    /// The ports as they are.
-    fn standing(&self, message: &Message, media: &dyn Media) -> Result<Answer, Refusal> {
-        let ports = self.slots.iter().map(|slot| slot.port(message.receiver(), media)).collect();
-        Ok(Answer { address: self.answer_address(message, media)?, ports })
+    /// Answers with the ports in use; nothing changes.
+    fn current_ports(&self, update: &Update, media: &dyn MediaPorts) -> Result<Answer, Refusal> {
+        let ports = self.slots.iter().map(|slot| slot.port(update.receiver(), media)).collect();
+        Ok(Answer { address: self.answer_address(update, media)?, ports })
     }
 
-    /// Answers a message that comes too late: nothing changes; the streams
-    /// that are still as it says have their ports.
-    fn recall(&mut self, message: Message, media: &mut dyn Media) -> Result<Answer, Refusal> {
-        if message.update.kind == Kind::Reply && !message.is_early() {
-            self.note_answered(message.now);
+    /// Answers a message whose offer was replaced by a later one: no stream
+    /// changes, and the streams that still match the message have their ports.
+    fn answer_stale(
+        &mut self,
+        update: Update,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Answer, Refusal> {
+        if update.request.kind == Kind::Reply && !update.is_early() {
+            self.note_answered(update.now);
         }
-        let Some(items) = message.update.media.as_deref() else {
-            return self.standing(&message, media);
+        let Some(items) = update.request.media.as_deref() else {
+            return self.current_ports(&update, media);
         };
-        let as_said = |(index, item): (usize, &Item)| {
+        let port_of = |(index, item): (usize, &Item)| {
             let slot = self.slots.get(index)?;
-            let same = slot.current.as_ref()?.is_described(message.sender, item);
-            same.then(|| slot.port(message.receiver(), media))
+            let same = slot.current.as_ref()?.matches(update.sender, item);
+            same.then(|| slot.port(update.receiver(), media))
         };
-        let ports = items.iter().enumerate().map(|item| as_said(item).unwrap_or(0)).collect();
-        Ok(Answer { address: self.answer_address(&message, media)?, ports })
+        let ports = items.iter().enumerate().map(|item| port_of(item).unwrap_or(0)).collect();
+        Ok(Answer { address: self.answer_address(&update, media)?, ports })
     }
 
-    /// Describes the sender's side of each stream that it wants, and gives
-    /// the ports of the other side.
-    fn describe(&mut self, message: &Message, branch: bool, media: &mut dyn Media) -> Vec<u16> {
-        let items = message.update.media.as_deref().unwrap_or_default();
+    /// Applies each item of the sender's SDP to its stream, and returns the
+    /// ports of the other side.
+    fn apply_items(
+        &mut self,
+        update: &Update,
+        branch: bool,
+        media: &mut dyn MediaPorts,
+    ) -> Vec<u16> {
+        let items = update.request.media.as_deref().unwrap_or_default();
         let mut ports = Vec::with_capacity(self.slots.len());
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let item = items.get(index).filter(|item| item.port != 0);
             let port = match (item, &mut slot.current) {
                 (Some(item), Some(stream)) => {
-                    stream.describe(message, item, branch, media);
-                    slot.port(message.receiver(), media)
+                    stream.apply_item(update, item, branch, media);
+                    slot.port(update.receiver(), media)
                 }
                 _ => 0,
             };
@@ -286,26 +308,25 @@ impl Session {
         ports
     }
 
-    /// The families of both sides' ports for an offer. What a phone uses is
-    /// known from its own descriptions; of one that has sent none, the
-    /// offer's family is assumed.
-    fn families(&self, message: &Message, media: &dyn Media) -> Option<Sides<Family>> {
+    /// The address families of both sides' ports for an offer: the family of the
+    /// side's own SDP, or the offer's for a side that has sent none.
+    fn families(&self, update: &Update, media: &dyn MediaPorts) -> Option<Sides<Family>> {
         let known = |side: Side| self.parties.get(side).family;
-        let sender = message.family().or(known(message.sender));
-        let wanted = message.update.receiver_family;
-        let receiver = wanted.or(known(message.receiver())).or(sender);
+        let sender = update.family().or(known(update.sender));
+        let wanted = update.request.receiver_family;
+        let receiver = wanted.or(known(update.receiver())).or(sender);
         let available = |family: Option<Family>| {
             let choices = [family, Some(Family::V4), Some(Family::V6)];
             choices.into_iter().flatten().find(|family| media.relay_address(*family).is_some())
         };
         let mut families = Sides { caller: Family::V4, callee: Family::V4 };
-        *families.get_mut(message.sender) = available(sender)?;
-        *families.get_mut(message.receiver()) = available(receiver)?;
+        *families.get_mut(update.sender) = available(sender)?;
+        *families.get_mut(update.receiver()) = available(receiver)?;
         Some(families)
     }
 
-    fn answer_address(&self, message: &Message, media: &dyn Media) -> Result<IpAddr, Refusal> {
-        let receiver = message.receiver();
+    fn answer_address(&self, update: &Update, media: &dyn MediaPorts) -> Result<IpAddr, Refusal> {
+        let receiver = update.receiver();
         let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref());
         let local = streams.find_map(|stream| media.local(stream.channel, receiver));
         let family = self.parties.get(receiver).family.unwrap_or(Family::V4);
@@ -317,15 +338,15 @@ impl Session {
             .ok_or(Refusal::NoAddress)
     }
 
-    /// Remembers the sender's tag and family. True when another branch
-    /// speaks than before.
-    fn note_sender(&mut self, message: &Message, wanted: Option<Sides<Family>>) -> bool {
-        if wanted.is_some() && message.update.receiver_family.is_some() {
-            self.parties.get_mut(message.receiver()).family = message.update.receiver_family;
+    /// Stores the sender's tag and family. Returns true when the message comes
+    /// from another branch than the one before.
+    fn note_sender(&mut self, update: &Update, wanted: Option<Sides<Family>>) -> bool {
+        if wanted.is_some() && update.request.receiver_family.is_some() {
+            self.parties.get_mut(update.receiver()).family = update.request.receiver_family;
         }
-        let tag = message.sender_tag();
-        let party = self.parties.get_mut(message.sender);
-        party.family = message.family().or(party.family);
+        let tag = update.sender_tag();
+        let party = self.parties.get_mut(update.sender);
+        party.family = update.family().or(party.family);
         let other = !tag.is_empty() && *party.tag != *tag;
         let branch = other && !party.tag.is_empty();
         if other {
@@ -334,17 +355,17 @@ impl Session {
         branch
     }
 
-    fn note_sequence(&mut self, message: &Message) {
-        let last = message.update.cseq;
-        let sequence = &mut self.parties.get_mut(message.direction).sequence;
+    fn note_sequence(&mut self, update: &Update) {
+        let last = update.request.cseq;
+        let sequence = &mut self.parties.get_mut(update.direction).sequence;
         let first = sequence.map_or(last, |known| known.first);
         *sequence = Some(Sequence { first, last });
-        let early = message.is_early();
-        self.offer = Offer { direction: message.direction, offerer: message.sender, early };
+        let early = update.is_early();
+        self.offer = Offer { direction: update.direction, offerer: update.sender, early };
     }
 
     /// Closes the channels among `streams` that no slot has.
-    fn close_unlisted(&self, streams: &[Option<Stream>], media: &mut dyn Media) {
+    fn close_unlisted(&self, streams: &[Option<Stream>], media: &mut dyn MediaPorts) {
         for stream in streams.iter().flatten() {
             let listed = self.streams().any(|known| known.channel == stream.channel);
             if !listed {
@@ -357,8 +378,8 @@ impl Session {
         self.slots.iter().flat_map(|slot| slot.current.iter().chain(slot.previous.iter()))
     }
 
-    /// Closes what a re-offer has replaced when its time is over.
-    pub(super) fn close_replaced(&mut self, media: &mut dyn Media, now: Millis) {
+    /// Closes streams that a re-offer replaced, [`LINGER`] after its answer.
+    pub(super) fn close_replaced(&mut self, media: &mut dyn MediaPorts, now: Millis) {
         for slot in &mut self.slots {
             if slot.previous_until.is_some_and(|until| now >= until) {
                 slot.previous_until = None;
@@ -368,7 +389,7 @@ impl Session {
     }
 
     /// Closes all ports.
-    pub(super) fn close(&mut self, media: &mut dyn Media) {
+    pub(super) fn close(&mut self, media: &mut dyn MediaPorts) {
         for slot in self.slots.drain(..) {
             slot.close(media);
         }
@@ -384,14 +405,14 @@ impl Session {
         }
     }
 
-    /// Since when nothing has happened: no offer, no answer, no packet.
-    pub(super) fn quiet_since(&self, media: &dyn Media) -> Millis {
+    /// The time of the last offer, answer or packet.
+    pub(super) fn quiet_since(&self, media: &dyn MediaPorts) -> Millis {
         let packets = self.streams().filter_map(|stream| media.last_packet(stream.channel));
         packets.fold(self.changed, Millis::max)
     }
 
-    pub(super) fn made(&self) -> Millis {
-        self.made
+    pub(super) fn created(&self) -> Millis {
+        self.created
     }
 
     /// The media type and channel of each relayed stream.

@@ -1,16 +1,16 @@
-//! A stream of a session: what its two sides said, and its ports.
+//! A stream of a session: the SDP of its two sides, and its ports.
 
 use std::sync::Arc;
 
 use super::control::Item;
 use super::family::{Family, Side, Sides};
 use super::learning::{Change, Expectation, Millis};
-use super::media::{ChannelId, Media};
-use super::message::Message;
+use super::media_ports::{ChannelId, MediaPorts};
+use super::update::Update;
 
-/// What a party said about a stream.
+/// What the last SDP of a side says about a stream.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Description {
+pub(super) struct SideState {
     expectation: Option<Expectation>,
     held: bool,
 }
@@ -20,11 +20,11 @@ pub(super) struct Description {
 pub(super) struct Stream {
     pub(super) media: Arc<[u8]>,
     pub(super) channel: ChannelId,
-    sides: Sides<Description>,
+    sides: Sides<SideState>,
 }
 
-/// An m= line: its stream, and the one a re-offer has replaced, which goes on
-/// until that offer is answered (it may be refused).
+/// An m= line: its stream, and the one a re-offer has replaced, which stays in
+/// use until that offer is answered, since it may be refused.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) current: Option<Stream>,
@@ -33,13 +33,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Puts the stream of a new offer in place. The one before stays beside
-    /// it if it was agreed upon.
+    /// Sets the stream of a new offer. The stream before stays open as
+    /// `previous` if it was agreed upon.
     pub(super) fn replace(
         &mut self,
         stream: Option<Stream>,
         answered: bool,
-        media: &mut dyn Media,
+        media: &mut dyn MediaPorts,
     ) {
         let same = |a: &Option<Stream>, b: &Option<Stream>| {
             a.as_ref().map(|stream| stream.channel) == b.as_ref().map(|stream| stream.channel)
@@ -62,12 +62,12 @@ impl Slot {
         surplus.into_iter().for_each(|old| media.close(old.channel));
     }
 
-    pub(super) fn port(&self, side: Side, media: &dyn Media) -> u16 {
+    pub(super) fn port(&self, side: Side, media: &dyn MediaPorts) -> u16 {
         let local = self.current.as_ref().and_then(|stream| media.local(stream.channel, side));
         local.map_or(0, |local| local.port())
     }
 
-    pub(super) fn close(self, media: &mut dyn Media) {
+    pub(super) fn close(self, media: &mut dyn MediaPorts) {
         self.current
             .into_iter()
             .chain(self.previous)
@@ -76,60 +76,62 @@ impl Slot {
 }
 
 impl Stream {
-    /// A new stream. Until it says otherwise, the receiver of the offer is
-    /// believed to stay where it was in the stream before.
+    /// A new stream. Until the receiver of the offer answers, its address of
+    /// the stream before is expected.
     pub(super) fn new(
         channel: ChannelId,
         before: Option<&Stream>,
-        message: &Message,
+        update: &Update,
         item: &Item,
-        media: &mut dyn Media,
+        media: &mut dyn MediaPorts,
     ) -> Self {
-        let mut sides = Sides::<Description>::default();
-        let receiver = message.receiver();
+        let mut sides = Sides::<SideState>::default();
+        let receiver = update.receiver();
         if let Some(before) = before {
             let known = *before.sides.get(receiver);
             *sides.get_mut(receiver) = known;
             if let Some(expectation) = known.expectation {
-                media.expect(channel, receiver, expectation, Change::Replace, message.now);
+                media.expect(channel, receiver, expectation, Change::Replace, update.now);
             }
         }
         Stream { media: item.media.into(), channel, sides }
     }
 
-    /// Whether an offer leaves this stream's ports as they are.
+    /// True when an offer leaves this stream's ports unchanged.
     pub(super) fn fits(
         &self,
-        message: &Message,
+        update: &Update,
         item: &Item,
         families: Sides<Family>,
-        media: &dyn Media,
+        media: &dyn MediaPorts,
     ) -> bool {
         let family = |side: Side| media.local(self.channel, side).map(|at| Family::of(at.ip()));
-        let receiver = message.receiver();
+        let receiver = update.receiver();
         let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
-        let known = self.sides.get(message.sender).expectation;
+        let known = self.sides.get(update.sender).expectation;
         let same = unspecified
             || known.is_none_or(|known| known.agrees(item))
-                && family(message.sender) == Some(*families.get(message.sender));
+                && family(update.sender) == Some(*families.get(update.sender));
         *self.media == *item.media && same && family(receiver) == Some(*families.get(receiver))
     }
 
-    pub(super) fn describe(
+    /// Applies an item of the sender's SDP. `branch` is true when another branch
+    /// than before sent it.
+    pub(super) fn apply_item(
         &mut self,
-        message: &Message,
+        update: &Update,
         item: &Item,
         branch: bool,
-        media: &mut dyn Media,
+        media: &mut dyn MediaPorts,
     ) {
-        let side = self.sides.get_mut(message.sender);
+        let side = self.sides.get_mut(update.sender);
         let before = side.expectation;
         let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
         let expectation = match (before, unspecified) {
             (Some(before), true) => before,
             _ => Expectation {
-                signaling: message.update.signaling,
-                described: item.address.filter(|ip| !ip.is_unspecified()),
+                signaling: update.request.signaling,
+                sdp_address: item.address.filter(|ip| !ip.is_unspecified()),
                 port: item.port,
                 asymmetric: item.asymmetric,
             },
@@ -142,11 +144,11 @@ impl Stream {
         };
         side.expectation = Some(expectation);
         side.held = item.held;
-        media.expect(self.channel, message.sender, expectation, change, message.now);
+        media.expect(self.channel, update.sender, expectation, change, update.now);
     }
 
-    /// Whether a side has described this stream just so.
-    pub(super) fn is_described(&self, side: Side, item: &Item) -> bool {
+    /// True when the last SDP of a side has the address and port of `item`.
+    pub(super) fn matches(&self, side: Side, item: &Item) -> bool {
         self.sides.get(side).expectation.is_some_and(|known| known.agrees(item))
     }
 
@@ -156,9 +158,9 @@ impl Stream {
 }
 
 impl Expectation {
-    /// Whether a description says the same. A side that has given no address
-    /// yet may give any.
+    /// True when `item` has the same address and port, or when the side has given
+    /// no address yet.
     pub(super) fn agrees(&self, item: &Item) -> bool {
-        self.described.is_none() || (self.described == item.address && self.port == item.port)
+        self.sdp_address.is_none() || (self.sdp_address == item.address && self.port == item.port)
     }
 }

@@ -1,15 +1,15 @@
-//! What a proxy tells about itself: counters, live sessions, ended sessions.
+//! What a proxy reports: counters, live sessions, finished sessions.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What a proxy has done.
+/// The counters of a proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Live sessions.
     pub sessions: u64,
-    /// Sessions ever made.
+    /// Sessions created since the start.
     pub sessions_total: u64,
     /// Requests answered with `error`.
     pub refused: u64,
@@ -19,7 +19,8 @@ pub struct Statistics {
     pub received: u64,
     /// Packets forwarded.
     pub relayed: u64,
-    /// Packets dropped: from strangers, or before the other side is known.
+    /// Packets dropped: the source is not accepted, or the other side's address
+    /// is not known yet.
     pub dropped: u64,
 }
 
@@ -50,7 +51,7 @@ impl Counters {
         }
     }
 
-    /// Publishes what the serving thread has counted for itself.
+    /// Publishes the serving thread's own counts.
     pub(super) fn publish(&self, now: &Statistics) {
         let store = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
         store(&self.sessions, now.sessions);
@@ -68,13 +69,13 @@ impl Counters {
 pub struct SessionSummary {
     /// The Call-ID.
     pub call_id: Vec<u8>,
-    /// The tag of the caller: the party whose request made the session.
+    /// The tag of the caller, whose request created the session.
     pub from_tag: Vec<u8>,
-    /// Whether an answer has come.
+    /// Whether an answer was received.
     pub answered: bool,
     /// Whether every stream is on hold.
     pub on_hold: bool,
-    /// How long ago it was made.
+    /// The time since the session was created.
     pub age: Duration,
     /// Its relayed streams.
     pub streams: Vec<StreamSummary>,
@@ -85,9 +86,9 @@ pub struct SessionSummary {
 pub struct StreamSummary {
     /// The media type: `audio`, `video`, ...
     pub media: String,
-    /// What concerns the caller: the ports it sends to.
+    /// The ports the caller sends to.
     pub caller: SideSummary,
-    /// The same for the callee.
+    /// The ports the callee sends to.
     pub callee: SideSummary,
 }
 
@@ -105,12 +106,12 @@ pub struct SideSummary {
 pub struct PortSummary {
     /// The proxy's own address and port.
     pub local: SocketAddr,
-    /// Where packets toward this side go: the learned address, or a guess
-    /// from the description, or nowhere yet.
+    /// Where packets to this side are sent: the learned address, else the
+    /// address in its SDP if that is believed, else none yet.
     pub remote: Option<SocketAddr>,
-    /// Packets and bytes that came from this side and went to the other.
+    /// Packets and bytes received from this side and sent to the other.
     pub relayed: Traffic,
-    /// Packets that came to this port and went nowhere.
+    /// Packets received on this port and dropped.
     pub dropped: u64,
 }
 
@@ -126,7 +127,7 @@ pub struct Traffic {
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
-    /// The SIP server said so.
+    /// The SIP server sent `remove`.
     Removed,
     /// No media for the idle timeout.
     Idle,
@@ -141,8 +142,8 @@ pub enum EndReason {
 /// A session that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionEnd {
-    /// Why.
+    /// Why the session ended.
     pub reason: EndReason,
-    /// What it was in the end.
+    /// The state of the session when it ended.
     pub session: SessionSummary,
 }

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::config::Config;
-use super::control::{Remove, Request, Update};
+use super::control::{RemoveRequest, Request, UpdateRequest};
 use super::family::Side;
 use super::learning::Millis;
-use super::media::Media;
-use super::message::Message;
+use super::media_ports::MediaPorts;
 use super::refusal::Refusal;
 use super::session::{Answer, Phase, Session};
 use super::summary::{EndReason, SessionEnd, SessionSummary, StreamSummary};
+use super::update::Update;
 
-/// What a request is answered with.
+/// The reply to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Ports(Answer),
@@ -22,7 +22,7 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    /// Writes it as a line.
+    /// Writes the reply as a line.
     pub(super) fn write(&self, line: &mut Vec<u8>) {
         match self {
             Reply::Ports(answer) => {
@@ -39,7 +39,7 @@ impl Reply {
     }
 }
 
-/// How long sessions may be quiet.
+/// The timeouts of sessions without offer, answer or packet.
 #[derive(Clone, Copy, Debug)]
 struct Timeouts {
     idle: Millis,
@@ -51,11 +51,11 @@ struct Timeouts {
 #[derive(Debug)]
 pub(super) struct Table {
     sessions: HashMap<Box<[u8]>, Session>,
-    /// A key under construction.
+    /// Buffer for the key of a lookup.
     key: Vec<u8>,
     timeouts: Timeouts,
     limit: usize,
-    made: u64,
+    created: u64,
 }
 
 impl Table {
@@ -70,7 +70,7 @@ impl Table {
                 hold: millis(config.hold_timeout),
             },
             limit: config.max_sessions,
-            made: 0,
+            created: 0,
         }
     }
 
@@ -78,16 +78,16 @@ impl Table {
         self.sessions.len()
     }
 
-    /// Sessions ever made.
-    pub(super) fn made(&self) -> u64 {
-        self.made
+    /// Sessions created since the start.
+    pub(super) fn created(&self) -> u64 {
+        self.created
     }
 
-    /// Answers a request. A session that it ends goes to `ended`.
+    /// Answers a request. `ended` is called with the session a `remove` ended.
     pub(super) fn answer(
         &mut self,
         request: &Request,
-        media: &mut dyn Media,
+        media: &mut dyn MediaPorts,
         now: Millis,
         ended: &mut dyn FnMut(SessionEnd),
     ) -> Reply {
@@ -107,38 +107,38 @@ impl Table {
 
     fn update(
         &mut self,
-        update: &Update,
-        media: &mut dyn Media,
+        request: &UpdateRequest,
+        media: &mut dyn MediaPorts,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        if let Some(direction) = self.find(update.call_id, update.from_tag, update.to_tag) {
+        if let Some(direction) = self.find(request.call_id, request.from_tag, request.to_tag) {
             let session = self.sessions.get_mut(self.key.as_slice());
             let session = session.ok_or(Refusal::UnknownSession)?;
-            return session.update(Message::new(update, direction, now), media);
+            return session.update(Update::new(request, direction, now), media);
         }
         if self.sessions.len() >= self.limit {
             return Err(Refusal::TooManySessions(self.limit));
         }
         let mut session = Session::new(now);
-        let answer = session.update(Message::new(update, Side::Caller, now), media)?;
-        set_key(&mut self.key, update.call_id, update.from_tag);
+        let answer = session.update(Update::new(request, Side::Caller, now), media)?;
+        set_key(&mut self.key, request.call_id, request.from_tag);
         self.sessions.insert(self.key.as_slice().into(), session);
-        self.made += 1;
+        self.created += 1;
         Ok(answer)
     }
 
     fn remove(
         &mut self,
-        remove: &Remove,
-        media: &mut dyn Media,
+        request: &RemoveRequest,
+        media: &mut dyn MediaPorts,
         now: Millis,
     ) -> Option<SessionEnd> {
-        self.find(remove.call_id, remove.from_tag, remove.to_tag)?;
+        self.find(request.call_id, request.from_tag, request.to_tag)?;
         let mut session = self.sessions.remove(self.key.as_slice())?;
         Some(end(&self.key, &mut session, EndReason::Removed, media, now))
     }
 
-    /// Looks for the session of a dialog and leaves its key in `self.key`:
+    /// Finds the session of a dialog, leaves its key in `self.key` and returns
     /// the side the From tag belongs to.
     fn find(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Option<Side> {
         for (tag, side) in [(from_tag, Side::Caller), (to_tag, Side::Callee)] {
@@ -150,10 +150,10 @@ impl Table {
         None
     }
 
-    /// Ends the sessions whose time is over. To be called every now and then.
+    /// Ends the sessions whose timeout has passed. To be called periodically.
     pub(super) fn expire(
         &mut self,
-        media: &mut dyn Media,
+        media: &mut dyn MediaPorts,
         now: Millis,
         ended: &mut dyn FnMut(SessionEnd),
     ) {
@@ -173,10 +173,10 @@ impl Table {
         });
     }
 
-    /// Ends all.
+    /// Ends all sessions.
     pub(super) fn stop(
         &mut self,
-        media: &mut dyn Media,
+        media: &mut dyn MediaPorts,
         now: Millis,
         ended: &mut dyn FnMut(SessionEnd),
     ) {
@@ -185,12 +185,12 @@ impl Table {
         }
     }
 
-    pub(super) fn summaries(&self, media: &dyn Media, now: Millis) -> Vec<SessionSummary> {
+    pub(super) fn summaries(&self, media: &dyn MediaPorts, now: Millis) -> Vec<SessionSummary> {
         self.sessions.iter().map(|(key, session)| summary(key, session, media, now)).collect()
     }
 }
 
-/// Call-ID and tag are lines of a request: CRLF is in neither.
+/// Separates Call-ID and tag; neither contains CRLF, which ends request lines.
 const SEPARATOR: &[u8] = b"\r\n";
 
 fn set_key(key: &mut Vec<u8>, call_id: &[u8], tag: &[u8]) {
@@ -204,7 +204,7 @@ fn end(
     key: &[u8],
     session: &mut Session,
     reason: EndReason,
-    media: &mut dyn Media,
+    media: &mut dyn MediaPorts,
     now: Millis,
 ) -> SessionEnd {
     let summary = summary(key, session, media, now);
@@ -212,7 +212,7 @@ fn end(
     SessionEnd { reason, session: summary }
 }
 
-fn summary(key: &[u8], session: &Session, media: &dyn Media, now: Millis) -> SessionSummary {
+fn summary(key: &[u8], session: &Session, media: &dyn MediaPorts, now: Millis) -> SessionSummary {
     let at = memchr::memmem::find(key, SEPARATOR).unwrap_or(key.len());
     let streams = session.channels().filter_map(|(kind, channel)| {
         let sides = media.summary(channel)?;
@@ -225,7 +225,7 @@ fn summary(key: &[u8], session: &Session, media: &dyn Media, now: Millis) -> Ses
         from_tag: key.get(at + SEPARATOR.len()..).unwrap_or_default().to_vec(),
         answered: phase != Phase::Unanswered,
         on_hold: phase == Phase::Held,
-        age: Duration::from_millis(now.saturating_sub(session.made())),
+        age: Duration::from_millis(now.saturating_sub(session.created())),
         streams: streams.collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! Offers and answers on sessions whose sockets are numbers.
+//! Offers and answers of sessions, with a fake for the media ports.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use super::*;
 use crate::proxy::control;
 use crate::proxy::family::{Family, Sides};
 use crate::proxy::learning::{Change, Expectation};
-use crate::proxy::media::ChannelId;
+use crate::proxy::media_ports::ChannelId;
 use crate::proxy::summary::SideSummary;
 
 /// Ports without sockets.
@@ -19,12 +19,12 @@ struct Ports {
     made: u16,
     limit: Option<usize>,
     ipv6: bool,
-    /// What was said about sides: the last goes last.
-    told: Vec<(u16, Change)>,
+    /// The calls of `expect`, in order.
+    expected: Vec<(u16, Change)>,
     last_packet: Option<Millis>,
 }
 
-impl Media for Ports {
+impl MediaPorts for Ports {
     fn relay_address(&self, family: Family) -> Option<IpAddr> {
         match family {
             Family::V4 => Some(IpAddr::from([192, 0, 2, 1])),
@@ -34,7 +34,7 @@ impl Media for Ports {
 
     fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
         if self.limit.is_some_and(|limit| self.open.len() >= limit) {
-            return Err(Refusal::PortsExhausted);
+            return Err(Refusal::PortsExhausted(10_004, 65_535));
         }
         self.made += 1;
         let first = 10_000 + self.made * 4;
@@ -53,9 +53,16 @@ impl Media for Ports {
         Some(*self.open.get(&id.0).expect("an open channel").get(side))
     }
 
-    fn expect(&mut self, id: ChannelId, side: Side, said: Expectation, change: Change, _: Millis) {
+    fn expect(
+        &mut self,
+        id: ChannelId,
+        side: Side,
+        expectation: Expectation,
+        change: Change,
+        _: Millis,
+    ) {
         assert!(self.open.contains_key(&id.0) && self.local(id, side).is_some());
-        self.told.push((said.port, change));
+        self.expected.push((expectation.port, change));
     }
 
     fn last_packet(&self, id: ChannelId) -> Option<Millis> {
@@ -82,25 +89,26 @@ impl World {
         World { table: Table::new(&config), ports: Ports::default(), now: 1_000, ended: Vec::new() }
     }
 
-    fn ask(&mut self, text: &str) -> String {
+    fn send(&mut self, text: &str) -> String {
         let reply = match control::parse(text.as_bytes()) {
             Some(request) => {
                 let ended = &mut |end: SessionEnd| self.ended.push(end.reason);
                 self.table.answer(&request, &mut self.ports, self.now, ended)
             }
-            None => Reply::Error(Refusal::Unreadable),
+            None => Reply::Error(Refusal::Malformed),
         };
         let mut line = Vec::new();
         reply.write(&mut line);
         String::from_utf8(line).unwrap().trim_end().to_string()
     }
 
-    /// A message; `who` is `request` or `reply`, tags are `from>to`.
-    fn tell(&mut self, who: &str, cseq: u32, tags: &str, media: &str) -> String {
+    /// Sends an update; `who` is `request` or `reply`, `tags` is `from>to` or
+    /// `from>?early`.
+    fn update(&mut self, who: &str, cseq: u32, tags: &str, media: &str) -> String {
         let (from, to) = tags.split_once('>').unwrap();
         let (to, early) = to.split_once('?').unwrap_or((to, ""));
         let media = if media.is_empty() { String::new() } else { format!("\r\nmedia: {media}") };
-        self.ask(&format!(
+        self.send(&format!(
             "update\r\ntype: {who}\r\ncall_id: c\r\ncseq: {cseq}\r\nfrom_tag: {from}\r\n\
              to_tag: {to}\r\nearly_tag: {early}\r\nsignaling_ip: 192.0.2.9{media}"
         ))
@@ -113,7 +121,7 @@ impl World {
     }
 
     fn last_change(&self) -> Change {
-        self.ports.told.last().unwrap().1
+        self.ports.expected.last().unwrap().1
     }
 }
 
@@ -121,85 +129,86 @@ const A: &str = "audio:10.0.0.1:4000:sendrecv";
 const A2: &str = "audio:10.0.0.1:4002:sendrecv";
 const B: &str = "audio:10.0.0.2:5000:sendrecv";
 
-/// A world with an answered call: ports 10004 (for the caller) and 10006.
+/// A world with an answered call: port 10004 for the caller, 10006 for the
+/// callee.
 fn answered() -> World {
     let mut world = World::new();
-    assert_eq!(world.tell("request", 1, "a>", A), "192.0.2.1 10006");
-    assert_eq!(world.tell("reply", 1, "a>b", B), "192.0.2.1 10004");
+    assert_eq!(world.update("request", 1, "a>", A), "192.0.2.1 10006");
+    assert_eq!(world.update("reply", 1, "a>b", B), "192.0.2.1 10004");
     world
 }
 
 #[test]
-fn a_late_answer_to_an_overtaken_offer_gets_the_ports_that_still_hold() {
+fn stale_answer_gets_ports_of_unchanged_streams() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", A);
-    world.tell("reply", 1, "a>?b", B);
+    world.update("request", 1, "a>", A);
+    world.update("reply", 1, "a>?b", B);
     // An UPDATE in the early dialog, then the 200 to the INVITE.
-    assert_eq!(world.tell("request", 2, "a>b", A), "192.0.2.1 10006");
-    assert_eq!(world.tell("reply", 2, "a>b", B), "192.0.2.1 10004");
-    assert_eq!(world.tell("reply", 1, "a>b", B), "192.0.2.1 10004");
-    assert_eq!(world.tell("reply", 1, "a>b", "audio:10.0.0.3:5000:sendrecv"), "192.0.2.1 0");
-    assert_eq!(world.tell("reply", 1, "a>b", ""), "192.0.2.1 10004");
+    assert_eq!(world.update("request", 2, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.update("reply", 2, "a>b", B), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>b", B), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>b", "audio:10.0.0.3:5000:sendrecv"), "192.0.2.1 0");
+    assert_eq!(world.update("reply", 1, "a>b", ""), "192.0.2.1 10004");
 }
 
 #[test]
-fn a_repeated_message_changes_nothing() {
+fn repeated_message_changes_nothing() {
     let mut world = answered();
-    assert_eq!(world.tell("request", 1, "a>", A), "192.0.2.1 10006");
+    assert_eq!(world.update("request", 1, "a>", A), "192.0.2.1 10006");
     assert_eq!(world.last_change(), Change::Refresh);
-    assert_eq!(world.tell("reply", 1, "a>b", B), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>b", B), "192.0.2.1 10004");
     assert_eq!(world.last_change(), Change::Refresh);
     assert_eq!(world.ports.open.len(), 1);
 }
 
 #[test]
-fn another_branch_is_learned_anew_on_the_same_ports() {
+fn other_branch_keeps_ports_and_is_learned_again() {
     let mut world = answered();
-    assert_eq!(world.tell("reply", 1, "a>c", B), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>c", B), "192.0.2.1 10004");
     assert_eq!(world.last_change(), Change::Branch);
 }
 
 #[test]
-fn a_tag_that_becomes_known_is_no_other_branch() {
+fn first_to_tag_is_not_another_branch() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", A);
-    assert_eq!(world.tell("reply", 1, "a>", B), "192.0.2.1 10004");
-    assert_eq!(world.tell("reply", 1, "a>b", B), "192.0.2.1 10004");
+    world.update("request", 1, "a>", A);
+    assert_eq!(world.update("reply", 1, "a>", B), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>b", B), "192.0.2.1 10004");
     assert_eq!(world.last_change(), Change::Refresh);
-    world.tell("reply", 1, "a>?c", B);
+    world.update("reply", 1, "a>?c", B);
     assert_eq!(world.last_change(), Change::Refresh);
 }
 
 #[test]
-fn a_branch_that_rings_on_does_not_disturb_an_answered_call() {
+fn ringing_branch_does_not_change_answered_call() {
     let mut world = answered();
-    let told = world.ports.told.len();
+    let before = world.ports.expected.len();
     let elsewhere = "audio:10.0.0.7:7000:sendrecv";
-    assert_eq!(world.tell("reply", 1, "a>?c", elsewhere), "192.0.2.1 10004");
-    assert_eq!(world.tell("reply", 1, "a>", elsewhere), "192.0.2.1 10004");
-    assert_eq!(world.ports.told.len(), told);
+    assert_eq!(world.update("reply", 1, "a>?c", elsewhere), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>", elsewhere), "192.0.2.1 10004");
+    assert_eq!(world.ports.expected.len(), before);
 }
 
 #[test]
-fn an_early_refusal_of_a_stream_is_not_final() {
+fn early_answer_refusing_stream_is_not_final() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", &format!("{A},video:10.0.0.1:4002:sendrecv"));
+    world.update("request", 1, "a>", &format!("{A},video:10.0.0.1:4002:sendrecv"));
     let refused = format!("{B},video:10.0.0.2:0:sendrecv");
-    assert_eq!(world.tell("reply", 1, "a>?b", &refused), "192.0.2.1 10004 0");
+    assert_eq!(world.update("reply", 1, "a>?b", &refused), "192.0.2.1 10004 0");
     let accepted = format!("{B},video:10.0.0.2:5002:sendrecv");
-    assert_eq!(world.tell("reply", 1, "a>c", &accepted), "192.0.2.1 10004 10008");
-    assert_eq!(world.tell("reply", 1, "a>c", &refused), "192.0.2.1 10004 0");
+    assert_eq!(world.update("reply", 1, "a>c", &accepted), "192.0.2.1 10004 10008");
+    assert_eq!(world.update("reply", 1, "a>c", &refused), "192.0.2.1 10004 0");
     assert_eq!(world.ports.open.len(), 1);
 }
 
 #[test]
-fn a_replaced_stream_stays_until_the_new_one_is_agreed_upon() {
+fn replaced_stream_stays_until_reoffer_is_answered() {
     let mut world = answered();
-    assert_eq!(world.tell("request", 2, "a>b", A2), "192.0.2.1 10010");
+    assert_eq!(world.update("request", 2, "a>b", A2), "192.0.2.1 10010");
     assert_eq!(world.ports.open.len(), 2);
     world.after(60_000);
     assert_eq!(world.ports.open.len(), 2, "not answered yet");
-    assert_eq!(world.tell("reply", 2, "a>b", B), "192.0.2.1 10008");
+    assert_eq!(world.update("reply", 2, "a>b", B), "192.0.2.1 10008");
     world.after(1_999);
     assert_eq!(world.ports.open.len(), 2);
     world.after(1);
@@ -207,76 +216,76 @@ fn a_replaced_stream_stays_until_the_new_one_is_agreed_upon() {
 }
 
 #[test]
-fn refused_offers_leave_the_agreed_stream_and_pile_up_nothing() {
+fn refused_reoffers_keep_agreed_stream_and_leak_no_ports() {
     let mut world = answered();
     for cseq in 2..50 {
         let media = format!("audio:10.0.0.1:{}:sendrecv", 4_000 + cseq * 2);
-        world.tell("request", cseq, "a>b", &media);
+        world.update("request", cseq, "a>b", &media);
         assert_eq!(world.ports.open.len(), 2);
     }
-    assert_eq!(world.tell("request", 50, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.update("request", 50, "a>b", A), "192.0.2.1 10006");
     assert_eq!(world.ports.open.len(), 1);
 }
 
 #[test]
-fn a_refused_change_to_fax_leaves_the_audio_as_it_was() {
+fn refused_t38_reinvite_keeps_audio_ports() {
     let mut world = answered();
     let fax = "image:10.0.0.1:4000:sendrecv";
-    assert_eq!(world.tell("request", 2, "a>b", fax), "192.0.2.1 10010");
-    assert_eq!(world.tell("request", 3, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.update("request", 2, "a>b", fax), "192.0.2.1 10010");
+    assert_eq!(world.update("request", 3, "a>b", A), "192.0.2.1 10006");
 }
 
 #[test]
-fn a_refused_end_of_a_stream_leaves_it() {
+fn refused_removal_of_stream_keeps_its_ports() {
     let mut world = answered();
-    assert_eq!(world.tell("request", 2, "a>b", "audio:10.0.0.1:0:sendrecv"), "192.0.2.1 0");
-    assert_eq!(world.tell("request", 3, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.update("request", 2, "a>b", "audio:10.0.0.1:0:sendrecv"), "192.0.2.1 0");
+    assert_eq!(world.update("request", 3, "a>b", A), "192.0.2.1 10006");
 }
 
 #[test]
-fn a_stream_that_both_end_is_closed() {
+fn stream_with_port_0_from_both_sides_is_closed() {
     let mut world = answered();
-    world.tell("request", 2, "a>b", "audio:10.0.0.1:0:sendrecv");
-    assert_eq!(world.tell("reply", 2, "a>b", "audio:10.0.0.2:0:sendrecv"), "192.0.2.1 0");
+    world.update("request", 2, "a>b", "audio:10.0.0.1:0:sendrecv");
+    assert_eq!(world.update("reply", 2, "a>b", "audio:10.0.0.2:0:sendrecv"), "192.0.2.1 0");
     world.after(2_000);
     assert_eq!(world.ports.open.len(), 0);
 }
 
 #[test]
-fn an_offer_with_fewer_streams_closes_the_others() {
+fn offer_with_fewer_streams_closes_the_others() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", &format!("{A},{A2},{A2}"));
-    world.tell("reply", 1, "a>b", &format!("{B},{B},{B}"));
-    assert_eq!(world.tell("request", 2, "a>b", A), "192.0.2.1 10006");
+    world.update("request", 1, "a>", &format!("{A},{A2},{A2}"));
+    world.update("reply", 1, "a>b", &format!("{B},{B},{B}"));
+    assert_eq!(world.update("request", 2, "a>b", A), "192.0.2.1 10006");
     assert_eq!(world.ports.open.len(), 1);
 }
 
 #[test]
-fn an_offer_without_enough_ports_leaves_everything() {
+fn offer_without_enough_ports_changes_nothing() {
     let mut world = answered();
     world.ports.limit = Some(2);
-    assert_eq!(world.tell("request", 2, "a>b", &format!("{A},{A2},{A2}")), "error");
+    assert_eq!(world.update("request", 2, "a>b", &format!("{A},{A2},{A2}")), "error");
     assert_eq!(world.ports.open.len(), 1);
-    assert_eq!(world.tell("request", 2, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.update("request", 2, "a>b", A), "192.0.2.1 10006");
 }
 
 #[test]
-fn an_answer_by_prack_is_not_the_end_of_ringing() {
+fn prack_answer_does_not_answer_the_call() {
     let mut world = World::new();
     // A delayed offer: in a reliable 183, answered by PRACK.
-    assert_eq!(world.tell("reply", 1, "a>?b", B), "192.0.2.1 10004");
-    assert_eq!(world.tell("request", 1, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.update("reply", 1, "a>?b", B), "192.0.2.1 10004");
+    assert_eq!(world.update("request", 1, "a>b", A), "192.0.2.1 10006");
     world.after(299_999);
     assert_eq!(world.ended, []);
-    assert_eq!(world.tell("reply", 1, "a>b", ""), "192.0.2.1 10004");
+    assert_eq!(world.update("reply", 1, "a>b", ""), "192.0.2.1 10004");
     world.after(89_999);
     assert_eq!(world.table.len(), 1);
 }
 
 #[test]
-fn an_unanswered_call_ends_after_300_s() {
+fn unanswered_session_ends_after_300_s() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", A);
+    world.update("request", 1, "a>", A);
     world.after(299_999);
     assert_eq!(world.ended, []);
     world.after(1);
@@ -285,11 +294,11 @@ fn an_unanswered_call_ends_after_300_s() {
 }
 
 #[test]
-fn an_answered_call_ends_90_s_after_its_answer_or_its_last_packet() {
+fn answered_session_ends_90_s_after_answer_or_last_packet() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", A);
+    world.update("request", 1, "a>", A);
     world.after(200_000);
-    world.tell("reply", 1, "a>b", B);
+    world.update("reply", 1, "a>b", B);
     world.after(89_999);
     assert_eq!(world.ended, []);
     world.ports.last_packet = Some(world.now);
@@ -300,10 +309,10 @@ fn an_answered_call_ends_90_s_after_its_answer_or_its_last_packet() {
 }
 
 #[test]
-fn a_call_on_hold_ends_after_7200_s() {
+fn held_session_ends_after_7200_s() {
     let mut world = answered();
-    world.tell("request", 2, "a>b", "audio:0.0.0.0:4000:sendrecv");
-    world.tell("reply", 2, "a>b", "audio:10.0.0.2:5000:recvonly");
+    world.update("request", 2, "a>b", "audio:0.0.0.0:4000:sendrecv");
+    world.update("reply", 2, "a>b", "audio:10.0.0.2:5000:recvonly");
     world.after(7_199_999);
     assert_eq!(world.ended, []);
     world.after(1);
@@ -311,58 +320,58 @@ fn a_call_on_hold_ends_after_7200_s() {
 }
 
 #[test]
-fn one_stream_that_is_not_on_hold_keeps_the_short_timeout() {
+fn session_with_one_active_stream_has_idle_timeout() {
     let mut world = World::new();
-    world.tell("request", 1, "a>", &format!("audio:10.0.0.1:4000:sendonly,{A2}"));
-    world.tell("reply", 1, "a>b", &format!("audio:10.0.0.2:5000:recvonly,{B}"));
+    world.update("request", 1, "a>", &format!("audio:10.0.0.1:4000:sendonly,{A2}"));
+    world.update("reply", 1, "a>b", &format!("audio:10.0.0.2:5000:recvonly,{B}"));
     world.after(90_000);
     assert_eq!(world.ended, [EndReason::Idle]);
 }
 
 #[test]
-fn both_parties_may_end_it_once() {
+fn remove_works_once_from_either_side() {
     for (from, to) in [("a", "b"), ("b", "a"), ("a", "x"), ("a", "")] {
         let mut world = answered();
         let remove = format!("remove\r\ncall_id: c\r\nfrom_tag: {from}\r\nto_tag: {to}");
-        assert_eq!(world.ask(&remove), "removed");
-        assert_eq!(world.ask(&remove), "error");
+        assert_eq!(world.send(&remove), "removed");
+        assert_eq!(world.send(&remove), "error");
         assert_eq!(world.ended, [EndReason::Removed]);
         assert_eq!(world.ports.open.len(), 0);
     }
     let mut world = answered();
-    assert_eq!(world.ask("remove\r\ncall_id: c\r\nfrom_tag: x\r\nto_tag: y"), "error");
-    assert_eq!(world.ask("remove\r\ncall_id: d\r\nfrom_tag: a\r\nto_tag: b"), "error");
+    assert_eq!(world.send("remove\r\ncall_id: c\r\nfrom_tag: x\r\nto_tag: y"), "error");
+    assert_eq!(world.send("remove\r\ncall_id: d\r\nfrom_tag: a\r\nto_tag: b"), "error");
 }
 
 #[test]
-fn two_calls_with_one_call_id_are_two_sessions() {
+fn same_call_id_with_other_from_tag_is_another_session() {
     let mut world = World::new();
-    assert_eq!(world.tell("request", 1, "a>", A), "192.0.2.1 10006");
-    assert_eq!(world.tell("request", 1, "z>", A), "192.0.2.1 10010");
+    assert_eq!(world.update("request", 1, "a>", A), "192.0.2.1 10006");
+    assert_eq!(world.update("request", 1, "z>", A), "192.0.2.1 10010");
     assert_eq!(world.table.len(), 2);
 }
 
 #[test]
-fn the_receivers_family_decides_which_address_it_is_told() {
+fn answer_address_has_family_of_receiver() {
     let six = "audio:[2001:db8::9]:4000:sendrecv";
     let mut world = World::new();
-    assert_eq!(world.tell("request", 1, "a>", six), "192.0.2.1 10006", "no IPv6 to offer");
+    assert_eq!(world.update("request", 1, "a>", six), "192.0.2.1 10006", "no IPv6 to offer");
     let mut world = World::new();
     world.ports.ipv6 = true;
-    assert_eq!(world.tell("request", 1, "a>", six), "2001:db8::1 10006");
+    assert_eq!(world.update("request", 1, "a>", six), "2001:db8::1 10006");
     let mut world = World::new();
     world.ports.ipv6 = true;
-    // A delayed offer tells the callee's family before the caller's.
-    assert_eq!(world.tell("reply", 1, "a>b", B), "192.0.2.1 10004");
-    assert_eq!(world.tell("request", 2, "a>b", six), "192.0.2.1 10010");
-    assert_eq!(world.tell("reply", 2, "a>b", B), "2001:db8::1 10008");
+    // With a delayed offer, the callee's family is known first.
+    assert_eq!(world.update("reply", 1, "a>b", B), "192.0.2.1 10004");
+    assert_eq!(world.update("request", 2, "a>b", six), "192.0.2.1 10010");
+    assert_eq!(world.update("reply", 2, "a>b", B), "2001:db8::1 10008");
 }
 
 proptest! {
-    /// Whatever is said in whatever order: no port is closed twice (the fake
-    /// checks that), none is left when all sessions have ended.
+    /// In any order of messages, no port is closed twice (the fake checks that),
+    /// and none is open when all sessions have ended.
     #[test]
-    fn no_order_of_messages_leaks_a_port(
+    fn ports_are_not_leaked_by_any_order_of_messages(
         steps in prop::collection::vec(
             (0..9u8, 1..5u32, 0..6usize, prop::collection::vec((0..4u8, 0..3u16), 0..4)),
             1..60,
@@ -382,10 +391,10 @@ proptest! {
             };
             let media = items.iter().map(item).collect::<Vec<_>>().join(",");
             match action {
-                0..4 => { world.tell("request", cseq, tags, &media); }
-                4..7 => { world.tell("reply", cseq, tags, &media); }
+                0..4 => { world.update("request", cseq, tags, &media); }
+                4..7 => { world.update("reply", cseq, tags, &media); }
                 7 => world.after(1_500),
-                _ => { world.ask("remove\r\ncall_id: c\r\nfrom_tag: a"); }
+                _ => { world.send("remove\r\ncall_id: c\r\nfrom_tag: a"); }
             }
             prop_assert!(world.ports.open.len() <= limit);
         }
@@ -394,10 +403,10 @@ proptest! {
         prop_assert_eq!(world.ports.open.len(), 0);
     }
 
-    /// Nothing that arrives makes the parser panic, or changes what it says
-    /// when it arrives in pieces.
+    /// No bytes make the parser panic, and splitting them does not change the
+    /// requests.
     #[test]
-    fn any_bytes_are_read_or_refused(
+    fn parser_accepts_or_refuses_any_bytes(
         bytes in prop::collection::vec(
             prop_oneof![Just(b'\r'), Just(b'\n'), Just(b':'), Just(b' '), Just(b','), any::<u8>()],
             0..400,

@@ -1,4 +1,5 @@
-//! The sockets behind sessions, as sessions see them.
+//! The media ports of sessions: the trait behind which sockets are, so that
+//! sessions stay pure.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,16 +12,17 @@ use super::summary::SideSummary;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChannelId(pub(super) u32);
 
-/// The sockets behind sessions.
-pub(super) trait Media {
-    /// The proxy's address of a family.
+/// Opens, closes and configures the ports of streams.
+pub(super) trait MediaPorts {
+    /// The proxy's address of a family, as phones are to use it.
     fn relay_address(&self, family: Family) -> Option<IpAddr>;
     /// Opens the ports of a stream.
     fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal>;
+    /// Closes the ports of a stream.
     fn close(&mut self, id: ChannelId);
     /// The address and RTP port a side sends to.
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr>;
-    /// Tells what signalling says about a side.
+    /// Sets where packets of a side are expected from, as signalling says.
     fn expect(
         &mut self,
         id: ChannelId,
@@ -29,7 +31,8 @@ pub(super) trait Media {
         change: Change,
         now: Millis,
     );
-    /// When a packet was accepted last, from either side.
+    /// When the last packet was accepted, from either side.
     fn last_packet(&self, id: ChannelId) -> Option<Millis>;
+    /// The addresses and counters of a stream; `None` when it is closed.
     fn summary(&self, id: ChannelId) -> Option<Sides<SideSummary>>;
 }
