@@ -50,58 +50,58 @@ static long edited(mp_str raw, mp_str uri, const mp_edits *edits)
     return append(&length, raw.ptr + at, end - at) == 0 ? (long)length : -1;
 }
 
-static int replace_uri(const struct glue_message *message, mp_str uri, const mp_edits *edits)
+static int replace_uri(const struct mpm_message *message, mp_str uri, const mp_edits *edits)
 {
     long length = edited(message->raw, uri, edits);
     mp_str text = { room, (size_t)length };
 
     if (length < 0)
-        return glue_make_lumps(message, GLUE_CONTACT, edits);
-    if (glue.server->replace(message->message, GLUE_CONTACT, (size_t)(uri.ptr - message->raw.ptr),
+        return mpm_make_lumps(message, MPM_CONTACT, edits);
+    if (mpm.server->replace(message->message, MPM_CONTACT, (size_t)(uri.ptr - message->raw.ptr),
                              uri.len, text) != 0) {
-        glue.server->forget(message->message, GLUE_CONTACT);
+        mpm.server->forget(message->message, MPM_CONTACT);
         return -1;
     }
-    glue.server->contact_update(message->message);
+    mpm.server->contact_update(message->message);
     return 0;
 }
 
-int glue_fix_contact(const struct glue_message *message)
+int mpm_fix_contact(const struct mpm_message *message)
 {
     static const char verb[] = "fix_contact";
-    struct glue_process *process;
+    struct mpm_process *process;
     mp_status status;
     mp_edit first;
     mp_str uri;
     int made;
 
     /* The bytes are the same as the first time, and so is the source. */
-    if (glue.server->contact_update(message->message))
-        return GLUE_TRUE;
-    process = glue_parsed(message, verb);
+    if (mpm.server->contact_update(message->message))
+        return MPM_TRUE;
+    process = mpm_parsed(message, verb);
     if (process == NULL)
-        return GLUE_FALSE;
+        return MPM_FALSE;
     mp_edits_reset(process->edits);
     status = mp_fix_contact(process->worker, process->message, process->edits);
     if (status < MP_OK)
-        return glue_failed(message, verb, status, mp_worker_last_error(process->worker));
+        return mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
     /* As the stock modules have it. */
     if (status == MP_NO_CONTACT)
-        return GLUE_FALSE;
+        return MPM_FALSE;
     if (mp_edits_get(process->edits, 0, &first) != MP_OK)
-        return GLUE_TRUE;
-    switch (glue.server->contact_uri(message->message, first.offset, &uri)) {
+        return MPM_TRUE;
+    switch (mpm.server->contact_uri(message->message, first.offset, &uri)) {
     case 1:
         made = replace_uri(message, uri, process->edits);
         break;
     case 0:
-        made = glue_make_lumps(message, GLUE_CONTACT, process->edits);
+        made = mpm_make_lumps(message, MPM_CONTACT, process->edits);
         break;
     default:
-        return glue_failed(message, verb, MP_ERR_EDITS,
+        return mpm_failed(message, verb, MP_ERR_EDITS,
                            mp_text("the Contact was changed by another module before"));
     }
     if (made != 0)
-        return glue_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
-    return GLUE_TRUE;
+        return mpm_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
+    return MPM_TRUE;
 }

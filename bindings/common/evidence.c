@@ -10,15 +10,15 @@
 /* The messages last judged, and last failed with. */
 static uint64_t judged, failed;
 static int was_judged, has_failed;
-static char error[GLUE_ERROR_ROOM];
+static char error[MPM_ERROR_SIZE];
 
-void glue_judged(uint64_t id)
+void mpm_judged(uint64_t id)
 {
     judged = id;
     was_judged = 1;
 }
 
-void glue_said(uint64_t id, const char *verb, mp_str why)
+void mpm_said(uint64_t id, const char *verb, mp_str why)
 {
     failed = id;
     has_failed = 1;
@@ -27,12 +27,12 @@ void glue_said(uint64_t id, const char *verb, mp_str why)
 
 static mp_verdict *verdict_of(uint64_t id)
 {
-    struct glue_process *process = was_judged && judged == id ? glue_process() : NULL;
+    struct mpm_process *process = was_judged && judged == id ? mpm_process() : NULL;
 
     return process != NULL ? process->verdict : NULL;
 }
 
-uint32_t glue_matched(uint64_t id)
+uint32_t mpm_matched(uint64_t id)
 {
     return mp_verdict_matched(verdict_of(id));
 }
@@ -49,7 +49,7 @@ static void append(char *to, size_t *length, const char *separator, mp_str text)
     *length += gap + text.len;
 }
 
-mp_str glue_matched_names(uint64_t id)
+mp_str mpm_matched_names(uint64_t id)
 {
     static char names[ROOM];
     mp_verdict *verdict = verdict_of(id);
@@ -60,7 +60,7 @@ mp_str glue_matched_names(uint64_t id)
     return result;
 }
 
-mp_str glue_evidence(uint64_t id)
+mp_str mpm_evidence(uint64_t id)
 {
     static char evidence[ROOM];
     mp_verdict *verdict = verdict_of(id);
@@ -71,7 +71,7 @@ mp_str glue_evidence(uint64_t id)
     return result;
 }
 
-mp_str glue_last_error(uint64_t id)
+mp_str mpm_last_error(uint64_t id)
 {
     return mp_text(has_failed && failed == id ? error : "");
 }

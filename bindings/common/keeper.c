@@ -21,15 +21,15 @@ static void make(void)
     mp_keeper_free(keeper);
     keeper = NULL;
     owner = getpid();
-    if (mp_keeper_new(glue.engine, &keeper, &error) == MP_OK)
+    if (mp_keeper_new(mpm.engine, &keeper, &error) == MP_OK)
         return;
     why = mp_error_text(error);
-    glue_log(MP_LOG_ERROR, "no keeper, so dead relays come back late: %.*s", (int)why.len,
+    mpm_log(MP_LOG_ERROR, "no keeper, so dead relays come back late: %.*s", (int)why.len,
              why.ptr);
     mp_error_free(error);
 }
 
-void glue_tick(void)
+void mpm_tick(void)
 {
     if (owner != getpid())
         make();
@@ -37,18 +37,18 @@ void glue_tick(void)
         mp_keeper_tick(keeper, 0);
 }
 
-void glue_keep(pid_t parent)
+void mpm_keep(pid_t parent)
 {
     uint64_t next;
 
-    glue_child();
-    glue_own_process(parent);
+    mpm_child();
+    mpm_own_process(parent);
     /* Without a keeper it stays all the same: a server whose process ends
      * would end as well. */
     do {
-        glue_tick();
+        mpm_tick();
         next = keeper != NULL ? mp_keeper_next(keeper, 0) : LONGEST_WAIT;
-    } while (glue_wait(mp_keeper_descriptor(keeper), next < LONGEST_WAIT ? next : LONGEST_WAIT));
+    } while (mpm_wait(mp_keeper_descriptor(keeper), next < LONGEST_WAIT ? next : LONGEST_WAIT));
     mp_keeper_free(keeper);
     keeper = NULL;
 }

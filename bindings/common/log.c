@@ -5,9 +5,9 @@
 
 #include "state.h"
 
-void glue_log(uint32_t level, const char *format, ...)
+void mpm_log(uint32_t level, const char *format, ...)
 {
-    char line[GLUE_ERROR_ROOM];
+    char line[MPM_ERROR_SIZE];
     mp_str text = { line, 0 };
     va_list arguments;
     int length;
@@ -15,17 +15,17 @@ void glue_log(uint32_t level, const char *format, ...)
     va_start(arguments, format);
     length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (length < 0 || glue.server == NULL)
+    if (length < 0 || mpm.server == NULL)
         return;
     text.len = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
-    glue.server->log(NULL, level, text);
+    mpm.server->log(NULL, level, text);
 }
 
-int glue_refuse(mp_error *error, char to[GLUE_ERROR_ROOM])
+int mpm_refuse(mp_error *error, char to[MPM_ERROR_SIZE])
 {
     mp_str why = mp_error_text(error);
 
-    snprintf(to, GLUE_ERROR_ROOM, "%.*s", (int)why.len, why.ptr);
+    snprintf(to, MPM_ERROR_SIZE, "%.*s", (int)why.len, why.ptr);
     mp_error_free(error);
     return -1;
 }
@@ -43,9 +43,9 @@ static uint32_t level_of(mp_status status)
     }
 }
 
-int glue_failed(const struct glue_message *message, const char *verb, mp_status status, mp_str why)
+int mpm_failed(const struct mpm_message *message, const char *verb, mp_status status, mp_str why)
 {
-    glue_said(message->id, verb, why);
-    glue_log(level_of(status), "%s: %.*s", verb, (int)why.len, why.ptr);
-    return GLUE_FALSE;
+    mpm_said(message->id, verb, why);
+    mpm_log(level_of(status), "%s: %.*s", verb, (int)why.len, why.ptr);
+    return MPM_FALSE;
 }

@@ -4,14 +4,14 @@
 
 #include "state.h"
 
-int glue_relays(glue_relay_visit visit, void *arg, char error[GLUE_ERROR_ROOM])
+int mpm_relays(mpm_relay_visit visit, void *arg, char error[MPM_ERROR_SIZE])
 {
     mp_relay_list *list = NULL;
     mp_error *why = NULL;
     mp_relay relay;
 
-    if (mp_relay_list_new(glue.engine, &list, &why) != MP_OK)
-        return glue_refuse(why, error);
+    if (mp_relay_list_new(mpm.engine, &list, &why) != MP_OK)
+        return mpm_refuse(why, error);
     for (size_t i = 0; i < mp_relay_list_count(list); i++)
         if (mp_relay_list_get(list, i, &relay, sizeof relay) == MP_OK)
             visit(arg, &relay);
@@ -19,7 +19,7 @@ int glue_relays(glue_relay_visit visit, void *arg, char error[GLUE_ERROR_ROOM])
     return 0;
 }
 
-const char *glue_condition_name(uint32_t condition)
+const char *mpm_condition_name(uint32_t condition)
 {
     switch (condition) {
     case MP_RELAY_UP:
@@ -35,7 +35,7 @@ const char *glue_condition_name(uint32_t condition)
     }
 }
 
-const char *glue_order_name(uint32_t order)
+const char *mpm_order_name(uint32_t order)
 {
     switch (order) {
     case MP_RELAY_ENABLED:
@@ -49,21 +49,21 @@ const char *glue_order_name(uint32_t order)
     }
 }
 
-int glue_order_relay(enum glue_order order, mp_str uri, char error[GLUE_ERROR_ROOM])
+int mpm_order_relay(enum mpm_order order, mp_str uri, char error[MPM_ERROR_SIZE])
 {
     static mp_status (*const orders[])(const mp_engine *, mp_str, mp_error **) = {
-        [GLUE_DRAIN] = mp_relay_drain,
-        [GLUE_ENABLE] = mp_relay_enable,
-        [GLUE_DISABLE] = mp_relay_disable,
+        [MPM_DRAIN] = mp_relay_drain,
+        [MPM_ENABLE] = mp_relay_enable,
+        [MPM_DISABLE] = mp_relay_disable,
     };
     mp_error *why = NULL;
 
-    if (orders[order](glue.engine, uri, &why) != MP_OK)
-        return glue_refuse(why, error);
+    if (orders[order](mpm.engine, uri, &why) != MP_OK)
+        return mpm_refuse(why, error);
     return 0;
 }
 
-int glue_reload(void)
+int mpm_reload(void)
 {
-    return mp_engine_reload(glue.engine) == MP_OK ? 0 : -1;
+    return mp_engine_reload(mpm.engine) == MP_OK ? 0 : -1;
 }

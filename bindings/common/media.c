@@ -30,11 +30,11 @@ static int ice_candidate(mp_str text, uint32_t *candidate)
 /* A value that cannot be used is no reason to leave a call without media. */
 static void complain(const char *what, mp_str value, const char *form)
 {
-    glue_log(MP_LOG_WARNING, "use_media_proxy: the %s \"%.*s\" does not count; give %s", what,
+    mpm_log(MP_LOG_WARNING, "use_media_proxy: the %s \"%.*s\" does not count; give %s", what,
              (int)(value.len < 100 ? value.len : 100), value.ptr, form);
 }
 
-static void set_options(mp_options *to, const struct glue_options *from)
+static void set_options(mp_options *to, const struct mpm_options *from)
 {
     mp_address address;
     uint32_t candidate;
@@ -62,27 +62,27 @@ static void set_options(mp_options *to, const struct glue_options *from)
         mp_options_set_dialog_id(to, from->dialog_id);
 }
 
-int glue_use_media_proxy(const struct glue_message *message, const struct glue_options *options)
+int mpm_use_media_proxy(const struct mpm_message *message, const struct mpm_options *options)
 {
     static const char verb[] = "use_media_proxy";
-    struct glue_process *process;
+    struct mpm_process *process;
     mp_status status;
 
-    process = glue_disabled() ? NULL : glue_parsed(message, verb);
+    process = mpm_disabled() ? NULL : mpm_parsed(message, verb);
     if (process == NULL)
-        return GLUE_FALSE;
+        return MPM_FALSE;
     set_options(process->options, options);
     if (options != NULL && options->set.len > 0 &&
         mp_options_set_relay_set(process->options, options->set) != MP_OK)
-        return glue_failed(message, verb, MP_ERR_ARGUMENT,
+        return mpm_failed(message, verb, MP_ERR_ARGUMENT,
                            mp_text("the name of the set is no UTF-8 of at most 1024 bytes"));
     mp_edits_reset(process->edits);
     status = mp_rewrite_sdp(process->worker, process->message, process->options, process->edits);
     if (status == MP_NO_SDP)
-        return GLUE_NO_SDP;
+        return MPM_NO_SDP;
     if (status < MP_OK)
-        return glue_failed(message, verb, status, mp_worker_last_error(process->worker));
-    if (glue_make_lumps(message, GLUE_SDP, process->edits) != 0)
-        return glue_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
-    return GLUE_TRUE;
+        return mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
+    if (mpm_make_lumps(message, MPM_SDP, process->edits) != 0)
+        return mpm_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
+    return MPM_TRUE;
 }

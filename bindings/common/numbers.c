@@ -17,7 +17,7 @@ struct numbers {
 #define AT(member) offsetof(struct numbers, member)
 
 static const struct {
-    struct glue_number number;
+    struct mpm_number number;
     size_t at;
 } numbers[] = {
     { { "sessions", "calls known now", 1 }, AT(library.sessions) },
@@ -57,23 +57,23 @@ static const struct {
     { { "embedded_starts", "times it was started", 0 }, AT(relay_starts) },
 };
 
-const struct glue_number *glue_number(size_t index)
+const struct mpm_number *mpm_number(size_t index)
 {
     return index < sizeof numbers / sizeof *numbers ? &numbers[index].number : NULL;
 }
 
-uint64_t glue_number_value(size_t index)
+uint64_t mpm_number_value(size_t index)
 {
     static struct numbers now;
     static uint64_t taken;
     uint64_t time = mp_now(), value = 0;
 
-    if (glue_number(index) == NULL || glue.engine == NULL)
+    if (mpm_number(index) == NULL || mpm.engine == NULL)
         return 0;
     if (taken == 0 || time - taken >= MOMENT) {
         memset(&now, 0, sizeof now);
-        (void)mp_stats_get(glue.engine, &now.library, sizeof now.library);
-        (void)glue_relay_counters(&now.relay, &now.relay_starts);
+        (void)mp_stats_get(mpm.engine, &now.library, sizeof now.library);
+        (void)mpm_relay_counters(&now.relay, &now.relay_starts);
         taken = time;
     }
     memcpy(&value, (const char *)&now + numbers[index].at, sizeof value);

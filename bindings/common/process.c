@@ -21,7 +21,7 @@ static void end(int signal)
     ending = 1;
 }
 
-void glue_own_process(pid_t parent)
+void mpm_own_process(pid_t parent)
 {
     static const int ignored[] = { SIGINT, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2 };
     struct sigaction action;
@@ -45,7 +45,7 @@ void glue_own_process(pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
-int glue_wait(int descriptor, uint64_t milliseconds)
+int mpm_wait(int descriptor, uint64_t milliseconds)
 {
     struct pollfd wait = { .fd = descriptor, .events = POLLIN };
     struct timespec most;
@@ -56,7 +56,7 @@ int glue_wait(int descriptor, uint64_t milliseconds)
     most.tv_sec = (time_t)(milliseconds / 1000);
     most.tv_nsec = (long)(milliseconds % 1000) * 1000000;
     (void)ppoll(&wait, 1, &most, &while_waiting);
-    if (glue.server->now_and_then != NULL)
-        glue.server->now_and_then();
+    if (mpm.server->on_idle != NULL)
+        mpm.server->on_idle();
     return !ending && getppid() == parent_pid;
 }

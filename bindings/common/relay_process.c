@@ -33,23 +33,23 @@ static volatile struct report {
     uint64_t starts;
 } *report;
 
-int glue_relay_prepare(char error[GLUE_ERROR_ROOM])
+int mpm_relay_prepare(char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
     void *page = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                       0);
 
     if (page == MAP_FAILED) {
-        snprintf(error, GLUE_ERROR_ROOM, "shared memory for the relay: %s", strerror(errno));
+        snprintf(error, MPM_ERROR_SIZE, "shared memory for the relay: %s", strerror(errno));
         return -1;
     }
     report = page;
-    if (mp_proxy_new(glue.config, &glue.proxy, &why) != MP_OK)
-        return glue_refuse(why, error);
+    if (mp_proxy_new(mpm.config, &mpm.proxy, &why) != MP_OK)
+        return mpm_refuse(why, error);
     return 0;
 }
 
-int glue_relay_counters(mp_proxy_counters *counters, uint64_t *starts)
+int mpm_relay_counters(mp_proxy_counters *counters, uint64_t *starts)
 {
     if (report == NULL)
         return -1;
@@ -75,19 +75,19 @@ static void relay(pid_t supervisor)
     mp_proxy_counters now;
     mp_error *error = NULL;
 
-    glue_own_process(supervisor);
+    mpm_own_process(supervisor);
     prctl(PR_SET_NAME, "mediaproxy");
     raise_descriptor_limit();
-    if (mp_proxy_start(glue.proxy, &error) != MP_OK) {
+    if (mp_proxy_start(mpm.proxy, &error) != MP_OK) {
         mp_str why = mp_error_text(error);
-        glue_log(MP_LOG_ERROR, "the embedded relay does not start: %.*s", (int)why.len, why.ptr);
+        mpm_log(MP_LOG_ERROR, "the embedded relay does not start: %.*s", (int)why.len, why.ptr);
         _exit(1);
     }
     do {
-        if (mp_proxy_statistics(glue.proxy, &now, sizeof now) == MP_OK)
+        if (mp_proxy_statistics(mpm.proxy, &now, sizeof now) == MP_OK)
             report->counters = now;
-    } while (glue_wait(-1, REPORT));
-    mp_proxy_stop(glue.proxy);
+    } while (mpm_wait(-1, REPORT));
+    mp_proxy_stop(mpm.proxy);
     _exit(0);
 }
 
@@ -121,7 +121,7 @@ static pid_t start(int *ended)
 static int watch(pid_t child, int ended, int *status)
 {
     while (waitpid(child, status, WNOHANG) == 0) {
-        if (!glue_wait(ended, REPORT)) {
+        if (!mpm_wait(ended, REPORT)) {
             kill(child, SIGTERM);
             while (waitpid(child, status, 0) < 0 && errno == EINTR)
                 ;
@@ -136,31 +136,31 @@ static void tell_end(int status)
     uint64_t lost = report->counters.sessions;
 
     if (WIFSIGNALED(status))
-        glue_log(MP_LOG_ERROR,
+        mpm_log(MP_LOG_ERROR,
                  "the embedded relay was ended by signal %d: %" PRIu64
                  " calls lost their media; it is started anew",
                  WTERMSIG(status), lost);
     else
-        glue_log(MP_LOG_ERROR,
+        mpm_log(MP_LOG_ERROR,
                  "the embedded relay ended with status %d: %" PRIu64
                  " calls lost their media; it is started anew",
                  WEXITSTATUS(status), lost);
 }
 
-void glue_supervise(pid_t parent)
+void mpm_supervise(pid_t parent)
 {
     uint64_t pause = FIRST_PAUSE;
     uint64_t started;
     int ended = -1, status = 0, go_on = 1;
     pid_t child;
 
-    glue_own_process(parent);
+    mpm_own_process(parent);
     while (go_on) {
         started = mp_now();
         child = start(&ended);
         if (child < 0) {
-            glue_log(MP_LOG_ERROR, "no process for the embedded relay: %s", strerror(errno));
-            go_on = glue_wait(-1, LONGEST_PAUSE);
+            mpm_log(MP_LOG_ERROR, "no process for the embedded relay: %s", strerror(errno));
+            go_on = mpm_wait(-1, LONGEST_PAUSE);
             continue;
         }
         go_on = watch(child, ended, &status);
@@ -172,7 +172,7 @@ void glue_supervise(pid_t parent)
             pause = FIRST_PAUSE;
             continue;
         }
-        go_on = glue_wait(-1, pause);
+        go_on = mpm_wait(-1, pause);
         pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
     }
 }

@@ -25,36 +25,36 @@ static unsigned long mediaproxy_timeout;
 
 /* Makes the settings with what the stock modules have where nothing is given;
  * what is set by name stays, also when `profile` comes later. */
-static int begin(char error[GLUE_ERROR_ROOM])
+static int begin(char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
 
-    if (glue.config != NULL)
+    if (mpm.config != NULL)
         return 0;
-    glue.config = mp_config_new();
-    if (mp_config_set(glue.config, mp_text("profile"), mp_text("stock"), &why) != MP_OK)
-        return glue_refuse(why, error);
+    mpm.config = mp_config_new();
+    if (mp_config_set(mpm.config, mp_text("profile"), mp_text("stock"), &why) != MP_OK)
+        return mpm_refuse(why, error);
     return 0;
 }
 
-static int set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+static int set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
 
     if (begin(error) != 0)
         return -1;
-    if (mp_config_set(glue.config, mp_text(name), mp_text(value), &why) != MP_OK)
-        return glue_refuse(why, error);
+    if (mp_config_set(mpm.config, mp_text(name), mp_text(value), &why) != MP_OK)
+        return mpm_refuse(why, error);
     return 0;
 }
 
-static int refuse(const char *name, const char *value, const char *form, char error[GLUE_ERROR_ROOM])
+static int refuse(const char *name, const char *value, const char *form, char error[MPM_ERROR_SIZE])
 {
-    snprintf(error, GLUE_ERROR_ROOM, "%s = \"%s\" is not accepted; give %s", name, value, form);
+    snprintf(error, MPM_ERROR_SIZE, "%s = \"%s\" is not accepted; give %s", name, value, form);
     return -1;
 }
 
-static int set_disable(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+static int set_disable(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
         return refuse(name, value, "0, or 1 to turn the media functions off", error);
@@ -63,7 +63,7 @@ static int set_disable(const char *name, const char *value, char error[GLUE_ERRO
 }
 
 /* How long one relay may take. */
-static int set_mediaproxy_timeout(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+static int set_mediaproxy_timeout(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     if (set("relay_try", value, error) != 0)
         return refuse(name, value, "milliseconds from 1 to 60000", error);
@@ -71,7 +71,7 @@ static int set_mediaproxy_timeout(const char *name, const char *value, char erro
     return 0;
 }
 
-static int set_natping_interval(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+static int set_natping_interval(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     if (value[0] != '\0' && value[strspn(value, "0")] == '\0')
         return 0;
@@ -80,10 +80,10 @@ static int set_natping_interval(const char *name, const char *value, char error[
                   "nat_traversal beside it can do", error);
 }
 
-static int refuse_keepalive(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+static int refuse_keepalive(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     (void)value;
-    snprintf(error, GLUE_ERROR_ROOM,
+    snprintf(error, MPM_ERROR_SIZE,
              "%s is a parameter of nat_traversal, and this module keeps nothing alive; "
              "load nat_traversal before this module and set it there", name);
     return -1;
@@ -92,7 +92,7 @@ static int refuse_keepalive(const char *name, const char *value, char error[GLUE
 /* Those that the library does not know by this name. */
 static const struct parameter {
     const char *name;
-    int (*set)(const char *name, const char *value, char error[GLUE_ERROR_ROOM]);
+    int (*set)(const char *name, const char *value, char error[MPM_ERROR_SIZE]);
 } parameters[] = {
     { "disable", set_disable },
     { "mediaproxy_timeout", set_mediaproxy_timeout },
@@ -105,7 +105,7 @@ static const struct parameter {
     { "contact_match", refuse_keepalive },
 };
 
-const char *glue_parameter(size_t index)
+const char *mpm_parameter(size_t index)
 {
     return index < sizeof parameters / sizeof *parameters ? parameters[index].name : NULL;
 }
@@ -131,7 +131,7 @@ static void note(const char *name, const char *value)
     }
 }
 
-int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
+int mpm_set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
         if (strcmp(name, parameters[i].name) == 0)
@@ -142,18 +142,18 @@ int glue_set(const char *name, const char *value, char error[GLUE_ERROR_ROOM])
     return 0;
 }
 
-int glue_settings_finish(char error[GLUE_ERROR_ROOM])
+int mpm_settings_finish(char error[MPM_ERROR_SIZE])
 {
     char text[32];
 
     if (socket_given && relays_given) {
-        snprintf(error, GLUE_ERROR_ROOM,
+        snprintf(error, MPM_ERROR_SIZE,
                  "mediaproxy_socket is the relay where no other is given, and relay or relays "
                  "are; give relay = \"mediaproxy:PATH\" in its place");
         return -1;
     }
     if (proxy_given[0] != '\0' && !embedded) {
-        snprintf(error, GLUE_ERROR_ROOM,
+        snprintf(error, MPM_ERROR_SIZE,
                  "%s is the embedded relay's, and there is none; give relay = \"embedded\" too",
                  proxy_given);
         return -1;
@@ -166,22 +166,22 @@ int glue_settings_finish(char error[GLUE_ERROR_ROOM])
     return begin(error);
 }
 
-int glue_relay_embedded(void)
+int mpm_relay_embedded(void)
 {
     return embedded;
 }
 
-int glue_relay_needs_address(void)
+int mpm_relay_needs_address(void)
 {
     return embedded && !address_given;
 }
 
-int glue_relay_advertises(void)
+int mpm_relay_advertises(void)
 {
     return advertised_given;
 }
 
-int glue_disabled(void)
+int mpm_disabled(void)
 {
     return disabled;
 }

@@ -4,43 +4,43 @@
 
 #include "state.h"
 
-struct glue_state glue;
+struct mpm_state mpm;
 
 /* The process that made it, which alone takes it down. */
 static pid_t maker;
 
-int glue_start(const struct glue_server *server, char error[GLUE_ERROR_ROOM])
+int mpm_start(const struct mpm_server *server, char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
 
-    glue.server = server;
+    mpm.server = server;
     maker = getpid();
-    if (glue_settings_finish(error) != 0)
+    if (mpm_settings_finish(error) != 0)
         return -1;
-    mp_config_set_log(glue.config, server->log, NULL);
-    if (mp_engine_new(glue.config, &glue.engine, &why) != MP_OK)
-        return glue_refuse(why, error);
-    if (glue_relay_embedded() && !glue_disabled())
-        return glue_relay_prepare(error);
+    mp_config_set_log(mpm.config, server->log, NULL);
+    if (mp_engine_new(mpm.config, &mpm.engine, &why) != MP_OK)
+        return mpm_refuse(why, error);
+    if (mpm_relay_embedded() && !mpm_disabled())
+        return mpm_relay_prepare(error);
     return 0;
 }
 
-void glue_child(void)
+void mpm_child(void)
 {
     if (getpid() == maker)
         return;
-    mp_proxy_free(glue.proxy);
-    glue.proxy = NULL;
+    mp_proxy_free(mpm.proxy);
+    mpm.proxy = NULL;
 }
 
-void glue_stop(void)
+void mpm_stop(void)
 {
     if (getpid() != maker)
         return;
-    mp_proxy_free(glue.proxy);
-    mp_engine_free(glue.engine);
-    mp_config_free(glue.config);
-    glue.proxy = NULL;
-    glue.engine = NULL;
-    glue.config = NULL;
+    mp_proxy_free(mpm.proxy);
+    mp_engine_free(mpm.engine);
+    mp_config_free(mpm.config);
+    mpm.proxy = NULL;
+    mpm.engine = NULL;
+    mpm.config = NULL;
 }

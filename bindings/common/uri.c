@@ -5,9 +5,9 @@
  */
 #include <string.h>
 
-#include "glue.h"
+#include "mpm.h"
 
-mp_str glue_uri_host(mp_str uri)
+mp_str mpm_uri_host(mp_str uri)
 {
     mp_str host = { NULL, 0 };
     const char *end, *from, *stop;

@@ -8,7 +8,7 @@
 
 #include "state.h"
 
-static struct glue_process mine;
+static struct mpm_process mine;
 static pid_t owner;
 
 /* The longest message that the library reads. */
@@ -20,7 +20,7 @@ static pid_t owner;
  * its bytes and its source are. Scripts change messages in place.
  */
 static char kept[MESSAGE_ROOM];
-static struct glue_message seen;
+static struct mpm_message seen;
 
 static void give_back(void)
 {
@@ -33,17 +33,17 @@ static void give_back(void)
     seen.raw.len = 0;
 }
 
-static struct glue_process *make(pid_t pid)
+static struct mpm_process *make(pid_t pid)
 {
     mp_error *error = NULL;
 
     /* A parent's: that only closes what was inherited. */
     give_back();
-    if (glue.engine == NULL)
+    if (mpm.engine == NULL)
         return NULL;
-    if (mp_worker_new(glue.engine, &mine.worker, &error) != MP_OK) {
+    if (mp_worker_new(mpm.engine, &mine.worker, &error) != MP_OK) {
         mp_str why = mp_error_text(error);
-        glue_log(MP_LOG_ERROR, "no worker in this process: %.*s", (int)why.len, why.ptr);
+        mpm_log(MP_LOG_ERROR, "no worker in this process: %.*s", (int)why.len, why.ptr);
         mp_error_free(error);
         return NULL;
     }
@@ -55,7 +55,7 @@ static struct glue_process *make(pid_t pid)
     return &mine;
 }
 
-struct glue_process *glue_process(void)
+struct mpm_process *mpm_process(void)
 {
     pid_t pid = getpid();
 
@@ -64,7 +64,7 @@ struct glue_process *glue_process(void)
     return make(pid);
 }
 
-static int is_kept(const struct glue_message *message)
+static int is_kept(const struct mpm_message *message)
 {
     return seen.raw.len > 0 && seen.raw.len == message->raw.len &&
            seen.transport == message->transport &&
@@ -73,9 +73,9 @@ static int is_kept(const struct glue_message *message)
            memcmp(kept, message->raw.ptr, message->raw.len) == 0;
 }
 
-struct glue_process *glue_parsed(const struct glue_message *message, const char *verb)
+struct mpm_process *mpm_parsed(const struct mpm_message *message, const char *verb)
 {
-    struct glue_process *process = glue_process();
+    struct mpm_process *process = mpm_process();
     const mp_address *local = message->local.family != 0 ? &message->local : NULL;
     mp_str raw = message->raw;
     mp_status status;
@@ -93,6 +93,6 @@ struct glue_process *glue_parsed(const struct glue_message *message, const char 
         seen = *message;
         return process;
     }
-    glue_failed(message, verb, status, mp_message_last_error(process->message));
+    mpm_failed(message, verb, status, mp_message_last_error(process->message));
     return NULL;
 }

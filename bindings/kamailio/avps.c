@@ -98,7 +98,7 @@ static int are_any(void)
     return 0;
 }
 
-void avps_to_options(struct glue_options *options)
+void avps_to_options(struct mpm_options *options)
 {
     static const mp_str none = { NULL, 0 };
     int any = are_any();

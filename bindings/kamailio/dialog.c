@@ -35,8 +35,8 @@ static str following = str_init("following");
 
 static void use(struct sip_msg *msg, struct dlg_cell *dlg, const struct followed *state)
 {
-    struct glue_message message = message_of(msg);
-    struct glue_options options = { .set = { NULL, 0 } };
+    struct mpm_message message = message_of(msg);
+    struct mpm_options options = { .set = { NULL, 0 } };
     char id[32];
 
     options.receiver = receiver_of(msg);
@@ -45,7 +45,7 @@ static void use(struct sip_msg *msg, struct dlg_cell *dlg, const struct followed
     options.ice_candidate.len = state->ice_length;
     snprintf(id, sizeof id, "%u:%u", dlg->h_entry, dlg->h_id);
     options.dialog_id = mp_text(id);
-    glue_use_media_proxy(&message, &options);
+    mpm_use_media_proxy(&message, &options);
 }
 
 static void on_request(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
@@ -76,7 +76,7 @@ static void on_end(struct dlg_cell *dlg, int type, struct dlg_cb_params *paramet
     /* A BYE ends what it was for; else nothing of the call is left. */
     if (type == DLGCB_TERMINATED)
         to_tag = text_of(dlg->tag[DLG_CALLEE_LEG]);
-    glue_end_call(text_of(dlg->callid), text_of(dlg->tag[DLG_CALLER_LEG]), to_tag);
+    mpm_end_call(text_of(dlg->callid), text_of(dlg->tag[DLG_CALLER_LEG]), to_tag);
 }
 
 static void free_followed(void *state)
@@ -93,7 +93,7 @@ static int is_followed(struct dlg_cell *dlg)
 static struct followed *follow(struct dlg_cell *dlg)
 {
     struct followed *state = shm_malloc(sizeof *state);
-    struct glue_options options;
+    struct mpm_options options;
 
     if (state == NULL) {
         SHM_MEM_ERROR;
@@ -127,14 +127,14 @@ static int begin(struct dlg_cell *dlg, struct sip_msg *msg)
     struct followed *state;
 
     if (is_followed(dlg))
-        return GLUE_TRUE;
+        return MPM_TRUE;
     state = follow(dlg);
     if (state == NULL)
-        return GLUE_FALSE;
+        return MPM_FALSE;
     if (dialog.set_dlg_var(dlg, &variable, &following) != 0)
         LM_WARN("the dialog will not be followed after a restart\n");
     use(msg, dlg, state);
-    return GLUE_TRUE;
+    return MPM_TRUE;
 }
 
 static void on_created(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
@@ -158,14 +158,14 @@ int engage_media_proxy(struct sip_msg *msg)
     struct dlg_cell *dlg;
     int result;
 
-    if (glue_disabled())
-        return GLUE_FALSE;
+    if (mpm_disabled())
+        return MPM_FALSE;
     if (!has_dialog) {
         LM_ERR("engage_media_proxy: the dialog module is not loaded\n");
-        return GLUE_FALSE;
+        return MPM_FALSE;
     }
     if (msg->first_line.type != SIP_REQUEST || msg->REQ_METHOD != METHOD_INVITE)
-        return GLUE_TRUE;
+        return MPM_TRUE;
     engaged = message_of(msg).id;
     is_engaged = 1;
     /* It may be there already: dlg_manage came first, or this is a re-INVITE. */
@@ -177,9 +177,9 @@ int engage_media_proxy(struct sip_msg *msg)
     }
     if (dialog_flag >= 0) {
         setflag(msg, dialog_flag);
-        return GLUE_TRUE;
+        return MPM_TRUE;
     }
-    return dlg_manage != NULL && dlg_manage(msg, NULL, NULL) > 0 ? GLUE_TRUE : GLUE_FALSE;
+    return dlg_manage != NULL && dlg_manage(msg, NULL, NULL) > 0 ? MPM_TRUE : MPM_FALSE;
 }
 
 int dialog_init(void)

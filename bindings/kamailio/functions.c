@@ -6,52 +6,52 @@
 
 int client_nat_test(struct sip_msg *msg, mp_str text)
 {
-    char error[GLUE_ERROR_ROOM];
-    struct glue_message message;
+    char error[MPM_ERROR_SIZE];
+    struct mpm_message message;
     uint32_t tests;
 
-    if (glue_tests(text, &tests, error) != 0) {
+    if (mpm_tests(text, &tests, error) != 0) {
         LM_ERR("%s\n", error);
-        return GLUE_FALSE;
+        return MPM_FALSE;
     }
     message = message_of(msg);
-    return glue_client_nat_test(&message, tests);
+    return mpm_client_nat_test(&message, tests);
 }
 
 int fix_contact(struct sip_msg *msg)
 {
-    struct glue_message message = message_of(msg);
+    struct mpm_message message = message_of(msg);
 
-    return glue_fix_contact(&message);
+    return mpm_fix_contact(&message);
 }
 
 /* A 200 to INVITE is told to a relay also without a session description, and
  * scripts know that as success. */
 static int no_sdp_is_fine(struct sip_msg *msg, int result)
 {
-    struct glue_call call;
+    struct mpm_call call;
 
-    if (result == GLUE_NO_SDP && msg->first_line.type == SIP_REPLY && msg->REPLY_STATUS == 200 &&
+    if (result == MPM_NO_SDP && msg->first_line.type == SIP_REPLY && msg->REPLY_STATUS == 200 &&
         identify(msg, &call) == 0 && call.is_invite)
-        return GLUE_TRUE;
+        return MPM_TRUE;
     return result;
 }
 
 int use_media_proxy(struct sip_msg *msg, mp_str set)
 {
-    struct glue_message message = message_of(msg);
-    struct glue_options options = { .set = set };
+    struct mpm_message message = message_of(msg);
+    struct mpm_options options = { .set = set };
 
     options.receiver = receiver_of(msg);
     avps_to_options(&options);
-    return no_sdp_is_fine(msg, glue_use_media_proxy(&message, &options));
+    return no_sdp_is_fine(msg, mpm_use_media_proxy(&message, &options));
 }
 
 int end_media_session(struct sip_msg *msg)
 {
-    struct glue_message message = message_of(msg);
+    struct mpm_message message = message_of(msg);
 
-    return glue_end_media_session(&message);
+    return mpm_end_media_session(&message);
 }
 
 /* A text, or one with variables; its value for this message. */
@@ -73,7 +73,7 @@ static int w_client_nat_test(struct sip_msg *msg, char *tests, char *unused)
 
     (void)unused;
     if (value_of(msg, tests, "client_nat_test", &text) != 0)
-        return GLUE_FALSE;
+        return MPM_FALSE;
     return client_nat_test(msg, text);
 }
 
@@ -90,7 +90,7 @@ static int w_use_media_proxy(struct sip_msg *msg, char *set, char *unused)
 
     (void)unused;
     if (set != NULL && value_of(msg, set, "use_media_proxy", &text) != 0)
-        return GLUE_FALSE;
+        return MPM_FALSE;
     return use_media_proxy(msg, text);
 }
 
@@ -112,14 +112,14 @@ static int w_end_media_session(struct sip_msg *msg, char *unused1, char *unused2
  * mistake is found when the server starts. */
 static int fixup_tests(void **parameter, int number)
 {
-    char error[GLUE_ERROR_ROOM];
+    char error[MPM_ERROR_SIZE];
     gparam_t *fixed;
     uint32_t tests;
 
     if (fixup_spve_null(parameter, number) != 0)
         return -1;
     fixed = *parameter;
-    if (fixed->type == GPARAM_TYPE_STR && glue_tests(text_of(fixed->v.str), &tests, error) != 0) {
+    if (fixed->type == GPARAM_TYPE_STR && mpm_tests(text_of(fixed->v.str), &tests, error) != 0) {
         LM_ERR("%s\n", error);
         return -1;
     }

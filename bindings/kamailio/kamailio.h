@@ -11,22 +11,22 @@
 #include "core/sr_module.h"
 #include "core/str.h"
 
-#include "glue.h"
+#include "mpm.h"
 
 /* message.c */
 /* The message as the library takes it. */
-struct glue_message message_of(struct sip_msg *msg);
+struct mpm_message message_of(struct sip_msg *msg);
 /* Where the server sends it next, as far as that is known. */
 mp_str receiver_of(struct sip_msg *msg);
-/* glue_server.identify */
-int identify(void *message, struct glue_call *call);
+/* mpm_server.identify */
+int identify(void *message, struct mpm_call *call);
 
 /* log.c */
 void log_line(void *arg, uint32_t level, mp_str text);
 
 /* lumps.c */
-int lumps_replace(void *message, enum glue_mark mark, size_t offset, size_t remove, mp_str text);
-void lumps_forget(void *message, enum glue_mark mark);
+int lumps_replace(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text);
+void lumps_forget(void *message, enum mpm_mark mark);
 /* The lump that replaces the Contact's URI, or NULL. */
 struct lump *lumps_contact(struct sip_msg *msg);
 
@@ -50,7 +50,7 @@ int avps_set_media_relay(modparam_t type, void *value);
 int avps_set_ice_candidate(modparam_t type, void *value);
 int avps_init(void);
 /* What the AVPs say for the message at hand. */
-void avps_to_options(struct glue_options *options);
+void avps_to_options(struct mpm_options *options);
 
 /* dialog.c */
 int dialog_init(void);
@@ -70,12 +70,12 @@ int kemi_register(void);
 
 /* sockets.c */
 /* Gives the embedded relay the addresses the server listens on. 0 or -1. */
-int sockets_to_relay(char error[GLUE_ERROR_ROOM]);
+int sockets_to_relay(char error[MPM_ERROR_SIZE]);
 
 /* processes.c */
 int processes_register(void);
 int processes_start(void);
-void processes_now_and_then(void);
+void processes_on_idle(void);
 
 static inline mp_str text_of(str from)
 {

@@ -19,11 +19,11 @@
 
 /* No type of header of the server's. */
 static const int types[] = {
-    [GLUE_CONTACT] = 0x4d500001,
-    [GLUE_SDP] = 0x4d500002,
+    [MPM_CONTACT] = 0x4d500001,
+    [MPM_SDP] = 0x4d500002,
 };
 
-static enum _hdr_types_t type_of(enum glue_mark mark)
+static enum _hdr_types_t type_of(enum mpm_mark mark)
 {
     return (enum _hdr_types_t)types[mark];
 }
@@ -59,7 +59,7 @@ static void forget_in(struct lump **place, enum _hdr_types_t type)
     }
 }
 
-void lumps_forget(void *message, enum glue_mark mark)
+void lumps_forget(void *message, enum mpm_mark mark)
 {
     struct sip_msg *msg = message;
 
@@ -67,7 +67,7 @@ void lumps_forget(void *message, enum glue_mark mark)
     forget_in(&msg->body_lumps, type_of(mark));
 }
 
-int lumps_replace(void *message, enum glue_mark mark, size_t offset, size_t remove, mp_str text)
+int lumps_replace(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text)
 {
     struct sip_msg *msg = message;
     enum _hdr_types_t type = type_of(mark);
@@ -76,7 +76,7 @@ int lumps_replace(void *message, enum glue_mark mark, size_t offset, size_t remo
 
     /* Without the end of the headers a lump for the body is put among those
      * for the headers, and Content-Length stays wrong. */
-    if (mark == GLUE_SDP && (parse_headers(msg, HDR_EOH_F, 0) < 0 || msg->eoh == NULL))
+    if (mark == MPM_SDP && (parse_headers(msg, HDR_EOH_F, 0) < 0 || msg->eoh == NULL))
         return -1;
     if (text.len > 0) {
         copy = pkg_malloc(text.len);
@@ -102,7 +102,7 @@ struct lump *lumps_contact(struct sip_msg *msg)
 {
     struct lump *lump = msg->add_rm;
 
-    while (lump != NULL && lump->type != type_of(GLUE_CONTACT))
+    while (lump != NULL && lump->type != type_of(MPM_CONTACT))
         lump = lump->next;
     return lump;
 }

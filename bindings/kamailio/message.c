@@ -41,9 +41,9 @@ static uint32_t transport_of(int protocol)
     }
 }
 
-struct glue_message message_of(struct sip_msg *msg)
+struct mpm_message message_of(struct sip_msg *msg)
 {
-    struct glue_message message;
+    struct mpm_message message;
 
     message.message = msg;
     message.id = ((uint64_t)(unsigned)msg->pid << 32) | msg->id;
@@ -68,10 +68,10 @@ mp_str receiver_of(struct sip_msg *msg)
             return text_of(msg->via2->received->value);
         return text_of(msg->via2->host);
     }
-    return glue_uri_host(text_of(msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg)));
+    return mpm_uri_host(text_of(msg->dst_uri.len > 0 ? msg->dst_uri : *GET_RURI(msg)));
 }
 
-int identify(void *message, struct glue_call *call)
+int identify(void *message, struct mpm_call *call)
 {
     struct sip_msg *msg = message;
     str call_id;

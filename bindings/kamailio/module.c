@@ -2,14 +2,14 @@
 /* The module as Kamailio loads it. */
 #include "kamailio.h"
 
-static const struct glue_server server = {
+static const struct mpm_server server = {
     .log = log_line,
     .replace = lumps_replace,
     .forget = lumps_forget,
     .contact_uri = contact_uri,
     .contact_update = contact_update,
     .identify = identify,
-    .now_and_then = processes_now_and_then,
+    .on_idle = processes_on_idle,
 };
 
 static int refuse(const char *error)
@@ -21,11 +21,11 @@ static int refuse(const char *error)
 /* Before any process is forked. */
 static int mod_init(void)
 {
-    char error[GLUE_ERROR_ROOM];
+    char error[MPM_ERROR_SIZE];
 
-    if (glue_relay_needs_address() && !glue_disabled() && sockets_to_relay(error) != 0)
+    if (mpm_relay_needs_address() && !mpm_disabled() && sockets_to_relay(error) != 0)
         return refuse(error);
-    if (glue_start(&server, error) != 0)
+    if (mpm_start(&server, error) != 0)
         return refuse(error);
     if (avps_init() != 0 || dialog_init() != 0)
         return -1;
@@ -40,13 +40,13 @@ static int child_init(int rank)
         return 0;
     if (rank == PROC_MAIN)
         return processes_start();
-    glue_child();
+    mpm_child();
     return 0;
 }
 
 static void mod_destroy(void)
 {
-    glue_stop();
+    mpm_stop();
 }
 
 /* What the server looks up by name; all else stays within the module. */

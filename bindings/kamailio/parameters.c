@@ -9,14 +9,14 @@
 
 static int set(const char *name, modparam_t type, void *value)
 {
-    char error[GLUE_ERROR_ROOM];
+    char error[MPM_ERROR_SIZE];
     char number[32];
 
     if (PARAM_TYPE_MASK(type) == PARAM_INT) {
         snprintf(number, sizeof number, "%d", (int)(long)value);
         value = number;
     }
-    if (glue_set(name, value, error) == 0)
+    if (mpm_set(name, value, error) == 0)
         return 0;
     LM_ERR("modparam %s\n", error);
     return -1;

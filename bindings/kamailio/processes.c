@@ -10,7 +10,7 @@
 
 static int runs_relay(void)
 {
-    return glue_relay_embedded() && !glue_disabled();
+    return mpm_relay_embedded() && !mpm_disabled();
 }
 
 int processes_register(void)
@@ -22,7 +22,7 @@ int processes_register(void)
 }
 
 /* Takes over settings of the core that changed, the log level for one. */
-void processes_now_and_then(void)
+void processes_on_idle(void)
 {
     cfg_update();
 }
@@ -44,7 +44,7 @@ static int start(char *description, void (*body)(pid_t parent))
 
 int processes_start(void)
 {
-    if (start("MediaProxy keeper", glue_keep) != 0)
+    if (start("MediaProxy keeper", mpm_keep) != 0)
         return -1;
-    return runs_relay() ? start("MediaProxy relay", glue_supervise) : 0;
+    return runs_relay() ? start("MediaProxy relay", mpm_supervise) : 0;
 }

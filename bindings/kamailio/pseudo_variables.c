@@ -47,7 +47,7 @@ static int parse_name(pv_spec_p spec, str *in)
 
 static int get(struct sip_msg *msg, pv_param_t *parameter, pv_value_t *result)
 {
-    struct glue_message message = message_of(msg);
+    struct mpm_message message = message_of(msg);
     uint64_t id = message.id;
     uint32_t list;
     mp_str text;
@@ -55,20 +55,20 @@ static int get(struct sip_msg *msg, pv_param_t *parameter, pv_value_t *result)
 
     switch (parameter->pvn.u.isname.name.n) {
     case MATCHED:
-        return pv_get_uintval(msg, parameter, result, glue_matched(id));
+        return pv_get_uintval(msg, parameter, result, mpm_matched(id));
     case SIP_ASYMMETRIC:
     case RTP_ASYMMETRIC:
         list = parameter->pvn.u.isname.name.n == SIP_ASYMMETRIC ? MP_ASYMMETRIC_SIP
                                                                  : MP_ASYMMETRIC_RTP;
-        return pv_get_uintval(msg, parameter, result, (glue_client_lists(&message) & list) != 0);
+        return pv_get_uintval(msg, parameter, result, (mpm_client_lists(&message) & list) != 0);
     case TESTS:
-        text = glue_matched_names(id);
+        text = mpm_matched_names(id);
         break;
     case EVIDENCE:
-        text = glue_evidence(id);
+        text = mpm_evidence(id);
         break;
     default:
-        text = glue_last_error(id);
+        text = mpm_last_error(id);
         break;
     }
     if (text.len == 0)

@@ -34,8 +34,8 @@ static void add_relay(void *arg, const mp_relay *relay)
     if (rpc->add(answer->context, "{", &entry) < 0 ||
         rpc->struct_add(entry, "ssssd", "uri", copy(uri, sizeof uri, relay->uri), "set",
                         copy(set, sizeof set, relay->set), "condition",
-                        glue_condition_name(relay->condition), "order",
-                        glue_order_name(relay->order), "listed", (int)relay->listed) < 0 ||
+                        mpm_condition_name(relay->condition), "order",
+                        mpm_order_name(relay->order), "listed", (int)relay->listed) < 0 ||
         rpc->struct_add(entry, "dd", "weight", (int)relay->weight, "priority",
                         (int)relay->priority) < 0 ||
         add_number(rpc, entry, "sessions", relay->sessions) < 0 ||
@@ -49,12 +49,12 @@ static void add_relay(void *arg, const mp_relay *relay)
         answer->failed = 1;
 }
 
-static void for_relays(rpc_t *rpc, void *context, glue_relay_visit visit)
+static void for_relays(rpc_t *rpc, void *context, mpm_relay_visit visit)
 {
     struct answer answer = { rpc, context, 0 };
-    char error[GLUE_ERROR_ROOM];
+    char error[MPM_ERROR_SIZE];
 
-    if (glue_relays(visit, &answer, error) != 0)
+    if (mpm_relays(visit, &answer, error) != 0)
         rpc->fault(context, 500, "%s", error);
     else if (answer.failed)
         rpc->fault(context, 500, "The answer could not be built");
@@ -90,7 +90,7 @@ static const char *stats_doc[] = { "What all processes have done.", NULL };
 
 static void rpc_stats(rpc_t *rpc, void *context)
 {
-    const struct glue_number *number;
+    const struct mpm_number *number;
     void *entry;
     size_t i;
 
@@ -98,20 +98,20 @@ static void rpc_stats(rpc_t *rpc, void *context)
         rpc->fault(context, 500, "The answer could not be built");
         return;
     }
-    for (i = 0; (number = glue_number(i)) != NULL; i++)
-        add_number(rpc, entry, number->name, glue_number_value(i));
+    for (i = 0; (number = mpm_number(i)) != NULL; i++)
+        add_number(rpc, entry, number->name, mpm_number_value(i));
 }
 
-static void give_order(rpc_t *rpc, void *context, enum glue_order order)
+static void give_order(rpc_t *rpc, void *context, enum mpm_order order)
 {
-    char error[GLUE_ERROR_ROOM];
+    char error[MPM_ERROR_SIZE];
     str uri;
 
     if (rpc->scan(context, "S", &uri) < 1) {
         rpc->fault(context, 400, "Give the uri of a relay, as mediaproxy.relays tells it");
         return;
     }
-    if (glue_order_relay(order, text_of(uri), error) != 0)
+    if (mpm_order_relay(order, text_of(uri), error) != 0)
         rpc->fault(context, 404, "%s", error);
 }
 
@@ -119,28 +119,28 @@ static const char *drain_doc[] = { "The relay takes no new calls: give its uri."
 
 static void rpc_drain(rpc_t *rpc, void *context)
 {
-    give_order(rpc, context, GLUE_DRAIN);
+    give_order(rpc, context, MPM_DRAIN);
 }
 
 static const char *enable_doc[] = { "The relay is used again: give its uri.", NULL };
 
 static void rpc_enable(rpc_t *rpc, void *context)
 {
-    give_order(rpc, context, GLUE_ENABLE);
+    give_order(rpc, context, MPM_ENABLE);
 }
 
 static const char *disable_doc[] = { "The relay is not asked any more: give its uri.", NULL };
 
 static void rpc_disable(rpc_t *rpc, void *context)
 {
-    give_order(rpc, context, GLUE_DISABLE);
+    give_order(rpc, context, MPM_DISABLE);
 }
 
 static const char *reload_doc[] = { "Client lists and relays file are read again.", NULL };
 
 static void rpc_reload(rpc_t *rpc, void *context)
 {
-    if (glue_reload() != 0)
+    if (mpm_reload() != 0)
         rpc->fault(context, 500, "The files could not be read again");
 }
 

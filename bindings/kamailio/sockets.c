@@ -17,16 +17,16 @@ static struct socket_info *better(struct socket_info *one, struct socket_info *o
     return (one->flags & SI_IS_LO) && !(other->flags & SI_IS_LO) ? other : one;
 }
 
-static int set(const char *parameter, mp_str address, char error[GLUE_ERROR_ROOM])
+static int set(const char *parameter, mp_str address, char error[MPM_ERROR_SIZE])
 {
     char text[64];
 
     snprintf(text, sizeof text, "%.*s", (int)address.len, address.ptr);
     LM_INFO("%s of the embedded relay: %s\n", parameter, text);
-    return glue_set(parameter, text, error);
+    return mpm_set(parameter, text, error);
 }
 
-static int give(const struct socket_info *socket, int advertise, char error[GLUE_ERROR_ROOM])
+static int give(const struct socket_info *socket, int advertise, char error[MPM_ERROR_SIZE])
 {
     mp_str own = text_of(socket->address_str);
     mp_str told = text_of(socket->useinfo.name);
@@ -40,7 +40,7 @@ static int give(const struct socket_info *socket, int advertise, char error[GLUE
     return set("proxy_advertised_address", told, error);
 }
 
-int sockets_to_relay(char error[GLUE_ERROR_ROOM])
+int sockets_to_relay(char error[MPM_ERROR_SIZE])
 {
     static const unsigned short protocols[] = { PROTO_UDP, PROTO_TCP, PROTO_TLS, PROTO_SCTP };
     struct socket_info *ipv4 = NULL, *ipv6 = NULL, *socket;
@@ -60,12 +60,12 @@ int sockets_to_relay(char error[GLUE_ERROR_ROOM])
         }
     }
     if (ipv4 == NULL && ipv6 == NULL) {
-        snprintf(error, GLUE_ERROR_ROOM,
+        snprintf(error, MPM_ERROR_SIZE,
                  "relay = embedded: no address to receive media on follows from listen; give "
                  "proxy_address, the IP address phones send media to");
         return -1;
     }
-    advertise = !glue_relay_advertises();
+    advertise = !mpm_relay_advertises();
     if (ipv4 != NULL && give(ipv4, advertise, error) != 0)
         return -1;
     return ipv6 != NULL ? give(ipv6, advertise, error) : 0;

@@ -7,15 +7,15 @@
 static counter_val_t value(counter_handle_t handle, void *index)
 {
     (void)handle;
-    return (counter_val_t)glue_number_value((size_t)index);
+    return (counter_val_t)mpm_number_value((size_t)index);
 }
 
 int statistics_register(void)
 {
-    const struct glue_number *number;
+    const struct mpm_number *number;
     size_t i;
 
-    for (i = 0; (number = glue_number(i)) != NULL; i++)
+    for (i = 0; (number = mpm_number(i)) != NULL; i++)
         if (counter_register(NULL, "mediaproxy", number->name, CNT_F_NO_RESET, value, (void *)i,
                              number->help, 0) < 0)
             return -1;
