@@ -12,7 +12,7 @@ use mediaproxy::media::{Plan, Role, plan};
 use mediaproxy::nat::fix_contact;
 use mediaproxy::options::IceCandidate;
 use mediaproxy::relay::{Answer, mediaproxy2};
-use mediaproxy::sdp::in_use::each_address;
+use mediaproxy::sdp::active::for_each_connection;
 use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sdp::session::MAX_STREAMS;
 use mediaproxy::sdp::{Connection, Session};
@@ -36,7 +36,7 @@ pub fn check(bytes: &[u8]) {
         return;
     };
     assert_eq!(text, sdp);
-    in_use(text);
+    active_connections(text);
     let Ok(session) = Session::parse(text) else { return };
     pieces(&session);
     match head.and_then(|head| head.split_first()) {
@@ -65,9 +65,9 @@ pub fn check(bytes: &[u8]) {
 }
 
 /// The short way to the addresses finds those that the long way does.
-fn in_use(text: &[u8]) {
+fn active_connections(text: &[u8]) {
     let mut shown = Vec::new();
-    let readable = each_address(text, &mut |connection| shown.push(connection));
+    let readable = for_each_connection(text, &mut |connection| shown.push(connection));
     let session = Session::parse(text);
     assert_eq!(readable, session.is_ok());
     let Ok(session) = session else { return };

@@ -3,31 +3,31 @@
 use crate::address::{Host, dotted_quad, parse_host};
 use crate::text::{is_space, offset_in};
 
-/// A network address in a description.
+/// A network address in SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connection<'a> {
-    /// The network type as written: `IN`, or something a relay cannot serve
-    /// (`PSTN`, RFC 7195).
+    /// The network type as written: `IN`, or one without IP addresses (`PSTN`,
+    /// RFC 7195).
     pub network: &'a [u8],
     /// From the address type to the end of the address, the part an edit
-    /// replaces: `IP4 192.0.2.1`. A TTL or count after `/` is not in it.
+    /// replaces: `IP4 192.0.2.1`, without a TTL or count after `/`.
     pub text: &'a [u8],
     /// The address as written.
     pub address: &'a [u8],
-    /// What follows the address up to the next space: `/127`, or nothing.
+    /// What follows the address up to the next space: `/127`, or empty.
     pub suffix: &'a [u8],
-    /// The address, or a name.
+    /// The address or host name, parsed.
     pub host: Host<'a>,
     /// The whole line without its line end.
     pub line: &'a [u8],
 }
 
 impl<'a> Connection<'a> {
-    /// Reads network type, address type and address from the start of `value`,
-    /// a piece of `line`; `None` when one of the three is missing. What stands
-    /// behind them is passed over.
+    /// Parses network type, address type and address at the start of `value`,
+    /// which is part of `line`; `None` when one of the three is missing. What
+    /// follows them is ignored.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
-        // As nearly all of them are written.
+        // Fast path.
         if let Some((network, [b' ', text @ ..])) = value.split_at_checked(2)
             && network == b"IN"
             && let Some(address) = text.strip_prefix(b"IP4 ")
@@ -54,23 +54,23 @@ impl<'a> Connection<'a> {
             && self.text.get(3).is_some_and(|byte| is_space(*byte))
     }
 
-    /// True for the network type `IN`; what else there is has no IP address.
+    /// True for the network type `IN`, the only one with IP addresses.
     pub fn is_internet(&self) -> bool {
         self.network.eq_ignore_ascii_case(b"IN")
     }
 
-    /// 0.0.0.0 or `::` : on hold in the old way (RFC 3264 8.4).
+    /// True for 0.0.0.0 and `::`, the old form of hold (RFC 3264 8.4).
     pub fn is_unspecified(&self) -> bool {
         self.host.ip().is_some_and(|ip| ip.is_unspecified())
     }
 
-    /// A group address: everybody sends to it, a relay has no place there.
+    /// True for a multicast address, which is not relayed.
     pub fn is_multicast(&self) -> bool {
         self.host.ip().is_some_and(|ip| ip.is_multicast())
     }
 }
 
-/// The words of a line, however many spaces or tabs stand between them.
+/// The words of a line, separated by any number of spaces or tabs.
 pub(crate) fn words(text: &[u8]) -> Words<'_> {
     Words(text)
 }
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn address_type_and_address_are_one_piece() {
+    fn text_spans_address_type_and_address() {
         let found = read(b"IN IP4 192.0.2.1").unwrap();
         assert_eq!(found.text, b"IP4 192.0.2.1");
         assert_eq!(found.address, b"192.0.2.1");
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn time_to_live_is_not_address() {
+    fn ttl_is_not_part_of_address() {
         let found = read(b"IN IP4 224.2.1.1/127/3").unwrap();
         assert_eq!(found.text, b"IP4 224.2.1.1");
         assert_eq!(found.suffix, b"/127/3");
@@ -117,32 +117,32 @@ mod tests {
     }
 
     #[test]
-    fn wide_spaces_stay_within_the_piece() {
+    fn text_keeps_white_space_inside() {
         assert_eq!(read(b" IN  IP4\t192.0.2.1 ").unwrap().text, b"IP4\t192.0.2.1");
     }
 
     #[test]
-    fn unspecified_in_both_families() {
+    fn is_unspecified_in_both_families() {
         assert!(read(b"IN IP4 0.0.0.0").unwrap().is_unspecified());
         assert!(read(b"IN IP6 ::").unwrap().is_unspecified());
         assert!(!read(b"IN IP4 0.0.0.1").unwrap().is_unspecified());
     }
 
     #[test]
-    fn none_and_other_words_are_names() {
+    fn address_that_is_no_ip_is_a_name() {
         assert_eq!(read(b"IN IP4 None").unwrap().host, Host::Name(b"None"));
         assert_eq!(read(b"IN IP6 [[2001:db8::1]]").unwrap().host, Host::Name(b"[[2001:db8::1]]"));
     }
 
     #[test]
-    fn a_missing_word_is_no_address() {
+    fn connection_with_missing_word_is_none() {
         assert_eq!(read(b"IN IP4"), None);
         assert_eq!(read(b"IN IP4 "), None);
         assert_eq!(read(b""), None);
     }
 
     #[test]
-    fn a_slash_alone_is_an_empty_name() {
+    fn address_of_slash_only_is_an_empty_name() {
         let found = read(b"IN IP4 /127").unwrap();
         assert_eq!(found.host, Host::Name(b""));
         assert_eq!(found.text, b"IP4 ");

@@ -1,33 +1,33 @@
-//! ICE attributes (RFC 8839), as far as a relay's candidates need them.
+//! ICE attributes (RFC 8839), as far as relay candidates need them.
 
 use crate::sdp::address::words;
 use crate::text;
 
-/// What one stream says about ICE.
+/// The ICE attributes of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ice<'a> {
-    /// The stream's own a=ice-ufrag and a=ice-pwd are both there.
+    /// The stream has both a=ice-ufrag and a=ice-pwd of its own.
     pub credentials: bool,
-    /// The first a=candidate line, its line end included.
+    /// The first a=candidate line, with its line end.
     pub first_candidate: Option<&'a [u8]>,
-    /// A candidate for component 2 (RTCP) is there.
+    /// The stream has a candidate for component 2 (RTCP).
     pub component_2: bool,
-    /// a=remote-candidates is there: the offer concludes ICE and is not
-    /// touched by candidates.
+    /// The stream has a=remote-candidates: the offer concludes ICE, and no
+    /// candidate is added to it.
     pub remote_candidates: bool,
 }
 
 impl<'a> Ice<'a> {
-    /// Takes in the value of an a=candidate attribute and its whole line. A
-    /// line cut before its component is no candidate.
+    /// Reads the value of an a=candidate attribute; `whole` is its line. A line
+    /// without a component is ignored.
     pub(crate) fn candidate(&mut self, value: &[u8], whole: &'a [u8]) {
         if self.component_2 {
-            // Nothing more is to be learnt.
+            // Later candidates do not change anything.
             return;
         }
         let after = text::find(b' ', value).and_then(|at| value.get(at..));
         let component = match after {
-            // As nearly all candidates are written.
+            // Fast path.
             Some([b' ', digit @ b'0'..=b'9', b' ', ..]) if value.first() != Some(&b' ') => {
                 u32::from(digit - b'0')
             }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_candidate_is_kept_and_rtcp_is_noticed() {
+    fn first_candidate_and_rtcp_component_are_kept() {
         let mut ice = Ice::default();
         ice.candidate(b"1 1 UDP 1 192.0.2.1 4000 typ host", b"first\r\n");
         assert!(!ice.component_2);
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_candidate_cut_short_is_none() {
+    fn candidate_without_component_is_ignored() {
         let mut ice = Ice::default();
         ice.candidate(b"", b"a=candidate:");
         ice.candidate(b"1", b"a=candidate:1");

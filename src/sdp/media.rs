@@ -1,11 +1,11 @@
-//! One stream: an m= line and what belongs to it.
+//! One stream: an m= line and the lines that belong to it.
 
 use crate::sdp::Connection;
 use crate::sdp::address::words;
 use crate::sdp::ice::Ice;
 use crate::text;
 
-/// a=sendrecv and the like (RFC 3264 5.1).
+/// The direction attributes: a=sendrecv, a=sendonly, ... (RFC 3264 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Direction {
@@ -23,7 +23,7 @@ pub struct Rtcp<'a> {
     pub port_text: &'a [u8],
     /// The port.
     pub port: u16,
-    /// The address part ("IN IP4 192.0.2.1" without "IN "), if there.
+    /// The address, if the attribute has one.
     pub connection: Option<Connection<'a>>,
 }
 
@@ -36,36 +36,36 @@ pub struct Media<'a> {
     pub port_text: &'a [u8],
     /// The port.
     pub port: u16,
-    /// The count after the slash; 1 when none.
+    /// The count after the slash; 1 without a slash.
     pub count: u16,
     /// `RTP/AVP`, `udptl`, ...
     pub transport: &'a [u8],
-    /// The m= line and all that belongs to it, to the next m= or the end.
+    /// The m= line and the lines up to the next m= line or the end.
     pub text: &'a [u8],
-    /// The m= line with its line end, and the i= line if one follows: a c=
-    /// line that must be added goes right after it.
+    /// The m= line with its line end, and the i= line if one follows: the place
+    /// after which a c= line is added.
     pub head: &'a [u8],
-    /// Its own c= lines: the first one here.
+    /// The first c= line of the stream.
     pub connection: Option<Connection<'a>>,
     /// Further c= lines of the stream (RFC 8866 5.7 allows several).
     pub more_connections: Vec<Connection<'a>>,
-    /// Its own direction.
+    /// The stream's own direction attribute.
     pub direction: Option<Direction>,
-    /// a=rtcp: the first one that can be read.
+    /// The first a=rtcp line that can be parsed.
     pub rtcp: Option<Rtcp<'a>>,
-    /// Further a=rtcp lines of the stream. RFC 3605 allows one; what others say
-    /// must not lead past the relay either.
+    /// Further a=rtcp lines of the stream. RFC 3605 allows one; the addresses of
+    /// all are rewritten, so that none bypasses the relay.
     pub more_rtcp: Vec<Rtcp<'a>>,
-    /// a=rtcp-mux
+    /// True with a=rtcp-mux (RFC 5761).
     pub rtcp_mux: bool,
-    /// a=mid
+    /// The value of a=mid (RFC 5888).
     pub mid: Option<&'a [u8]>,
-    /// What ICE says here.
+    /// The ICE attributes of the stream.
     pub ice: Ice<'a>,
 }
 
 impl<'a> Media<'a> {
-    /// Reads the value of an m= line; the error says what is wrong with it.
+    /// Parses the value of an m= line; the error names what is missing or wrong.
     pub(crate) fn parse(value: &'a [u8]) -> Result<Self, &'static str> {
         let mut words = words(value);
         let kind = words.next().ok_or("no media type")?;
@@ -94,8 +94,8 @@ impl<'a> Media<'a> {
         })
     }
 
-    /// True for what a relay carries: transports `RTP/*`, `UDP/*` (a bare
-    /// `udp` too, RFC 8866 5.14) and `udptl`, in any case.
+    /// True for the transports that are relayed: `RTP/*`, `UDP/*`, `udp`
+    /// (RFC 8866 5.14) and `udptl`, in upper or lower case.
     pub fn relayable(&self) -> bool {
         if self.transport.starts_with(b"RTP/") {
             return true;
@@ -107,7 +107,7 @@ impl<'a> Media<'a> {
     }
 }
 
-/// A port and a number of ports behind a slash: `49170/2`.
+/// Parses a port and a number of ports after a slash: `49170/2`.
 fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
     let mut parts = text.splitn(2, |byte| *byte == b'/');
     let port_text = parts.next().unwrap_or_default();
@@ -120,8 +120,8 @@ fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
 }
 
 impl<'a> Rtcp<'a> {
-    /// Reads the value of an a=rtcp attribute, a piece of `line`; `None` when
-    /// its port cannot be read. An address that is cut short is none.
+    /// Parses the value of an a=rtcp attribute, which is part of `line`; `None`
+    /// when its port cannot be parsed. An incomplete address counts as none.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
         let port_text = words(value).next()?;
         let port = text::port(port_text)?;
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn port_and_count_are_apart() {
+    fn port_with_count_is_split() {
         let media = Media::parse(b"audio 40000/2 RTP/AVP 0").unwrap();
         assert_eq!(media.kind, b"audio");
         assert_eq!(media.port_text, b"40000");
@@ -146,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_format_list_is_no_fault() {
+    fn media_without_format_list_is_accepted() {
         assert_eq!(Media::parse(b"audio 40000 RTP/AVP").unwrap().count, 1);
     }
 
     #[test]
-    fn unreadable_ports_are_named() {
+    fn media_with_invalid_port_is_refused() {
         for value in ["audio 65536 RTP/AVP 0", "audio -1 RTP/AVP 0", "audio x RTP/AVP 0"] {
             assert_eq!(Media::parse(value.as_bytes()), Err("a port that is not 0 to 65535"));
         }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn relayable_transports() {
+    fn relayable_covers_rtp_udp_and_udptl() {
         let relayable = |transport: &str| {
             Media::parse(format!("x 9 {transport} 0").as_bytes()).unwrap().relayable()
         };

@@ -1,9 +1,9 @@
-//! Session descriptions (RFC 4566/8866), borrowed from the message's bytes.
-//! Only what a media relay must know is read.
+//! SDP (RFC 4566, RFC 8866), borrowed from the message's bytes. Only what
+//! matters to NAT tests and media relays is parsed.
 
+pub mod active;
 pub mod address;
 pub mod ice;
-pub mod in_use;
 pub mod media;
 pub mod multipart;
 pub mod session;

@@ -1,4 +1,4 @@
-//! The session level of a description, and its streams.
+//! The session level of SDP, and its streams.
 
 use crate::error::{Error, Result};
 use crate::sdp::media::Rtcp;
@@ -7,12 +7,12 @@ use crate::text::{find, is_space, offset_in, trim, trim_end};
 
 /// The most streams (m= lines) accepted.
 pub const MAX_STREAMS: usize = 64;
-/// Audio and video: what most calls have, taken in one small allocation.
+/// Audio and video: most calls need no more, so the first allocation is small.
 const USUAL_STREAMS: usize = 2;
-/// What a description with more streams is given next.
+/// How many more streams the second allocation has room for.
 const MORE_STREAMS: usize = 6;
 
-/// A session description: pieces of the original text.
+/// Parsed SDP; all parts are slices of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session<'a> {
     /// The whole text that was parsed.
@@ -21,24 +21,25 @@ pub struct Session<'a> {
     pub origin_line: Option<&'a [u8]>,
     /// The session-level c= line.
     pub connection: Option<Connection<'a>>,
-    /// The session-level direction.
+    /// The session-level direction attribute.
     pub direction: Option<Direction>,
-    /// Session-level ice-ufrag and ice-pwd were both there.
+    /// The session level has both a=ice-ufrag and a=ice-pwd.
     pub ice_credentials: bool,
-    /// The groups of a=group:BUNDLE lines: each the mids after the word.
+    /// The mids of each a=group:BUNDLE line, as written.
     pub bundles: Vec<&'a [u8]>,
-    /// True when the line a=nortpproxy:yes is somewhere.
+    /// True when any level has the line a=nortpproxy:yes.
     pub loop_marker: bool,
-    /// The streams, in order, port-0 ones too.
+    /// The streams in order, those with port 0 included.
     pub media: Vec<Media<'a>>,
 }
 
 impl<'a> Session<'a> {
-    /// Reads a session description. Lines may end in CRLF or bare LF, the last
-    /// one in nothing. Lines it does not know are passed over; lookalikes
-    /// inside other lines are not taken for what they imitate. `Status::Limit`
-    /// for a 65th stream; `Status::Syntax` (with the line number) for an m=
-    /// line or a c= line that cannot be read.
+    /// Parses SDP. Lines end in CRLF or LF; the last line may have no line end.
+    /// Unknown lines are ignored.
+    ///
+    /// # Errors
+    /// `Status::Limit` for a 65th stream; `Status::Syntax`, with the line
+    /// number, for an m= or c= line that cannot be parsed.
     pub fn parse(text: &'a [u8]) -> Result<Self> {
         let mut session = Session {
             text,
@@ -52,33 +53,33 @@ impl<'a> Session<'a> {
         };
         let mut section = Section::default();
         for line in Lines::new(text) {
-            // As most lines are.
+            // Fast path: most lines are attributes.
             if let Some(attribute) = line.strip_prefix(b"a=") {
-                session.attribute(attribute, line, &mut section);
+                session.on_attribute(attribute, line, &mut section);
                 continue;
             }
             let Some(([kind, b'='], value)) = line.split_first_chunk() else { continue };
             match kind {
                 b'm' => {
                     let start = offset_in(text, line).unwrap_or_default();
-                    session.close(&section, start);
+                    session.finish_section(&section, start);
                     section = Section { start, ..Section::default() };
-                    session.open(without_line_end(value), line)?;
+                    session.start_media(without_line_end(value), line)?;
                 }
-                b'c' => session.connect(without_line_end(value), line)?,
-                b'i' => session.title(&section, line),
+                b'c' => session.on_connection(without_line_end(value), line)?,
+                b'i' => session.on_info(&section, line),
                 b'o' if session.media.is_empty() => {
                     session.origin_line.get_or_insert(without_line_end(line));
                 }
                 _ => {}
             }
         }
-        session.close(&section, text.len());
+        session.finish_section(&section, text.len());
         Ok(session)
     }
 
-    /// The address in the o= line, its last three words: `None` in a line too
-    /// short for one. User names with spaces exist.
+    /// The address in the o= line: its last three words, since some user names
+    /// have spaces. `None` when the line is too short.
     pub fn origin(&self) -> Option<Connection<'a>> {
         let line = self.origin_line?;
         let mut words = trim(line).rsplit(|byte| is_space(*byte)).filter(|word| !word.is_empty());
@@ -86,25 +87,25 @@ impl<'a> Session<'a> {
         Connection::parse(line.get(start..)?, line).filter(Connection::is_internet)
     }
 
-    /// The connection that holds for a stream: its own c=, else the session's.
+    /// The connection of a stream: its own c= line, else the session's.
     pub fn connection_of(&self, media: &Media<'a>) -> Option<Connection<'a>> {
         media.connection.or(self.connection)
     }
 
-    /// The direction that holds for a stream; sendrecv when none is said.
+    /// The direction of a stream: its own, else the session's, else sendrecv.
     pub fn direction_of(&self, media: &Media<'a>) -> Direction {
         media.direction.or(self.direction).unwrap_or_default()
     }
 
-    /// An m= line: a new stream.
-    fn open(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
+    /// Adds the stream of an m= line.
+    fn start_media(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
         if self.media.len() >= MAX_STREAMS {
-            let number = self.number_of(line);
+            let number = self.line_number(line);
             let text = format!("SDP line {number}: more than {MAX_STREAMS} streams (m= lines)");
             return Err(Error::limit(text));
         }
         let mut media = Media::parse(value).map_err(|reason| {
-            Error::syntax(format!("SDP line {}: m= line with {reason}", self.number_of(line)))
+            Error::syntax(format!("SDP line {}: m= line with {reason}", self.line_number(line)))
         })?;
         media.head = line;
         if self.media.len() == USUAL_STREAMS {
@@ -114,14 +115,15 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The number of a line, from 1, for error texts.
-    fn number_of(&self, line: &[u8]) -> usize {
+    /// The number of a line, counted from 1, for error texts.
+    fn line_number(&self, line: &[u8]) -> usize {
         let before = offset_in(self.text, line).and_then(|start| self.text.get(..start));
         before.unwrap_or_default().iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
-    /// The end of a section: what belonged together in it.
-    fn close(&mut self, section: &Section, end: usize) {
+    /// Stores what is known only at the end of a section: its text and whether
+    /// it has ICE credentials.
+    fn finish_section(&mut self, section: &Section, end: usize) {
         let credentials = section.ufrag && section.password;
         match self.media.last_mut() {
             Some(media) => {
@@ -132,12 +134,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// A c= line. A stream may have several, the session has one.
-    fn connect(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
+    /// Stores a c= line. A stream may have several, the session level has one.
+    fn on_connection(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
         let connection = Connection::parse(value, without_line_end(line)).ok_or_else(|| {
             Error::syntax(format!(
                 "SDP line {}: c= line without network type, address type and address",
-                self.number_of(line)
+                self.line_number(line)
             ))
         })?;
         match self.media.last_mut() {
@@ -148,9 +150,9 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// An i= line belongs to the stream's head when it follows the m= line,
-    /// which is the only place it may have (RFC 8866 9).
-    fn title(&mut self, section: &Section, line: &'a [u8]) {
+    /// Adds an i= line to the stream's head when it follows the m= line, its only
+    /// valid place (RFC 8866 9).
+    fn on_info(&mut self, section: &Section, line: &'a [u8]) {
         let Some(media) = self.media.last_mut() else { return };
         let start = section.start.checked_add(media.head.len());
         if start.is_some() && start == offset_in(self.text, line) {
@@ -160,31 +162,31 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// An a= line, all of it behind the `=`. Names are case-sensitive (RFC 8866
-    /// 5.13). The first letters tell that most (rtpmap, fmtp, crypto, ...) say
-    /// nothing of addresses.
+    /// Reads an a= line; `value` is its text after `a=`. Names are
+    /// case-sensitive (RFC 8866 5.13). The first three letters are enough to
+    /// skip most attributes (rtpmap, fmtp, crypto, ...).
     #[inline]
-    fn attribute(&mut self, value: &'a [u8], line: &'a [u8], section: &mut Section) {
+    fn on_attribute(&mut self, value: &'a [u8], line: &'a [u8], section: &mut Section) {
         let Some(key) = value.first_chunk() else { return };
         match key {
             b"can" | b"rtc" | b"mid" | b"rem" => {
                 if let Some(media) = self.media.last_mut() {
-                    stream_attribute(media, key, value, line);
+                    on_media_attribute(media, key, value, line);
                 }
             }
-            b"sen" | b"rec" | b"ina" => self.direct(trim(value)),
+            b"sen" | b"rec" | b"ina" => self.on_direction(trim(value)),
             b"ice" => {
                 section.ufrag |= has_value(value, b"ice-ufrag:");
                 section.password |= has_value(value, b"ice-pwd:");
             }
             b"nor" => self.loop_marker |= trim(value) == b"nortpproxy:yes",
-            b"gro" => self.group(without_line_end(value)),
+            b"gro" => self.on_group(without_line_end(value)),
             _ => {}
         }
     }
 
-    /// A direction, for the stream or for all that have none of their own.
-    fn direct(&mut self, name: &[u8]) {
+    /// Stores a direction, for the stream or for the session level.
+    fn on_direction(&mut self, name: &[u8]) {
         let direction = match name {
             b"sendrecv" => Direction::SendRecv,
             b"sendonly" => Direction::SendOnly,
@@ -192,16 +194,16 @@ impl<'a> Session<'a> {
             b"inactive" => Direction::Inactive,
             _ => return,
         };
-        let place = match self.media.last_mut() {
+        let stored = match self.media.last_mut() {
             Some(media) => &mut media.direction,
             None => &mut self.direction,
         };
-        place.get_or_insert(direction);
+        stored.get_or_insert(direction);
     }
 
-    /// a=group:BUNDLE (RFC 9143 7.2) above the streams; other groups do not
-    /// matter here.
-    fn group(&mut self, text: &'a [u8]) {
+    /// Stores a session-level a=group:BUNDLE (RFC 9143 7.2); other groups are
+    /// ignored.
+    fn on_group(&mut self, text: &'a [u8]) {
         if let Some(mids) = text.strip_prefix(b"group:BUNDLE ")
             && self.media.is_empty()
         {
@@ -210,8 +212,9 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What stands only below an m= line; `key` are its first letters.
-fn stream_attribute<'a>(media: &mut Media<'a>, key: &[u8; 3], text: &'a [u8], line: &'a [u8]) {
+/// Reads an attribute that is valid only for a stream; `key` is its first three
+/// letters.
+fn on_media_attribute<'a>(media: &mut Media<'a>, key: &[u8; 3], text: &'a [u8], line: &'a [u8]) {
     match key {
         b"can" => {
             if let Some(value) = text.strip_prefix(b"candidate:") {
@@ -243,19 +246,19 @@ fn has_value<const N: usize>(text: &[u8], name: &[u8; N]) -> bool {
     text.strip_prefix(name).is_some_and(|value| !trim(value).is_empty())
 }
 
-/// The session level or one stream, while it is read.
+/// The session level or one stream, while it is parsed.
 #[derive(Default)]
 struct Section {
-    /// Where it starts in the text.
+    /// The offset of its start in the text.
     start: usize,
-    /// a=ice-ufrag was there.
+    /// The section has a=ice-ufrag.
     ufrag: bool,
-    /// a=ice-pwd was there.
+    /// The section has a=ice-pwd.
     password: bool,
 }
 
-/// The lines of a description, line ends included: CRLF or LF, after the last
-/// one either or nothing.
+/// The lines of SDP with their line ends: CRLF or LF, and either or none after
+/// the last line.
 pub(super) struct Lines<'a>(&'a [u8]);
 
 impl<'a> Lines<'a> {
@@ -279,7 +282,7 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// A line, or the end of one, without its CRLF or LF.
+/// A line, or the tail of one, without its CRLF or LF.
 pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
