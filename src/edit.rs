@@ -200,6 +200,31 @@ impl Edits {
         written
     }
 
+    /// Writes the edited bytes of one part of the message to `out` (which is
+    /// cleared first): a Contact URI, a body. Content-Length is not set.
+    /// `Status::Edits`, `out` empty, when an edit is not wholly in the range
+    /// (an insertion at its end is) or the range is not in the message.
+    pub fn apply_range(
+        &self,
+        message: &Message<'_>,
+        range: std::ops::Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        out.clear();
+        let raw = message.raw().get(..range.end).ok_or_else(elsewhere)?;
+        let last = raw.get(range.start..).ok_or_else(elsewhere)?;
+        if self.iter().any(|edit| edit.offset < range.start || edit.end() > range.end) {
+            return Err(Error::new(Status::Edits, "an edit is not within the given range"));
+        }
+        out.reserve(last.len().saturating_add(self.text.len()));
+        let mut copied = range.start;
+        for edit in self.iter() {
+            copied = splice(raw, copied, &edit, out)?;
+        }
+        out.extend_from_slice(raw.get(copied..).ok_or_else(elsewhere)?);
+        Ok(())
+    }
+
     fn write(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<()> {
         let raw = message.raw();
         out.reserve(raw.len().saturating_add(self.text.len()));

@@ -38,9 +38,11 @@ pub struct Engine {
 
 impl Engine {
     /// Makes an engine, before the server forks. `Status::Setting` for a
-    /// setting that cannot be honoured, `Status::System` when the shared
-    /// memory cannot be had. Bad lines of the lists are logged.
+    /// setting that cannot be honoured or has no effect
+    /// ([`Settings::validate`]), `Status::System` when the shared memory cannot
+    /// be had. Bad lines of the lists are logged.
     pub fn new(settings: Settings, log: Log) -> Result<Arc<Engine>> {
+        settings.validate()?;
         let calls = usize::try_from(settings.max_calls()).unwrap_or(usize::MAX);
         let shared = Shared::new(calls)?;
         let mut engine = Engine {

@@ -2,6 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::address::{Host, parse_ip};
+use crate::error::{Error, Result, Status};
+use crate::sip::Uri;
+
 /// Whether a session description is an offer or an answer (RFC 3264).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RoleOption {
@@ -59,4 +63,203 @@ pub struct Options {
     pub dialog_id: Vec<u8>,
     /// Overrides the setting.
     pub ice_candidate: Option<IceCandidate>,
+}
+
+/// The longest text an option takes, in bytes.
+const MAX_TEXT: usize = 1024;
+
+/// One option: its name, the form it accepts, and how it is taken. Texts are
+/// not longer than [`MAX_TEXT`] then.
+struct Named {
+    name: &'static str,
+    form: &'static str,
+    set: fn(&mut Options, &[u8]) -> Option<()>,
+}
+
+/// Every option that has a name, in the order of the manual.
+const OPTIONS: &[Named] = &[
+    Named {
+        name: "role",
+        form: "auto, offer or answer",
+        set: |o, v| {
+            o.role = match v.to_ascii_lowercase().as_slice() {
+                b"" | b"auto" => RoleOption::Auto,
+                b"offer" => RoleOption::Offer,
+                b"answer" => RoleOption::Answer,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Named {
+        name: "relay_set",
+        form: "UTF-8 text",
+        set: |o, v| {
+            o.set = std::str::from_utf8(v).ok()?.to_string();
+            Some(())
+        },
+    },
+    Named {
+        name: "media_relay",
+        form: "text",
+        set: |o, v| {
+            o.media_relay = v.to_vec();
+            Some(())
+        },
+    },
+    Named {
+        name: "dialog_id",
+        form: "text",
+        set: |o, v| {
+            o.dialog_id = v.to_vec();
+            Some(())
+        },
+    },
+    Named {
+        name: "ice_candidate",
+        form: "none, low-priority or high-priority",
+        set: |o, v| {
+            o.ice_candidate = match v {
+                b"" => None,
+                _ => Some(IceCandidate::parse(std::str::from_utf8(v).ok()?)?),
+            };
+            Some(())
+        },
+    },
+    Named {
+        name: "signaling_address",
+        form: "an IP address",
+        set: |o, v| address(v, &mut o.signaling_ip),
+    },
+    Named {
+        name: "receiver",
+        form: "an IP address",
+        set: |o, v| address(v, &mut o.receiver),
+    },
+    Named {
+        name: "next_hop",
+        form: "a SIP URI",
+        set: |o, v| o.set_next_hop(v).ok(),
+    },
+];
+
+fn address(text: &[u8], to: &mut Option<IpAddr>) -> Option<()> {
+    *to = match text {
+        b"" => None,
+        _ => Some(parse_ip(text)?),
+    };
+    Some(())
+}
+
+impl Options {
+    /// The names that [`Options::set`] takes.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        OPTIONS.iter().map(|option| option.name)
+    }
+
+    /// Sets one option from text, taken as it is; the empty text gives the
+    /// option its default back. `Status::Argument` for an unknown name (all
+    /// names are listed) and for a bad value (the accepted form is named),
+    /// `Status::Limit` above 1024 bytes; nothing is changed then.
+    pub fn set(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
+            let names: Vec<_> = Self::names().collect();
+            return Err(Error::new(
+                Status::Argument,
+                format!("no option is called \"{name}\"; there are: {}", names.join(", ")),
+            ));
+        };
+        if value.len() > MAX_TEXT {
+            return Err(Error::limit(format!("{name} is longer than {MAX_TEXT} bytes")));
+        }
+        (option.set)(self, value).ok_or_else(|| {
+            let value = value.escape_ascii();
+            Error::new(
+                Status::Argument,
+                format!("{name} = \"{value}\" is not accepted; give {}", option.form),
+            )
+        })
+    }
+
+    /// Sets the receiver to the host of the URI that the message goes to next
+    /// (RFC 3261 8.1.2). Where the host is a name the receiver is unknown: no
+    /// name is resolved. The same for the empty text and for other schemes than
+    /// sip: and sips:. `Status::Syntax` for what is no URI; nothing is changed
+    /// then.
+    pub fn set_next_hop(&mut self, uri: &[u8]) -> Result<()> {
+        self.receiver = match uri {
+            b"" => None,
+            _ => Uri::parse(uri)?.and_then(|uri| match uri.host {
+                Host::Ip(ip) => Some(ip),
+                Host::Name(_) => None,
+            }),
+        };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_by_name_and_text() {
+        let mut options = Options::default();
+        for (name, value) in [
+            ("role", "Answer"),
+            ("relay_set", "west"),
+            ("media_relay", "relay1"),
+            ("dialog_id", "7:8"),
+            ("ice_candidate", "Low-Priority"),
+            ("signaling_address", "192.0.2.1"),
+            ("receiver", "[2001:db8::1]"),
+        ] {
+            options.set(name, value.as_bytes()).unwrap();
+        }
+        assert_eq!(options.role, RoleOption::Answer);
+        assert_eq!(options.set, "west");
+        assert_eq!(options.media_relay, b"relay1");
+        assert_eq!(options.dialog_id, b"7:8");
+        assert_eq!(options.ice_candidate, Some(IceCandidate::LowPriority));
+        assert_eq!(options.signaling_ip, Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(options.receiver, Some("2001:db8::1".parse().unwrap()));
+        for name in Options::names() {
+            options.set(name, b"").unwrap();
+        }
+        assert_eq!(format!("{options:?}"), format!("{:?}", Options::default()));
+    }
+
+    #[test]
+    fn options_refuse_unknown_names_and_bad_values() {
+        let mut options = Options::default();
+        for (name, value, status, text) in [
+            ("colour", &b"red"[..], Status::Argument, "ice_candidate"),
+            ("role", b"both", Status::Argument, "auto, offer or answer"),
+            ("ice_candidate", b"high", Status::Argument, "ice_candidate = \"high\""),
+            ("signaling_address", b"host.example.com", Status::Argument, "an IP address"),
+            ("next_hop", b"no uri", Status::Argument, "a SIP URI"),
+            ("relay_set", b"\xff", Status::Argument, "relay_set = \"\\xff\""),
+            ("dialog_id", &[b'x'; 1025], Status::Limit, "1024 bytes"),
+        ] {
+            let error = options.set(name, value).unwrap_err();
+            assert_eq!(error.status(), status, "{error}");
+            assert!(error.text().contains(text), "{error}");
+        }
+        assert_eq!(format!("{options:?}"), format!("{:?}", Options::default()));
+    }
+
+    #[test]
+    fn next_hop_gives_the_receiver_where_its_host_is_an_address() {
+        let mut options = Options::default();
+        for (uri, receiver) in [
+            ("sip:bob@192.0.2.7:5080;transport=tcp", Some("192.0.2.7")),
+            ("sip:host.example.com", None),
+            ("sips:[2001:db8::7];lr", Some("2001:db8::7")),
+            ("tel:+3120", None),
+        ] {
+            options.set_next_hop(uri.as_bytes()).unwrap();
+            assert_eq!(options.receiver, receiver.map(|ip| ip.parse().unwrap()), "{uri}");
+        }
+        assert_eq!(options.set_next_hop(b"sip:").unwrap_err().status(), Status::Syntax);
+    }
 }

@@ -306,9 +306,11 @@ impl Settings {
         &self.relays_file
     }
 
-    /// The time for one message, failovers included (400 ms).
+    /// The time for one message, failovers included (400 ms, or `relay_try`
+    /// where that is longer).
     pub fn relay_timeout(&self) -> Duration {
-        self.relay_timeout.unwrap_or(Duration::from_millis(400))
+        let default = Duration::from_millis(400);
+        self.relay_timeout.unwrap_or_else(|| default.max(self.relay_try.unwrap_or_default()))
     }
 
     /// The time for one relay, where it was set; else see
@@ -404,6 +406,8 @@ fn milliseconds(text: &str) -> Option<Duration> {
 fn seconds(text: &str) -> Option<Duration> {
     bounded(text, 86_400).map(Duration::from_secs)
 }
+
+mod validate;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 
 use crate::capi::boundary::{Handle, Poison, Report};
+use crate::capi::buffer::Buffer;
 use crate::capi::message::MpMessage;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
@@ -106,24 +107,34 @@ pub unsafe extern "C" fn mp_edits_apply(
     length: *mut usize,
 ) -> MpStatus {
     boundary!(report edits; edits: exclusive, message: borrowed, length: output => {
-        if buffer.is_null() && capacity > 0 {
-            return Err(Error::new(Status::Null, "buffer is NULL"));
-        }
+        // SAFETY: the header's contract.
+        let buffer = unsafe { Buffer::new(buffer, capacity) }?;
         edits.edits.apply(message.get()?, &mut edits.applied)?;
-        let needed = edits.applied.len();
-        length.set(needed);
-        if needed > capacity {
-            return Err(Error::new(
-                Status::BufferTooSmall,
-                format!("the edited message has {needed} bytes, the buffer {capacity}"),
-            ));
-        }
-        if needed > 0 {
-            // SAFETY: the header's contract: `capacity` >= `needed` bytes are
-            // writable at `buffer`; `applied` is our own memory.
-            unsafe { buffer.copy_from_nonoverlapping(edits.applied.as_ptr().cast(), needed) };
-        }
-        Ok(Status::Ok)
+        buffer.write(&edits.applied, length)
+    })
+}
+
+/// As mp_edits_apply, for one part of the message: the length bytes from offset
+/// on, as a Contact URI or a body. Writes these bytes with the edits made, at
+/// most size bytes, to buffer, and their number to *written. Content-Length is
+/// not set. MP_ERR_EDITS also when an edit is not wholly within the part (an
+/// insertion at its end is), for no edit is left out silently.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_edits_apply_range(
+    edits: *mut MpEdits,
+    message: *const MpMessage,
+    offset: usize,
+    length: usize,
+    buffer: *mut c_char,
+    size: usize,
+    written: *mut usize,
+) -> MpStatus {
+    boundary!(report edits; edits: exclusive, message: borrowed, written: output => {
+        // SAFETY: the header's contract.
+        let buffer = unsafe { Buffer::new(buffer, size) }?;
+        let range = offset..offset.saturating_add(length);
+        edits.edits.apply_range(message.get()?, range, &mut edits.applied)?;
+        buffer.write(&edits.applied, written)
     })
 }
 

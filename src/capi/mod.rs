@@ -14,6 +14,8 @@
 #[macro_use]
 mod boundary;
 
+mod buffer;
+
 pub mod address;
 pub mod config;
 pub mod edits;

@@ -2,9 +2,10 @@
 
 use crate::capi::address::MpAddress;
 use crate::capi::boundary::{Handle, Poison};
+use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Status};
 use crate::options::{IceCandidate, Options, RoleOption};
 
 /// Offer or answer is worked out from method, CSeq and what is known of the
@@ -23,9 +24,6 @@ pub const MP_ICE_NONE: u32 = 1;
 pub const MP_ICE_LOW_PRIORITY: u32 = 2;
 /// A relay candidate is inserted that is preferred to the phone's own.
 pub const MP_ICE_HIGH_PRIORITY: u32 = 3;
-
-/// The longest text an option takes, in bytes.
-const MAX_TEXT: usize = 1024;
 
 /// What a script says about one call, beyond what the message says. Where a
 /// verb takes options, NULL stands for none. Reusable. One thread at a time;
@@ -53,19 +51,32 @@ impl Handle for MpOptions {
     }
 }
 
-fn bounded(text: &[u8], name: &str) -> Result<Vec<u8>> {
-    if text.len() > MAX_TEXT {
-        return Err(Error::limit(format!("{name} is longer than {MAX_TEXT} bytes")));
-    }
-    Ok(text.to_vec())
-}
-
 /// Makes options that leave everything to the library. The caller frees them
 /// with mp_options_free. Never NULL but after a panic.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_options_new() -> *mut MpOptions {
     boundary!(value std::ptr::null_mut(); => {
         Ok(Box::into_raw(Box::new(MpOptions::default())))
+    })
+}
+
+/// Sets one option from text, as a script holds it: role (auto, offer, answer),
+/// relay_set, media_relay, dialog_id, ice_candidate (none, low-priority,
+/// high-priority), signaling_address and receiver (an IP address), next_hop (a
+/// SIP URI). The empty text gives the option its default back. Both texts are
+/// copied and taken as they are. MP_ERR_ARGUMENT for an unknown name (the error
+/// lists all) and for a bad value (the error names the accepted form),
+/// MP_ERR_LIMIT above 1024 bytes; nothing is changed then. error may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set(
+    options: *mut MpOptions,
+    name: MpStr,
+    value: MpStr,
+    error: *mut *mut MpError,
+) -> MpStatus {
+    boundary!(report error; options: exclusive, name: text, value: text => {
+        options.options.set(&String::from_utf8_lossy(name), value)?;
+        Ok(Status::Ok)
     })
 }
 
@@ -113,14 +124,27 @@ pub unsafe extern "C" fn mp_options_set_receiver(
     })
 }
 
+/// Says where the message goes next by the URI that the server sends it to (RFC
+/// 3261 8.1.2): where its host is an IP address, that is the receiver (see
+/// mp_options_set_receiver); where it is a name, or the scheme is neither sip:
+/// nor sips:, or the text is empty, the receiver is unknown. No name is
+/// resolved. Nothing of the text is kept. MP_ERR_SYNTAX when it is no URI;
+/// nothing is changed then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_next_hop(options: *mut MpOptions, uri: MpStr) -> MpStatus {
+    boundary!(report (); options: exclusive, uri: text => {
+        options.options.set_next_hop(uri)?;
+        Ok(Status::Ok)
+    })
+}
+
 /// Names the set of relays that a new call chooses from: the set= of their
 /// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
 /// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_relay_set(options: *mut MpOptions, set: MpStr) -> MpStatus {
     boundary!(report (); options: exclusive, set: text => {
-        options.options.set = String::from_utf8(bounded(set, "the set")?)
-            .map_err(|_| Error::new(Status::Argument, "the set is not UTF-8 text"))?;
+        options.options.set("relay_set", set)?;
         Ok(Status::Ok)
     })
 }
@@ -133,7 +157,7 @@ pub unsafe extern "C" fn mp_options_set_media_relay(
     relay: MpStr,
 ) -> MpStatus {
     boundary!(report (); options: exclusive, relay: text => {
-        options.options.media_relay = bounded(relay, "the relay")?;
+        options.options.set("media_relay", relay)?;
         Ok(Status::Ok)
     })
 }
@@ -143,7 +167,7 @@ pub unsafe extern "C" fn mp_options_set_media_relay(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_dialog_id(options: *mut MpOptions, id: MpStr) -> MpStatus {
     boundary!(report (); options: exclusive, id: text => {
-        options.options.dialog_id = bounded(id, "the dialog id")?;
+        options.options.set("dialog_id", id)?;
         Ok(Status::Ok)
     })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use crate::capi::buffer::Buffer;
 use crate::capi::engine::MpEngine;
 use crate::capi::status::MpStatus;
 use crate::error::{Error, Result, Status};
@@ -142,30 +143,6 @@ pub unsafe extern "C" fn mp_stats_get(
     })
 }
 
-/// Writes `text` into a buffer of the caller.
-///
-/// # Safety
-/// `buffer` is NULL or `capacity` bytes are writable at it.
-unsafe fn write_text(
-    text: &str,
-    buffer: *mut c_char,
-    capacity: usize,
-    length: crate::capi::boundary::output::Place<usize>,
-) -> Result<Status> {
-    if buffer.is_null() && capacity > 0 {
-        return Err(Error::new(Status::Null, "buffer is NULL"));
-    }
-    length.set(text.len());
-    if text.len() > capacity {
-        return Err(Error::new(Status::BufferTooSmall, "the statistics do not fit"));
-    }
-    if !buffer.is_null() {
-        // SAFETY: this function's own contract; `text` is our own memory.
-        unsafe { buffer.copy_from_nonoverlapping(text.as_ptr().cast(), text.len()) };
-    }
-    Ok(Status::Ok)
-}
-
 /// Writes the same, and each relay, as text for Prometheus (text format 0.0.4)
 /// to the capacity bytes at buffer, and its length to *length. The buffer may
 /// be NULL with capacity 0. MP_ERR_BUFFER_TOO_SMALL with the needed length in
@@ -180,9 +157,9 @@ pub unsafe extern "C" fn mp_stats_prometheus(
     length: *mut usize,
 ) -> MpStatus {
     boundary!(report (); engine: shared, length: output => {
-        let text = Statistics::of(&engine.engine).prometheus();
         // SAFETY: the header's contract.
-        unsafe { write_text(&text, buffer, capacity, length) }
+        let buffer = unsafe { Buffer::new(buffer, capacity) }?;
+        buffer.write(Statistics::of(&engine.engine).prometheus().as_bytes(), length)
     })
 }
 
@@ -196,8 +173,8 @@ pub unsafe extern "C" fn mp_stats_json(
     length: *mut usize,
 ) -> MpStatus {
     boundary!(report (); engine: shared, length: output => {
-        let text = Statistics::of(&engine.engine).json();
         // SAFETY: the header's contract.
-        unsafe { write_text(&text, buffer, capacity, length) }
+        let buffer = unsafe { Buffer::new(buffer, capacity) }?;
+        buffer.write(Statistics::of(&engine.engine).json().as_bytes(), length)
     })
 }
