@@ -45,6 +45,11 @@ static void errors_and_settings(void)
     MADE(mp_engine_new(config, &engine, &error), error);
     CHECK(lines > 0);
     mp_engine_free(engine);
+    /* A setting that would have no effect is refused. */
+    set(config, "proxy_ports", "20000-20999");
+    STATUS(MP_ERR_SETTING, mp_engine_new(config, &engine, &error));
+    CHECK(holds(mp_error_text(error), "proxy_ports"));
+    mp_error_free(error);
     mp_config_free(config);
     CHECK(unlink(list) == 0);
 }
@@ -80,6 +85,32 @@ static void verdicts(mp_worker *worker, const mp_message *message)
     mp_verdict_free(verdict);
 }
 
+/* The Contact URI alone, with its edits made. */
+static void parts(mp_edits *edits, const mp_message *message,
+                  const written *text, size_t at)
+{
+    const char *contact = strstr(text->bytes, "Contact:");
+    size_t offset = (size_t)(strchr(contact, '<') + 1 - text->bytes);
+    size_t length = (size_t)(strchr(contact, '>') - text->bytes) - offset;
+    size_t written = 0, needed = 0;
+    char uri[256];
+
+    STATUS(MP_ERR_BUFFER_TOO_SMALL,
+           mp_edits_apply_range(edits, message, offset, length, NULL, 0,
+                                &needed));
+    STATUS(MP_OK, mp_edits_apply_range(edits, message, offset, length, uri,
+                                       needed, &written));
+    CHECK(written == needed && at > offset);
+    CHECK(memcmp(uri, text->bytes + offset, at - offset) == 0);
+    CHECK(memcmp(uri + (at - offset), "127.0.0.2:40000", 15) == 0);
+    STATUS(MP_ERR_EDITS, mp_edits_apply_range(edits, message, 0, at, uri,
+                                              sizeof uri, &written));
+    STATUS(MP_ERR_EDITS,
+           mp_edits_apply_range(edits, message, offset, (size_t)-1, uri,
+                                sizeof uri, &written));
+    CHECK(written == needed);
+}
+
 static void edit_lists(mp_worker *worker, const mp_message *message,
                        const written *text)
 {
@@ -113,6 +144,7 @@ static void edit_lists(mp_worker *worker, const mp_message *message,
     CHECK(memcmp(buffer + edit.offset + edit.insert.len,
                  text->bytes + edit.offset + edit.remove,
                  text->length - edit.offset - edit.remove) == 0);
+    parts(edits, message, text, edit.offset);
     STATUS(MP_OK, mp_edits_reset(edits));
     CHECK(mp_edits_count(edits) == 0);
     STATUS(MP_OK, mp_edits_apply(edits, message, buffer, sizeof buffer,
@@ -127,6 +159,7 @@ static void relayed(mp_worker *worker, const mp_message *message)
     mp_edits *edits = mp_edits_new();
     mp_address phone = address_of("2001:db8::5", 5060);
     mp_request *request = NULL;
+    mp_error *error = NULL;
     mp_status status;
 
     CHECK(phone.family == 6 && phone.bytes[0] == 0x20 && phone.port == 5060);
@@ -137,6 +170,17 @@ static void relayed(mp_worker *worker, const mp_message *message)
     STATUS(MP_OK, mp_options_set_media_relay(options, mp_text("relay1")));
     STATUS(MP_OK, mp_options_set_dialog_id(options, mp_text("7:8")));
     STATUS(MP_OK, mp_options_set_ice_candidate(options, MP_ICE_LOW_PRIORITY));
+    STATUS(MP_OK, mp_options_set_next_hop(options,
+                                          mp_text("sip:bob@192.0.2.7;lr")));
+    STATUS(MP_ERR_SYNTAX, mp_options_set_next_hop(options, mp_text("bob")));
+    MADE(mp_options_set(options, mp_text("ice_candidate"), mp_text("none"),
+                        &error), error);
+    STATUS(MP_ERR_ARGUMENT, mp_options_set(options, mp_text("ice_candidate"),
+                                           mp_text("high"), &error));
+    CHECK(holds(mp_error_text(error), "high-priority"));
+    mp_error_free(error);
+    STATUS(MP_ERR_ARGUMENT, mp_options_set(options, mp_text("ice"),
+                                           mp_text("none"), NULL));
     STATUS(MP_OK, mp_options_reset(options));
     VERB(MP_OK, worker, mp_rewrite_sdp(worker, message, options, edits));
     CHECK(mp_edits_count(edits) >= 2);
@@ -188,13 +232,26 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     mp_options *options = mp_options_new();
     mp_error *error = NULL;
     char buffer[16384];
-    size_t length = 0, needed = 0;
+    size_t length = 0, needed = 0, at;
 
     STATUS(MP_OK, mp_engine_reload(engine));
     MADE(mp_relay_drain(engine, mp_text("embedded"), &error), error);
     VERB(MP_ERR_NO_RELAY, worker,
          mp_rewrite_sdp(worker, message, NULL, edits));
     MADE(mp_relay_disable(engine, mp_text("embedded;weight=3"), &error), error);
+    MADE(mp_relay_set_admin_state(engine, mp_text("embedded"),
+                                  mp_text("draining"), &error), error);
+    STATUS(MP_ERR_ARGUMENT,
+           mp_relay_set_admin_state(engine, mp_text("embedded"),
+                                    mp_text("off"), &error));
+    CHECK(holds(mp_error_text(error), "disabled"));
+    mp_error_free(error);
+    error = NULL;
+    MADE(mp_relay_set_admin_state(engine, mp_text("embedded"),
+                                  mp_text("disabled"), &error), error);
+    CHECK(same(mp_relay_admin_state_name(MP_RELAY_DISABLED), "disabled"));
+    CHECK(same(mp_relay_health_name(MP_RELAY_UP), "up"));
+    CHECK(mp_relay_health_name(99).len == 0);
     MADE(mp_relay_list_new(engine, &list, &error), error);
     CHECK(mp_relay_list_count(list) == 1);
     STATUS(MP_OK, mp_relay_list_get(list, 0, &relay, sizeof relay));
@@ -223,6 +280,18 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     CHECK(statistics.offers == 4 && statistics.rewritten == 2);
     CHECK(statistics.failed_no_relay == 2 && statistics.ends == 1);
     CHECK(statistics.latency_sum < 60000 && statistics.latency[11] == 0);
+    CHECK(mp_statistics_count() > 20);
+    for (at = 0; at < mp_statistics_count(); at++) {
+        CHECK(mp_statistics_name(at).len > 0 && mp_statistics_help(at).len > 0);
+        CHECK(mp_statistics_kind(at) <= MP_STATISTIC_GAUGE);
+        if (same(mp_statistics_name(at), "offers")) {
+            CHECK(mp_statistics_kind(at) == MP_STATISTIC_COUNTER);
+            CHECK(mp_statistics_value(&statistics, sizeof statistics, at) == 4);
+            CHECK(mp_statistics_value(&statistics, 8 * at, at) == 0);
+        }
+    }
+    CHECK(mp_statistics_name(at).len == 0 && mp_statistics_help(at).len == 0);
+    CHECK(mp_statistics_value(&statistics, sizeof statistics, at) == 0);
     statistics.rewritten = 77;
     STATUS(MP_OK, mp_stats_get(engine, &statistics, 2 * sizeof(uint64_t)));
     CHECK(statistics.rewritten == 77);

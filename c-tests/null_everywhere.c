@@ -136,6 +136,13 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_options_set_dialog_id(NULL, name));
     STATUS(MP_ERR_NULL, mp_options_set_dialog_id(options, bad));
     STATUS(MP_ERR_NULL, mp_options_set_ice_candidate(NULL, MP_ICE_NONE));
+    STATUS(MP_ERR_NULL, mp_options_set_next_hop(NULL, name));
+    STATUS(MP_ERR_NULL, mp_options_set_next_hop(options, bad));
+    STATUS(MP_OK, mp_options_set_next_hop(options, empty));
+    STATUS(MP_ERR_NULL, mp_options_set(NULL, name, name, NULL));
+    STATUS(MP_ERR_NULL, mp_options_set(options, bad, name, NULL));
+    STATUS(MP_ERR_NULL, mp_options_set(options, name, bad, NULL));
+    STATUS(MP_ERR_ARGUMENT, mp_options_set(options, empty, name, NULL));
     STATUS(MP_ERR_NULL, mp_options_reset(NULL));
 
     NOTHING(mp_verdict_tested(NULL));
@@ -155,6 +162,14 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_edits_apply(edits, NULL, NULL, 0, &length));
     STATUS(MP_ERR_NULL, mp_edits_apply(edits, message, NULL, 9, &length));
     STATUS(MP_ERR_NULL, mp_edits_apply(edits, message, text.bytes, 0, NULL));
+    STATUS(MP_ERR_NULL,
+           mp_edits_apply_range(NULL, message, 0, 0, NULL, 0, &length));
+    STATUS(MP_ERR_NULL,
+           mp_edits_apply_range(edits, NULL, 0, 0, NULL, 0, &length));
+    STATUS(MP_ERR_NULL,
+           mp_edits_apply_range(edits, message, 0, 0, NULL, 9, &length));
+    STATUS(MP_ERR_NULL,
+           mp_edits_apply_range(edits, message, 0, 0, text.bytes, 0, NULL));
     CHECK(length == 99);
     EMPTY(mp_edits_last_error(NULL));
     STATUS(MP_ERR_NULL, mp_edits_reset(NULL));
@@ -176,6 +191,11 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_relay_enable(engine, bad, NULL));
     STATUS(MP_ERR_NULL, mp_relay_disable(NULL, name, NULL));
     STATUS(MP_ERR_NULL, mp_relay_disable(engine, bad, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_set_admin_state(NULL, name, name, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_set_admin_state(engine, bad, name, NULL));
+    STATUS(MP_ERR_NULL, mp_relay_set_admin_state(engine, name, bad, NULL));
+    STATUS(MP_ERR_ARGUMENT, mp_relay_set_admin_state(engine, name, empty, NULL));
+    NOTHING(mp_statistics_value(NULL, sizeof statistics, 0));
     STATUS(MP_ERR_NULL, mp_stats_get(NULL, &statistics, sizeof statistics));
     STATUS(MP_ERR_NULL, mp_stats_get(engine, NULL, sizeof statistics));
     STATUS(MP_ERR_ARGUMENT, mp_stats_get(engine, &statistics, 0));

@@ -169,6 +169,12 @@
 // The relay is not asked at all.
 #define MP_RELAY_DISABLED 2
 
+// A statistic that only grows.
+#define MP_STATISTIC_COUNTER 0
+
+// A statistic that rises and falls.
+#define MP_STATISTIC_GAUGE 1
+
 // The outcome of a call. 0 is success, positive numbers are outcomes that are
 // no errors, negative numbers are errors. Numbers are never changed and never
 // reused; new ones may come, so treat an unknown negative number as an error.
@@ -659,6 +665,18 @@ void mp_message_free(mp_message *message);
 // with mp_options_free. Never NULL but after a panic.
 mp_options *mp_options_new(void);
 
+// Sets one option from text, as a script holds it: role (auto, offer, answer),
+// relay_set, media_relay, dialog_id, ice_candidate (none, low-priority,
+// high-priority), signaling_address and receiver (an IP address), next_hop (a
+// SIP URI). The empty text gives the option its default back. Both texts are
+// copied and taken as they are. MP_ERR_ARGUMENT for an unknown name (the error
+// lists all) and for a bad value (the error names the accepted form),
+// MP_ERR_LIMIT above 1024 bytes; nothing is changed then. error may be NULL.
+mp_status mp_options_set(mp_options *options,
+                         mp_str name,
+                         mp_str value,
+                         mp_error **error);
+
 // Says whether the session description is an offer or an answer (RFC 3264):
 // one of MP_ROLE_*, else MP_ERR_ARGUMENT.
 mp_status mp_options_set_role(mp_options *options, uint32_t role);
@@ -675,6 +693,14 @@ mp_status mp_options_set_signaling_address(mp_options *options,
 // not matter. MP_ERR_ARGUMENT for an unknown family.
 mp_status mp_options_set_receiver(mp_options *options,
                                   const mp_address *address);
+
+// Says where the message goes next by the URI that the server sends it to (RFC
+// 3261 8.1.2): where its host is an IP address, that is the receiver (see
+// mp_options_set_receiver); where it is a name, or the scheme is neither sip:
+// nor sips:, or the text is empty, the receiver is unknown. No name is
+// resolved. Nothing of the text is kept. MP_ERR_SYNTAX when it is no URI;
+// nothing is changed then.
+mp_status mp_options_set_next_hop(mp_options *options, mp_str uri);
 
 // Names the set of relays that a new call chooses from: the set= of their
 // lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
@@ -765,6 +791,19 @@ mp_status mp_edits_apply(mp_edits *edits,
                          char *buffer,
                          size_t capacity,
                          size_t *length);
+
+// As mp_edits_apply, for one part of the message: the length bytes from offset
+// on, as a Contact URI or a body. Writes these bytes with the edits made, at
+// most size bytes, to buffer, and their number to *written. Content-Length is
+// not set. MP_ERR_EDITS also when an edit is not wholly within the part (an
+// insertion at its end is), for no edit is left out silently.
+mp_status mp_edits_apply_range(mp_edits *edits,
+                               const mp_message *message,
+                               size_t offset,
+                               size_t length,
+                               char *buffer,
+                               size_t size,
+                               size_t *written);
 
 // Why the last mp_edits_apply on this list failed; empty if none did. Lives
 // until the next call with this list.
@@ -896,6 +935,22 @@ mp_status mp_relay_disable(const mp_engine *engine,
                            mp_str uri,
                            mp_error **error);
 
+// The name of a relay's health, for an operator to read: up, suspect, dead,
+// away. Empty for any other number. Static, never freed. Any thread, any
+// process.
+mp_str mp_relay_health_name(uint32_t health);
+
+// The name of a relay's admin state: enabled, draining, disabled. Otherwise as
+// mp_relay_health_name.
+mp_str mp_relay_admin_state_name(uint32_t admin_state);
+
+// Sets the admin state of a relay by its name: enabled, draining or disabled.
+// MP_ERR_ARGUMENT also for another name. Otherwise as mp_relay_drain.
+mp_status mp_relay_set_admin_state(const mp_engine *engine,
+                                   mp_str uri,
+                                   mp_str admin_state,
+                                   mp_error **error);
+
 // Writes what all processes have done to *statistics. size is sizeof
 // *statistics: a program built with an older header gets what it knows.
 // MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
@@ -903,6 +958,31 @@ mp_status mp_relay_disable(const mp_engine *engine,
 mp_status mp_stats_get(const mp_engine *engine,
                        mp_statistics *statistics,
                        size_t size);
+
+// How many statistics have a name: the values of mp_statistics in its order,
+// latency_sum and latency excepted. With the four functions below a server
+// offers each under its own statistics. Any thread, any process.
+size_t mp_statistics_count(void);
+
+// The name of statistic number index, from 0: that of its member in
+// mp_statistics. Empty beyond the last one. Static, never freed. Any thread,
+// any process.
+mp_str mp_statistics_name(size_t index);
+
+// A sentence that says what statistic number index is. Otherwise as
+// mp_statistics_name.
+mp_str mp_statistics_help(size_t index);
+
+// MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE; MP_STATISTIC_COUNTER beyond the
+// last statistic. Any thread, any process.
+uint32_t mp_statistics_kind(size_t index);
+
+// The value of statistic number index in what mp_stats_get wrote: size is
+// sizeof *statistics. 0 beyond the last statistic, beyond size and for NULL.
+// Any thread, any process.
+uint64_t mp_statistics_value(const mp_statistics *statistics,
+                             size_t size,
+                             size_t index);
 
 // Writes the same, and each relay, as text for Prometheus (text format 0.0.4)
 // to the capacity bytes at buffer, and its length to *length. The buffer may

@@ -131,16 +131,8 @@ const OPTIONS: &[Named] = &[
         form: "an IP address",
         set: |o, v| address(v, &mut o.signaling_ip),
     },
-    Named {
-        name: "receiver",
-        form: "an IP address",
-        set: |o, v| address(v, &mut o.receiver),
-    },
-    Named {
-        name: "next_hop",
-        form: "a SIP URI",
-        set: |o, v| o.set_next_hop(v).ok(),
-    },
+    Named { name: "receiver", form: "an IP address", set: |o, v| address(v, &mut o.receiver) },
+    Named { name: "next_hop", form: "a SIP URI", set: |o, v| o.set_next_hop(v).ok() },
 ];
 
 fn address(text: &[u8], to: &mut Option<IpAddr>) -> Option<()> {

@@ -145,7 +145,18 @@ fn every_function_of_the_header_is_called() {
 fn every_function_that_takes_a_pointer_is_given_null() {
     let given = read("c-tests/null_everywhere.c");
     // What takes no pointer, only texts by value or numbers.
-    let without = ["mp_status_name", "mp_version", "mp_test_name", "mp_now"];
+    let without = [
+        "mp_status_name",
+        "mp_version",
+        "mp_test_name",
+        "mp_now",
+        "mp_relay_health_name",
+        "mp_relay_admin_state_name",
+        "mp_statistics_count",
+        "mp_statistics_name",
+        "mp_statistics_help",
+        "mp_statistics_kind",
+    ];
     for name in calls_in(&declarations()) {
         let constructor = name.ends_with("_new")
             && !["mp_engine_new", "mp_worker_new", "mp_keeper_new", "mp_proxy_new"]

@@ -146,10 +146,11 @@ static bool read_options(struct server *s, int argc, char **argv)
         refuse("ADDRESS:PORT", "one is needed");
     listen_on(s, argv[optind]);
 
-    inet_ntop(AF_INET, &s->own.sin_addr, ip, sizeof ip);
-    set(s, mp_text("proxy_address"), ip);
-    if (!relays)
+    if (!relays) {
+        inet_ntop(AF_INET, &s->own.sin_addr, ip, sizeof ip);
+        set(s, mp_text("proxy_address"), ip);
         set(s, mp_text("relay"), "embedded");
+    }
     for (optind = 1; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         mp_str name = { optarg, optarg ? strcspn(optarg, "=") : 0 };
         if (option == 'r')

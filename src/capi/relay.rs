@@ -194,3 +194,54 @@ pub unsafe extern "C" fn mp_relay_disable(
 ) -> MpStatus {
     boundary!(report error; engine: shared, uri: text => { order(engine, uri, Order::Disabled) })
 }
+
+/// The names of MP_RELAY_UP and its siblings, by number.
+const HEALTH: [&str; 4] = ["up", "suspect", "dead", "away"];
+/// The names of MP_RELAY_ENABLED and its siblings, by number.
+const ADMIN_STATES: [&str; 3] = ["enabled", "draining", "disabled"];
+
+fn name(names: &[&'static str], number: u32) -> MpStr {
+    let name = usize::try_from(number).ok().and_then(|number| names.get(number));
+    name.map_or(MpStr::EMPTY, |name| MpStr::of(name.as_bytes()))
+}
+
+/// The name of a relay's health, for an operator to read: up, suspect, dead,
+/// away. Empty for any other number. Static, never freed. Any thread, any
+/// process.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_relay_health_name(health: u32) -> MpStr {
+    boundary!(value MpStr::EMPTY; => { Ok(name(&HEALTH, health)) })
+}
+
+/// The name of a relay's admin state: enabled, draining, disabled. Otherwise as
+/// mp_relay_health_name.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_relay_admin_state_name(admin_state: u32) -> MpStr {
+    boundary!(value MpStr::EMPTY; => { Ok(name(&ADMIN_STATES, admin_state)) })
+}
+
+/// Sets the admin state of a relay by its name: enabled, draining or disabled.
+/// MP_ERR_ARGUMENT also for another name. Otherwise as mp_relay_drain.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_relay_set_admin_state(
+    engine: *const MpEngine,
+    uri: MpStr,
+    admin_state: MpStr,
+    error: *mut *mut MpError,
+) -> MpStatus {
+    boundary!(report error; engine: shared, uri: text, admin_state: text => {
+        let state = match admin_state {
+            b"enabled" => Order::Enabled,
+            b"draining" => Order::Draining,
+            b"disabled" => Order::Disabled,
+            other => {
+                let other = other.escape_ascii();
+                return Err(Error::new(
+                    Status::Argument,
+                    format!("\"{other}\" is no admin state; give {}", ADMIN_STATES.join(", ")),
+                ));
+            }
+        };
+        order(engine, uri, state)
+    })
+}

@@ -5,6 +5,7 @@ use std::ffi::c_char;
 use crate::capi::buffer::Buffer;
 use crate::capi::engine::MpEngine;
 use crate::capi::status::MpStatus;
+use crate::capi::text::MpStr;
 use crate::error::{Error, Result, Status};
 use crate::shared::Counter;
 use crate::statistics::Statistics;
@@ -140,6 +141,112 @@ pub unsafe extern "C" fn mp_stats_get(
         };
         // SAFETY: the header's contract: `size` bytes are writable.
         unsafe { write_known(&known, statistics, size) }
+    })
+}
+
+/// A statistic that only grows.
+pub const MP_STATISTIC_COUNTER: u32 = 0;
+/// A statistic that rises and falls.
+pub const MP_STATISTIC_GAUGE: u32 = 1;
+
+/// Name, kind and help of each value of [`MpStatistics`] before `latency_sum`,
+/// in its order.
+const TABLE: [(&str, u32, &str); 26] = [
+    ("sessions", MP_STATISTIC_GAUGE, "Calls in the call table."),
+    ("sessions_max", MP_STATISTIC_GAUGE, "Calls that fit into the call table (max_calls)."),
+    ("deletes_waiting", MP_STATISTIC_GAUGE, "Delete requests that wait for their relay."),
+    ("requests", MP_STATISTIC_COUNTER, "Rewrites for which a request was sent to a relay."),
+    ("offers", MP_STATISTIC_COUNTER, "Of these, offers (RFC 3264)."),
+    ("answers", MP_STATISTIC_COUNTER, "Of these, answers."),
+    ("rewritten", MP_STATISTIC_COUNTER, "Requests that ended in a rewritten SDP."),
+    ("failed_no_relay", MP_STATISTIC_COUNTER, "Requests that failed because no relay was usable."),
+    (
+        "failed_timeout",
+        MP_STATISTIC_COUNTER,
+        "Requests that failed because no relay answered in time.",
+    ),
+    ("failed_answer", MP_STATISTIC_COUNTER, "Requests that a relay refused or answered unusably."),
+    ("failed_other", MP_STATISTIC_COUNTER, "Requests that failed otherwise."),
+    ("cancelled", MP_STATISTIC_COUNTER, "Requests that the server gave up before their end."),
+    ("failovers", MP_STATISTIC_COUNTER, "Offers that went on to another relay."),
+    ("ends", MP_STATISTIC_COUNTER, "Session terminations processed."),
+    (
+        "ends_withheld",
+        MP_STATISTIC_COUNTER,
+        "Terminations without a delete: another branch of the call lives.",
+    ),
+    ("ends_told", MP_STATISTIC_COUNTER, "Delete requests sent to their relay at once."),
+    ("deletes_queued", MP_STATISTIC_COUNTER, "Delete requests queued for a relay."),
+    ("deletes_delivered", MP_STATISTIC_COUNTER, "Queued delete requests that were sent."),
+    ("deletes_cancelled", MP_STATISTIC_COUNTER, "Queued delete requests cancelled by a new offer."),
+    (
+        "deletes_dropped",
+        MP_STATISTIC_COUNTER,
+        "Delete requests that could not be queued or were given up.",
+    ),
+    ("calls_forgotten", MP_STATISTIC_COUNTER, "Calls not stored because the call table was full."),
+    ("relays_failed", MP_STATISTIC_COUNTER, "Times a relay stopped answering."),
+    ("relays_recovered", MP_STATISTIC_COUNTER, "Times a relay answered again."),
+    ("probes", MP_STATISTIC_COUNTER, "Probes sent to relays."),
+    ("list_changes", MP_STATISTIC_COUNTER, "Changes of the client lists."),
+    ("relay_changes", MP_STATISTIC_COUNTER, "Changes of the relays file."),
+];
+
+const _: () = assert!(std::mem::offset_of!(MpStatistics, latency_sum) == TABLE.len() * 8);
+
+/// How many statistics have a name: the values of mp_statistics in its order,
+/// latency_sum and latency excepted. With the four functions below a server
+/// offers each under its own statistics. Any thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_statistics_count() -> usize {
+    boundary!(value 0; => { Ok(TABLE.len()) })
+}
+
+/// The name of statistic number index, from 0: that of its member in
+/// mp_statistics. Empty beyond the last one. Static, never freed. Any thread,
+/// any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_statistics_name(index: usize) -> MpStr {
+    boundary!(value MpStr::EMPTY; => {
+        Ok(TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(row.0.as_bytes())))
+    })
+}
+
+/// A sentence that says what statistic number index is. Otherwise as
+/// mp_statistics_name.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_statistics_help(index: usize) -> MpStr {
+    boundary!(value MpStr::EMPTY; => {
+        Ok(TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(row.2.as_bytes())))
+    })
+}
+
+/// MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE; MP_STATISTIC_COUNTER beyond the
+/// last statistic. Any thread, any process.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_statistics_kind(index: usize) -> u32 {
+    boundary!(value MP_STATISTIC_COUNTER; => {
+        Ok(TABLE.get(index).map_or(MP_STATISTIC_COUNTER, |row| row.1))
+    })
+}
+
+/// The value of statistic number index in what mp_stats_get wrote: size is
+/// sizeof *statistics. 0 beyond the last statistic, beyond size and for NULL.
+/// Any thread, any process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_statistics_value(
+    statistics: *const MpStatistics,
+    size: usize,
+    index: usize,
+) -> u64 {
+    boundary!(value 0; => {
+        let known = TABLE.len().min(size / size_of::<u64>());
+        if statistics.is_null() || index >= known {
+            return Ok(0);
+        }
+        // SAFETY: the header's contract: `size` bytes are readable, and all
+        // members up to this one are `u64`.
+        Ok(unsafe { statistics.cast::<u64>().add(index).read() })
     })
 }
 

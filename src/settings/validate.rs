@@ -18,7 +18,8 @@ impl Settings {
             );
         }
         // A relays file may name the embedded relay now or later.
-        let embedded_possible = self.has_embedded_relay() || !self.relays_file.as_os_str().is_empty();
+        let embedded_possible =
+            self.has_embedded_relay() || !self.relays_file.as_os_str().is_empty();
         if let Some(name) = self.first_proxy_setting()
             && !embedded_possible
         {
