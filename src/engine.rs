@@ -12,8 +12,8 @@ use crate::nat::Networks;
 use crate::relay::line::MAX_RELAYS;
 use crate::relay::{Relay, RelayLine, RelayList, RelayUri};
 use crate::settings::Settings;
-use crate::shared::health::Order;
-use crate::shared::{Calls, Counter, Counters, Deletes, Health, Shared};
+use crate::shared::health::AdminState;
+use crate::shared::{Calls, Counter, Counters, Deletes, HealthTable, Shared};
 use crate::worker::now;
 
 /// The engine: settings, the first copy of the client lists, and the block of
@@ -96,10 +96,10 @@ impl Engine {
     /// Takes an order of the operator about a relay, by its name or its line.
     /// `Status::Setting` for what is no relay, `Status::Argument` for one that
     /// was never listed.
-    pub fn order_relay(&self, text: &str, order: Order) -> Result<()> {
+    pub fn set_admin_state(&self, text: &str, order: AdminState) -> Result<()> {
         let name = RelayLine::parse(text, &self.own_socket)?.uri.text;
         let slot = self.health().slot(self.calls().identity(&name));
-        if slot.is_some_and(|slot| self.health().order(slot, order)) {
+        if slot.is_some_and(|slot| self.health().set_admin_state(slot, order)) {
             return Ok(());
         }
         let text = format!("no relay is called \"{name}\"; see the settings relay and relays");
@@ -196,7 +196,7 @@ impl Engine {
     }
 
     /// The health of the relays, as all processes see it.
-    pub fn health(&self) -> Health<'_> {
+    pub fn health(&self) -> HealthTable<'_> {
         self.shared.health()
     }
 

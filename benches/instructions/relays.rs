@@ -38,7 +38,7 @@ pub(crate) fn choose(times: u64, dead: usize) {
     let (list, health) = (engine.relays(), engine.health());
     let pool = list.pool("", b"", b"").expect("the unnamed set");
     for relay in list.relays().take(dead) {
-        assert!(health.mark_failed(relay.slot.expect("a slot"), 1));
+        assert!(health.mark_suspect(relay.slot.expect("a slot"), 1));
     }
     let mut call_id = CALL_ID.as_bytes().to_vec();
     for n in 0..times {

@@ -7,7 +7,7 @@ use crate::capi::statistics::write_known;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
-use crate::shared::health::{Order, RelayCounter};
+use crate::shared::health::{AdminState, RelayCounter};
 use crate::statistics::{RelayStatistics, Statistics};
 
 /// The relay answers, as far as any process knows.
@@ -129,8 +129,8 @@ pub unsafe extern "C" fn mp_relay_list_get(
             listed: u32::from(line.is_some()),
             weight: line.map_or(0, |line| line.weight.into()),
             priority: line.map_or(0, |line| line.priority.into()),
-            condition: found.state.condition as u32,
-            order: found.state.order as u32,
+            condition: found.state.health as u32,
+            order: found.state.admin_state as u32,
             reserved: 0,
             sessions: found.active_calls,
             calls: found.counted(RelayCounter::Calls),
@@ -152,9 +152,9 @@ pub unsafe extern "C" fn mp_relay_list_free(list: *mut MpRelayList) {
     boundary!(free list)
 }
 
-fn order(engine: &MpEngine, uri: &[u8], order: Order) -> crate::error::Result<Status> {
+fn order(engine: &MpEngine, uri: &[u8], order: AdminState) -> crate::error::Result<Status> {
     let uri = std::str::from_utf8(uri).unwrap_or_default();
-    engine.engine.order_relay(uri, order)?;
+    engine.engine.set_admin_state(uri, order)?;
     Ok(Status::Ok)
 }
 
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn mp_relay_drain(
     uri: MpStr,
     error: *mut *mut MpError,
 ) -> MpStatus {
-    boundary!(report error; engine: shared, uri: text => { order(engine, uri, Order::Draining) })
+    boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Draining) })
 }
 
 /// The relay is used again, if it answers; undoes mp_relay_drain and
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn mp_relay_enable(
     uri: MpStr,
     error: *mut *mut MpError,
 ) -> MpStatus {
-    boundary!(report error; engine: shared, uri: text => { order(engine, uri, Order::Enabled) })
+    boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Enabled) })
 }
 
 /// The relay is not asked at all any more: answers for calls on it fail, new
@@ -192,7 +192,7 @@ pub unsafe extern "C" fn mp_relay_disable(
     uri: MpStr,
     error: *mut *mut MpError,
 ) -> MpStatus {
-    boundary!(report error; engine: shared, uri: text => { order(engine, uri, Order::Disabled) })
+    boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Disabled) })
 }
 
 /// The names of MP_RELAY_UP and its siblings, by number.

@@ -126,8 +126,8 @@ fn ended(engine: &Engine, delivery: Delivery, outcome: &Outcome, now: u64) -> Op
     }
     deletes.release(&delivery.claim, now.saturating_add(PAUSE));
     let failed = relay.slot.is_some_and(|slot| match outcome {
-        Outcome::Away => health.mark_away(slot, now),
-        Outcome::Silent => health.mark_failed(slot, now),
+        Outcome::Away => health.mark_unreachable(slot, now),
+        Outcome::Silent => health.mark_suspect(slot, now),
         Outcome::Answered(_) | Outcome::Hindered => false,
     });
     if failed {

@@ -9,7 +9,7 @@ use crate::keeper::ready::Ready;
 use crate::log::Level;
 use crate::relay::{Query, Relay, mediaproxy2};
 use crate::shared::Counter;
-use crate::shared::health::{Order, RelayCounter, Slot};
+use crate::shared::health::{AdminState, RelayCounter, Slot};
 use crate::text;
 
 /// A relay that ends wait for is asked this often (milliseconds), so that they
@@ -24,7 +24,7 @@ pub(super) struct Probes {
     secret: RandomState,
     count: u64,
     /// When relays that ends wait for are asked next.
-    hasten_at: u64,
+    probe_now_at: u64,
 }
 
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct Probe {
 impl Probes {
     pub(super) fn new() -> Self {
         let secret = RandomState::new();
-        Probes { running: Vec::new(), secret, count: 0, hasten_at: 0 }
+        Probes { running: Vec::new(), secret, count: 0, probe_now_at: 0 }
     }
 
     /// Takes answers, and asks whom it is time to ask.
@@ -50,20 +50,21 @@ impl Probes {
         let health = engine.health();
         let down = |slot: &Slot| {
             let state = health.state(Some(*slot));
-            !state.is_usable() && state.order != Order::Disabled
+            !state.is_usable() && state.admin_state != AdminState::Disabled
         };
-        if now >= self.hasten_at && health.slots().any(|slot| down(&slot)) {
-            self.hasten_at = now.saturating_add(WAITED_FOR_EVERY);
+        if now >= self.probe_now_at && health.slots().any(|slot| down(&slot)) {
+            self.probe_now_at = now.saturating_add(WAITED_FOR_EVERY);
             let deletes = engine.deletes();
             if !deletes.is_empty() {
                 let waited_for = |slot: &Slot| deletes.len_of(slot.identity()) > 0;
                 for slot in health.slots().filter(down).filter(waited_for) {
-                    health.hasten(slot, now);
+                    health.probe_now(slot, now);
                 }
             }
         }
         for slot in health.slots().filter(down) {
-            if self.running.iter().any(|probe| probe.slot == slot) || !health.due(slot, now) {
+            if self.running.iter().any(|probe| probe.slot == slot) || !health.claim_probe(slot, now)
+            {
                 continue;
             }
             // Nobody remembers where one is whose name was lost.
@@ -116,8 +117,8 @@ fn judge(engine: &Engine, relay: &Relay, slot: Slot, outcome: &Outcome, now: u64
                 engine.log().write(Level::Info, text);
             }
         }
-        Outcome::Away => drop(health.mark_away(slot, now)),
+        Outcome::Away => drop(health.mark_unreachable(slot, now)),
         Outcome::Answered(_) | Outcome::Silent => drop(health.mark_dead(slot, now)),
-        Outcome::Hindered => health.hasten(slot, now),
+        Outcome::Hindered => health.probe_now(slot, now),
     }
 }

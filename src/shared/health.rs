@@ -31,7 +31,7 @@ pub const RETRY_EVERY: u64 = 1_000;
 
 // The words of a slot.
 const IDENTITY: usize = 0;
-const STATE: usize = 1; // health (2) | order (2) | tag (12) | next probe in ms (48)
+const STATE: usize = 1; // health (2) | admin state (2) | tag (12) | next probe in ms (48)
 const LISTED: usize = 2; // when it was last in a list that was loaded (seconds)
 const SINCE: usize = 3; // when its health changed (ms)
 const NAME_LENGTH: usize = 4;
@@ -41,12 +41,12 @@ const NAME: usize = 16;
 
 const NEXT_MASK: u64 = (1 << 48) - 1;
 const TAG_MASK: u64 = 0xfff << 48;
-const ORDER_SHIFT: u32 = 60;
+const ADMIN_SHIFT: u32 = 60;
 const HEALTH_SHIFT: u32 = 62;
 
-/// Whether a relay answers.
+/// Health of a relay, as its answers show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
+pub enum RelayHealth {
     /// It answers, as far as anybody knows.
     #[default]
     Up,
@@ -57,12 +57,12 @@ pub enum Condition {
     Dead,
     /// Connections to it fail, at once: it is left alone while there are
     /// others.
-    Away,
+    Unreachable,
 }
 
 /// What the operator ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum AdminState {
     /// Nothing: it is used.
     #[default]
     Enabled,
@@ -76,9 +76,9 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Whether it answers.
-    pub condition: Condition,
+    pub health: RelayHealth,
     /// What was ordered.
-    pub order: Order,
+    pub admin_state: AdminState,
     /// When it is to be probed (ms of the monotonic clock); 0 when it is up.
     pub next_probe: u64,
 }
@@ -86,19 +86,19 @@ pub struct State {
 impl State {
     /// It may be asked.
     pub fn is_usable(self) -> bool {
-        self.condition == Condition::Up && self.order != Order::Disabled
+        self.health == RelayHealth::Up && self.admin_state != AdminState::Disabled
     }
 
     /// It may take a new call.
     pub fn takes_calls(self) -> bool {
-        self.condition == Condition::Up && self.order == Order::Enabled
+        self.health == RelayHealth::Up && self.admin_state == AdminState::Enabled
     }
 
     fn is_probed(self) -> bool {
-        self.condition != Condition::Up && self.order != Order::Disabled
+        self.health != RelayHealth::Up && self.admin_state != AdminState::Disabled
     }
 
-    fn is_overdue(self, now: u64) -> bool {
+    fn trial_due(self, now: u64) -> bool {
         self.is_probed() && now >= self.next_probe.saturating_add(RETRY_EVERY)
     }
 
@@ -107,24 +107,24 @@ impl State {
             return State::default();
         }
         State {
-            condition: match word >> HEALTH_SHIFT {
-                0 => Condition::Up,
-                1 => Condition::Suspect,
-                2 => Condition::Dead,
-                _ => Condition::Away,
+            health: match word >> HEALTH_SHIFT {
+                0 => RelayHealth::Up,
+                1 => RelayHealth::Suspect,
+                2 => RelayHealth::Dead,
+                _ => RelayHealth::Unreachable,
             },
-            order: match word >> ORDER_SHIFT & 3 {
-                0 => Order::Enabled,
-                1 => Order::Draining,
-                _ => Order::Disabled,
+            admin_state: match word >> ADMIN_SHIFT & 3 {
+                0 => AdminState::Enabled,
+                1 => AdminState::Draining,
+                _ => AdminState::Disabled,
             },
             next_probe: word & NEXT_MASK,
         }
     }
 
     fn pack(self, identity: u32) -> u64 {
-        (self.condition as u64) << HEALTH_SHIFT
-            | (self.order as u64) << ORDER_SHIFT
+        (self.health as u64) << HEALTH_SHIFT
+            | (self.admin_state as u64) << ADMIN_SHIFT
             | tag(identity)
             | self.next_probe & NEXT_MASK
     }
@@ -181,14 +181,14 @@ impl Slot {
 
 /// The health of the relays over a run of shared words.
 #[derive(Clone, Copy, Debug)]
-pub struct Health<'b> {
+pub struct HealthTable<'b> {
     words: &'b [AtomicU64],
 }
 
-impl<'b> Health<'b> {
+impl<'b> HealthTable<'b> {
     /// The view over its words.
     pub fn new(words: &'b [AtomicU64]) -> Self {
-        Health { words }
+        HealthTable { words }
     }
 
     fn word(&self, at: u32, word: usize) -> Option<&'b AtomicU64> {
@@ -325,7 +325,7 @@ impl<'b> Health<'b> {
     #[inline]
     pub fn is_free(&self, slot: Slot) -> bool {
         let word = self.word(slot.at, STATE).map_or(0, |word| word.load(Ordering::Acquire));
-        word >> ORDER_SHIFT == 0
+        word >> ADMIN_SHIFT == 0
     }
 
     /// Changes a state by `change` until that sticks or says `None`. True when
@@ -350,50 +350,50 @@ impl<'b> Health<'b> {
     /// A message was not answered in time: the relay is left alone, and a probe
     /// is due at once. True for the one caller that made it suspect; it should
     /// tell the log.
-    pub fn mark_failed(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, Condition::Suspect, now, |condition| match condition {
-            Condition::Up | Condition::Away => Some(now),
-            Condition::Suspect | Condition::Dead => None,
+    pub fn mark_suspect(&self, slot: Slot, now: u64) -> bool {
+        self.turn(slot, RelayHealth::Suspect, now, |health| match health {
+            RelayHealth::Up | RelayHealth::Unreachable => Some(now),
+            RelayHealth::Suspect | RelayHealth::Dead => None,
         })
     }
 
     /// A connection to it could not be made. True when that is news.
-    pub fn mark_away(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, Condition::Away, now, |condition| match condition {
-            Condition::Up => Some(now),
-            Condition::Suspect | Condition::Dead => Some(now.saturating_add(RETRY_EVERY)),
-            Condition::Away => None,
+    pub fn mark_unreachable(&self, slot: Slot, now: u64) -> bool {
+        self.turn(slot, RelayHealth::Unreachable, now, |health| match health {
+            RelayHealth::Up => Some(now),
+            RelayHealth::Suspect | RelayHealth::Dead => Some(now.saturating_add(RETRY_EVERY)),
+            RelayHealth::Unreachable => None,
         })
     }
 
     /// A probe was not answered. True when that is news.
     pub fn mark_dead(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, Condition::Dead, now, |condition| match condition {
-            Condition::Dead => None,
+        self.turn(slot, RelayHealth::Dead, now, |health| match health {
+            RelayHealth::Dead => None,
             _ => Some(now.saturating_add(PROBE_EVERY)),
         })
     }
 
     /// It answered. True when that is news.
     pub fn mark_alive(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, Condition::Up, now, |condition| match condition {
-            Condition::Up => None,
+        self.turn(slot, RelayHealth::Up, now, |health| match health {
+            RelayHealth::Up => None,
             _ => Some(0),
         })
     }
 
-    /// Changes the condition where `next_probe` gives the time of the next
+    /// Changes the health where `next_probe` gives the time of the next
     /// probe.
     fn turn(
         &self,
         slot: Slot,
-        condition: Condition,
+        health: RelayHealth,
         now: u64,
-        next_probe: impl Fn(Condition) -> Option<u64>,
+        next_probe: impl Fn(RelayHealth) -> Option<u64>,
     ) -> bool {
         let changed = self.update(slot, |state| {
-            let next_probe = next_probe(state.condition)?;
-            Some(State { condition, next_probe, ..state })
+            let next_probe = next_probe(state.health)?;
+            Some(State { health, next_probe, ..state })
         });
         if changed && let Some(since) = self.word(slot.at, SINCE) {
             since.store(now, Ordering::Relaxed);
@@ -405,10 +405,11 @@ impl<'b> Health<'b> {
     /// process when its time has come; the next one is then due
     /// [`PROBE_EVERY`] later ([`RETRY_EVERY`] where connections failed),
     /// whatever becomes of the claimer. For the keeper.
-    pub fn due(&self, slot: Slot, now: u64) -> bool {
+    pub fn claim_probe(&self, slot: Slot, now: u64) -> bool {
         self.update(slot, |state| {
             let due = state.is_probed() && now >= state.next_probe;
-            let pause = if state.condition == Condition::Away { RETRY_EVERY } else { PROBE_EVERY };
+            let pause =
+                if state.health == RelayHealth::Unreachable { RETRY_EVERY } else { PROBE_EVERY };
             due.then_some(State { next_probe: now.saturating_add(pause), ..state })
         })
     }
@@ -417,34 +418,34 @@ impl<'b> Health<'b> {
     /// for one message that may try the relay, when its probe is overdue by
     /// [`RETRY_EVERY`]. Where a keeper probes, none ever is. Until that message
     /// is answered a silent relay counts as dead.
-    pub fn overdue(&self, slot: Slot, now: u64) -> bool {
+    pub fn claim_trial(&self, slot: Slot, now: u64) -> bool {
         self.update(slot, |state| {
-            let (condition, next_probe) = match state.condition {
-                Condition::Away => (Condition::Away, now),
-                _ => (Condition::Dead, now.saturating_add(PROBE_EVERY - RETRY_EVERY)),
+            let (health, next_probe) = match state.health {
+                RelayHealth::Unreachable => (RelayHealth::Unreachable, now),
+                _ => (RelayHealth::Dead, now.saturating_add(PROBE_EVERY - RETRY_EVERY)),
             };
-            let overdue = State { condition, next_probe, ..state };
-            state.is_overdue(now).then_some(overdue)
+            let tried = State { health, next_probe, ..state };
+            state.trial_due(now).then_some(tried)
         })
     }
 
-    /// True when [`Health::overdue`] may be.
-    pub fn is_overdue(&self, slot: Slot, now: u64) -> bool {
-        self.state(Some(slot)).is_overdue(now)
+    /// True when [`HealthTable::claim_trial`] may be.
+    pub fn trial_due(&self, slot: Slot, now: u64) -> bool {
+        self.state(Some(slot)).trial_due(now)
     }
 
     /// Makes a probe due at once.
-    pub fn hasten(&self, slot: Slot, now: u64) {
+    pub fn probe_now(&self, slot: Slot, now: u64) {
         self.update(slot, |state| {
-            (state.condition != Condition::Up && state.next_probe > now)
+            (state.health != RelayHealth::Up && state.next_probe > now)
                 .then_some(State { next_probe: now, ..state })
         });
     }
 
     /// Takes an order of the operator. False when the relay has no slot any
     /// more.
-    pub fn order(&self, slot: Slot, order: Order) -> bool {
-        self.update(slot, |state| Some(State { order, ..state }))
+    pub fn set_admin_state(&self, slot: Slot, admin_state: AdminState) -> bool {
+        self.update(slot, |state| Some(State { admin_state, ..state }))
     }
 
     /// Since when its health is as it is (ms of the monotonic clock); 0: from

@@ -9,7 +9,7 @@ use crate::shared::calls::ENTRY_WORDS;
 use crate::shared::counters::COUNTER_WORDS;
 use crate::shared::deletes::DELETES_WORDS;
 use crate::shared::health::HEALTH_WORDS;
-use crate::shared::{Block, Calls, Counters, Deletes, Generation, Health, Lease};
+use crate::shared::{Block, Calls, Counters, Deletes, Generation, HealthTable, Lease};
 
 /// Words of a cache line: what different processes write at once is kept apart.
 pub(super) const LINE: usize = 8;
@@ -75,8 +75,8 @@ impl Shared {
     }
 
     /// The health of the relays.
-    pub fn health(&self) -> Health<'_> {
-        Health::new(self.part(HEALTH))
+    pub fn health(&self) -> HealthTable<'_> {
+        HealthTable::new(self.part(HEALTH))
     }
 
     /// The ends that wait for their relay.

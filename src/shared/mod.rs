@@ -19,7 +19,7 @@ pub use calls::{CallKey, Calls, Life};
 pub use counters::{Counter, Counters};
 pub use deletes::{Delete, Deletes};
 pub use generations::Generation;
-pub use health::Health;
+pub use health::HealthTable;
 pub use layout::Shared;
 pub use lease::Lease;
 pub use process::ProcessMark;

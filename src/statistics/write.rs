@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{RelayStatistics, Statistics};
 use crate::shared::Counter;
 use crate::shared::counters::LATENCY_BOUNDS;
-use crate::shared::health::{Condition, Order, RelayCounter};
+use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 
 /// A counter's name, what distinguishes it from others of that name, and its
 /// explanation (of the first of a name).
@@ -69,20 +69,20 @@ fn about(counter: Counter) -> Named {
     }
 }
 
-fn condition(condition: Condition) -> &'static str {
+fn condition(condition: RelayHealth) -> &'static str {
     match condition {
-        Condition::Up => "up",
-        Condition::Suspect => "suspect",
-        Condition::Dead => "dead",
-        Condition::Away => "away",
+        RelayHealth::Up => "up",
+        RelayHealth::Suspect => "suspect",
+        RelayHealth::Dead => "dead",
+        RelayHealth::Unreachable => "away",
     }
 }
 
-fn order(order: Order) -> &'static str {
+fn order(order: AdminState) -> &'static str {
     match order {
-        Order::Enabled => "enabled",
-        Order::Draining => "draining",
-        Order::Disabled => "disabled",
+        AdminState::Enabled => "enabled",
+        AdminState::Draining => "draining",
+        AdminState::Disabled => "disabled",
     }
 }
 
@@ -174,10 +174,10 @@ impl Statistics {
         }
         let gauges: [Gauge; 4] = [
             ("relay_up", "1 for a relay that answers.", |relay| {
-                u64::from(relay.state.condition == Condition::Up)
+                u64::from(relay.state.health == RelayHealth::Up)
             }),
             ("relay_enabled", "1 for a relay that takes new calls when it answers.", |relay| {
-                u64::from(relay.line.is_some() && relay.state.order == Order::Enabled)
+                u64::from(relay.line.is_some() && relay.state.admin_state == AdminState::Enabled)
             }),
             ("relay_sessions", "Calls on a relay.", |relay| relay.active_calls),
             ("relay_deletes_waiting", "Ends that wait for a relay.", |r| r.deletes_waiting),
@@ -233,8 +233,8 @@ fn relay_json(out: &mut String, relay: &RelayStatistics) {
         out,
         "{{\"relay\":\"{}\",\"condition\":\"{}\",\"order\":\"{}\",\"listed\":{}",
         escaped(&relay.name),
-        condition(relay.state.condition),
-        order(relay.state.order),
+        condition(relay.state.health),
+        order(relay.state.admin_state),
         relay.line.is_some()
     );
     if let Some(line) = &relay.line {

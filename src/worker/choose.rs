@@ -9,7 +9,7 @@ use crate::media::Role;
 use crate::options::Options;
 use crate::relay::choose::hash;
 use crate::relay::{Found, PoolId, Relay, RelayList};
-use crate::shared::health::{Condition, Order, RelayCounter};
+use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::shared::{CallKey, Counter};
 use crate::sip::{Message, Uri};
 use crate::worker::Worker;
@@ -126,7 +126,7 @@ impl Worker {
     /// True for a relay that refuses connections, which is found out at once.
     pub(super) fn is_away(&self, relay: &Relay) -> bool {
         let state = self.engine.health().state(relay.slot);
-        state.condition == Condition::Away && state.order == Order::Enabled
+        state.health == RelayHealth::Unreachable && state.admin_state == AdminState::Enabled
     }
 
     /// The relay of a new call.
@@ -144,8 +144,8 @@ impl Worker {
                 (health.is_free(slot) || {
                     let state = health.state(Some(slot));
                     state.takes_calls()
-                        || state.order == Order::Enabled
-                            && health.is_overdue(slot, now)
+                        || state.admin_state == AdminState::Enabled
+                            && health.trial_due(slot, now)
                             && !claimed_by_others.contains(&relay.identity)
                 }) && !tried.contains(&relay.identity)
             };
@@ -163,7 +163,7 @@ impl Worker {
     pub(super) fn may_ask(&self, relay: &Relay, now: u64) -> bool {
         let health = self.engine.health();
         health.state(relay.slot).is_usable()
-            || relay.slot.is_some_and(|slot| health.overdue(slot, now))
+            || relay.slot.is_some_and(|slot| health.claim_trial(slot, now))
     }
 
     fn why_none(&self, choice: &Choice) -> String {
@@ -181,8 +181,8 @@ impl Worker {
         }
         let health = self.engine.health();
         let states: Vec<_> = choice.list.relays().map(|r| health.state(r.slot)).collect();
-        let silent = states.iter().filter(|s| s.condition != Condition::Up).count();
-        let resting = states.iter().filter(|s| s.order != Order::Enabled).count();
+        let silent = states.iter().filter(|s| s.health != RelayHealth::Up).count();
+        let resting = states.iter().filter(|s| s.admin_state != AdminState::Enabled).count();
         format!(
             "no relay takes this call: of {} {silent} do not answer, {resting} are drained or \
              disabled",
@@ -202,7 +202,7 @@ impl Worker {
         }
         match found {
             Found::Answered | Found::Refused => {
-                let down = health.state(relay.slot).condition != Condition::Up;
+                let down = health.state(relay.slot).health != RelayHealth::Up;
                 if down && health.mark_alive(slot, now) {
                     counters.count(Counter::RelaysRecovered);
                     self.engine
@@ -210,8 +210,8 @@ impl Worker {
                         .write(Level::Info, format_args!("relay {name} answers again"));
                 }
             }
-            Found::Away if health.mark_away(slot, now) => self.tell_failed(name, "reached"),
-            Found::Silent if health.mark_failed(slot, now) => self.tell_failed(name, "heard"),
+            Found::Away if health.mark_unreachable(slot, now) => self.tell_failed(name, "reached"),
+            Found::Silent if health.mark_suspect(slot, now) => self.tell_failed(name, "heard"),
             Found::Away | Found::Silent | Found::Odd => {}
         }
     }

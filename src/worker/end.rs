@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::relay::{Found, Query, Relay, mediaproxy2};
 use crate::shared::calls::{End, Ending};
 use crate::shared::deletes::{KEPT_FOR, Push};
-use crate::shared::health::{Condition, Order, RelayCounter};
+use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::shared::{CallKey, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
@@ -146,8 +146,9 @@ impl Worker {
                 let slot = engine.health().slot(relay);
                 let state = engine.health().state(slot);
                 state.is_usable()
-                    || state.condition == Condition::Away && state.order != Order::Disabled
-                    || slot.is_some_and(|slot| engine.health().is_overdue(slot, now))
+                    || state.health == RelayHealth::Unreachable
+                        && state.admin_state != AdminState::Disabled
+                    || slot.is_some_and(|slot| engine.health().trial_due(slot, now))
             };
             let claim = deletes.claim(&mut cursor, now, wanted);
             self.pending.cursor = cursor;

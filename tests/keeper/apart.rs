@@ -60,7 +60,7 @@ fn probes_of_two_keepers_have_different_names() {
     // The same memory is forked each time.
     for _ in 0..2 {
         let keeper = keeper(&engine);
-        health.mark_failed(slot, now());
+        health.mark_suspect(slot, now());
         within(Duration::from_secs(5), "it probes", || {
             relay.probes().iter().any(|probe| probe.pid == keeper.pid())
         });

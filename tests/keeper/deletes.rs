@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mediaproxy::Worker;
 use mediaproxy::proxy::{Config, Proxy};
 use mediaproxy::shared::Counter;
-use mediaproxy::shared::health::{Condition, RelayCounter};
+use mediaproxy::shared::health::{RelayCounter, RelayHealth};
 
 use super::common::engine;
 use super::processes::{Child, Directory, Hand, Relay, alone, keeper, obey, within};
@@ -63,7 +63,7 @@ fn a_relay_that_was_frozen_gets_the_ends_it_missed() {
     let health = engine.health();
     let slot = health.slot(engine.calls().identity(&uri)).unwrap();
     within(PROMISED, "a probe finds it dead too", || {
-        health.state(Some(slot)).condition == Condition::Dead
+        health.state(Some(slot)).health == RelayHealth::Dead
     });
     let probes = engine.counters().get(Counter::Probes);
     assert!(probes >= 1);
@@ -108,7 +108,7 @@ fn ends_wait_for_no_relay_that_is_frozen_and_believed_to_be_up() {
     assert!(longest < Duration::from_millis(500), "{took:?}");
     assert!((0..CALLS).all(|call| relay.asked("remove", call) == 0), "it reads nothing");
     let health = engine.health();
-    assert!(health.slots().all(|slot| health.state(Some(slot)).condition == Condition::Up));
+    assert!(health.slots().all(|slot| health.state(Some(slot)).health == RelayHealth::Up));
     relay.thaw();
     within(PROMISED, "the ends are delivered", || {
         (0..CALLS).all(|call| relay.asked("remove", call) > 0)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mediaproxy::edit::Edits;
 use mediaproxy::options::Options;
 use mediaproxy::shared::Counter;
-use mediaproxy::shared::health::Condition;
+use mediaproxy::shared::health::RelayHealth;
 use mediaproxy::sip::Message;
 use mediaproxy::worker::now;
 use mediaproxy::{Error, Progress, Started, Status, Worker};
@@ -84,7 +84,7 @@ fn rewrite(worker: &mut Worker, step: &Step) -> Result<String, Error> {
 
 fn is_up(worker: &Worker) -> bool {
     let health = worker.engine().health();
-    health.slots().all(|slot| health.state(Some(slot)).condition == Condition::Up)
+    health.slots().all(|slot| health.state(Some(slot)).health == RelayHealth::Up)
 }
 
 #[test]

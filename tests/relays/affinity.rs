@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use mediaproxy::options::Options;
 use mediaproxy::shared::Block;
-use mediaproxy::shared::health::Order;
+use mediaproxy::shared::health::AdminState;
 use mediaproxy::{Keeper, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};
@@ -150,8 +150,8 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
         lines.rotate_left(round % 3);
         lines.truncate(round % 4);
         lines.push(format!("mediaproxy:/nonexistent/{round};weight=0"));
-        let orders = [Order::Draining, Order::Enabled];
-        engine.order_relay(&all[round % 3], orders[round / 3 % 2]).unwrap();
+        let orders = [AdminState::Draining, AdminState::Enabled];
+        engine.set_admin_state(&all[round % 3], orders[round / 3 % 2]).unwrap();
         write(&lines);
         keep(&keeper, 30);
         if round == 0 {
@@ -171,9 +171,9 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     // New calls go only where they may.
     write(&[all[1].clone(), all[2].clone()]);
     for uri in &all {
-        engine.order_relay(uri, Order::Enabled).unwrap();
+        engine.set_admin_state(uri, AdminState::Enabled).unwrap();
     }
-    engine.order_relay(&all[1], Order::Draining).unwrap();
+    engine.set_admin_state(&all[1], AdminState::Draining).unwrap();
     keep(&keeper, 1_500);
     for n in 0..CALLS {
         let id = format!("new-{n}@example.com");

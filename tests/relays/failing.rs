@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mediaproxy::shared::health::{Condition, Order, State};
-use mediaproxy::shared::{Counter, Health};
+use mediaproxy::shared::health::{AdminState, RelayHealth, State};
+use mediaproxy::shared::{Counter, HealthTable};
 use mediaproxy::worker::now;
 use mediaproxy::{Engine, Status, Worker};
 
@@ -20,7 +20,7 @@ fn state(engine: &Engine, uri: &str) -> State {
     engine.health().state(Some(slot))
 }
 
-fn slot(health: &Health<'_>, engine: &Engine, uri: &str) -> mediaproxy::shared::health::Slot {
+fn slot(health: &HealthTable<'_>, engine: &Engine, uri: &str) -> mediaproxy::shared::health::Slot {
     health.slot(engine.calls().identity(uri)).expect("a listed relay")
 }
 
@@ -46,7 +46,7 @@ fn a_frozen_relay_costs_one_message_of_the_server() {
     // As a keeper does that has begun to probe.
     let health = engine.health();
     let frozen = slot(&health, &engine, &a.uri());
-    assert!(health.due(frozen, now()));
+    assert!(health.claim_probe(frozen, now()));
     children(8, |number| {
         let mut worker = Worker::new(engine.clone()).unwrap();
         for id in &ids[1 + 5 * number..6 + 5 * number] {
@@ -83,7 +83,7 @@ fn without_a_keeper_a_message_finds_that_a_relay_answers_again() {
     let ids: Vec<_> = ids_of(&worker, &a.uri()).take(12).collect();
     a.freeze();
     assert_eq!(rewrite(&mut worker, &ids[0], &invite()).unwrap(), b.address);
-    assert_eq!(state(&engine, &a.uri()).condition, Condition::Suspect);
+    assert_eq!(state(&engine, &a.uri()).health, RelayHealth::Suspect);
     a.thaw();
     // On a busy machine it may be late once more, and is left alone again.
     let found = ids[1..11].iter().any(|id| {
@@ -91,7 +91,7 @@ fn without_a_keeper_a_message_finds_that_a_relay_answers_again() {
         rewrite(&mut worker, id, &invite()).unwrap() == a.address
     });
     assert!(found);
-    assert_eq!(state(&engine, &a.uri()).condition, Condition::Up);
+    assert_eq!(state(&engine, &a.uri()).health, RelayHealth::Up);
     assert_eq!(engine.counters().get(Counter::RelaysRecovered), 1);
     assert_eq!(rewrite(&mut worker, &ids[11], &invite()).unwrap(), a.address);
 }
@@ -106,7 +106,7 @@ fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
     }
     a.freeze();
     let health = engine.health();
-    assert!(health.mark_failed(slot(&health, &engine, &a.uri()), now()));
+    assert!(health.mark_suspect(slot(&health, &engine, &a.uri()), now()));
     let asked = a.asked("update");
     let error = rewrite(&mut worker, &ids[0], &ok("b")).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
@@ -138,7 +138,7 @@ fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
         }
         assert_eq!(odd.asked().len(), 3, "asked each time");
         assert_eq!(good.asked().len(), 3);
-        assert_eq!(state(&engine, &odd.uri()).condition, Condition::Up);
+        assert_eq!(state(&engine, &odd.uri()).health, RelayHealth::Up);
     }
 }
 
@@ -182,10 +182,10 @@ fn the_only_relay_is_tried_again_where_that_costs_nothing() {
     std::fs::rename(relay.path(), &away).unwrap();
     let error = rewrite(&mut worker, "1@x", &invite()).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
-    assert_eq!(state(worker.engine(), &relay.uri()).condition, Condition::Away);
+    assert_eq!(state(worker.engine(), &relay.uri()).health, RelayHealth::Unreachable);
     std::fs::rename(&away, relay.path()).unwrap();
     assert!(rewrite(&mut worker, "2@x", &invite()).is_ok());
-    assert_eq!(state(worker.engine(), &relay.uri()).condition, Condition::Up);
+    assert_eq!(state(worker.engine(), &relay.uri()).health, RelayHealth::Up);
 }
 
 #[test]
@@ -195,13 +195,13 @@ fn a_disabled_relay_is_not_asked_at_all() {
     let mut worker = worker(&[("relay", &one.uri()), ("relay", &backup)]);
     let engine = worker.engine().clone();
     rewrite(&mut worker, "1@x", &invite()).unwrap();
-    engine.order_relay(&one.uri(), Order::Disabled).unwrap();
+    engine.set_admin_state(&one.uri(), AdminState::Disabled).unwrap();
     assert!(rewrite(&mut worker, "1@x", &ok("b")).is_err());
     rewrite(&mut worker, "2@x", &invite()).unwrap();
     end(&mut worker, "1@x", &bye());
     assert_eq!((one.asked().len(), other.asked().len()), (1, 1));
     assert_eq!(engine.deletes().len(), 1);
-    engine.order_relay(&one.uri(), Order::Enabled).unwrap();
+    engine.set_admin_state(&one.uri(), AdminState::Enabled).unwrap();
     std::thread::sleep(Duration::from_millis(250));
     rewrite(&mut worker, "2@x", &ok("b")).unwrap();
     assert!(one.wait_for(2)[1].starts_with("remove"));

@@ -4,7 +4,7 @@ use mediaproxy::edit::{Edits, Verb};
 use mediaproxy::options::Options;
 use mediaproxy::shared::Counter;
 use mediaproxy::shared::deletes::MAX_DELETE_BYTES;
-use mediaproxy::shared::health::{Order, RelayCounter};
+use mediaproxy::shared::health::{AdminState, RelayCounter};
 use mediaproxy::sip::Message;
 use mediaproxy::statistics::Statistics;
 use mediaproxy::worker::now;
@@ -151,7 +151,7 @@ fn the_texts_say_what_the_numbers_say() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri())]);
     rewrite(&mut worker, "1@x", &invite()).unwrap();
-    worker.engine().order_relay(&relay.uri(), Order::Draining).unwrap();
+    worker.engine().set_admin_state(&relay.uri(), AdminState::Draining).unwrap();
     let statistics = Statistics::of(worker.engine());
     let text = statistics.prometheus();
     let samples: std::collections::BTreeMap<&str, f64> =

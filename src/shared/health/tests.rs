@@ -12,18 +12,18 @@ fn a_failed_relay_is_left_alone_until_a_probe_is_answered() {
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
     assert!(health.is_free(slot) && health.state(Some(slot)).takes_calls());
-    assert!(!health.due(slot, 5_000), "nothing to probe");
-    assert!(health.mark_failed(slot, 5_000));
-    assert!(!health.mark_failed(slot, 5_001), "told once");
+    assert!(!health.claim_probe(slot, 5_000), "nothing to probe");
+    assert!(health.mark_suspect(slot, 5_000));
+    assert!(!health.mark_suspect(slot, 5_001), "told once");
     let state = health.state(Some(slot));
-    assert_eq!((state.condition, state.next_probe), (Condition::Suspect, 5_000));
+    assert_eq!((state.health, state.next_probe), (RelayHealth::Suspect, 5_000));
     assert!(!health.is_free(slot) && !state.is_usable());
-    assert!(health.due(slot, 5_000), "probed at once");
-    assert!(!health.due(slot, 14_999), "by one process, and then not again");
+    assert!(health.claim_probe(slot, 5_000), "probed at once");
+    assert!(!health.claim_probe(slot, 14_999), "by one process, and then not again");
     assert!(health.mark_dead(slot, 5_100));
     assert_eq!(health.state(Some(slot)).next_probe, 15_100);
     assert_eq!(health.since(slot), 5_100);
-    assert!(health.due(slot, 15_100));
+    assert!(health.claim_probe(slot, 15_100));
     assert!(!health.mark_dead(slot, 15_200), "known");
     assert_eq!(health.state(Some(slot)).next_probe, 25_100, "by the claim");
     assert!(health.mark_alive(slot, 15_300));
@@ -36,15 +36,15 @@ fn without_a_keeper_one_message_at_a_time_tries_a_silent_relay() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
-    health.mark_failed(slot, 5_000);
-    assert!(!health.overdue(slot, 5_999));
-    assert!(health.is_overdue(slot, 6_000) && health.overdue(slot, 6_000));
-    assert!(!health.overdue(slot, 6_000), "by one");
-    assert!(!health.mark_failed(slot, 6_400), "known");
-    assert!(!health.overdue(slot, 15_999));
-    assert!(health.overdue(slot, 16_000), "and then every ten seconds");
-    assert!(health.due(slot, 25_001), "a keeper that starts probes");
-    assert!(!health.overdue(slot, 35_001), "and then none is overdue");
+    health.mark_suspect(slot, 5_000);
+    assert!(!health.claim_trial(slot, 5_999));
+    assert!(health.trial_due(slot, 6_000) && health.claim_trial(slot, 6_000));
+    assert!(!health.claim_trial(slot, 6_000), "by one");
+    assert!(!health.mark_suspect(slot, 6_400), "known");
+    assert!(!health.claim_trial(slot, 15_999));
+    assert!(health.claim_trial(slot, 16_000), "and then every ten seconds");
+    assert!(health.claim_probe(slot, 25_001), "a keeper that starts probes");
+    assert!(!health.claim_trial(slot, 35_001), "and then none is overdue");
 }
 
 #[test]
@@ -52,19 +52,19 @@ fn a_relay_that_refuses_connections_is_tried_each_second() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
-    assert!(health.mark_away(slot, 5_000));
-    assert!(!health.mark_away(slot, 5_001));
+    assert!(health.mark_unreachable(slot, 5_000));
+    assert!(!health.mark_unreachable(slot, 5_001));
     assert!(!health.state(Some(slot)).is_usable() && !health.is_free(slot));
-    assert!(!health.overdue(slot, 5_999));
-    assert!(health.overdue(slot, 6_000) && !health.overdue(slot, 6_000));
-    assert!(health.overdue(slot, 7_000));
-    assert_eq!(health.state(Some(slot)).condition, Condition::Away);
-    assert!(health.due(slot, 7_001));
-    assert!(!health.due(slot, 8_000));
-    assert!(health.due(slot, 8_001));
-    assert!(health.mark_failed(slot, 8_010), "it is there again, and silent");
-    assert_eq!(health.state(Some(slot)).condition, Condition::Suspect);
-    assert!(health.mark_away(slot, 8_020));
+    assert!(!health.claim_trial(slot, 5_999));
+    assert!(health.claim_trial(slot, 6_000) && !health.claim_trial(slot, 6_000));
+    assert!(health.claim_trial(slot, 7_000));
+    assert_eq!(health.state(Some(slot)).health, RelayHealth::Unreachable);
+    assert!(health.claim_probe(slot, 7_001));
+    assert!(!health.claim_probe(slot, 8_000));
+    assert!(health.claim_probe(slot, 8_001));
+    assert!(health.mark_suspect(slot, 8_010), "it is there again, and silent");
+    assert_eq!(health.state(Some(slot)).health, RelayHealth::Suspect);
+    assert!(health.mark_unreachable(slot, 8_020));
     assert!(health.mark_alive(slot, 8_030));
 }
 
@@ -73,18 +73,18 @@ fn orders_hold_whatever_the_health_does() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
-    assert!(health.order(slot, Order::Draining));
+    assert!(health.set_admin_state(slot, AdminState::Draining));
     let state = health.state(Some(slot));
     assert!(state.is_usable() && !state.takes_calls() && !health.is_free(slot));
-    health.mark_failed(slot, 5_000);
+    health.mark_suspect(slot, 5_000);
     health.mark_alive(slot, 5_001);
-    assert_eq!(health.state(Some(slot)).order, Order::Draining);
-    health.order(slot, Order::Disabled);
+    assert_eq!(health.state(Some(slot)).order, AdminState::Draining);
+    health.set_admin_state(slot, AdminState::Disabled);
     assert!(!health.state(Some(slot)).is_usable());
-    health.mark_failed(slot, 6_000);
-    assert!(!health.due(slot, 7_000), "a disabled relay is not probed");
-    health.order(slot, Order::Enabled);
-    assert!(health.due(slot, 7_000));
+    health.mark_suspect(slot, 6_000);
+    assert!(!health.claim_probe(slot, 7_000), "a disabled relay is not probed");
+    health.set_admin_state(slot, AdminState::Enabled);
+    assert!(health.claim_probe(slot, 7_000));
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
     let identities: Vec<u32> = (0..WINDOW as u32).map(|n| 1 + 2 * (10 + n * slots)).collect();
     let listed: Vec<_> =
         identities.iter().map(|&i| health.list(i, "embedded", 100).unwrap()).collect();
-    health.order(listed[3], Order::Draining);
-    health.mark_failed(listed[4], 1);
+    health.set_admin_state(listed[3], AdminState::Draining);
+    health.mark_suspect(listed[4], 1);
     health.count(listed[3], RelayCounter::Calls);
     let one_more = 1 + 2 * (10 + 999 * slots);
     assert_eq!(health.list(one_more, "embedded", 160), None, "all were listed a minute ago");
@@ -111,7 +111,10 @@ fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
     assert_eq!(new.at, listed[3].at, "of the one that nobody lists any more");
     assert!(health.is_free(new), "its orders are gone with it");
     assert_eq!(health.counted(new, RelayCounter::Calls), 0);
-    assert!(!health.order(listed[3], Order::Disabled), "who still holds the slot harms nobody");
+    assert!(
+        !health.set_admin_state(listed[3], AdminState::Disabled),
+        "who still holds the slot harms nobody"
+    );
     assert!(health.is_free(new));
     assert!(!health.is_free(listed[4]));
 }
@@ -121,7 +124,7 @@ fn a_state_left_by_the_slot_s_last_owner_is_not_this_relay_s() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(0x1234_5677, "embedded", 1).unwrap();
-    health.order(slot, Order::Disabled);
+    health.set_admin_state(slot, AdminState::Disabled);
     let other = Slot { identity: 0x7654_3211, ..slot };
     assert!(health.state(Some(other)).takes_calls());
 }
@@ -139,8 +142,8 @@ fn of_many_processes_one_probes_and_one_tells() {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    told.fetch_add(u64::from(health.mark_failed(slot, now)), Ordering::SeqCst);
-                    probes.fetch_add(u64::from(health.due(slot, now)), Ordering::SeqCst);
+                    told.fetch_add(u64::from(health.mark_suspect(slot, now)), Ordering::SeqCst);
+                    probes.fetch_add(u64::from(health.claim_probe(slot, now)), Ordering::SeqCst);
                 });
             }
         });
