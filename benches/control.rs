@@ -27,13 +27,16 @@ use std::time::{Duration, Instant};
 
 use mediaproxy::edit::Edits;
 use mediaproxy::log::Log;
+use mediaproxy::media;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{self, Role};
-use mediaproxy::options::{IceCandidate, Options};
+use mediaproxy::options::Options;
 use mediaproxy::proxy::{Config, Proxy};
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
 use mediaproxy::relay::{Command, Query, mediaproxy2};
-use mediaproxy::sdp::{Session, multipart};
+use mediaproxy::sdp::Session;
 use mediaproxy::settings::Settings;
+use mediaproxy::sip::body;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Worker};
 
@@ -151,7 +154,7 @@ impl Alone {
             loop_marker: false,
             ours: &ours,
         };
-        let description = multipart::find_sdp(&message).expect("a body").expect("a description");
+        let description = body::find_sdp(&message).expect("a body").expect("a description");
         let session = Session::parse(description).expect("a session");
         let plan = media::plan(&message, &session, &rules).expect("a plan");
         let mut query = Query::about(&message, Command::Request).expect("a query");

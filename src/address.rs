@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use memchr::{memchr, memrchr};
 
-use crate::text;
+use crate::bytes;
 
 /// The longest text of an IPv6 address, an IPv4 tail included (RFC 4291 2.2).
 const MAX_IPV6_TEXT: usize = 45;
@@ -115,14 +115,14 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
 /// that gives an address, else its last part is the port. `None` when there is
 /// no host, the host has a byte no host has, or the port is no port.
 pub fn parse_host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
-    let text = text::trim(text);
+    let text = bytes::trim(text);
     // As nearly all of them are written.
     if let Some((ip, rest)) = leading_ipv4(text) {
         let host = Host::Ip(IpAddr::V4(ip));
         match rest.split_first() {
             None => return Some((host, None)),
             Some((_, digits)) => {
-                if let Some(port) = text::port(digits) {
+                if let Some(port) = bytes::port(digits) {
                     return Some((host, Some(port)));
                 }
             }
@@ -131,9 +131,9 @@ pub fn parse_host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
     let (host, port) = match colon_before_port(text) {
         None => (text, None),
         Some(colon) => {
-            let port = text::trim(text.get(colon.checked_add(1)?..)?);
-            let port = if port.is_empty() { None } else { Some(text::port(port)?) };
-            (text::trim(text.get(..colon)?), port)
+            let port = bytes::trim(text.get(colon.checked_add(1)?..)?);
+            let port = if port.is_empty() { None } else { Some(bytes::port(port)?) };
+            (bytes::trim(text.get(..colon)?), port)
         }
     };
     let host = parse_host(host);

@@ -1,9 +1,9 @@
 //! Edits against the original bytes of a message, and their application.
 
+use crate::bytes;
 use crate::error::{Error, Result, Status};
 use crate::sip::message::MAX_MESSAGE;
 use crate::sip::{HeaderName, Message};
-use crate::text;
 
 /// Which verb made an edit. A verb called twice on one list replaces its own
 /// earlier edits and leaves the others'.
@@ -242,7 +242,7 @@ impl Edits {
                     return Err(Error::new(Status::Edits, "an edit reaches into Content-Length"));
                 }
                 out.extend_from_slice(raw.get(copied..start).ok_or_else(elsewhere)?);
-                text::push_number(length, out);
+                bytes::push_number(length, out);
                 copied = end;
             }
         }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use crate::agents::AgentFiles;
 use crate::error::{Error, Result, Status};
-use crate::file::{self, Watched};
 use crate::log::{Level, Log};
 use crate::nat::Networks;
+use crate::now;
 use crate::relay::line::MAX_RELAYS;
 use crate::relay::{Relay, RelayLine, RelayList, RelayUri};
+use crate::reload::{self, WatchedFile};
 use crate::settings::Settings;
 use crate::shared::health::AdminState;
 use crate::shared::{Calls, Counter, Counters, Deletes, HealthTable, Shared};
-use crate::worker::now;
 
 /// The engine: settings, the first copy of the client lists, and the block of
 /// memory that all processes share. It has no thread, no lock and no
@@ -24,7 +24,7 @@ pub struct Engine {
     settings: Settings,
     log: Log,
     relays: Arc<RelayList>,
-    relays_file: Watched,
+    relays_file: WatchedFile,
     /// Where `embedded` listens: by default named after this process, hence
     /// not to be asked for again in a child.
     own_socket: PathBuf,
@@ -47,7 +47,7 @@ impl Engine {
         let shared = Shared::new(calls)?;
         let mut engine = Engine {
             relays: Arc::new(RelayList::new(Vec::new(), |_| (0, None))),
-            relays_file: Watched::new(settings.relays_file().to_path_buf(), 0),
+            relays_file: WatchedFile::new(settings.relays_file().to_path_buf(), 0),
             own_socket: settings.proxy_socket(),
             private: settings.private_networks(),
             agents: AgentFiles::open(&settings, shared.lists(), &log),
@@ -71,8 +71,8 @@ impl Engine {
             lines.extend(RelayLine::read(path, &text.bytes, &self.own_socket, &mut complain));
             lines.truncate(MAX_RELAYS);
         }
-        if let Some(print) = self.relays_file.print() {
-            generation.looked(file::number(&[print], file::wall()));
+        if let Some(print) = self.relays_file.fingerprint() {
+            generation.set_fingerprint(reload::combine(&[print], reload::wall()));
         }
         self.relays = Arc::new(self.arrange(lines));
         Ok(())
@@ -117,18 +117,18 @@ impl Engine {
     /// where the old ones hold: nothing changed, or the file cannot be read, or
     /// a line of it is bad, which is told with file and line. A relay that a
     /// slip of the editor took out of the list would get no calls.
-    pub(crate) fn read_relays(&self, file: &mut Watched) -> Option<Arc<RelayList>> {
+    pub(crate) fn read_relays(&self, file: &mut WatchedFile) -> Option<Arc<RelayList>> {
         let text = file.read(self.shared.relays(), &self.log)?;
         let path = file.path();
         let mut bad = false;
         let mut complain = |line: &str| {
             bad = true;
-            if text.is_news {
+            if text.is_first_report {
                 self.log.write(Level::Error, line);
             }
         };
         let read = RelayLine::read(path, &text.bytes, &self.own_socket, &mut complain);
-        if text.is_news {
+        if text.is_first_report {
             let what = if bad { "the relays it named before hold" } else { "read" };
             let count = read.len();
             let text = format_args!("{}: {what}; {count} lines are relays", path.display());
@@ -142,7 +142,7 @@ impl Engine {
     }
 
     /// The relays file as it was when the engine was made.
-    pub(crate) fn relays_file(&self) -> &Watched {
+    pub(crate) fn relays_file(&self) -> &WatchedFile {
         &self.relays_file
     }
 

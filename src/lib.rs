@@ -22,18 +22,21 @@
 //! - [`worker`]: sockets and clock, made after the fork.
 //! - [`keeper`]: what must happen without a message, once a server.
 //! - [`statistics`]: what all processes have done, as numbers and as text.
+//! - [`reload`]: files that are read again when they change.
+//! - [`sys`]: system calls as safe functions.
 //! - [`proxy`]: the built-in media relay, which `mediaproxyd` also runs.
 //! - [`capi`]: the C boundary, `include/mediaproxy.h`.
 //!
-//! `unsafe` lives in [`capi`], [`shared`] and the socket files only.
+//! `unsafe` is only in [`capi`], [`shared`] and [`sys`].
 
 pub mod address;
 pub mod agents;
+pub mod bytes;
 pub mod capi;
 pub mod edit;
 mod engine;
 pub mod error;
-pub mod file;
+pub mod hash;
 pub mod keeper;
 pub mod log;
 pub mod media;
@@ -41,15 +44,17 @@ pub mod nat;
 pub mod options;
 pub mod proxy;
 pub mod relay;
+pub mod reload;
 pub mod sdp;
 pub mod settings;
 pub mod shared;
 pub mod sip;
 pub mod statistics;
-pub mod text;
+pub mod sys;
 pub mod worker;
 
 pub use engine::Engine;
 pub use error::{Error, Status};
 pub use keeper::Keeper;
+pub use sys::clock::now;
 pub use worker::{Progress, Rewrite, Started, Wait, Worker};

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::address::{Host, parse_ip};
 use crate::error::{Error, Result, Status};
+use crate::relay::IceCandidate;
 use crate::sip::Uri;
 
 /// Whether a session description is an offer or an answer (RFC 3264).
@@ -16,31 +17,6 @@ pub enum RoleOption {
     Offer,
     /// It is an answer.
     Answer,
-}
-
-/// Relay candidates for ICE streams (setting and option `ice_candidate`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IceCandidate {
-    /// None is inserted.
-    #[default]
-    None,
-    /// Inserted with type preference 0: used when nothing else works.
-    LowPriority,
-    /// Inserted with type preference 130: preferred to the phone's own.
-    HighPriority,
-}
-
-impl IceCandidate {
-    /// Reads `none`, `low-priority` or `high-priority`, in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        let known = [
-            ("none", IceCandidate::None),
-            ("low-priority", IceCandidate::LowPriority),
-            ("high-priority", IceCandidate::HighPriority),
-        ];
-        let said = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        said.map(|(_, candidate)| candidate)
-    }
 }
 
 /// Options of one rewrite or end. `Default` leaves everything to the library.

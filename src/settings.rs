@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::address;
 use crate::error::{Error, Result, Status};
 use crate::nat::Networks;
-use crate::options::IceCandidate;
+use crate::relay::IceCandidate;
 use crate::relay::RelayLine;
 use crate::relay::line::MAX_RELAYS;
 
@@ -141,7 +141,7 @@ const SETTINGS: &[Setting] = &[
         name: "max_calls",
         form: "a number from 16 to 16777216",
         set: |s, v| {
-            let calls = crate::text::number(v.as_bytes())?;
+            let calls = crate::bytes::number(v.as_bytes())?;
             (16..=1 << 24).contains(&calls).then(|| s.max_calls = Some(calls))
         },
     },
@@ -187,8 +187,8 @@ const SETTINGS: &[Setting] = &[
         form: "FIRST-LAST, ports from 1024 to 65535 with room for at least one pair",
         set: |s, v| {
             let (first, last) = v.split_once('-')?;
-            let first = crate::text::port(first.trim().as_bytes())?;
-            let last = crate::text::port(last.trim().as_bytes())?;
+            let first = crate::bytes::port(first.trim().as_bytes())?;
+            let last = crate::bytes::port(last.trim().as_bytes())?;
             let even = first.checked_add(first % 2)?;
             (first >= 1024 && even < last).then(|| s.proxy_ports = Some((first, last)))
         },
@@ -396,7 +396,7 @@ fn yes_no(text: &str) -> Option<bool> {
 }
 
 fn bounded(text: &str, most: u32) -> Option<u64> {
-    crate::text::number(text.as_bytes()).filter(|n| (1..=most).contains(n)).map(u64::from)
+    crate::bytes::number(text.as_bytes()).filter(|n| (1..=most).contains(n)).map(u64::from)
 }
 
 fn milliseconds(text: &str) -> Option<Duration> {

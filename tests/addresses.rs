@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use mediaproxy::address::{
     Host, canonical, parse_host, parse_host_port, parse_ip, push_ip, push_uri_host,
 };
+use mediaproxy::bytes;
 use mediaproxy::nat::Networks;
-use mediaproxy::text;
 use proptest::prelude::*;
 
 fn ip() -> impl Strategy<Value = IpAddr> {
@@ -59,14 +59,14 @@ proptest! {
         push_uri_host(ip, &mut text);
         prop_assert_eq!(parse_host_port(&text), Some((Host::Ip(canonical(ip)), None)));
         text.push(b':');
-        text::push_number(u32::from(port), &mut text);
+        bytes::push_number(u32::from(port), &mut text);
         prop_assert_eq!(parse_host_port(&text), Some((Host::Ip(canonical(ip)), Some(port))));
     }
 
     #[test]
     fn any_bytes_are_a_host_or_none(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         if let Some((Host::Name(name), _)) = parse_host_port(&bytes) {
-            prop_assert!(text::offset_in(&bytes, name).is_some());
+            prop_assert!(bytes::offset_in(&bytes, name).is_some());
             prop_assert!(!name.is_empty() && !name.contains(&b' '));
         }
     }

@@ -4,7 +4,7 @@
 mod rewriting;
 
 use mediaproxy::Status;
-use mediaproxy::sdp::multipart::{MAX_DEPTH, find_sdp};
+use mediaproxy::sip::body::{MAX_DEPTH, find_sdp};
 use rewriting::{Case, body_of, parse, with_body};
 
 const SDP: &str = "v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0";

@@ -4,8 +4,8 @@ mod common;
 
 use common::{crlf, udp, with_body};
 use mediaproxy::Status;
-use mediaproxy::nat::test::{Surroundings, test_asking};
 use mediaproxy::nat::{EvidenceHost, Networks, Tests, Verdict, test};
+use mediaproxy::nat::{Surroundings, test_asking};
 use mediaproxy::sip::{Message, Source, Transport};
 
 /// What a test is asked with, beside the message.

@@ -43,7 +43,7 @@ fn life(sent: &Sent) -> Option<Life> {
 }
 
 /// What the library does with one message, without a relay.
-fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::media::Role, u32)> {
+fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::relay::Role, u32)> {
     let key: CallKey = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
     if sent.status.is_some_and(|status| status >= 300) {
         calls.end(key, Ending::Failure, 100);

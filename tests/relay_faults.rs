@@ -13,10 +13,10 @@ use common::call::{Step, alice_sdp, bob_sdp};
 use common::relay::{Relay, Reply};
 use common::{engine, worker};
 use mediaproxy::edit::Edits;
+use mediaproxy::now;
 use mediaproxy::options::Options;
 use mediaproxy::shared::Counter;
 use mediaproxy::sip::Message;
-use mediaproxy::worker::now;
 use mediaproxy::{Error, Progress, Started, Status, Worker};
 
 fn try_step(worker: &mut Worker, step: &Step) -> Result<bool, Error> {

@@ -5,7 +5,7 @@
 mod rewriting;
 
 use mediaproxy::Status;
-use mediaproxy::media::{Stream, StreamAddress};
+use mediaproxy::relay::{Stream, StreamAddress};
 use mediaproxy::sdp::Direction;
 use rewriting::{Case, body_of, invite, lines, parse};
 

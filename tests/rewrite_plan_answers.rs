@@ -5,8 +5,8 @@ mod rewriting;
 
 use mediaproxy::Status;
 use mediaproxy::edit::{Edits, Verb};
-use mediaproxy::options::IceCandidate;
 use mediaproxy::relay::Answer;
+use mediaproxy::relay::IceCandidate;
 use rewriting::{Case, body_of, invite, lines, parse, with_body};
 
 const RELAY: &str = "203.0.113.9";
@@ -178,7 +178,8 @@ fn an_edit_of_another_verb_in_the_way_leaves_none_of_ours() {
 
 #[test]
 fn a_description_from_elsewhere_is_refused() {
-    use mediaproxy::media::{Role, plan, plan::Rules};
+    use mediaproxy::media::{plan, plan::Rules};
+    use mediaproxy::relay::Role;
     let raw = invite(b"");
     let elsewhere = lines(&TWO);
     let session = mediaproxy::sdp::Session::parse(elsewhere.as_bytes()).unwrap();

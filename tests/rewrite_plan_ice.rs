@@ -3,8 +3,8 @@
 #[path = "common/rewriting.rs"]
 mod rewriting;
 
-use mediaproxy::media::Stream;
-use mediaproxy::options::IceCandidate;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Stream;
 use rewriting::{Case, invite, lines, parse};
 
 const RELAY: &str = "203.0.113.9";

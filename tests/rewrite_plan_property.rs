@@ -15,12 +15,13 @@ use std::net::IpAddr;
 use cases::cases;
 use mediaproxy::Status;
 use mediaproxy::edit::Edits;
-use mediaproxy::media::StreamAddress;
+use mediaproxy::media::plan;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Role, plan};
-use mediaproxy::options::IceCandidate;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
+use mediaproxy::relay::StreamAddress;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::body::find_sdp;
 use model::{How, Refusal, Told, description as any_description};
 use proptest::prelude::*;
 use rewriting::{Case, body_of, invite, parse, ports_answer};
@@ -308,7 +309,7 @@ proptest! {
 
 type Texts = (String, String, u16, String, bool);
 
-fn as_told(stream: &mediaproxy::media::Stream) -> Texts {
+fn as_told(stream: &mediaproxy::relay::Stream) -> Texts {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let direction = format!("{:?}", stream.direction).to_lowercase();
     let address = match &stream.address {

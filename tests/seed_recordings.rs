@@ -13,13 +13,14 @@ use json::Json;
 use mediaproxy::agents::AgentList;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Plan, Role, StreamAddress, plan};
+use mediaproxy::media::{Plan, plan};
 use mediaproxy::nat::{Networks, Surroundings, Tests, Verdict, fix_contact};
-use mediaproxy::options::IceCandidate;
 use mediaproxy::relay::Answer;
+use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::mediaproxy2::parse_answer;
+use mediaproxy::relay::{Role, StreamAddress};
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::Source;
 use mediaproxy::sip::{HeaderName, Message, Transport};
 use mediaproxy::{Error, Status};
@@ -176,7 +177,7 @@ fn plan_media(message: &Message<'_>) -> Result<Plan, Error> {
 
 /// The streams as the old protocol spells them.
 fn media_list(plan: &Plan) -> String {
-    let spell = |stream: &mediaproxy::media::Stream| {
+    let spell = |stream: &mediaproxy::relay::Stream| {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let address = |address: &StreamAddress| match address {
             StreamAddress::Ip(ip) => ip.to_string(),

@@ -6,12 +6,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use mediaproxy::capi::{address, config, edits, engine, message, text, verdict, worker};
 use mediaproxy::edit::Edits;
+use mediaproxy::media;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{self, Role};
 use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
-use mediaproxy::options::IceCandidate;
 use mediaproxy::relay::Answer;
-use mediaproxy::sdp::{Session, multipart};
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
+use mediaproxy::sdp::Session;
+use mediaproxy::sip::body;
 use mediaproxy::sip::message::{Message, Source, Transport};
 
 use crate::messages::{ICE5, INVITE, MULTIPART, OK, REGISTER, with_headers, with_streams};
@@ -171,7 +173,7 @@ fn rewrite(raw: &[u8], times: u64, whole: bool) {
             loop_marker: false,
             ours: &ours,
         };
-        let description = multipart::find_sdp(&message).expect("a body").expect("a description");
+        let description = body::find_sdp(&message).expect("a body").expect("a description");
         let session = Session::parse(description).expect("a session");
         let plan = media::plan(&message, &session, &rules).expect("a plan");
         let ports = (0..plan.streams.len()).map(|at| 50_000 + 2 * at as u16).collect();

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use mediaproxy::Engine;
+use mediaproxy::hash::hash;
 use mediaproxy::log::Log;
-use mediaproxy::media::role::Memory;
-use mediaproxy::relay::choose::hash;
 use mediaproxy::settings::Settings;
+use mediaproxy::shared::calls::history::OfferAnswerUpdate;
 use mediaproxy::shared::calls::{CallKey, Event, Life};
 
 const CALL_ID: &str = "3848276298220188511@atlanta.example.com";
@@ -51,7 +51,7 @@ pub(crate) fn choose(times: u64, dead: usize) {
 
 fn known_call(engine: &Engine) -> (CallKey, Event) {
     let key = engine.calls().key(CALL_ID.as_bytes(), FROM_TAG, TO_TAG);
-    let description = Memory { offered: Some(1), ..Memory::default() };
+    let description = OfferAnswerUpdate { offered: Some(1), ..OfferAnswerUpdate::default() };
     let media = Some(("198.51.100.7".parse().expect("an address"), 50_000, 50_002));
     let event = Event { relay: 7, branch: Some(Life::Answered), description, media };
     assert!(engine.calls().record(key, &event, 100));

@@ -27,10 +27,10 @@ use mediaproxy::edit::Edits;
 use mediaproxy::log::Log;
 use mediaproxy::media::plan::{Rules, plan};
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::options::IceCandidate;
+use mediaproxy::relay::IceCandidate;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::settings::Settings;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Error, Worker};
 

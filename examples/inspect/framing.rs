@@ -4,9 +4,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use mediaproxy::bytes;
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{HeaderName, Message, Source, Transport};
-use mediaproxy::text;
 
 /// The longest method name, in bytes.
 const MAX_METHOD: usize = 64;
@@ -235,7 +235,7 @@ fn content_length(head: &[u8]) -> Option<Length> {
     let message = Message::parse(head, source).ok()?;
     let mut found = Length::None;
     for header in message.headers(HeaderName::ContentLength) {
-        let length = text::number(text::trim(header.ok()?.value))? as usize;
+        let length = bytes::number(bytes::trim(header.ok()?.value))? as usize;
         if matches!(found, Length::Of(known) if known != length) {
             return None;
         }

@@ -5,12 +5,14 @@ use std::net::IpAddr;
 
 use mediaproxy::edit::Edits;
 use mediaproxy::media::plan::{self, Rules};
-use mediaproxy::media::role::{self, Known};
-use mediaproxy::nat::test::Surroundings;
+use mediaproxy::media::role;
+use mediaproxy::nat::Surroundings;
 use mediaproxy::nat::{self, Networks, Verdict};
-use mediaproxy::options::{IceCandidate, RoleOption};
+use mediaproxy::options::RoleOption;
 use mediaproxy::relay::Answer;
-use mediaproxy::sdp::{self, Session};
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::sdp::Session;
+use mediaproxy::shared::calls::history::OfferAnswerState;
 use mediaproxy::sip::{Message, Source, StartLine, Transport};
 
 use crate::args::Args;
@@ -232,7 +234,9 @@ impl<'a, W: Write> Report<'a, W> {
         complaints: &mut Vec<String>,
     ) -> mediaproxy::error::Result<Outcome> {
         self.edits.reset();
-        let Some(text) = sdp::multipart::find_sdp(message)? else { return Ok(Outcome::NoSdp) };
+        let Some(text) = mediaproxy::sip::body::find_sdp(message)? else {
+            return Ok(Outcome::NoSdp);
+        };
         let method = message.method()?;
         if !role::carries_sessions(method, message.status()) {
             return Ok(Outcome::NotCarried);
@@ -240,7 +244,7 @@ impl<'a, W: Write> Report<'a, W> {
         let session = Session::parse(text)?;
         let is_reply = message.status().is_some();
         // One message at a time: nothing is known of its call.
-        let known = Known::default();
+        let known = OfferAnswerState::default();
         let decision = role::decide(is_reply, method, 0, &known, RoleOption::Auto);
         let rules = Rules {
             role: decision.role,

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use mediaproxy::sdp::{Session, multipart};
+use mediaproxy::sdp::Session;
+use mediaproxy::sip::body;
 use mediaproxy::sip::message::Source;
 use mediaproxy::sip::{Message, Transport};
 
@@ -42,7 +43,7 @@ fn parses(edited: &[u8], from: SocketAddr, before: &[u8]) -> Result<(), String> 
     if message.body_offset().map_err(text)? + body.len() != edited.len() {
         return Err("Content-Length is not the length of the body".to_string());
     }
-    let streams = |message: &Message<'_>| match multipart::find_sdp(message)? {
+    let streams = |message: &Message<'_>| match body::find_sdp(message)? {
         Some(sdp) => Session::parse(sdp).map(|session| session.media.len()),
         None => Ok(0),
     };

@@ -10,10 +10,11 @@ use std::path::Path;
 
 use mediaproxy::edit::{Edits, Verb};
 use mediaproxy::log::Log;
-use mediaproxy::options::{IceCandidate, Options, RoleOption};
+use mediaproxy::options::{Options, RoleOption};
+use mediaproxy::relay::IceCandidate;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::settings::Settings;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Error, Progress, Started, Status, Worker};
@@ -63,7 +64,7 @@ impl<'r> Server<'r> {
         let engine = engine(relay.paths(), knobs);
         let worker = Worker::new(engine).expect("a worker");
         let plain = knobs & 3 == 0;
-        Server { relay, worker, now: mediaproxy::worker::now(), sent_on: None, plain }
+        Server { relay, worker, now: mediaproxy::now(), sent_on: None, plain }
     }
 
     fn take(&mut self, step: &Step<'_>) {

@@ -71,7 +71,7 @@ fn getters(message: &Message<'_>) {
             (first, again) => panic!("{name:?}: {first:?} and {again:?}"),
         }
         for header in message.headers(name).flatten() {
-            assert_eq!(header.value, mediaproxy::text::trim(header.value));
+            assert_eq!(header.value, mediaproxy::bytes::trim(header.value));
             assert!(message.offset_of(header.value).is_some());
         }
     }

@@ -1,7 +1,7 @@
 //! Finding the description in any body. An input is a whole message, or a
 //! Content-Type value, NUL, and the body it describes.
 
-use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source, Transport};
 
 use super::input::before_nul;
@@ -35,7 +35,7 @@ fn found(raw: &[u8]) {
     let Ok(Some(text)) = find_sdp(&message) else { return };
     assert!(!text.is_empty());
     let body = message.body().expect("a body that holds a description");
-    let at = mediaproxy::text::offset_in(body, text).expect("a piece of the body");
+    let at = mediaproxy::bytes::offset_in(body, text).expect("a piece of the body");
     assert!(at + text.len() <= body.len());
     assert_eq!(find_sdp(&message), Ok(Some(text)));
     let fresh = parse(raw).unwrap();

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use mediaproxy::relay::line::MAX_RELAYS;
-use mediaproxy::relay::uri::{MAX_RELAY_TEXT, RelayUri};
+use mediaproxy::relay::uri::RelayUri;
 use mediaproxy::relay::{RelayAddress, RelayLine};
+use mediaproxy::shared::health::MAX_RELAY_TEXT;
 
 const FILE: &str = "/etc/relays";
 const OWN: &str = "/run/own/control.sock";

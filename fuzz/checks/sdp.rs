@@ -8,14 +8,15 @@
 use mediaproxy::Status;
 use mediaproxy::edit::{Edits, Verb};
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Plan, Role, plan};
+use mediaproxy::media::{Plan, plan};
 use mediaproxy::nat::fix_contact;
-use mediaproxy::options::IceCandidate;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
 use mediaproxy::relay::{Answer, mediaproxy2};
 use mediaproxy::sdp::active::for_each_connection;
-use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sdp::session::MAX_STREAMS;
 use mediaproxy::sdp::{Connection, Session};
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{Message, Source, Transport};
 
@@ -81,7 +82,7 @@ fn active_connections(text: &[u8]) {
 
 /// Every piece lies in the description, streams in order and apart.
 fn pieces(session: &Session<'_>) {
-    let place = |part: &[u8]| mediaproxy::text::offset_in(session.text, part).expect("a piece");
+    let place = |part: &[u8]| mediaproxy::bytes::offset_in(session.text, part).expect("a piece");
     let connection = |found: &Connection<'_>| {
         let line = place(found.line);
         let text = place(found.text);

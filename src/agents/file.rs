@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use crate::agents::AgentList;
-use crate::file::{self, Print, Watched};
 use crate::log::{Level, Log};
+use crate::reload::{self, Fingerprint, WatchedFile};
 use crate::settings::Settings;
 use crate::shared::Generation;
 
 /// A list, as one process has it.
 #[derive(Clone, Debug)]
 pub struct AgentFile {
-    file: Watched,
+    file: WatchedFile,
     list: AgentList,
 }
 
@@ -19,7 +19,7 @@ impl AgentFile {
     /// Reads a list for the first time. An empty path is no list; a file that
     /// cannot be read is told and counts as empty.
     pub fn open(path: PathBuf, index: usize, generation: Generation<'_>, log: &Log) -> Self {
-        let mut file = AgentFile { file: Watched::new(path, index), list: AgentList::empty() };
+        let mut file = AgentFile { file: WatchedFile::new(path, index), list: AgentList::empty() };
         file.read(generation, log);
         file
     }
@@ -31,7 +31,7 @@ impl AgentFile {
     }
 
     /// Where it comes from.
-    pub fn file(&self) -> &Watched {
+    pub fn file(&self) -> &WatchedFile {
         &self.file
     }
 
@@ -42,13 +42,13 @@ impl AgentFile {
     pub fn read(&mut self, generation: Generation<'_>, log: &Log) -> Reading {
         let Some(text) = self.file.read(generation, log) else { return Reading::Same };
         let mut complain = |line: &str| {
-            if text.is_news {
+            if text.is_first_report {
                 log.write(Level::Warning, line);
             }
         };
         let path = self.file.path();
         self.list = AgentList::compile(path, &text.bytes, &mut complain);
-        if !text.is_news {
+        if !text.is_first_report {
             return Reading::Other;
         }
         let lines = self.list.len();
@@ -83,15 +83,16 @@ impl AgentFiles {
         let sip = AgentFile::open(settings.sip_asymmetrics(), 0, generation, log);
         let rtp = AgentFile::open(settings.rtp_asymmetrics(), 1, generation, log);
         let files = AgentFiles { sip, rtp };
-        let seen: Option<Vec<Print>> = files.watched().map(Watched::print).collect();
+        let seen: Option<Vec<Fingerprint>> =
+            files.watched().map(WatchedFile::fingerprint).collect();
         if let Some(prints) = seen {
-            generation.looked(file::number(&prints, file::wall()));
+            generation.set_fingerprint(reload::combine(&prints, reload::wall()));
         }
         files
     }
 
     /// Those of the two that are files, and may change.
-    pub fn watched(&self) -> impl Iterator<Item = &Watched> {
+    pub fn watched(&self) -> impl Iterator<Item = &WatchedFile> {
         [&self.sip, &self.rtp].into_iter().map(AgentFile::file).filter(|file| file.is_some())
     }
 
@@ -114,8 +115,8 @@ impl AgentFiles {
     }
 
     /// True when one of the files is not what was read.
-    pub fn look_changed(&self) -> bool {
-        self.sip.file.looks_changed() || self.rtp.file.looks_changed()
+    pub fn have_changed(&self) -> bool {
+        self.sip.file.has_changed() || self.rtp.file.has_changed()
     }
 
     /// Reads both again.
@@ -182,7 +183,7 @@ mod tests {
 
         fs::write(bench.path(), "Cisco\n([\n").unwrap();
         let mut other = file.clone();
-        assert!(file.file().looks_changed());
+        assert!(file.file().has_changed());
         assert!(bench.read(&mut file) && file.list().matches(b"cisco"));
         let told = bench.told();
         assert!(told[0].contains("clients:2: "), "{told:?}");
@@ -192,7 +193,7 @@ mod tests {
         assert_eq!(bench.told(), Vec::<String>::new(), "another process says the same");
 
         fs::remove_file(bench.path()).unwrap();
-        assert!(file.file().looks_changed() && bench.read(&mut file));
+        assert!(file.file().has_changed() && bench.read(&mut file));
         assert!(file.list().is_empty());
     }
 
@@ -208,7 +209,7 @@ mod tests {
         symlink(bench.path(), bench.path()).unwrap();
         assert!(!bench.read(&mut file) && file.file().is_failed());
         assert!(file.list().matches(b"cisco"));
-        assert!(file.file().looks_changed(), "it is tried again");
+        assert!(file.file().has_changed(), "it is tried again");
         assert!(!bench.read(&mut file));
         let told = bench.told();
         assert_eq!(told.len(), 1, "{told:?}");
@@ -227,7 +228,7 @@ mod tests {
         let words = Default::default();
         let generation = Generation::new(&words);
         let mut file = AgentFile::open(PathBuf::new(), 0, generation, &Log::none());
-        assert!(!file.file().is_some() && !file.file().looks_changed());
+        assert!(!file.file().is_some() && !file.file().has_changed());
         assert_eq!(file.read(generation, &Log::none()), Reading::Same);
     }
 }

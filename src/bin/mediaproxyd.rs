@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use mediaproxy::proxy::{Config, LearnFrom, Log, LogRecord, Proxy};
 
-#[path = "mediaproxyd/signal.rs"]
-mod signal;
+use mediaproxy::sys::{process, signal};
 
 const HELP: &str = "\
 Usage: mediaproxyd --address IP [OPTION VALUE]...
@@ -74,7 +73,7 @@ fn fail(code: u8, text: &str) -> ExitCode {
 fn serve(mut config: Config) -> Result<(), String> {
     // Before any thread: all of them inherit what is blocked here.
     let termination = signal::Termination::block().map_err(|error| format!("signals: {error}"))?;
-    signal::raise_descriptor_limit();
+    process::raise_descriptor_limit();
     config.log = Some(Log::new(say));
     let proxy = Proxy::bind(config).map_err(|error| error.to_string())?;
     std::thread::scope(|scope| {

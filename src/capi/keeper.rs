@@ -6,7 +6,6 @@ use crate::capi::engine::MpEngine;
 use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
 use crate::error::Status;
-use crate::worker;
 
 /// What must happen in a server without a message: watching the client lists
 /// and the file of relays, asking dead relays whether they live, delivering
@@ -56,7 +55,7 @@ pub unsafe extern "C" fn mp_keeper_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_keeper_tick(keeper: *const MpKeeper, now: u64) -> MpStatus {
     boundary!(report (); keeper: shared => {
-        keeper.keeper.tick(if now == 0 { worker::now() } else { now })?;
+        keeper.keeper.tick(if now == 0 { crate::now() } else { now })?;
         Ok(Status::Ok)
     })
 }
@@ -76,7 +75,7 @@ pub unsafe extern "C" fn mp_keeper_descriptor(keeper: *const MpKeeper) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_keeper_next(keeper: *const MpKeeper, now: u64) -> u64 {
     boundary!(value 0; keeper: shared => {
-        Ok(keeper.keeper.next(if now == 0 { worker::now() } else { now }))
+        Ok(keeper.keeper.next(if now == 0 { crate::now() } else { now }))
     })
 }
 

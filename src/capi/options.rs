@@ -6,7 +6,8 @@ use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
-use crate::options::{IceCandidate, Options, RoleOption};
+use crate::options::{Options, RoleOption};
+use crate::relay::IceCandidate;
 
 /// Offer or answer is worked out from method, CSeq and what is known of the
 /// call (the default).

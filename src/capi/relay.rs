@@ -231,9 +231,9 @@ pub unsafe extern "C" fn mp_relay_set_admin_state(
 ) -> MpStatus {
     boundary!(report error; engine: shared, uri: text, admin_state: text => {
         let state = match admin_state {
-            b"enabled" => Order::Enabled,
-            b"draining" => Order::Draining,
-            b"disabled" => Order::Disabled,
+            b"enabled" => AdminState::Enabled,
+            b"draining" => AdminState::Draining,
+            b"disabled" => AdminState::Disabled,
             other => {
                 let other = other.escape_ascii();
                 return Err(Error::new(

@@ -130,9 +130,9 @@ pub unsafe extern "C" fn mp_request_free(request: *mut MpRequest) {
 /// deadlines are given in. Any thread, any process.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_now() -> u64 {
-    boundary!(value 0; => { Ok(crate::worker::now()) })
+    boundary!(value 0; => { Ok(crate::now()) })
 }
 
 fn at(now: u64) -> u64 {
-    if now == 0 { crate::worker::now() } else { now }
+    if now == 0 { crate::now() } else { now }
 }

@@ -4,9 +4,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::keeper::ready::Ready;
+use crate::keeper::event_loop::EventLoop;
 use crate::relay::{Relay, RelayAddress};
-use crate::worker::{is_ours, socket};
+use crate::sys::stream::is_local_failure;
+use crate::sys::{stream, unix};
 
 /// A relay has this long to answer (milliseconds).
 pub(super) const ANSWERS_WITHIN: u64 = 1000;
@@ -40,11 +41,11 @@ pub(super) struct Ask {
 pub(super) struct Line {
     pub(super) relay: Arc<Relay>,
     fd: Option<OwnedFd>,
-    ready: Arc<Ready>,
+    ready: Arc<EventLoop>,
 }
 
 impl Line {
-    pub(super) fn new(relay: Arc<Relay>, ready: &Arc<Ready>) -> Line {
+    pub(super) fn new(relay: Arc<Relay>, ready: &Arc<EventLoop>) -> Line {
         Line { relay, fd: None, ready: Arc::clone(ready) }
     }
 
@@ -52,7 +53,7 @@ impl Line {
     fn open(&mut self) -> io::Result<Option<&OwnedFd>> {
         if self.fd.is_none() {
             let RelayAddress::Unix(path) = &self.relay.uri.address;
-            let fd = match socket::connect(path) {
+            let fd = match unix::connect(path) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 connected => connected?,
             };
@@ -89,7 +90,7 @@ impl Ask {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 (now >= self.until).then_some(Outcome::Silent)
             }
-            Err(error) if is_ours(&error) => Some(Outcome::Hindered),
+            Err(error) if is_local_failure(&error) => Some(Outcome::Hindered),
             Err(_) => Some(Outcome::Away),
         }
     }
@@ -97,11 +98,11 @@ impl Ask {
     fn go_on(&mut self, line: &mut Line) -> io::Result<Option<Outcome>> {
         let Some(fd) = line.open()? else { return Ok(None) };
         while let Some(rest) = self.bytes.get(self.sent..).filter(|rest| !rest.is_empty()) {
-            self.sent = self.sent.saturating_add(socket::send(fd, rest)?);
+            self.sent = self.sent.saturating_add(stream::send(fd, rest)?);
         }
         let mut buffer = [0u8; 512];
         loop {
-            let length = socket::receive(fd, &mut buffer)?;
+            let length = stream::receive(fd, &mut buffer)?;
             if length == 0 {
                 return Ok(Some(Outcome::Away));
             }

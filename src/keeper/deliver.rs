@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::Engine;
 use crate::keeper::ask::{Ask, Line, Outcome};
-use crate::keeper::ready::Ready;
+use crate::keeper::event_loop::EventLoop;
 use crate::log::Level;
 use crate::relay::{Query, mediaproxy2};
 use crate::shared::Counter;
@@ -37,7 +37,7 @@ struct Delivery {
 
 impl Deliveries {
     /// Takes answers, and delivers what can be delivered.
-    pub(super) fn turn(&mut self, engine: &Engine, ready: &Arc<Ready>, now: u64) {
+    pub(super) fn turn(&mut self, engine: &Engine, ready: &Arc<EventLoop>, now: u64) {
         let deletes = engine.deletes();
         if deletes.is_empty() && self.running.is_empty() {
             return;

@@ -6,10 +6,9 @@
 
 mod ask;
 mod deliver;
-mod notice;
+mod event_loop;
 mod probe;
-mod ready;
-mod watch;
+mod reload;
 
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,16 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::Engine;
 use crate::error::{Error, Result, Status};
-use crate::file::Watched;
 use crate::keeper::deliver::Deliveries;
+use crate::keeper::event_loop::EventLoop;
 use crate::keeper::probe::Probes;
-use crate::keeper::ready::Ready;
-use crate::keeper::watch::{Group, Watch};
-use crate::shared::ProcessMark;
+use crate::keeper::reload::{Group, Watch};
+use crate::now;
+use crate::reload::WatchedFile;
 use crate::shared::lease::{Claim, RENEW};
-use crate::worker::now;
-
-pub(crate) use watch::COMPARE_EVERY;
+use crate::sys::process::ProcessMark;
 
 /// While a relay is to answer, a tick is due this soon (milliseconds), for
 /// servers that do not watch the descriptor.
@@ -39,7 +36,7 @@ const WAITING: u64 = 20;
 pub struct Keeper {
     engine: Arc<Engine>,
     process: ProcessMark,
-    ready: Arc<Ready>,
+    ready: Arc<EventLoop>,
     stopping: AtomicBool,
     work: Mutex<Work>,
 }
@@ -59,8 +56,8 @@ impl Keeper {
     /// Makes a keeper in the current process. `Status::System` when its
     /// descriptor cannot be had.
     pub fn new(engine: Arc<Engine>) -> Result<Keeper> {
-        let ready = Arc::new(Ready::new()?);
-        let path = |file: &Watched| file.path().to_path_buf();
+        let ready = Arc::new(EventLoop::new()?);
+        let path = |file: &WatchedFile| file.path().to_path_buf();
         let lists = engine.agents().watched().map(path).collect();
         let relays = engine.relays_file();
         let relays = if relays.is_some() { vec![path(relays)] } else { Vec::new() };

@@ -4,13 +4,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::Engine;
+use crate::bytes;
 use crate::keeper::ask::{Ask, Line, Outcome};
-use crate::keeper::ready::Ready;
+use crate::keeper::event_loop::EventLoop;
 use crate::log::Level;
 use crate::relay::{Query, Relay, mediaproxy2};
 use crate::shared::Counter;
 use crate::shared::health::{AdminState, RelayCounter, Slot};
-use crate::text;
 
 /// A relay that ends wait for is asked this often (milliseconds), so that they
 /// reach it soon after it is back.
@@ -41,7 +41,7 @@ impl Probes {
     }
 
     /// Takes answers, and asks whom it is time to ask.
-    pub(super) fn turn(&mut self, engine: &Engine, ready: &Arc<Ready>, now: u64) {
+    pub(super) fn turn(&mut self, engine: &Engine, ready: &Arc<EventLoop>, now: u64) {
         self.running.retain_mut(|probe| {
             let Some(outcome) = probe.ask.turn(&mut probe.line, now) else { return true };
             judge(engine, &probe.line.relay, probe.slot, &outcome, now);
@@ -110,7 +110,7 @@ impl Probes {
 fn judge(engine: &Engine, relay: &Relay, slot: Slot, outcome: &Outcome, now: u64) {
     let health = engine.health();
     match outcome {
-        Outcome::Answered(line) if matches!(text::trim(line), b"error" | b"removed") => {
+        Outcome::Answered(line) if matches!(bytes::trim(line), b"error" | b"removed") => {
             if health.mark_alive(slot, now) {
                 engine.counters().count(Counter::RelaysRecovered);
                 let text = format_args!("relay {} answers again", relay.uri.text);

@@ -6,5 +6,3 @@ pub mod role;
 mod stream;
 
 pub use plan::{Plan, plan};
-pub use role::Role;
-pub use stream::{Stream, StreamAddress};

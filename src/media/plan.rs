@@ -8,15 +8,14 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::address::parse_ip;
+use crate::bytes;
 use crate::error::{Error, Result, Status};
-use crate::media::stream::media_type;
-use crate::media::{Role, Stream, StreamAddress};
-use crate::options::IceCandidate;
+use crate::media::stream::{media_type, stream_address};
+use crate::relay::{IceCandidate, Role, Stream};
 use crate::sdp::address::words;
 use crate::sdp::session::MAX_STREAMS;
 use crate::sdp::{Connection, Media, Session};
 use crate::sip::Message;
-use crate::text;
 
 /// How to plan.
 #[derive(Clone, Copy)]
@@ -221,7 +220,7 @@ impl<'a> Planner<'_, '_, 'a> {
         let credentials = media.ice.credentials || self.session.ice_credentials;
         self.plan.streams.push(Stream {
             kind: media_type(media.kind),
-            address: StreamAddress::of(connection),
+            address: stream_address(connection),
             port: if fate == Fate::Unreachable { 0 } else { media.port },
             direction: self.session.direction_of(media),
             ice: fate == Fate::Relay
@@ -404,7 +403,7 @@ impl<'a> Planner<'_, '_, 'a> {
     fn is_our_candidate(&self, line: &[u8]) -> bool {
         let mut words = words(line).skip(4);
         let ip = words.next().and_then(parse_ip);
-        let port = words.next().and_then(text::port);
+        let port = words.next().and_then(bytes::port);
         ip.zip(port).is_some_and(|(ip, port)| (self.rules.ours)(SocketAddr::new(ip, port)))
     }
 

@@ -2,6 +2,8 @@
 //! is remembered of its call.
 
 use crate::options::RoleOption;
+use crate::relay::Role;
+use crate::shared::calls::history::{OfferAnswerState, OfferAnswerUpdate, ReplyOffer};
 use crate::sip::Method;
 
 /// INVITE, UPDATE, PRACK, ACK and their provisional and successful replies.
@@ -9,47 +11,6 @@ pub fn carries_sessions(method: Method, status: Option<u16>) -> bool {
     let method_does =
         matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack);
     method_does && status.is_none_or(|status| (101..300).contains(&status))
-}
-
-/// What a session description is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It proposes; another relay may be asked when one fails.
-    Offer,
-    /// It answers: it must go to the relay that has the offer.
-    Answer,
-}
-
-/// An offer that came in a reply (delayed offer) to an INVITE from the side
-/// that the message at hand comes from, or replies to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplyOffer {
-    /// The CSeq of that INVITE.
-    pub cseq: u32,
-    /// The CSeq of the request that answered the offer, once one has.
-    pub answered_by: Option<u32>,
-}
-
-/// What is known of the message's side of its dialog.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The INVITE of the message's CSeq carried an offer.
-    pub carried_offer: bool,
-    /// The CSeq of the newest INVITE that carried one.
-    pub newest_offer: Option<u32>,
-    /// The last delayed offer.
-    pub reply_offer: Option<ReplyOffer>,
-}
-
-/// What is to be remembered of a description, once the relay has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
-    /// The INVITE of this CSeq carried it.
-    pub offered: Option<u32>,
-    /// It is an offer in a reply to the INVITE of this CSeq.
-    pub reply_offer: Option<u32>,
-    /// It answers a delayed offer, in the request of this CSeq.
-    pub answered_by: Option<u32>,
 }
 
 /// The role of a description, and the CSeq its offer has.
@@ -61,7 +22,7 @@ pub struct Decision {
     /// carried by a request with a CSeq of its own (PRACK).
     pub cseq: u32,
     /// For the messages that come after this one.
-    pub memory: Memory,
+    pub memory: OfferAnswerUpdate,
 }
 
 /// Decides. `method` is the request's, or in a reply (`is_reply`) that of the
@@ -75,7 +36,7 @@ pub fn decide(
     is_reply: bool,
     method: Method,
     cseq: u32,
-    known: &Known,
+    known: &OfferAnswerState,
     wanted: RoleOption,
 ) -> Decision {
     let answered =
@@ -92,7 +53,7 @@ pub fn decide(
     Decision {
         role,
         cseq: answered.map_or(cseq, |offer| offer.cseq),
-        memory: Memory {
+        memory: OfferAnswerUpdate {
             offered: of_invite.filter(|_| !is_reply),
             reply_offer: of_invite.filter(|_| is_reply && role == Role::Offer),
             answered_by: answered.map(|_| cseq),
@@ -103,7 +64,7 @@ pub fn decide(
 /// Does a description in this request answer that delayed offer? One that was
 /// never seen answered is not due for ever: a later INVITE with an offer shows
 /// that it was settled.
-fn answers(method: Method, cseq: u32, known: &Known, offer: &ReplyOffer) -> bool {
+fn answers(method: Method, cseq: u32, known: &OfferAnswerState, offer: &ReplyOffer) -> bool {
     match (method, offer.answered_by) {
         (Method::Ack, None) => offer.cseq == cseq,
         (Method::Prack, None) => {
@@ -114,7 +75,7 @@ fn answers(method: Method, cseq: u32, known: &Known, offer: &ReplyOffer) -> bool
     }
 }
 
-fn reply_role(method: Method, cseq: u32, known: &Known) -> Role {
+fn reply_role(method: Method, cseq: u32, known: &OfferAnswerState) -> Role {
     if !matches!(method, Method::Invite) {
         // Replies to UPDATE and PRACK only ever answer (RFC 3311, RFC 3262).
         return Role::Answer;
@@ -131,41 +92,56 @@ mod tests {
     use super::*;
 
     /// An INVITE with an offer, seen from a message of CSeq `cseq`.
-    fn offered(invite: u32, cseq: u32) -> Known {
-        Known { carried_offer: invite == cseq, newest_offer: Some(invite), reply_offer: None }
+    fn offered(invite: u32, cseq: u32) -> OfferAnswerState {
+        OfferAnswerState {
+            carried_offer: invite == cseq,
+            newest_offer: Some(invite),
+            reply_offer: None,
+        }
     }
 
-    fn delayed(cseq: u32, answered_by: Option<u32>) -> Known {
-        Known { reply_offer: Some(ReplyOffer { cseq, answered_by }), ..Known::default() }
+    fn delayed(cseq: u32, answered_by: Option<u32>) -> OfferAnswerState {
+        OfferAnswerState {
+            reply_offer: Some(ReplyOffer { cseq, answered_by }),
+            ..OfferAnswerState::default()
+        }
     }
 
-    fn auto(is_reply: bool, method: Method, cseq: u32, known: &Known) -> Decision {
+    fn auto(is_reply: bool, method: Method, cseq: u32, known: &OfferAnswerState) -> Decision {
         decide(is_reply, method, cseq, known, RoleOption::Auto)
     }
 
-    fn role(is_reply: bool, method: Method, cseq: u32, known: &Known) -> Role {
+    fn role(is_reply: bool, method: Method, cseq: u32, known: &OfferAnswerState) -> Role {
         auto(is_reply, method, cseq, known).role
     }
 
     #[test]
     fn invite_and_update_offer() {
         for method in [Method::Invite, Method::Update] {
-            assert_eq!(role(false, method, 1, &Known::default()), Role::Offer);
+            assert_eq!(role(false, method, 1, &OfferAnswerState::default()), Role::Offer);
             assert_eq!(role(false, method, 2, &delayed(1, None)), Role::Offer);
         }
-        assert_eq!(auto(false, Method::Invite, 1, &Known::default()).memory.offered, Some(1));
-        assert_eq!(auto(false, Method::Update, 1, &Known::default()).memory, Memory::default());
+        assert_eq!(
+            auto(false, Method::Invite, 1, &OfferAnswerState::default()).memory.offered,
+            Some(1)
+        );
+        assert_eq!(
+            auto(false, Method::Update, 1, &OfferAnswerState::default()).memory,
+            OfferAnswerUpdate::default()
+        );
     }
 
     #[test]
     fn a_reply_answers_the_offer_its_invite_carried() {
         let decision = auto(true, Method::Invite, 1, &offered(1, 1));
-        assert_eq!((decision.role, decision.memory), (Role::Answer, Memory::default()));
+        assert_eq!((decision.role, decision.memory), (Role::Answer, OfferAnswerUpdate::default()));
     }
 
     #[test]
     fn a_reply_to_an_invite_without_description_offers() {
-        for known in [Known::default(), offered(1, 2), delayed(2, None), delayed(2, Some(3))] {
+        for known in
+            [OfferAnswerState::default(), offered(1, 2), delayed(2, None), delayed(2, Some(3))]
+        {
             let decision = auto(true, Method::Invite, 2, &known);
             assert_eq!((decision.role, decision.memory.reply_offer), (Role::Offer, Some(2)));
         }
@@ -174,16 +150,17 @@ mod tests {
     #[test]
     fn a_late_reply_of_an_earlier_transaction_is_what_it_was() {
         assert_eq!(role(true, Method::Invite, 1, &offered(2, 1)), Role::Answer, "forgotten");
-        let known = Known { carried_offer: true, ..offered(2, 1) };
+        let known = OfferAnswerState { carried_offer: true, ..offered(2, 1) };
         assert_eq!(role(true, Method::Invite, 1, &known), Role::Answer);
-        let known = Known { reply_offer: delayed(1, Some(1)).reply_offer, ..offered(2, 1) };
+        let known =
+            OfferAnswerState { reply_offer: delayed(1, Some(1)).reply_offer, ..offered(2, 1) };
         assert_eq!(role(true, Method::Invite, 1, &known), Role::Offer);
     }
 
     #[test]
     fn replies_to_update_and_prack_answer() {
         for method in [Method::Update, Method::Prack] {
-            assert_eq!(role(true, method, 7, &Known::default()), Role::Answer);
+            assert_eq!(role(true, method, 7, &OfferAnswerState::default()), Role::Answer);
         }
     }
 
@@ -191,15 +168,15 @@ mod tests {
     fn ack_answers_a_delayed_offer() {
         let decision = auto(false, Method::Ack, 1, &delayed(1, None));
         assert_eq!((decision.role, decision.memory.answered_by), (Role::Answer, Some(1)));
-        let decision = auto(false, Method::Ack, 1, &Known::default());
-        assert_eq!((decision.role, decision.memory), (Role::Answer, Memory::default()));
+        let decision = auto(false, Method::Ack, 1, &OfferAnswerState::default());
+        assert_eq!((decision.role, decision.memory), (Role::Answer, OfferAnswerUpdate::default()));
     }
 
     #[test]
     fn prack_answers_while_an_offer_of_a_reply_is_due_and_under_that_offers_cseq() {
         for known in [delayed(1, None), delayed(1, Some(2))] {
             let decision = auto(false, Method::Prack, 2, &known);
-            let memory = Memory { answered_by: Some(2), ..Memory::default() };
+            let memory = OfferAnswerUpdate { answered_by: Some(2), ..OfferAnswerUpdate::default() };
             assert_eq!(decision, Decision { role: Role::Answer, cseq: 1, memory });
         }
     }
@@ -207,26 +184,26 @@ mod tests {
     #[test]
     fn a_further_prack_offers() {
         let decision = auto(false, Method::Prack, 3, &delayed(1, Some(2)));
-        let memory = Memory::default();
+        let memory = OfferAnswerUpdate::default();
         assert_eq!(decision, Decision { role: Role::Offer, cseq: 3, memory });
         assert_eq!(role(false, Method::Prack, 2, &offered(1, 2)), Role::Offer);
     }
 
     #[test]
     fn an_offer_that_was_never_seen_answered_is_not_due_after_the_next_invite() {
-        let known = Known { reply_offer: delayed(1, None).reply_offer, ..offered(2, 3) };
+        let known = OfferAnswerState { reply_offer: delayed(1, None).reply_offer, ..offered(2, 3) };
         assert_eq!(role(false, Method::Prack, 3, &known), Role::Offer);
-        let known = Known { reply_offer: delayed(2, None).reply_offer, ..offered(1, 3) };
+        let known = OfferAnswerState { reply_offer: delayed(2, None).reply_offer, ..offered(1, 3) };
         assert_eq!(role(false, Method::Prack, 3, &known), Role::Answer);
     }
 
     #[test]
     fn the_script_may_know_better() {
-        let known = Known::default();
+        let known = OfferAnswerState::default();
         let forced = |wanted| decide(false, Method::Invite, 1, &known, wanted).role;
         assert_eq!(forced(RoleOption::Answer), Role::Answer);
         assert_eq!(forced(RoleOption::Offer), Role::Offer);
         let decision = decide(false, Method::Prack, 2, &delayed(1, None), RoleOption::Offer);
-        assert_eq!((decision.cseq, decision.memory), (2, Memory::default()));
+        assert_eq!((decision.cseq, decision.memory), (2, OfferAnswerUpdate::default()));
     }
 }

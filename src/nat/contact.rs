@@ -1,10 +1,10 @@
 //! `fix_contact`: the Contact that reaches the phone.
 
 use crate::address::{Host, canonical, push_uri_host};
+use crate::bytes;
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
 use crate::sip::{Contact, Message, Method, Uri};
-use crate::text;
 
 /// Makes host and port of the first sip:/sips: Contact the message's source
 /// (IPv6 in brackets); `maddr` goes, everything else stays. With
@@ -44,7 +44,7 @@ fn replace(
         push_uri_host(canonical(source.ip()), text);
         if let Some(port) = port {
             text.push(b':');
-            text::push_number(u32::from(port), text);
+            bytes::push_number(u32::from(port), text);
         }
     })?;
     // One that stayed would count in place of the first that went.
@@ -52,7 +52,7 @@ fn replace(
     while let Some(maddr) = uri.parameter(b"maddr") {
         edits.push(Verb::FixContact, place(maddr)?, maddr.len(), b"")?;
         let behind =
-            text::offset_in(uri.parameters, maddr).unwrap_or_default().saturating_add(maddr.len());
+            bytes::offset_in(uri.parameters, maddr).unwrap_or_default().saturating_add(maddr.len());
         uri.parameters = uri.parameters.get(behind..).unwrap_or_default();
     }
     Ok(())

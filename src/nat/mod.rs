@@ -1,13 +1,13 @@
 //! Is the client behind NAT, and where does it really answer? Pure decisions.
 
 pub mod contact;
+mod flags;
 pub mod networks;
-pub mod test;
-mod test_set;
+pub mod run;
 mod verdict;
 
 pub use contact::fix_contact;
+pub use flags::Tests;
 pub use networks::Networks;
-pub use test::{Surroundings, test, test_asking};
-pub use test_set::Tests;
+pub use run::{Surroundings, test, test_asking};
 pub use verdict::{Endpoint, Evidence, EvidenceHost, Verdict};

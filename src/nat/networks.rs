@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::address::{canonical, parse_ip};
+use crate::bytes;
 use crate::error::{Error, Result, Status};
-use crate::text;
 
 /// A list of address ranges, as the settings `private_networks` and
 /// `local_networks` hold it.
@@ -69,7 +69,7 @@ impl Networks {
 
     fn add(&mut self, range: &str) -> Option<()> {
         let (address, bits) = match range.split_once('/') {
-            Some((address, bits)) => (address, Some(text::number(bits.as_bytes())?)),
+            Some((address, bits)) => (address, Some(bytes::number(bits.as_bytes())?)),
             None => (range, None),
         };
         match parse_ip(address.as_bytes())? {

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::{Host, canonical, push_ip, push_uri_host};
+use crate::bytes;
 use crate::nat::Tests;
-use crate::text;
 
 /// The longest host name kept as evidence, in bytes.
 const MAX_NAME: usize = 255;
@@ -126,7 +126,7 @@ impl Verdict {
         }
         if let Some(port) = endpoint.port {
             out.push(b':');
-            text::push_number(u32::from(port), out);
+            bytes::push_number(u32::from(port), out);
         }
     }
 

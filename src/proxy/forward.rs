@@ -13,8 +13,8 @@ use super::learning::{Change, Expectation, Learner, Millis, Rules};
 use super::media_ports::{ChannelId, MediaPorts};
 use super::ports::Ports;
 use super::refusal::Refusal;
-use super::socket::Epoll;
 use super::summary::{PortSummary, SideSummary, Traffic};
+use crate::sys::epoll::Epoll;
 
 /// The largest UDP datagram.
 const DATAGRAM: usize = 65_536;

@@ -7,8 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use super::socket;
 use crate::error::{Error, Result};
+use crate::sys::{process, unix};
 
 /// Identifies the socket file that `bind` made, so that no other is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, Option<Identity>)> {
 fn check_owner(path: &Path, directory: &Path) -> io::Result<()> {
     let foreign = path == default_socket() && {
         let file = fs::symlink_metadata(directory)?;
-        !file.is_dir() || file.uid() != socket::user()
+        !file.is_dir() || file.uid() != process::user()
     };
     match foreign {
         true => Err(io::Error::new(
@@ -71,7 +71,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file is not a socket"));
     }
-    if socket::is_listening(path)? {
+    if unix::is_listening(path)? {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens on it"));
     }
     fs::remove_file(path)
@@ -89,7 +89,7 @@ pub(super) fn unbind(path: &Path, identity: Option<Identity>) {
 /// 0700 under `$XDG_RUNTIME_DIR`, `/run` (root) or the temporary directory,
 /// named after user and process id. [`super::Proxy::bind`] creates it.
 pub fn default_socket() -> PathBuf {
-    let user = socket::user();
+    let user = process::user();
     let runtime =
         env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = match runtime {

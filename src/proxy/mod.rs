@@ -24,7 +24,6 @@ mod ports;
 mod refusal;
 mod server;
 mod session;
-pub(crate) mod socket;
 mod stream;
 mod summary;
 mod table;
@@ -45,9 +44,9 @@ pub use summary::{
 };
 
 use crate::error::{Error, Result, Status};
+use crate::sys::epoll::Epoll;
 use listener::Identity;
 use server::Shared;
-use socket::Epoll;
 
 /// A proxy. [`Proxy::bind`] may be called before a fork: it opens only the
 /// listening socket.
@@ -110,7 +109,7 @@ impl Proxy {
     pub fn start(&self) -> Result<()> {
         let Some((listener, epoll)) = self.claim()? else { return Ok(()) };
         let (config, shared) = (Arc::clone(&self.config), Arc::clone(&self.shared));
-        let spawned = socket::without_signals(|| {
+        let spawned = crate::sys::signal::without_signals(|| {
             let serve = move || drop(serve(&config, &shared, listener, &epoll));
             thread::Builder::new().name("mediaproxy".into()).spawn(serve)
         });
@@ -134,7 +133,7 @@ impl Proxy {
         self.shared.stop();
         if own == self.binder {
             if let Some(listener) = lock(&self.listener).take() {
-                socket::shut_down(&listener);
+                crate::sys::unix::shut_down(&listener);
             }
             listener::unbind(&self.config.socket, self.identity);
         }

@@ -16,10 +16,11 @@ use super::control::{self, Framer, Request};
 use super::forward::{FIRST_TOKEN, Forwarder};
 use super::learning::Millis;
 use super::refusal::Refusal;
-use super::socket::{self, Epoll, Waker};
 use super::summary::{Counters, SessionSummary, Statistics};
 use super::table::{Reply, Table};
 use crate::error::{Error, Result};
+use crate::sys::epoll::{Epoll, Events, Waker};
+use crate::sys::stream;
 
 /// The most control connections; further ones are closed when accepted.
 const MAX_CONNECTIONS: usize = 1_024;
@@ -155,7 +156,7 @@ impl Server<'_> {
     fn run(&mut self) -> std::io::Result<()> {
         let tick = self.tick();
         let mut next_tick = 0;
-        let mut events = socket::Events::new(BATCH);
+        let mut events = Events::new(BATCH);
         while !self.shared.stop.load(Ordering::SeqCst) {
             let busy = self.table.len() > 0 || self.paused;
             let timeout = if busy { i32::try_from(tick).unwrap_or(i32::MAX) } else { -1 };
@@ -314,7 +315,7 @@ impl Server<'_> {
             // One send per line: some clients search for the line end only in
             // the last read. A client whose socket buffer is full has stopped
             // reading, so its connection is closed.
-            match socket::send(&connection.stream, &self.line) {
+            match stream::send(&connection.stream, &self.line) {
                 Ok(length) if length == self.line.len() => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                     connection.peer_closed = true

@@ -33,7 +33,7 @@ impl RelayLine {
         let mut line =
             RelayLine { uri, set: String::new(), weight: 1, priority: 0, domains: Vec::new() };
         let number = |name: &str, value: &str| {
-            crate::text::number(value.as_bytes())
+            crate::bytes::number(value.as_bytes())
                 .and_then(|number| u16::try_from(number).ok())
                 .ok_or_else(|| bad(text, &format!("{name} is no number from 0 to 65535")))
         };
@@ -56,7 +56,7 @@ impl RelayLine {
         own_socket: &Path,
         complain: &mut dyn FnMut(&str),
     ) -> Result<Vec<RelayLine>> {
-        let text = crate::file::read(path)?.unwrap_or_default();
+        let text = crate::reload::read(path)?.unwrap_or_default();
         Ok(RelayLine::read(path, &text, own_socket, complain))
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::relay::choose::Pool;
+use crate::relay::rendezvous::Pool;
 use crate::relay::{RelayLine, RelayUri};
 use crate::shared::health::Slot;
 

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::address;
+use crate::bytes;
 use crate::error::{Error, Result, Status};
-use crate::media::{Stream, StreamAddress};
 use crate::relay::{Answer, Command, Query};
+use crate::relay::{Stream, StreamAddress};
 use crate::sdp::Direction;
-use crate::text;
 
 /// The longest answer accepted, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
@@ -36,7 +36,7 @@ pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
     header(out, b"dialog_id: ", &query.dialog_id);
     header(out, b"call_id: ", &query.call_id);
     out.extend_from_slice(b"cseq: ");
-    text::push_number(query.cseq, out);
+    bytes::push_number(query.cseq, out);
     header(out, b"\r\nfrom_uri: ", or(&query.from_uri, b"unknown"));
     header(out, b"to_uri: ", or(&query.to_uri, b"unknown"));
     header(out, b"from_tag: ", &query.from_tag);
@@ -82,7 +82,7 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, own: bool) -> Result<
         StreamAddress::Name(name) => token(out, name),
     }
     out.push(b':');
-    text::push_number(stream.port.into(), out);
+    bytes::push_number(stream.port.into(), out);
     out.extend_from_slice(match stream.direction {
         Direction::SendRecv => b":sendrecv",
         Direction::SendOnly => b":sendonly",
@@ -121,7 +121,7 @@ fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 #[cold]
 fn tamed(out: &mut Vec<u8>, value: &[u8]) {
     let mut unfolded = Vec::with_capacity(value.len());
-    text::unfold(value, &mut unfolded);
+    bytes::unfold(value, &mut unfolded);
     for chunk in unfolded.utf8_chunks() {
         out.extend(chunk.valid().bytes().map(|b| if b < 0x20 || b == 0x7f { b' ' } else { b }));
         for byte in chunk.invalid() {
@@ -143,7 +143,7 @@ fn token(out: &mut Vec<u8>, value: &[u8]) {
 /// or `removed`. Everything else, `error` and the dispatcher's `None` among
 /// it, is `Status::RelayAnswer`.
 pub fn parse_answer(line: &[u8]) -> Result<Answer> {
-    let line = text::trim(line);
+    let line = bytes::trim(line);
     if line == b"removed" {
         return Ok(Answer::Removed);
     }
@@ -154,7 +154,7 @@ pub fn parse_answer(line: &[u8]) -> Result<Answer> {
     if address.is_unspecified() || address.is_multicast() {
         return Err(unusable(line, "not an address that can receive media"));
     }
-    let ports: Option<Vec<u16>> = words.map(text::port).collect();
+    let ports: Option<Vec<u16>> = words.map(bytes::port).collect();
     match ports {
         Some(ports) if !ports.is_empty() => Ok(Answer::Ports { address, ports }),
         Some(_) => Err(unusable(line, "no ports")),

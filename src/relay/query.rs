@@ -1,11 +1,12 @@
 //! A request to a relay and its answer, before any protocol's spelling.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::bytes;
 use crate::error::Result;
-use crate::media::Stream;
+use crate::sdp::Direction;
 use crate::sip::Message;
-use crate::text;
 
 /// What the relay is asked to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +109,7 @@ fn shortened(uri: &[u8]) -> &[u8] {
         Some(scheme) if scheme.eq_ignore_ascii_case(b"sip:") => uri.get(4..).unwrap_or_default(),
         _ => uri,
     };
-    let end = text::find(b';', rest).unwrap_or(rest.len());
+    let end = bytes::find(b';', rest).unwrap_or(rest.len());
     rest.get(..end).unwrap_or_default()
 }
 
@@ -127,4 +128,65 @@ pub enum Answer {
     Body(Vec<u8>),
     /// The call is gone (answer to `Remove`).
     Removed,
+}
+
+/// What a session description is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It proposes; another relay may be asked when one fails.
+    Offer,
+    /// It answers: it must go to the relay that has the offer.
+    Answer,
+}
+
+/// One stream as the relay is told of it: m= lines of a relayable transport,
+/// port-0 ones too, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// `audio`, `video`, ...
+    pub kind: Cow<'static, [u8]>,
+    /// The address in the c= line that holds; 0.0.0.0 where none does, which
+    /// only a stream that is off may have.
+    pub address: StreamAddress,
+    /// The port; 0 when the stream is off, or goes to a group address, which
+    /// no relay can serve.
+    pub port: u16,
+    /// The direction.
+    pub direction: Direction,
+    /// The stream gets relay candidates.
+    pub ice: bool,
+}
+
+/// Where a stream is, as its description says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamAddress {
+    /// A literal address.
+    Ip(IpAddr),
+    /// A name, as written.
+    Name(Vec<u8>),
+}
+
+/// Relay candidates for ICE streams (setting and option `ice_candidate`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IceCandidate {
+    /// None is inserted.
+    #[default]
+    None,
+    /// Inserted with type preference 0: used when nothing else works.
+    LowPriority,
+    /// Inserted with type preference 130: preferred to the phone's own.
+    HighPriority,
+}
+
+impl IceCandidate {
+    /// Reads `none`, `low-priority` or `high-priority`, in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let known = [
+            ("none", IceCandidate::None),
+            ("low-priority", IceCandidate::LowPriority),
+            ("high-priority", IceCandidate::HighPriority),
+        ];
+        let said = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        said.map(|(_, candidate)| candidate)
+    }
 }

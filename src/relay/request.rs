@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
-use crate::media::Role;
+use crate::relay::Role;
 use crate::relay::mediaproxy2::{self, MAX_ANSWER};
 use crate::relay::{Answer, Query, Relay, RelayUri};
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, Status};
+use crate::shared::health::MAX_RELAY_TEXT;
 
 /// Where a relay listens for control.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +12,6 @@ pub enum RelayAddress {
     /// A Unix stream socket.
     Unix(PathBuf),
 }
-
-/// The longest text of a relay, in bytes.
-pub const MAX_RELAY_TEXT: usize = 255;
 
 /// One relay of the configuration, without what says when it is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! `IN IP4 192.0.2.1` as it stands in c=, o= and a=rtcp lines.
 
 use crate::address::{Host, dotted_quad, parse_host};
-use crate::text::{is_space, offset_in};
+use crate::bytes::{is_space, offset_in};
 
 /// A network address in SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! ICE attributes (RFC 8839), as far as relay candidates need them.
 
+use crate::bytes;
 use crate::sdp::address::words;
-use crate::text;
 
 /// The ICE attributes of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,13 +25,13 @@ impl<'a> Ice<'a> {
             // Later candidates do not change anything.
             return;
         }
-        let after = text::find(b' ', value).and_then(|at| value.get(at..));
+        let after = bytes::find(b' ', value).and_then(|at| value.get(at..));
         let component = match after {
             // Fast path.
             Some([b' ', digit @ b'0'..=b'9', b' ', ..]) if value.first() != Some(&b' ') => {
                 u32::from(digit - b'0')
             }
-            _ => match words(value).nth(1).and_then(text::number) {
+            _ => match words(value).nth(1).and_then(bytes::number) {
                 Some(component) => component,
                 None => return,
             },

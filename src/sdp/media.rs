@@ -1,9 +1,9 @@
 //! One stream: an m= line and the lines that belong to it.
 
+use crate::bytes;
 use crate::sdp::Connection;
 use crate::sdp::address::words;
 use crate::sdp::ice::Ice;
-use crate::text;
 
 /// The direction attributes: a=sendrecv, a=sendonly, ... (RFC 3264 5.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl<'a> Media<'a> {
         let kind = words.next().ok_or("no media type")?;
         let ports = words.next().ok_or("no port")?;
         let transport = words.next().ok_or("no transport")?;
-        let (port_text, port, count) = match text::port(ports) {
+        let (port_text, port, count) = match bytes::port(ports) {
             Some(port) => (ports, port, 1),
             None => port_and_count(ports)?,
         };
@@ -111,9 +111,9 @@ impl<'a> Media<'a> {
 fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
     let mut parts = text.splitn(2, |byte| *byte == b'/');
     let port_text = parts.next().unwrap_or_default();
-    let port = text::port(port_text).ok_or("a port that is not 0 to 65535")?;
+    let port = bytes::port(port_text).ok_or("a port that is not 0 to 65535")?;
     let count = match parts.next() {
-        Some(count) => text::port(count).ok_or("an unreadable number of ports")?,
+        Some(count) => bytes::port(count).ok_or("an unreadable number of ports")?,
         None => 1,
     };
     Ok((port_text, port, count))
@@ -124,9 +124,9 @@ impl<'a> Rtcp<'a> {
     /// when its port cannot be parsed. An incomplete address counts as none.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
         let port_text = words(value).next()?;
-        let port = text::port(port_text)?;
-        let end = text::offset_in(value, port_text)?.checked_add(port_text.len())?;
-        let behind = text::trim_start(value.get(end..)?);
+        let port = bytes::port(port_text)?;
+        let end = bytes::offset_in(value, port_text)?.checked_add(port_text.len())?;
+        let behind = bytes::trim_start(value.get(end..)?);
         let connection = Connection::parse(behind, line).filter(Connection::is_internet);
         Some(Rtcp { port_text, port, connection })
     }

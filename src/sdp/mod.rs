@@ -5,7 +5,6 @@ pub mod active;
 pub mod address;
 pub mod ice;
 pub mod media;
-pub mod multipart;
 pub mod session;
 
 pub use address::Connection;

@@ -1,9 +1,9 @@
 //! The session level of SDP, and its streams.
 
+use crate::bytes::{find, is_space, offset_in, trim, trim_end};
 use crate::error::{Error, Result};
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
-use crate::text::{find, is_space, offset_in, trim, trim_end};
 
 /// The most streams (m= lines) accepted.
 pub const MAX_STREAMS: usize = 64;

@@ -10,10 +10,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crate::media::role::{Known, Memory};
+use crate::shared::calls::history::{OfferAnswerState, OfferAnswerUpdate};
 
 mod branch;
 mod entry;
+pub mod history;
 
 use entry::{
     ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PASSED_BIT, PORTS,
@@ -95,7 +96,7 @@ pub struct Event {
     /// The branch of To's tag reached this.
     pub branch: Option<Life>,
     /// Offer or answer, as far as later messages depend on it.
-    pub description: Memory,
+    pub description: OfferAnswerUpdate,
     /// The relay's address and the ports it gave.
     pub media: Option<(IpAddr, u16, u16)>,
 }
@@ -222,9 +223,9 @@ impl<'b> Calls<'b> {
     /// request of this CSeq from the side of From's tag, or a reply to it. The
     /// call's last three INVITEs with an offer and each branch's last delayed
     /// offer are known.
-    pub fn known(&self, key: CallKey, cseq: u32) -> Known {
-        let Some(entry) = self.find(key) else { return Known::default() };
-        let mut known = Known::default();
+    pub fn known(&self, key: CallKey, cseq: u32) -> OfferAnswerState {
+        let Some(entry) = self.find(key) else { return OfferAnswerState::default() };
+        let mut known = OfferAnswerState::default();
         // The first INVITE of a call has no tag in To yet.
         let (dialog, first) = (key.direction(), CallKey { to: 0, ..key }.direction());
         for (of, direction) in INVITE.iter().map(|&word| unpack_invite(entry.load(word))) {
@@ -270,7 +271,7 @@ impl<'b> Calls<'b> {
         &self,
         key: CallKey,
         branch: Option<Life>,
-        description: &Memory,
+        description: &OfferAnswerUpdate,
         seconds: u32,
     ) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
@@ -319,7 +320,7 @@ impl<'b> Calls<'b> {
     pub fn reached(&self, key: CallKey, life: Life, seconds: u32) {
         let Some(entry) = self.find(key) else { return };
         entry.used(seconds);
-        entry.change_branch(key, Some(life), &Memory::default());
+        entry.change_branch(key, Some(life), &OfferAnswerUpdate::default());
     }
 
     /// An end came. Unknown calls end too: the relay may know them.

@@ -35,7 +35,7 @@ impl<'b> Generation<'b> {
     /// Says how the thing looks (any number that differs when it differs);
     /// raises the number when that is news. A process that dies in the middle
     /// has raised it already, and the next one raises it once more.
-    pub fn looks(&self, print: u64) -> bool {
+    pub fn update_fingerprint(&self, print: u64) -> bool {
         if self.0[PRINT].load(Ordering::Acquire) == print {
             return false;
         }
@@ -50,14 +50,14 @@ impl<'b> Generation<'b> {
     }
 
     /// Says how the thing looked when it was loaded before the fork.
-    pub fn looked(&self, print: u64) {
+    pub fn set_fingerprint(&self, print: u64) {
         self.0[PRINT].store(print, Ordering::Release);
     }
 
     /// True for the first process that wants to tell the log of `what`
     /// concerning the file of this index; each process loads the same file and
     /// would say the same.
-    pub fn is_news(&self, file: usize, what: u64) -> bool {
+    pub fn first_to_report(&self, file: usize, what: u64) -> bool {
         let told = self.0.get(TOLD + file.min(FILES - 1));
         told.is_none_or(|told| told.swap(what, Ordering::AcqRel) != what)
     }
@@ -71,10 +71,14 @@ mod tests {
     fn the_number_moves_with_what_is_seen() {
         let words = Default::default();
         let generation = Generation::new(&words);
-        generation.looked(5);
-        assert!(!generation.looks(5));
+        generation.set_fingerprint(5);
+        assert!(!generation.update_fingerprint(5));
         assert_eq!(generation.number(), 0, "it is as it was loaded");
-        assert!(generation.looks(6) && generation.looks(5) && !generation.looks(5));
+        assert!(
+            generation.update_fingerprint(6)
+                && generation.update_fingerprint(5)
+                && !generation.update_fingerprint(5)
+        );
         assert_eq!(generation.number(), 2);
     }
 
@@ -82,10 +86,10 @@ mod tests {
     fn what_is_raised_moves_though_the_looks_stay() {
         let words = Default::default();
         let generation = Generation::new(&words);
-        generation.looked(5);
+        generation.set_fingerprint(5);
         generation.raise();
         assert_eq!(generation.number(), 1);
-        assert!(!generation.looks(5), "nothing is known to have changed");
+        assert!(!generation.update_fingerprint(5), "nothing is known to have changed");
     }
 
     #[test]
@@ -93,7 +97,7 @@ mod tests {
         let words: [AtomicU64; GENERATION_WORDS] = Default::default();
         words[NUMBER].store(1, Ordering::Relaxed);
         let generation = Generation::new(&words);
-        assert!(generation.looks(6));
+        assert!(generation.update_fingerprint(6));
         assert_eq!(generation.number(), 2);
     }
 
@@ -101,10 +105,10 @@ mod tests {
     fn a_thing_is_told_once_for_each_file() {
         let words = Default::default();
         let generation = Generation::new(&words);
-        assert!(generation.is_news(0, 1));
-        assert!(!generation.is_news(0, 1));
-        assert!(generation.is_news(1, 1));
-        assert!(generation.is_news(0, 2));
-        assert!(generation.is_news(99, 2) && !generation.is_news(FILES, 2));
+        assert!(generation.first_to_report(0, 1));
+        assert!(!generation.first_to_report(0, 1));
+        assert!(generation.first_to_report(1, 1));
+        assert!(generation.first_to_report(0, 2));
+        assert!(generation.first_to_report(99, 2) && !generation.first_to_report(FILES, 2));
     }
 }

@@ -6,13 +6,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::relay::choose::hash;
-use crate::relay::uri::MAX_RELAY_TEXT;
+use crate::hash::hash;
 
 /// Words of one slot: a cache line of what is read at each choice, one of what
 /// is counted, and the relay's name.
 const SLOT_WORDS: usize = 16 + NAME_WORDS;
 const NAME_WORDS: usize = MAX_RELAY_TEXT.div_ceil(8);
+/// The longest name of a relay, in bytes.
+pub const MAX_RELAY_TEXT: usize = 255;
 /// How many relays a server may have seen within a minute.
 pub const RELAY_SLOTS: usize = 1024;
 pub(super) const HEALTH_WORDS: usize = SLOT_WORDS * RELAY_SLOTS;

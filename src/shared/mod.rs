@@ -10,7 +10,6 @@ pub mod generations;
 pub mod health;
 pub mod layout;
 pub mod lease;
-pub mod process;
 #[cfg(test)]
 mod test_children;
 
@@ -22,4 +21,3 @@ pub use generations::Generation;
 pub use health::HealthTable;
 pub use layout::Shared;
 pub use lease::Lease;
-pub use process::ProcessMark;

@@ -1,8 +1,8 @@
 //! The CSeq header (RFC 3261 20.16).
 
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::sip::Method;
-use crate::text;
 
 /// The CSeq header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,11 @@ impl CSeq {
     /// Reads the value. `Status::Syntax` when it is not a number, white space
     /// and a method.
     pub fn parse(value: &[u8]) -> Result<Self> {
-        let blank = value.iter().position(|b| text::is_space(*b));
+        let blank = value.iter().position(|b| bytes::is_space(*b));
         let (number, method) =
             value.split_at_checked(blank.unwrap_or(value.len())).unwrap_or_default();
-        let method = text::trim(method);
-        match text::number(number) {
+        let method = bytes::trim(method);
+        match bytes::number(number) {
             Some(number) if !method.is_empty() => {
                 Ok(CSeq { number, method: Method::parse(method) })
             }

@@ -1,6 +1,6 @@
 //! Finding headers: names, compact forms (RFC 3261 7.3.3), folding (7.3.1).
 
-use crate::text;
+use crate::bytes;
 
 /// The headers this library reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -191,7 +191,7 @@ fn is_foreign(first: u8, second: u8) -> bool {
 #[inline]
 fn folded_line(text: &[u8]) -> (&[u8], &[u8]) {
     let mut from = text;
-    while let Some(after) = text::find(b'\n', from).and_then(|end| from.get(end + 1..)) {
+    while let Some(after) = bytes::find(b'\n', from).and_then(|end| from.get(end + 1..)) {
         if !matches!(after, [b' ' | b'\t', ..]) {
             return text.split_at_checked(text.len() - after.len()).unwrap_or((text, b""));
         }
@@ -217,11 +217,11 @@ fn read_unclear(text: &[u8]) -> Line<'_> {
 
 /// A line whose name may be followed by white space, or by no colon.
 fn classify_whole(line: &[u8]) -> LineKind<'_> {
-    let (before, value) = match text::find(b':', line).and_then(|at| line.split_at_checked(at)) {
+    let (before, value) = match bytes::find(b':', line).and_then(|at| line.split_at_checked(at)) {
         Some((before, from_colon)) => (before, from_colon.get(1..)),
         None => (line, None),
     };
-    let before = text::trim_end(before);
+    let before = bytes::trim_end(before);
     match (HeaderName::parse(before), value) {
         (Some(name), Some(value)) => LineKind::Known(name, value),
         _ => without_colon(before),
@@ -231,7 +231,7 @@ fn classify_whole(line: &[u8]) -> LineKind<'_> {
 /// `Contact <sip:...`: a name of ours, white space, and then no colon. A single
 /// letter proves nothing.
 fn without_colon(line: &[u8]) -> LineKind<'static> {
-    let end = line.iter().position(|b| text::is_space(*b)).unwrap_or(line.len());
+    let end = line.iter().position(|b| bytes::is_space(*b)).unwrap_or(line.len());
     let word = line.get(..end).unwrap_or_default();
     let long = word.len() > 1;
     HeaderName::parse(word).filter(|_| long).map_or(LineKind::Other, LineKind::Unreadable)

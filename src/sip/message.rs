@@ -6,11 +6,11 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use self::headers::Headers;
+use super::from_to::Party;
 use super::header::{Header, HeaderName};
-use super::party::Party;
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::sip::{CSeq, Contact, Uri, Via};
-use crate::text;
 
 pub use super::start_line::{Method, StartLine};
 
@@ -77,7 +77,7 @@ impl<'a> Message<'a> {
         }
         let start = raw.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(raw.len());
         let rest = raw.get(start..).unwrap_or_default();
-        let length = text::find(b'\n', rest).unwrap_or(rest.len());
+        let length = bytes::find(b'\n', rest).unwrap_or(rest.len());
         let line = rest.get(..length).unwrap_or_default();
         let Some(start_line) = StartLine::parse(line) else {
             return Err(Error::syntax(
@@ -286,7 +286,7 @@ impl<'a> Message<'a> {
         let rest = self.raw.get(self.body_offset()?..).unwrap_or_default();
         let length_of = |header: Header<'_>| {
             let error = || Error::syntax("the Content-Length header is no number");
-            text::number(header.value).ok_or_else(error)
+            bytes::number(header.value).ok_or_else(error)
         };
         let Some(first) = self.header(HeaderName::ContentLength)? else { return Ok(rest) };
         let length = length_of(first)?;
@@ -308,6 +308,6 @@ impl<'a> Message<'a> {
 
     /// Where `part`, a piece of this message, starts.
     pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
-        text::offset_in(self.raw, part)
+        bytes::offset_in(self.raw, part)
     }
 }

@@ -1,13 +1,14 @@
 //! SIP messages (RFC 3261), parsed only as far as asked, borrowed from the
 //! caller's bytes.
 
+pub mod body;
 pub mod contact;
 pub mod cseq;
+mod from_to;
 pub mod header;
 pub mod message;
 mod name_addr;
 mod parameters;
-mod party;
 mod start_line;
 pub mod uri;
 pub mod via;

@@ -4,8 +4,8 @@
 use memchr::memchr3;
 
 use super::parameters::{after_quoted, find_unquoted};
+use crate::bytes;
 use crate::error::{Error, Result};
-use crate::text;
 
 /// One element of such a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +24,19 @@ pub(crate) fn first(list: &[u8]) -> Result<(NameAddr<'_>, Option<&[u8]>)> {
     let Some(from_bracket) = from_bracket else {
         // Without brackets the URI ends where its parameters would start.
         let (element, rest) = split(before, find_unquoted(before, b','));
-        let (uri, parameters) = at(element, text::find(b';', element));
-        let uri = text::trim(uri);
+        let (uri, parameters) = at(element, bytes::find(b';', element));
+        let uri = bytes::trim(uri);
         return Ok((NameAddr { uri, bracketed: false, parameters }, rest));
     };
     let inner = from_bracket.get(1..).unwrap_or_default();
-    let Some(close) = text::find(b'>', inner) else {
+    let Some(close) = bytes::find(b'>', inner) else {
         return Err(Error::syntax("a URI in angle brackets does not end"));
     };
     let (uri, rest) = split(inner, Some(close));
     let rest = rest.unwrap_or_default();
     let (tail, rest) = split(rest, find_unquoted(rest, b','));
-    let (_, parameters) = at(tail, text::find(b';', tail));
-    Ok((NameAddr { uri: text::trim(uri), bracketed: true, parameters }, rest))
+    let (_, parameters) = at(tail, bytes::find(b';', tail));
+    Ok((NameAddr { uri: bytes::trim(uri), bracketed: true, parameters }, rest))
 }
 
 /// What stands before the `<` of the first element, and all from it on; all,

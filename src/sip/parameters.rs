@@ -1,6 +1,6 @@
 //! Parameters, `;name=value;flag` (RFC 3261 25.1), of headers and of URIs.
 
-use crate::text;
+use crate::bytes;
 
 /// One parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) fn find<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a
         let end = find_unquoted(inner, b';').unwrap_or(inner.len());
         let (parameter, after) = inner.split_at_checked(end)?;
         // Most are told by how they start.
-        let start = text::trim_start(parameter).get(..name.len());
+        let start = bytes::trim_start(parameter).get(..name.len());
         if start.is_some_and(|start| start.eq_ignore_ascii_case(name)) {
             let found = split(rest.get(..end.checked_add(1)?)?)?;
             if found.name.eq_ignore_ascii_case(name) {
@@ -36,11 +36,11 @@ pub(crate) fn find<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a
 /// Name and value of a parameter, its leading `;` included.
 fn split(whole: &[u8]) -> Option<Parameter<'_>> {
     let inner = whole.get(1..)?;
-    let (name, value) = match text::find(b'=', inner) {
+    let (name, value) = match bytes::find(b'=', inner) {
         Some(equals) => (inner.get(..equals)?, inner.get(equals.checked_add(1)?..)?),
         None => (inner, &b""[..]),
     };
-    Some(Parameter { whole, name: text::trim(name), value: text::trim(value) })
+    Some(Parameter { whole, name: bytes::trim(name), value: bytes::trim(value) })
 }
 
 /// Where `wanted` first stands outside quoted strings. A quote that never ends
@@ -48,7 +48,7 @@ fn split(whole: &[u8]) -> Option<Parameter<'_>> {
 pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     let mut at = 0usize;
     loop {
-        let hit = at.checked_add(text::find_either(wanted, b'"', text.get(at..)?)?)?;
+        let hit = at.checked_add(bytes::find_either(wanted, b'"', text.get(at..)?)?)?;
         if text.get(hit) == Some(&wanted) {
             return Some(hit);
         }
@@ -61,7 +61,7 @@ pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
 pub(crate) fn after_quoted(text: &[u8], open: usize) -> Option<usize> {
     let mut at = open.checked_add(1)?;
     loop {
-        let hit = at.checked_add(text::find_either(b'"', b'\\', text.get(at..)?)?)?;
+        let hit = at.checked_add(bytes::find_either(b'"', b'\\', text.get(at..)?)?)?;
         let escaped = text.get(hit) == Some(&b'\\');
         at = hit.checked_add(if escaped { 2 } else { 1 })?;
         if !escaped {

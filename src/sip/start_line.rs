@@ -1,6 +1,6 @@
 //! The first line of a message (RFC 3261 7.1, 7.2).
 
-use crate::text;
+use crate::bytes;
 
 /// The methods that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,25 +81,25 @@ impl<'a> StartLine<'a> {
             && let Some(blank) = request.iter().position(|b| *b == b' ')
             && let Some((word, [b' ', uri @ ..])) = request.split_at_checked(blank)
             && let ([first, ..], [.., last]) = (uri, uri)
-            && !text::is_space(*first)
-            && !text::is_space(*last)
+            && !bytes::is_space(*first)
+            && !bytes::is_space(*last)
             && let method @ (Method::Invite | Method::Ack | Method::Bye | Method::Register) =
                 Method::parse(word)
         {
             return Some(StartLine::Request { method, uri });
         }
-        let line = text::trim(line);
+        let line = bytes::trim(line);
         let blank = line.iter().position(|b| *b == b' ')?;
         let (word, rest) = line.split_at_checked(blank)?;
         if is_version(word) {
-            let rest = text::trim(rest);
+            let rest = bytes::trim(rest);
             let digits = rest.get(..3)?;
-            let apart = rest.get(3).is_none_or(|b| text::is_space(*b));
-            let status = text::port(digits).filter(|n| (100..=699).contains(n) && apart)?;
+            let apart = rest.get(3).is_none_or(|b| bytes::is_space(*b));
+            let status = bytes::port(digits).filter(|n| (100..=699).contains(n) && apart)?;
             return Some(StartLine::Reply { status });
         }
         let (uri, version) = rest.split_at_checked(rest.len().checked_sub(VERSION.len())?)?;
-        let uri = uri.strip_suffix(b" ").map(text::trim).filter(|uri| !uri.is_empty())?;
+        let uri = uri.strip_suffix(b" ").map(bytes::trim).filter(|uri| !uri.is_empty())?;
         is_version(version).then(|| StartLine::Request { method: Method::parse(word), uri })
     }
 }

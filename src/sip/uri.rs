@@ -2,8 +2,8 @@
 
 use super::parameters;
 use crate::address::{Host, leading_ipv4_port, parse_host_port};
+use crate::bytes;
 use crate::error::{Error, Result};
-use crate::text;
 
 /// A `sip:` or `sips:` URI, in pieces of the original text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl<'a> Uri<'a> {
     /// `Status::Syntax` for text without a scheme, and for a SIP URI without a
     /// host or with a port that is none.
     pub fn parse(text: &'a [u8]) -> Result<Option<Self>> {
-        let text = text::trim(text);
+        let text = bytes::trim(text);
         // As nearly all of them are written.
         let (secure, rest) = match text.strip_prefix(b"sip:") {
             Some(rest) => (false, rest),
@@ -46,12 +46,12 @@ impl<'a> Uri<'a> {
             }
         };
         // A user may hold `;` and `?`, nothing after it may hold `@`.
-        let (user, rest) = match text::find(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
+        let (user, rest) = match bytes::find(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
             Some((user, from_at)) => (user, from_at.get(1..).unwrap_or_default()),
             None => (&b""[..], rest),
         };
         let tail_of = |tail: &'a [u8]| {
-            let question = text::find(b'?', tail).unwrap_or(tail.len());
+            let question = bytes::find(b'?', tail).unwrap_or(tail.len());
             tail.split_at_checked(question).unwrap_or_default()
         };
         if let Some((ip, port, tail @ ([] | [b';' | b'?', ..]))) = leading_ipv4_port(rest) {
@@ -60,10 +60,10 @@ impl<'a> Uri<'a> {
             let host = Host::Ip(ip.into());
             return Ok(Some(Uri { secure, user, host_port, host, port, parameters, headers }));
         }
-        let end = text::find_either(b';', b'?', rest).unwrap_or(rest.len());
+        let end = bytes::find_either(b';', b'?', rest).unwrap_or(rest.len());
         let (host_port, tail) = rest.split_at_checked(end).unwrap_or_default();
         let (parameters, headers) = tail_of(tail);
-        let host_port = text::trim(host_port);
+        let host_port = bytes::trim(host_port);
         let Some((host, port)) = parse_host_port(host_port) else {
             return Err(Error::syntax("a SIP URI has no readable host and port"));
         };
@@ -90,7 +90,7 @@ impl<'a> Uri<'a> {
 
 /// Scheme and what follows its colon (RFC 3986 3.1).
 fn split_scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (scheme, rest) = text.split_at_checked(text::find(b':', text)?)?;
+    let (scheme, rest) = text.split_at_checked(bytes::find(b':', text)?)?;
     let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
     let good = scheme.first()?.is_ascii_alphabetic() && scheme.iter().all(letter);
     good.then_some((scheme, rest.get(1..)?))

@@ -1,9 +1,9 @@
 //! Via values (RFC 3261 20.42): only the sent-by matters here.
 
 use crate::address::{Host, leading_ipv4_port, parse_host_port};
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::sip::Transport;
-use crate::text;
 
 /// One Via value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +41,11 @@ impl<'a> Via<'a> {
                 before_slash(rest)?.1
             }
         };
-        let rest = text::trim(rest);
-        let blank = rest.iter().position(|b| text::is_space(*b))?;
+        let rest = bytes::trim(rest);
+        let blank = rest.iter().position(|b| bytes::is_space(*b))?;
         let (transport, rest) = rest.split_at_checked(blank)?;
         let transport = parse_transport(transport)?;
-        let sent_by = rest.get(..text::find_either(b';', b',', rest).unwrap_or(rest.len()))?;
+        let sent_by = rest.get(..bytes::find_either(b';', b',', rest).unwrap_or(rest.len()))?;
         let (host, port) = parse_host_port(sent_by)?;
         Some(Via { transport, host, port })
     }
@@ -60,13 +60,13 @@ impl<'a> Via<'a> {
 
 /// What stands before a slash, and after it.
 fn before_slash(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (before, from_slash) = text.split_at_checked(text::find(b'/', text)?)?;
-    Some((text::trim(before), from_slash.get(1..)?))
+    let (before, from_slash) = text.split_at_checked(bytes::find(b'/', text)?)?;
+    Some((bytes::trim(before), from_slash.get(1..)?))
 }
 
 /// The outer `None` for what is no token, the inner for an unknown transport.
 fn parse_transport(name: &[u8]) -> Option<Option<Transport>> {
-    if name.is_empty() || text::find_either(b';', b',', name).is_some() {
+    if name.is_empty() || bytes::find_either(b';', b',', name).is_some() {
         return None;
     }
     const KNOWN: [(&[u8], Transport); 6] = [

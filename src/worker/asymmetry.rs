@@ -7,8 +7,8 @@ use std::hash::RandomState;
 use crate::Engine;
 use crate::agents::{AgentFiles, Reading};
 use crate::error::Result;
+use crate::reload::ReloadCheck;
 use crate::shared::Counter;
-use crate::worker::follow::Follow;
 
 /// What the lists say of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Agents {
     files: AgentFiles,
-    follow: Follow,
+    follow: ReloadCheck,
     memory: Memory,
 }
 
@@ -43,7 +43,7 @@ impl Agents {
     /// search writes to is not.
     pub(super) fn new(engine: &Engine) -> Self {
         let files = engine.agents().clone();
-        Agents { files, follow: Follow::default(), memory: Memory::new() }
+        Agents { files, follow: ReloadCheck::default(), memory: Memory::new() }
     }
 
     /// What the lists say of the client whose message names itself by `agent`,
@@ -59,7 +59,7 @@ impl Agents {
         }
         let (shared, files) = (engine.shared(), &self.files);
         let failed = files.are_failed();
-        if self.follow.is_due(shared.lists(), shared, failed, || files.look_changed()) {
+        if self.follow.is_due(shared.lists(), shared, failed, || files.have_changed()) {
             self.read(engine);
         }
         if self.files.are_empty() {

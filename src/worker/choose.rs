@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::hash::hash;
 use crate::log::Level;
-use crate::media::Role;
 use crate::options::Options;
-use crate::relay::choose::hash;
+use crate::relay::Role;
 use crate::relay::{Found, PoolId, Relay, RelayList};
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::shared::{CallKey, Counter};

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use crate::relay::{Relay, RelayAddress};
-use crate::worker::socket;
+use crate::sys::{stream, unix};
 
 /// Idle connections kept per relay.
 const MAX_IDLE: usize = 64;
@@ -26,7 +26,7 @@ pub(super) struct Connection {
 impl Connection {
     fn open(relay: &Relay) -> io::Result<Self> {
         let RelayAddress::Unix(path) = &relay.uri.address;
-        let fd = socket::connect(path)?;
+        let fd = unix::connect(path)?;
         Ok(Connection { relay: relay.identity, fd, owed: 0, reused: false })
     }
 
@@ -43,11 +43,11 @@ impl Connection {
     }
 
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        socket::send(&self.fd, bytes)
+        stream::send(&self.fd, bytes)
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        socket::receive(&self.fd, buffer)
+        stream::receive(&self.fd, buffer)
     }
 
     /// Reads answers nobody waits for. False when the connection is of no more

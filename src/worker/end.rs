@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
+use crate::now;
 use crate::options::Options;
 use crate::relay::{Found, Query, Relay, mediaproxy2};
 use crate::shared::calls::{End, Ending};
@@ -12,7 +13,7 @@ use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::shared::{CallKey, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
-use crate::worker::{Worker, now, seconds};
+use crate::worker::{Worker, seconds};
 
 /// Queued ends tried on one call of a verb.
 const AT_ONCE: usize = 16;
@@ -202,9 +203,11 @@ impl Worker {
                 self.count_for(relay, RelayCounter::Deletes);
                 Ok(())
             }
-            Err(error) => {
-                Err(if crate::worker::is_ours(&error) { Untold::Later } else { Untold::Failed })
-            }
+            Err(error) => Err(if crate::sys::stream::is_local_failure(&error) {
+                Untold::Later
+            } else {
+                Untold::Failed
+            }),
         }
     }
 }

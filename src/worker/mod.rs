@@ -4,29 +4,26 @@ mod asymmetry;
 mod choose;
 mod connection;
 mod end;
-mod follow;
 mod query;
 mod rewrite;
-pub(crate) mod socket;
 
 use std::cell::RefCell;
-use std::io;
 use std::sync::Arc;
 
 use crate::Engine;
 use crate::edit::Edits;
 use crate::error::{Error, Result, Status};
-use crate::file::Watched;
 use crate::nat::{self, Tests, Verdict};
+use crate::now;
 use crate::options::Options;
 use crate::relay::{Relay, RelayList, Request};
-use crate::shared::ProcessMark;
+use crate::reload::{ReloadCheck, WatchedFile};
 use crate::sip::Message;
+use crate::sys::process::ProcessMark;
 use crate::worker::asymmetry::Agents;
 pub use crate::worker::asymmetry::Asymmetry;
 use crate::worker::connection::Pool;
 use crate::worker::end::Pending;
-use crate::worker::follow::Follow;
 
 pub use rewrite::{Progress, Rewrite, Started, Wait};
 
@@ -40,8 +37,8 @@ pub struct Worker {
     /// What new calls choose from; a request under way keeps the list it began
     /// with.
     relays: Arc<RelayList>,
-    relays_file: Watched,
-    follow: Follow,
+    relays_file: WatchedFile,
+    follow: ReloadCheck,
     /// Relays met in the call table that are in no list any more.
     retired: Vec<Arc<Relay>>,
     pool: Pool,
@@ -57,7 +54,7 @@ impl Worker {
         Ok(Worker {
             relays: engine.relays().clone(),
             relays_file: engine.relays_file().clone(),
-            follow: Follow::default(),
+            follow: ReloadCheck::default(),
             retired: Vec::new(),
             process: ProcessMark::new(),
             pool: Pool::default(),
@@ -94,7 +91,7 @@ impl Worker {
             return;
         }
         let failed = file.is_failed();
-        let due = self.follow.is_due(shared.relays(), shared, failed, || file.looks_changed());
+        let due = self.follow.is_due(shared.relays(), shared, failed, || file.has_changed());
         if due && let Some(relays) = self.engine.read_relays(file) {
             self.set_relays(relays);
         }
@@ -113,7 +110,7 @@ impl Worker {
         let private = self.engine.private_networks();
         let local = self.engine.settings().local_networks();
         let asymmetric = || Ok(self.asymmetry(message)?.sip);
-        nat::test::test_asking(message, private, local, asymmetric, tests, first_only, verdict)
+        nat::test_asking(message, private, local, asymmetric, tests, first_only, verdict)
     }
 
     /// [`crate::nat::fix_contact`] with this engine's lists.
@@ -139,7 +136,7 @@ impl Worker {
             let wait = rewrite.wait();
             let left = wait.deadline.saturating_sub(now());
             if left > 0 {
-                socket::wait(wait.descriptor, wait.read, wait.write, left);
+                crate::sys::epoll::wait(wait.descriptor, wait.read, wait.write, left);
             }
             if rewrite.resume(self, now(), edits)? == Progress::Done {
                 return Ok(true);
@@ -196,21 +193,6 @@ impl Worker {
         let agent = || Ok(message.user_agent()?.unwrap_or_default());
         self.agents.borrow_mut().of(&self.engine, agent)
     }
-}
-
-/// Milliseconds of the monotonic clock (CLOCK_MONOTONIC).
-pub fn now() -> u64 {
-    socket::monotonic_ms()
-}
-
-/// True when a connection was not made, or took nothing, for want of what this
-/// process or system has (or for the moment): no relay is to blame.
-pub(crate) fn is_ours(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || matches!(
-            error.raw_os_error(),
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
-        )
 }
 
 /// The clock of the call table: whole seconds of the same clock.

@@ -11,17 +11,20 @@ use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::media::plan::Rules;
 use crate::media::role;
-use crate::media::{self, Plan, Role};
+use crate::media::{self, Plan};
 use crate::options::Options;
+use crate::relay::Role;
 use crate::relay::{Action, Answer, Event, Relay, Request, Times};
 use crate::sdp;
 use crate::shared::Counter;
+use crate::shared::calls::history::OfferAnswerUpdate;
 use crate::shared::calls::{CallKey, Event as CallEvent, Life};
 use crate::shared::health::RelayCounter;
 use crate::sip::{Message, Method};
+use crate::sys::stream::is_local_failure;
 use crate::worker::choose::Choice;
 use crate::worker::connection::Connection;
-use crate::worker::{Worker, is_ours, seconds};
+use crate::worker::{Worker, seconds};
 
 /// A full backlog is tried again after this many milliseconds.
 const BACKLOG_PAUSE: u64 = 5;
@@ -115,7 +118,7 @@ enum State {
 struct Memory {
     key: CallKey,
     branch: Option<Life>,
-    description: role::Memory,
+    description: OfferAnswerUpdate,
 }
 
 /// Plans the rewrite and takes the first steps.
@@ -132,7 +135,7 @@ pub(super) fn start(
     let engine = worker.engine.clone();
     let calls = engine.calls();
     let key = calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?);
-    let Some(text) = sdp::multipart::find_sdp(message)? else {
+    let Some(text) = crate::sip::body::find_sdp(message)? else {
         worker.tell_bodyless(message, method, key, options, now)?;
         return Ok(Started::NoSdp);
     };
@@ -278,7 +281,7 @@ impl Rewrite {
                         }
                         Err(error) => {
                             let reason = error.to_string();
-                            let action = if is_ours(&error) {
+                            let action = if is_local_failure(&error) {
                                 request.step(Event::Hindered(&reason), now)
                             } else {
                                 request.step(Event::Failed(&reason), now)

@@ -2,13 +2,15 @@
 //! are what it took when they were written.
 
 use mediaproxy::edit::Edits;
+use mediaproxy::media::plan;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Role, plan};
-use mediaproxy::options::{IceCandidate, Options};
+use mediaproxy::options::Options;
 use mediaproxy::relay::Answer;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sip::Message;
+use mediaproxy::sip::body::find_sdp;
 
 use crate::WARM_UP;
 use crate::common::relay::Relay;

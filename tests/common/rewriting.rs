@@ -4,11 +4,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use mediaproxy::edit::Edits;
-use mediaproxy::media::{Plan, Role, plan};
-use mediaproxy::options::IceCandidate;
+use mediaproxy::media::{Plan, plan};
 use mediaproxy::relay::Answer;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::Source;
 use mediaproxy::sip::{Message, Transport};
 use mediaproxy::{Error, Status};

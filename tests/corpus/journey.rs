@@ -7,11 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mediaproxy::capi::status::MpStatus;
 use mediaproxy::edit::Edits;
-use mediaproxy::media::Role;
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::options::{IceCandidate, Options};
+use mediaproxy::options::Options;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Worker};
 

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use crate::files::{Kind, Listed, all, corpus};
 use crate::promises;
 use crate::rewriting::{Case, invite, parse, ports_answer, source};
-use mediaproxy::media::Role;
+use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sip::Message;
+use mediaproxy::sip::body::find_sdp;
 
 const RELAY: &str = "203.0.113.9";
 

@@ -2,10 +2,11 @@
 //! each by name, with what becomes of it here.
 
 use mediaproxy::edit::Edits;
-use mediaproxy::media::Role;
 use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
-use mediaproxy::options::{IceCandidate, Options};
-use mediaproxy::sdp::multipart::find_sdp;
+use mediaproxy::options::Options;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
+use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Status};
 

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::Command;
 
 use mediaproxy::edit::Edits;
-use mediaproxy::media::{Plan, Role, plan};
+use mediaproxy::media::{Plan, plan};
 use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
-use mediaproxy::options::IceCandidate;
+use mediaproxy::relay::IceCandidate;
+use mediaproxy::relay::Role;
 use mediaproxy::relay::{Answer, Command as RelayCommand, Query, mediaproxy2};
 use mediaproxy::sdp::Session;
-use mediaproxy::sdp::multipart::find_sdp;
 use mediaproxy::sip::Message;
+use mediaproxy::sip::body::find_sdp;
 
 use crate::rewriting::{ports_answer, source};
 use crate::shapes::SHAPES;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mediaproxy::Worker;
-use mediaproxy::worker::now;
+use mediaproxy::now;
 
 use super::common::engine;
 use super::processes::{Directory, Hand, Relay, alone, keeper, obey, within};

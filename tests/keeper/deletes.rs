@@ -205,7 +205,7 @@ fn another_keeper_goes_on_where_one_was_killed() {
     drop(relay);
     assert_eq!(hand.take("bye 1"), Ok(0));
     hand.kill();
-    let lease = || engine.shared().lease().holder(mediaproxy::worker::now());
+    let lease = || engine.shared().lease().holder(mediaproxy::now());
     within(Duration::from_secs(1), "the first works", || lease().is_some());
     let holder = lease();
     drop(first);

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mediaproxy::log::{Level, Log};
+use mediaproxy::now;
 use mediaproxy::settings::Settings;
-use mediaproxy::worker::now;
 use mediaproxy::{Engine, Keeper, Status};
 
 use super::processes::{Child, Directory, alone, within};

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use mediaproxy::edit::Edits;
+use mediaproxy::now;
 use mediaproxy::options::Options;
 use mediaproxy::shared::Counter;
 use mediaproxy::shared::health::RelayHealth;
 use mediaproxy::sip::Message;
-use mediaproxy::worker::now;
 use mediaproxy::{Error, Progress, Started, Status, Worker};
 
 use crate::common;

@@ -26,7 +26,7 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
     // A probe finds that: new calls are its own again.
     let health = engine.health();
     let slot = health.slot(engine.calls().identity(&a.uri())).unwrap();
-    assert!(health.mark_alive(slot, mediaproxy::worker::now()));
+    assert!(health.mark_alive(slot, mediaproxy::now()));
     for step in [ok("b"), re_invite(2)] {
         let status = wait(child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
@@ -212,9 +212,9 @@ fn calls_go_to_the_set_that_the_script_names_or_that_their_domain_has() {
 
 /// Lets the keeper work for so many milliseconds.
 fn keep(keeper: &Keeper, milliseconds: u64) {
-    let end = mediaproxy::worker::now() + milliseconds;
-    while mediaproxy::worker::now() < end {
-        keeper.tick(mediaproxy::worker::now()).unwrap();
+    let end = mediaproxy::now() + milliseconds;
+    while mediaproxy::now() < end {
+        keeper.tick(mediaproxy::now()).unwrap();
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use mediaproxy::relay::choose::hash;
+use mediaproxy::hash::hash;
 use mediaproxy::relay::{Relay, RelayLine, RelayList};
 use mediaproxy::shared::Block;
 use proptest::prelude::*;

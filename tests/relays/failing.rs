@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mediaproxy::now;
 use mediaproxy::shared::health::{AdminState, RelayHealth, State};
 use mediaproxy::shared::{Counter, HealthTable};
-use mediaproxy::worker::now;
 use mediaproxy::{Engine, Status, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite};

@@ -1,13 +1,13 @@
 //! What is counted, and how it is written.
 
 use mediaproxy::edit::{Edits, Verb};
+use mediaproxy::now;
 use mediaproxy::options::Options;
 use mediaproxy::shared::Counter;
 use mediaproxy::shared::deletes::MAX_DELETE_BYTES;
 use mediaproxy::shared::health::{AdminState, RelayCounter};
 use mediaproxy::sip::Message;
 use mediaproxy::statistics::Statistics;
-use mediaproxy::worker::now;
 use mediaproxy::{Status, Worker};
 
 use super::calls::{bye, end, invite, ok, rewrite};

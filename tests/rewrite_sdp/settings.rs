@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use mediaproxy::edit::Edits;
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::options::{IceCandidate, Options};
+use mediaproxy::options::Options;
+use mediaproxy::relay::IceCandidate;
 use mediaproxy::sip::Message;
 use mediaproxy::{Status, Worker};
 

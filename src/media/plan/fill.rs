@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::address::{canonical, push_ip};
+use crate::bytes::push_number;
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
-use crate::options::IceCandidate;
 use crate::relay::Answer;
+use crate::relay::IceCandidate;
 use crate::sdp::session::MAX_STREAMS;
-use crate::text::push_number;
 
 use super::{Fate, Named, Plan, What, When};
 

@@ -1,6 +1,6 @@
 //! One branch of a call as a word.
 
-use crate::media::role::ReplyOffer;
+use crate::shared::calls::history::ReplyOffer;
 
 /// One branch word: tag (32) | the last delayed offer was in a reply to the
 /// branch's own party (1) | low bits of that INVITE's CSeq (13) and of the

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::media::role::Memory;
+use crate::shared::calls::history::OfferAnswerUpdate;
 
 use super::branch::{ANSWERED_BITS, Branch, low};
 use super::{CallKey, ENTRY_WORDS, Life};
@@ -212,7 +212,12 @@ impl Entry<'_> {
     }
 
     /// Remembers what later descriptions depend on.
-    pub(super) fn describe(&self, key: CallKey, life: Option<Life>, description: &Memory) {
+    pub(super) fn describe(
+        &self,
+        key: CallKey,
+        life: Option<Life>,
+        description: &OfferAnswerUpdate,
+    ) {
         if let Some(cseq) = description.offered {
             self.offered(pack_invite(cseq, key.direction()));
         }
@@ -234,7 +239,12 @@ impl Entry<'_> {
 
     /// Updates the branch the message belongs to, a new one where there is
     /// none: that of To's tag (the callee's).
-    pub(super) fn change_branch(&self, key: CallKey, life: Option<Life>, description: &Memory) {
+    pub(super) fn change_branch(
+        &self,
+        key: CallKey,
+        life: Option<Life>,
+        description: &OfferAnswerUpdate,
+    ) {
         let known = self.branch_of(key);
         let begins = life.is_some() || description.reply_offer.is_some();
         if known.is_none() && !begins {

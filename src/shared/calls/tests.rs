@@ -25,27 +25,27 @@ impl Table {
 }
 
 fn event() -> Event {
-    Event { relay: 7, branch: None, description: Memory::default(), media: None }
+    Event { relay: 7, branch: None, description: OfferAnswerUpdate::default(), media: None }
 }
 
-fn told(description: Memory) -> Event {
+fn told(description: OfferAnswerUpdate) -> Event {
     Event { description, ..event() }
 }
 
 /// An INVITE that carried an offer.
 fn offer(cseq: u32) -> Event {
-    told(Memory { offered: Some(cseq), ..Memory::default() })
+    told(OfferAnswerUpdate { offered: Some(cseq), ..OfferAnswerUpdate::default() })
 }
 
 /// An offer in an early reply to an INVITE.
 fn delayed(cseq: u32) -> Event {
-    let description = Memory { reply_offer: Some(cseq), ..Memory::default() };
+    let description = OfferAnswerUpdate { reply_offer: Some(cseq), ..OfferAnswerUpdate::default() };
     Event { branch: Some(Life::Early), ..told(description) }
 }
 
 /// The answer to it.
 fn answered_by(cseq: u32) -> Event {
-    told(Memory { answered_by: Some(cseq), ..Memory::default() })
+    told(OfferAnswerUpdate { answered_by: Some(cseq), ..OfferAnswerUpdate::default() })
 }
 
 fn answer(life: Life) -> Event {

@@ -78,7 +78,7 @@ fn orders_hold_whatever_the_health_does() {
     assert!(state.is_usable() && !state.takes_calls() && !health.is_free(slot));
     health.mark_suspect(slot, 5_000);
     health.mark_alive(slot, 5_001);
-    assert_eq!(health.state(Some(slot)).order, AdminState::Draining);
+    assert_eq!(health.state(Some(slot)).admin_state, AdminState::Draining);
     health.set_admin_state(slot, AdminState::Disabled);
     assert!(!health.state(Some(slot)).is_usable());
     health.mark_suspect(slot, 6_000);

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 
 use super::MAX_HEADERS;
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::sip::header::{self, Header, HeaderName, LineKind};
-use crate::text;
 
 /// Where the headers of one message stand, as far as they were read.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl<'a> Headers<'a> {
     pub(super) fn first(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
         let Some(place) = self.place(name)? else { return Ok(None) };
         let value = self.raw.get(usize::from(place.start)..place.end()).unwrap_or_default();
-        Ok(Some(Header { name, value: text::trim(value) }))
+        Ok(Some(Header { name, value: bytes::trim(value) }))
     }
 
     /// As [`super::Message::headers`].
@@ -101,7 +101,7 @@ impl<'a> Headers<'a> {
                 State::Over => Ok(None),
             };
             match found {
-                Ok(Some(value)) => Some(Ok(Header { name, value: text::trim(value) })),
+                Ok(Some(value)) => Some(Ok(Header { name, value: bytes::trim(value) })),
                 Ok(None) => {
                     state = State::Over;
                     None

@@ -1,31 +1,33 @@
 //! When a worker reads files again that changed.
 
-use crate::keeper::COMPARE_EVERY;
 use crate::shared::{Generation, Shared};
-use crate::worker::socket::coarse_ms;
+use crate::sys::clock::coarse_ms;
+
+/// Files are compared this often (milliseconds).
+pub(crate) const COMPARE_EVERY: u64 = 1000;
 
 /// Where a worker is with the files of one generation.
 #[derive(Debug, Default)]
-pub(super) struct Follow {
+pub(crate) struct ReloadCheck {
     /// The generation they were read at.
     number: u64,
     /// When they are looked at next, where no keeper does it (milliseconds).
     look_at: u64,
 }
 
-impl Follow {
+impl ReloadCheck {
     /// True when they are to be read again. While a keeper lives, the
     /// generation says so; else the files are looked at once a second, and so
     /// they are after one could not be read: what hinders this process need
     /// not show to the keeper. Whether a keeper lives only a clock can tell;
     /// this one costs a few nanoseconds.
     #[inline]
-    pub(super) fn is_due(
+    pub(crate) fn is_due(
         &mut self,
         generation: Generation<'_>,
         shared: &Shared,
         are_failed: bool,
-        look_changed: impl FnOnce() -> bool,
+        have_changed: impl FnOnce() -> bool,
     ) -> bool {
         let number = generation.number();
         if number != self.number {
@@ -37,7 +39,7 @@ impl Follow {
             return false;
         }
         self.look_at = now.saturating_add(COMPARE_EVERY);
-        look_changed()
+        have_changed()
     }
 }
 
@@ -48,8 +50,9 @@ mod tests {
     #[test]
     fn a_reload_is_due_at_once_and_once() {
         let shared = Shared::new(16).unwrap();
-        let mut follow = Follow::default();
-        let due = |follow: &mut Follow| follow.is_due(shared.relays(), &shared, false, || false);
+        let mut follow = ReloadCheck::default();
+        let due =
+            |follow: &mut ReloadCheck| follow.is_due(shared.relays(), &shared, false, || false);
         assert!(!due(&mut follow));
         shared.relays().raise();
         assert!(due(&mut follow) && !due(&mut follow));

@@ -1,11 +1,27 @@
-//! Signals and limits of the daemon's process.
+//! Signals of a process, and which threads see them.
 
 use std::io;
 use std::mem;
 use std::ptr;
 
+/// Runs `function` with all signals blocked on this thread: a thread it
+/// spawns inherits that.
+pub(crate) fn without_signals<T>(function: impl FnOnce() -> T) -> T {
+    // SAFETY: all zeros is a valid sigset_t, and sigfillset sets it anyway.
+    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { mem::zeroed() };
+    // SAFETY: both sets live through the calls.
+    unsafe {
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+    }
+    let result = function();
+    // SAFETY: `before` was filled in above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
+    result
+}
+
 /// SIGTERM and SIGINT, blocked, to be waited for.
-pub(crate) struct Termination {
+pub struct Termination {
     signals: libc::sigset_t,
     waiting: libc::pthread_t,
 }
@@ -17,7 +33,7 @@ unsafe impl Sync for Termination {}
 impl Termination {
     /// Blocks both on this thread and on those it will spawn. This thread
     /// must be the one that waits, and outlive all others that use it.
-    pub(crate) fn block() -> io::Result<Self> {
+    pub fn block() -> io::Result<Self> {
         // SAFETY: all zeros is a valid sigset_t.
         let mut signals: libc::sigset_t = unsafe { mem::zeroed() };
         // SAFETY: `signals` lives through the calls.
@@ -35,7 +51,7 @@ impl Termination {
     }
 
     /// Waits for one of them.
-    pub(crate) fn wait(&self) {
+    pub fn wait(&self) {
         let mut signal = 0;
         // SAFETY: both pointers live through the call. Its only error is an
         // invalid set, and an end is the right answer to that too.
@@ -43,21 +59,8 @@ impl Termination {
     }
 
     /// Ends the wait as a signal would.
-    pub(crate) fn interrupt(&self) {
+    pub fn interrupt(&self) {
         // SAFETY: the waiting thread outlives this call.
         unsafe { libc::pthread_kill(self.waiting, libc::SIGTERM) };
-    }
-}
-
-/// A stream needs four descriptors: takes as many as the system grants.
-pub(crate) fn raise_descriptor_limit() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: `limit` lives through both calls. A limit that stays as it is
-    // shows later, as a refused session.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-        }
     }
 }

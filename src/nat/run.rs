@@ -13,7 +13,8 @@ use std::net::IpAddr;
 use crate::address::{Host, canonical};
 use crate::error::Result;
 use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict};
-use crate::sdp::{active, multipart};
+use crate::sdp::active;
+use crate::sip::body;
 use crate::sip::{Contact, Message, Transport, Via};
 
 /// What the tests need to know beside the message.
@@ -237,7 +238,7 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         }
         let (private, source) = (self.private, self.source);
         let mut streams = Streams::default();
-        if let Ok(Some(description)) = multipart::find_sdp(self.message) {
+        if let Ok(Some(description)) = body::find_sdp(self.message) {
             let readable = active::for_each_connection(description, &mut |connection| {
                 if connection.is_unspecified() || !connection.is_internet() {
                     return;

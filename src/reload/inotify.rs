@@ -20,28 +20,29 @@ use notify::{
     Config, ErrorKind, Event, EventHandler, EventKind, INotifyWatcher, RecursiveMode, Watcher,
 };
 
-use crate::proxy::socket::{Waker, without_signals};
+use crate::sys::epoll::Waker;
+use crate::sys::signal::without_signals;
 
 /// What the watching thread rings: it makes the keeper's descriptor ready.
 #[derive(Debug)]
-pub(super) struct Bell {
-    pub(super) waker: Waker,
+pub(crate) struct Bell {
+    pub(crate) waker: Waker,
     rung: AtomicBool,
 }
 
 impl Bell {
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(crate) fn new() -> std::io::Result<Self> {
         Ok(Bell { waker: Waker::new()?, rung: AtomicBool::new(false) })
     }
 
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
     }
 
     /// True when it rang since it was last asked.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         // In this order: what rings in between makes it ready once too often.
         self.waker.clear();
         self.rung.swap(false, Ordering::AcqRel)
@@ -50,7 +51,7 @@ impl Bell {
 
 /// A running watcher.
 #[derive(Debug)]
-pub(super) struct Notice {
+pub(crate) struct DirectoryWatcher {
     watcher: Option<INotifyWatcher>,
     /// Closed by the thread when it ends.
     ended: mpsc::Receiver<()>,
@@ -98,10 +99,10 @@ impl EventHandler for Handler {
     }
 }
 
-impl Notice {
+impl DirectoryWatcher {
     /// Watches the parent directories of `files`, which are absolute paths. A
     /// directory that is not there is left out. The error is a sentence.
-    pub(super) fn new(files: &[PathBuf], bell: &Arc<Bell>) -> Result<Notice, String> {
+    pub(crate) fn new(files: &[PathBuf], bell: &Arc<Bell>) -> Result<DirectoryWatcher, String> {
         let directories: BTreeSet<PathBuf> =
             files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect();
         let names = files.iter().filter_map(|file| file.file_name()).map(OsString::from).collect();
@@ -130,19 +131,19 @@ impl Notice {
                     return Err("its thread has died".to_string());
                 }
             };
-            drop(Notice { watcher: Some(watcher), ended });
+            drop(DirectoryWatcher { watcher: Some(watcher), ended });
             return Err(error);
         }
-        Ok(Notice { watcher: Some(watcher), ended })
+        Ok(DirectoryWatcher { watcher: Some(watcher), ended })
     }
 
     /// In a process that inherited it: its thread is not here.
-    pub(super) fn forget(mut self) {
+    pub(crate) fn forget(mut self) {
         std::mem::forget(self.watcher.take());
     }
 }
 
-impl Drop for Notice {
+impl Drop for DirectoryWatcher {
     fn drop(&mut self) {
         let Some(watcher) = self.watcher.take() else { return };
         // It signals its thread and does not wait for it. The thread closes
@@ -205,7 +206,7 @@ mod tests {
         let path = directory.join("clients");
         let bell = Arc::new(Bell::new().unwrap());
         let missing = directory.join("missing/clients");
-        let notice = Notice::new(&[path.clone(), missing], &bell).unwrap();
+        let notice = DirectoryWatcher::new(&[path.clone(), missing], &bell).unwrap();
         assert!(!bell.take());
         std::fs::write(&path, "x").unwrap();
         let end = Instant::now() + Duration::from_secs(10);

@@ -1,9 +1,9 @@
 //! Finding the session description in a message's body: alone, or the first
 //! such part of multipart/* (RFC 2046, RFC 5621), nested too.
 
+use crate::bytes::{find, is_space, trim};
 use crate::error::{Error, Result};
 use crate::sip::{HeaderName, Message};
-use crate::text::{find, is_space, trim};
 
 /// The deepest nesting of multiparts accepted.
 pub const MAX_DEPTH: usize = 8;

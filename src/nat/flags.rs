@@ -1,7 +1,7 @@
 //! The tests of [`crate::nat::test`] as bits and as names.
 
+use crate::bytes;
 use crate::error::{Error, Result, Status};
-use crate::text;
 
 /// A set of tests: bits, ORed. 1, 2 and 4 are the seed's, 8 and 16 mean what
 /// nathelper's do.
@@ -65,7 +65,7 @@ impl Tests {
         for part in text.split(separator).filter(|part| !part.is_empty()) {
             let named = NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(part));
             tests = tests
-                | match (named, text::number(part.as_bytes())) {
+                | match (named, bytes::number(part.as_bytes())) {
                     (Some((test, _)), _) => *test,
                     (None, Some(bits)) => Tests::from_bits(bits)?,
                     (None, None) => return Err(Self::unknown(part)),

@@ -1,25 +1,10 @@
-//! What the standard library has no word for: epoll, eventfd, timerfd, signal
-//! masks. All `unsafe` of the proxy and the keeper is here.
+//! Waiting for descriptors: epoll, eventfd, timerfd, poll.
 
 use std::io;
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
-fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// Owns a descriptor a system call has just returned.
-fn own(result: libc::c_int) -> io::Result<OwnedFd> {
-    let fd = check(result)?;
-    // SAFETY: the call succeeded, so `fd` is a new descriptor that nothing
-    // else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
+use super::{check, own};
 
 /// An epoll instance, level-triggered.
 #[derive(Debug)]
@@ -157,69 +142,19 @@ impl AsFd for Waker {
     }
 }
 
-/// Whether somebody listens on a Unix socket. Never waits: a listener whose
-/// queue is full is one.
-pub(super) fn is_listening(path: &Path) -> io::Result<bool> {
-    let kind = libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-    // SAFETY: takes no pointers.
-    let fd = own(unsafe { libc::socket(libc::AF_UNIX, kind, 0) })?;
-    // SAFETY: all zeros is a valid sockaddr_un.
-    let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
-    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-    let bytes = path.as_os_str().as_bytes();
-    if bytes.len() >= address.sun_path.len() {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+/// Waits until the descriptor is ready or `timeout` milliseconds passed; with
+/// -1 for the descriptor it only waits.
+pub(crate) fn wait(fd: RawFd, read: bool, write: bool, timeout: u64) {
+    let mut events = 0;
+    if read {
+        events |= libc::POLLIN;
     }
-    for (to, from) in address.sun_path.iter_mut().zip(bytes) {
-        *to = *from as libc::c_char;
+    if write {
+        events |= libc::POLLOUT;
     }
-    let length = mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
-    // SAFETY: `address` is initialised, ends in a zero byte, and `length` is
-    // its size.
-    let result =
-        check(unsafe { libc::connect(fd.as_raw_fd(), ptr::from_ref(&address).cast(), length) });
-    match result {
-        Ok(_) => Ok(true),
-        Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN | libc::EINPROGRESS) => Ok(true),
-            Some(libc::ECONNREFUSED | libc::ENOENT) => Ok(false),
-            _ => Err(error),
-        },
-    }
-}
-
-/// Refuses further connections, in every process that has this listener.
-pub(super) fn shut_down(listener: &UnixListener) {
-    // SAFETY: takes no pointers; the descriptor is open.
-    unsafe { libc::shutdown(listener.as_raw_fd(), libc::SHUT_RDWR) };
-}
-
-/// Sends without SIGPIPE; the descriptor is a non-blocking stream.
-pub(super) fn send(stream: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    let fd = stream.as_fd().as_raw_fd();
-    // SAFETY: `bytes` is valid for its length.
-    let sent = unsafe { libc::send(fd, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-/// The effective user of this process.
-pub(super) fn user() -> u32 {
-    // SAFETY: takes no arguments and cannot fail.
-    unsafe { libc::geteuid() }
-}
-
-/// Runs `function` with all signals blocked on this thread: a thread it
-/// spawns inherits that.
-pub(crate) fn without_signals<T>(function: impl FnOnce() -> T) -> T {
-    // SAFETY: all zeros is a valid sigset_t, and sigfillset sets it anyway.
-    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { mem::zeroed() };
-    // SAFETY: both sets live through the calls.
-    unsafe {
-        libc::sigfillset(&mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-    }
-    let result = function();
-    // SAFETY: `before` was filled in above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
-    result
+    let mut poll = libc::pollfd { fd, events, revents: 0 };
+    let timeout = libc::c_int::try_from(timeout).unwrap_or(libc::c_int::MAX);
+    // SAFETY: one pollfd of ours. A signal ends the wait early; the caller
+    // looks at the clock again.
+    unsafe { libc::poll(&mut poll, 1, timeout) };
 }

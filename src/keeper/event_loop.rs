@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::keeper::notice::Bell;
-use crate::proxy::socket::{Epoll, Events, Timer, Waker};
-use crate::shared::ProcessMark;
+use crate::reload::Bell;
+use crate::sys::epoll::{Epoll, Events, Timer, Waker};
+use crate::sys::process::ProcessMark;
 
 /// Everything the descriptor stands for.
 #[derive(Debug)]
-pub(super) struct Ready {
+pub(super) struct EventLoop {
     process: ProcessMark,
     epoll: Epoll,
     timer: Timer,
@@ -19,17 +19,17 @@ pub(super) struct Ready {
     pub(super) bell: Arc<Bell>,
 }
 
-impl Ready {
-    pub(super) fn new() -> Result<Ready> {
+impl EventLoop {
+    pub(super) fn new() -> Result<EventLoop> {
         let made = (|| {
-            let ready = Ready {
+            let ready = EventLoop {
                 process: ProcessMark::new(),
                 epoll: Epoll::new()?,
                 timer: Timer::new()?,
                 stop: Waker::new()?,
                 bell: Arc::new(Bell::new()?),
             };
-            // Ready at once: the first tick is due.
+            // EventLoop at once: the first tick is due.
             ready.timer.set(0);
             ready.watch(&ready.timer)?;
             ready.watch(&ready.stop)?;

@@ -5,13 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::file::{self, Print};
-use crate::keeper::notice::{Bell, Notice};
 use crate::log::{Level, Log};
+use crate::reload::{self, Bell, COMPARE_EVERY, DirectoryWatcher, Fingerprint};
 use crate::shared::Generation;
 
-/// Files are compared this often (milliseconds).
-pub(crate) const COMPARE_EVERY: u64 = 1000;
 /// A change seldom comes alone: what follows within this time is waited for
 /// (milliseconds).
 const COALESCE: u64 = 50;
@@ -36,9 +33,9 @@ pub(super) struct Watch {
 #[derive(Debug)]
 enum Source {
     /// Nobody has asked the kernel yet.
-    Unasked,
-    Kernel {
-        notice: Notice,
+    NotStarted,
+    Inotify {
+        watcher: DirectoryWatcher,
         watched: Vec<Option<Identity>>,
     },
     /// The clock alone.
@@ -52,7 +49,7 @@ impl Watch {
     /// Watches nothing yet, and never asks the kernel with `poll`.
     pub(super) fn new(mut groups: Vec<Group>, poll: bool, bell: Arc<Bell>) -> Self {
         groups.retain(|group| !group.files.is_empty());
-        let source = if poll { Source::Poll } else { Source::Unasked };
+        let source = if poll { Source::Poll } else { Source::NotStarted };
         Watch { groups, compare_at: 0, source, bell }
     }
 
@@ -63,8 +60,8 @@ impl Watch {
             self.compare_at = u64::MAX;
             return false;
         }
-        if matches!(self.source, Source::Unasked) {
-            self.ask_kernel(engine.log());
+        if matches!(self.source, Source::NotStarted) {
+            self.start_inotify(engine.log());
         }
         if self.bell.take() {
             self.compare_at = self.compare_at.min(now.saturating_add(COALESCE));
@@ -74,11 +71,12 @@ impl Watch {
         }
         self.compare_at = now.saturating_add(COMPARE_EVERY);
         self.follow_directories(engine.log());
-        let wall = file::wall();
+        let wall = reload::wall();
         let mut news = false;
         for group in &self.groups {
-            let prints: Vec<Print> = group.files.iter().map(|path| Print::of(path)).collect();
-            news |= (group.which)(engine).looks(file::number(&prints, wall));
+            let prints: Vec<Fingerprint> =
+                group.files.iter().map(|path| Fingerprint::of(path)).collect();
+            news |= (group.which)(engine).update_fingerprint(reload::combine(&prints, wall));
         }
         news
     }
@@ -91,15 +89,15 @@ impl Watch {
     /// Stops asking the kernel: another process watches now.
     pub(super) fn rest(&mut self) {
         self.compare_at = 0;
-        if let Source::Kernel { .. } = self.source {
-            self.source = Source::Unasked;
+        if let Source::Inotify { .. } = self.source {
+            self.source = Source::NotStarted;
         }
     }
 
     /// In a process that inherited it.
     pub(super) fn forget(&mut self) {
-        if let Source::Kernel { notice, .. } = std::mem::replace(&mut self.source, Source::Poll) {
-            notice.forget();
+        if let Source::Inotify { watcher, .. } = std::mem::replace(&mut self.source, Source::Poll) {
+            watcher.forget();
         }
     }
 
@@ -108,11 +106,11 @@ impl Watch {
         files.filter_map(|file| std::path::absolute(file).ok()).collect()
     }
 
-    fn ask_kernel(&mut self, log: &Log) {
+    fn start_inotify(&mut self, log: &Log) {
         let files = self.files();
         let watched = identities(&files);
-        self.source = match Notice::new(&files, &self.bell) {
-            Ok(notice) => Source::Kernel { notice, watched },
+        self.source = match DirectoryWatcher::new(&files, &self.bell) {
+            Ok(watcher) => Source::Inotify { watcher, watched },
             Err(error) => {
                 let text = format!(
                     "changes of files are found by comparing them once a second: the kernel \
@@ -126,10 +124,10 @@ impl Watch {
 
     /// A directory that was made since, or replaced, is not watched yet.
     fn follow_directories(&mut self, log: &Log) {
-        let Source::Kernel { watched, .. } = &self.source else { return };
+        let Source::Inotify { watched, .. } = &self.source else { return };
         if *watched != identities(&self.files()) {
-            self.source = Source::Unasked;
-            self.ask_kernel(log);
+            self.source = Source::NotStarted;
+            self.start_inotify(log);
         }
     }
 }
