@@ -1,4 +1,4 @@
-//! IP addresses and hosts as they stand in SIP and SDP text.
+//! IP addresses and hosts in SIP and SDP text.
 //!
 //! Addresses compare by value, never by text: `2001:DB8::1` equals
 //! `2001:db8:0::1`, and an IPv4-mapped IPv6 address equals its IPv4 address.
@@ -16,14 +16,14 @@ const MAX_IPV6_TEXT: usize = 45;
 /// A host as written in a URI, a Via or a `c=` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host<'a> {
-    /// A literal address, canonical (an IPv4-mapped one is IPv4).
+    /// A literal address; an IPv4-mapped IPv6 address is stored as IPv4.
     Ip(IpAddr),
-    /// Anything else: a name. It never equals an address, and nobody asks DNS.
+    /// Any other text: a name. It never equals an address and is not resolved.
     Name(&'a [u8]),
 }
 
 impl Host<'_> {
-    /// The address, if this is one.
+    /// The address; `None` for a name.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Host::Ip(ip) => Some(*ip),
@@ -32,14 +32,15 @@ impl Host<'_> {
     }
 }
 
-/// Reads a host: `192.0.2.1`, `[2001:db8::1]` or a name. An IPv6 address
-/// without brackets is accepted too (SDP, and phones that forget them).
+/// Parses a host: `192.0.2.1`, `[2001:db8::1]` or a name. An IPv6 address
+/// without brackets is accepted too: SDP has none, and some phones omit them.
 pub fn parse_host(text: &[u8]) -> Host<'_> {
     parse_ip(text).map_or(Host::Name(text), Host::Ip)
 }
 
-/// Reads a literal address, with or without brackets. Strict: four decimal
-/// parts without leading zeros, or RFC 4291 text; no zone. Canonical.
+/// Parses a literal address, with or without brackets: four decimal parts
+/// without leading zeros, or RFC 4291 text without a zone. An IPv4-mapped
+/// address is returned as IPv4.
 pub fn parse_ip(text: &[u8]) -> Option<IpAddr> {
     match text {
         [b'[', inner @ .., b']'] => parse_ipv6(inner),
@@ -52,14 +53,14 @@ fn parse_ipv4(text: &[u8]) -> Option<Ipv4Addr> {
     leading_ipv4(text).filter(|(_, rest)| rest.is_empty()).map(|(ip, _)| ip)
 }
 
-/// The IPv4 address that `text` starts with, and what follows it: nothing, or
-/// a colon.
+/// The IPv4 address at the start of `text` and the rest, which is empty or
+/// starts with a colon.
 fn leading_ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let (ip, rest) = dotted_quad(text)?;
     matches!(rest, [] | [b':', ..]).then_some((ip, rest))
 }
 
-/// Four decimal parts, and what follows them.
+/// Four decimal parts at the start of `text`, and the rest.
 pub(crate) fn dotted_quad(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let (a, rest) = leading_octet(text)?;
     let (b, rest) = leading_octet(rest.strip_prefix(b".")?)?;
@@ -68,8 +69,8 @@ pub(crate) fn dotted_quad(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     Some((Ipv4Addr::new(a, b, c, d), rest))
 }
 
-/// The IPv4 address and port that `text` starts with, as nearly all phones
-/// write a host, and what follows them.
+/// The IPv4 address and port at the start of `text`, and the rest. For fast
+/// paths: `None` also for spellings that [`parse_host_port`] accepts.
 pub(crate) fn leading_ipv4_port(text: &[u8]) -> Option<(Ipv4Addr, Option<u16>, &[u8])> {
     let (ip, rest) = dotted_quad(text)?;
     let Some(mut rest) = rest.strip_prefix(b":") else { return Some((ip, None, rest)) };
@@ -82,7 +83,8 @@ pub(crate) fn leading_ipv4_port(text: &[u8]) -> Option<(Ipv4Addr, Option<u16>, &
     Some((ip, Some(port?), rest))
 }
 
-/// One to three digits, at most 255, no leading zero.
+/// A decimal number of one to three digits, at most 255, without leading zero,
+/// and the rest.
 fn leading_octet(text: &[u8]) -> Option<(u8, &[u8])> {
     let digit = |byte: &u8| u16::from(byte - b'0');
     let (value, rest) = match text {
@@ -104,19 +106,20 @@ fn parse_ipv6(text: &[u8]) -> Option<IpAddr> {
     Some(canonical(IpAddr::V6(ip)))
 }
 
-/// `::ffff:192.0.2.1` becomes `192.0.2.1`; every other address stays.
+/// Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) to IPv4; returns any
+/// other address unchanged.
 pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-/// Reads `host`, `host:port` or `[ipv6]:port`, white space around the parts
-/// ignored (RFC 3261 allows it in a Via). `host:` is a host without a port, as
-/// some phones write it. An IPv6 address without brackets is taken whole where
-/// that gives an address, else its last part is the port. `None` when there is
-/// no host, the host has a byte no host has, or the port is no port.
+/// Parses `host`, `host:port` or `[ipv6]:port`. White space around the parts is
+/// ignored (RFC 3261 allows it in a Via). `host:`, as some phones write it, is a
+/// host without a port. IPv6 text without brackets is an address without a port
+/// if the whole text is an address; else its last part is the port. `None` when
+/// the host is empty or has an invalid byte, or the port is invalid.
 pub fn parse_host_port(text: &[u8]) -> Option<(Host<'_>, Option<u16>)> {
     let text = bytes::trim(text);
-    // As nearly all of them are written.
+    // Fast path.
     if let Some((ip, rest)) = leading_ipv4(text) {
         let host = Host::Ip(IpAddr::V4(ip));
         match rest.split_first() {
@@ -152,7 +155,7 @@ fn colon_before_port(text: &[u8]) -> Option<usize> {
     (only || parse_ip(text).is_none()).then_some(last)
 }
 
-/// No check of RFC 1123: only what would make the text something else.
+/// True unless the text has a byte that ends a host. RFC 1123 is not checked.
 fn is_name(text: &[u8]) -> bool {
     let foreign = |b: &u8| *b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b',');
     let half_a_bracket = text.starts_with(b"[") && !text.ends_with(b"]");
@@ -185,7 +188,7 @@ fn push_octet(octet: u8, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends an address as a URI holds it: IPv6 in brackets.
+/// Appends an address in URI form: IPv6 in brackets.
 pub fn push_uri_host(ip: IpAddr, out: &mut Vec<u8>) {
     let v6 = ip.is_ipv6();
     if v6 {
@@ -214,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_an_address_is_a_name() {
+    fn text_similar_to_an_address_is_a_name() {
         for text in [
             "",
             ".",
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn host_and_port_in_every_form() {
+    fn host_and_port_are_parsed_in_every_form() {
         let read = |text: &'static str| parse_host_port(text.as_bytes());
         let v4 = Host::Ip(ip("192.0.2.1"));
         let v6 = Host::Ip(ip("2001:db8::1"));
@@ -292,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn every_octet_is_written() {
+    fn push_ip_writes_every_octet() {
         for octet in 0..=u8::MAX {
             let mut out = Vec::new();
             push_ip(Ipv4Addr::new(octet, 0, 10, octet).into(), &mut out);
@@ -301,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_written_as_uris_and_sdp_want_them() {
+    fn push_uri_host_adds_brackets_and_push_ip_does_not() {
         let mut out = Vec::new();
         push_uri_host(ip("203.0.113.5"), &mut out);
         out.push(b' ');

@@ -1,4 +1,4 @@
-//! Edits against the original bytes of a message, and their application.
+//! Edits against the original bytes of a message, and how they are applied.
 
 use crate::bytes;
 use crate::error::{Error, Result, Status};
@@ -6,7 +6,7 @@ use crate::sip::message::MAX_MESSAGE;
 use crate::sip::{HeaderName, Message};
 
 /// Which verb made an edit. A verb called twice on one list replaces its own
-/// earlier edits and leaves the others'.
+/// earlier edits and keeps those of other verbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     /// [`crate::nat::fix_contact`]
@@ -15,19 +15,19 @@ pub enum Verb {
     RewriteSdp,
 }
 
-/// One edit: at `offset`, `remove` bytes go and `insert` comes.
+/// One edit: at `offset`, `remove` bytes are replaced by `insert`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edit<'a> {
     /// Bytes from the start of the raw message.
     pub offset: usize,
-    /// How many original bytes go; may be 0.
+    /// The number of original bytes to remove; may be 0.
     pub remove: usize,
-    /// The bytes that come; may be empty.
+    /// The bytes to insert; may be empty.
     pub insert: &'a [u8],
 }
 
 impl Edit<'_> {
-    /// The first byte that stays again: not beyond [`MAX_MESSAGE`].
+    /// The offset after the removed bytes, at most [`MAX_MESSAGE`].
     fn end(&self) -> usize {
         self.offset + self.remove
     }
@@ -38,9 +38,9 @@ impl Edit<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     entries: Vec<Entry>,
-    /// All inserted text, back to back.
+    /// The inserted text of all edits.
     text: Vec<u8>,
-    /// The text that [`Edits::remove_verb`] keeps is gathered here.
+    /// Buffer in which [`Edits::remove_verb`] collects the text it keeps.
     spare: Vec<u8>,
 }
 
@@ -54,12 +54,12 @@ struct Entry {
 }
 
 impl Entry {
-    /// The first byte that stays again: not beyond [`MAX_MESSAGE`].
+    /// The offset after the removed bytes, at most [`MAX_MESSAGE`].
     fn end(&self) -> u32 {
         self.offset + self.remove
     }
 
-    /// Where the text it inserts stands.
+    /// The range of its inserted text.
     fn range(&self) -> std::ops::Range<usize> {
         let start = self.insert_at as usize;
         start..start + self.insert_len as usize
@@ -72,12 +72,12 @@ impl Edits {
         Self::default()
     }
 
-    /// How many edits there are.
+    /// The number of edits.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// True when there is no edit: the message stays byte for byte.
+    /// True without edits: the message stays as it is, byte for byte.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -100,13 +100,13 @@ impl Edits {
         }
     }
 
-    /// Forgets all edits, keeps the memory.
+    /// Removes all edits and keeps the memory.
     pub fn reset(&mut self) {
         self.entries.clear();
         self.text.clear();
     }
 
-    /// Forgets the edits `verb` made earlier.
+    /// Removes the edits that `verb` made.
     pub fn remove_verb(&mut self, verb: Verb) {
         if self.entries.iter().all(|entry| entry.verb != verb) {
             return;
@@ -121,15 +121,18 @@ impl Edits {
         std::mem::swap(&mut self.text, &mut self.spare);
     }
 
-    /// Adds an edit in its place. `Status::Edits` when it overlaps another one
-    /// (two pure insertions at one offset keep their order of arrival) or lies
-    /// beyond the longest message; the list is then unchanged. An edit that
-    /// changes nothing (removes and inserts nothing) is not stored.
+    /// Adds an edit, sorted by offset. Two pure insertions at one offset keep the
+    /// order in which they were added. An edit that removes and inserts nothing
+    /// is not stored.
+    ///
+    /// # Errors
+    /// `Status::Edits` when the edit overlaps another one or lies beyond the
+    /// longest message; the list is then unchanged.
     pub fn push(&mut self, verb: Verb, offset: usize, remove: usize, insert: &[u8]) -> Result<()> {
         self.push_with(verb, offset, remove, |text| text.extend_from_slice(insert))
     }
 
-    /// As [`Edits::push`]; `write` appends what is inserted.
+    /// As [`Edits::push`]; `write` appends the inserted text.
     pub(crate) fn push_with(
         &mut self,
         verb: Verb,
@@ -146,9 +149,9 @@ impl Edits {
         if remove == 0 && insert_len == 0 {
             return Ok(());
         }
-        let placed = self.place(offset as u32, remove as u32);
+        let free = self.index_for(offset as u32, remove as u32);
         let (Some(index), Ok(insert_at), Ok(insert_len)) =
-            (placed, u32::try_from(insert_at), u32::try_from(insert_len))
+            (free, u32::try_from(insert_at), u32::try_from(insert_len))
         else {
             self.text.truncate(insert_at);
             return Err(Error::new(Status::Edits, "an edit overlaps an earlier one"));
@@ -162,10 +165,11 @@ impl Edits {
         Ok(())
     }
 
-    /// The index for an edit of these bytes; `None` when it overlaps. At one
-    /// offset insertions come first, in order of arrival, then what removes.
-    fn place(&self, offset: u32, remove: u32) -> Option<usize> {
-        // Edits nearly always come in order.
+    /// The index for an edit of these bytes; `None` when it overlaps another. At
+    /// one offset, insertions come first, in the order they were added, then the
+    /// edit that removes.
+    fn index_for(&self, offset: u32, remove: u32) -> Option<usize> {
+        // Fast path: edits are nearly always added in order.
         if self.entries.last().is_none_or(|last| last.end() <= offset) {
             return Some(self.entries.len());
         }
@@ -183,14 +187,14 @@ impl Edits {
 
     /// Writes the edited message to `out` (which is cleared first). When an
     /// edit touches the body, every Content-Length header (compact, folded,
-    /// repeated) is set to the body's new length; none is added that was not
-    /// there (RFC 3261 20.14). Text inserted at the very end of the body is
-    /// body; bytes beyond Content-Length are not and are copied as they are.
+    /// repeated) is set to the body's new length; a missing one is not added
+    /// (RFC 3261 20.14). Text inserted at the end of the body belongs to the
+    /// body; bytes beyond Content-Length do not, and are copied unchanged.
     ///
-    /// Fails, `out` cleared: with `Status::Edits` when an edit reaches beyond
-    /// the message, over the end of the headers, or into a Content-Length that
-    /// must be set; as [`Message::body`] when an edit touches a body that
-    /// cannot be told from what surrounds it.
+    /// # Errors
+    /// `Status::Edits` when an edit reaches beyond the message, across the end of
+    /// the headers, or into a Content-Length that must be set; the errors of
+    /// [`Message::body`] when an edit touches the body. `out` is then empty.
     pub fn apply(&self, message: &Message<'_>, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         let written = self.write(message, out);
@@ -253,8 +257,8 @@ impl Edits {
         Ok(())
     }
 
-    /// The length to declare; `None` when no edit touches the body, or nothing
-    /// declares its length, or the length stays.
+    /// The new value for Content-Length; `None` when no edit touches the body or
+    /// its length does not change.
     fn new_body_length(&self, message: &Message<'_>) -> Result<Option<u32>> {
         let Some(last) = self.entries.last() else { return Ok(None) };
         if message.is_known_header(last.end() as usize) {
@@ -281,7 +285,8 @@ impl Edits {
     }
 }
 
-/// Copies up to an edit and makes it; gives the first byte not yet copied.
+/// Copies the bytes before an edit and applies it; returns the offset of the
+/// first byte not yet copied.
 fn splice(raw: &[u8], copied: usize, edit: &Edit<'_>, out: &mut Vec<u8>) -> Result<usize> {
     out.extend_from_slice(raw.get(copied..edit.offset).ok_or_else(elsewhere)?);
     out.extend_from_slice(edit.insert);

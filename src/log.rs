@@ -1,41 +1,43 @@
-//! Log lines, handed to whoever embeds the library; it never writes anywhere
-//! itself.
+//! Log messages. They go to a function of the embedding program; the library
+//! itself writes to no file, descriptor or syslog.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How grave a line is. The numbers are the C interface's.
+/// The severity of a log message. The numbers are those of the C interface
+/// (`MP_LOG_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum Level {
-    /// A call is harmed, or a setting cannot be honoured.
+    /// A call is affected, or a setting cannot be used.
     Error = 1,
-    /// Something is not as it should be, but served.
+    /// Something is wrong, but calls are served.
     Warning = 2,
-    /// What an operator wants to know of normal running.
+    /// A change in normal operation.
     Info = 3,
-    /// For finding faults.
+    /// Details for debugging.
     Debug = 4,
 }
 
 type Sink = dyn Fn(Level, &str) + Send + Sync;
 
-/// Where log lines go. Called on the calling thread only.
+/// The function that receives log messages, called only on the thread that
+/// called the library.
 #[derive(Clone, Default)]
 pub struct Log(Option<Arc<Sink>>);
 
 impl Log {
-    /// A log that forgets everything.
+    /// A log that discards all messages.
     pub fn none() -> Self {
         Log(None)
     }
 
-    /// A log that calls `sink` for each line.
+    /// A log that calls `sink` for each message, given without line end.
     pub fn new(sink: impl Fn(Level, &str) + Send + Sync + 'static) -> Self {
         Log(Some(Arc::new(sink)))
     }
 
-    /// Writes a line; `text` is only worked out when somebody listens.
+    /// Writes a message; `text` is formatted only when the log has a function.
     pub fn write(&self, level: Level, text: impl fmt::Display) {
         if let Some(sink) = &self.0 {
             sink(level, &text.to_string());

@@ -7,10 +7,10 @@ use crate::sip::Uri;
 /// One value of a Contact header with a sip: or sips: URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contact<'a> {
-    /// The URI. In an addr-spec without angle brackets everything from the
-    /// first `;` belongs to the header, not to the URI.
+    /// The URI. Without angle brackets, everything from the first `;` belongs to
+    /// the header and not to the URI (RFC 3261 20.10).
     pub uri: Uri<'a>,
-    /// True when the URI stands in angle brackets.
+    /// True when the URI is in angle brackets.
     pub bracketed: bool,
     /// Header parameters, from the first `;` (included); may be empty.
     pub parameters: &'a [u8],
@@ -18,8 +18,8 @@ pub struct Contact<'a> {
 
 impl<'a> Contact<'a> {
     /// The first sip: or sips: value of a comma list. `*`, other schemes and
-    /// empty elements are passed over; `None` when nothing else is there.
-    /// `Status::Syntax` for a value that cannot be read.
+    /// empty elements are skipped; `None` when the list has no other value.
+    /// `Status::Syntax` for a value that cannot be parsed.
     pub fn first_in(list: &'a [u8]) -> Result<Option<Self>> {
         let mut rest = Some(list);
         while let Some(list) = rest {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_sip_value_of_a_list_counts() {
+    fn first_in_returns_first_sip_value() {
         let list =
             b"<tel:+1>, *, , \"A, B\" <mailto:a@b>,\r\n sips:c@[2001:db8::1]:5071;q=1, <sip:d@e>";
         let contact = Contact::first_in(list).unwrap().unwrap();
@@ -53,14 +53,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_without_sip_has_none() {
+    fn first_in_list_without_sip_uri_is_none() {
         for list in ["*", "", " , ,", "<tel:+1>", "<http://example.com/?a,b>;x"] {
             assert_eq!(Contact::first_in(list.as_bytes()), Ok(None), "{list}");
         }
     }
 
     #[test]
-    fn a_value_that_cannot_be_read_is_an_error() {
+    fn first_in_malformed_value_is_an_error() {
         for list in [
             "<sip:>",
             "<sip:a@>",

@@ -9,13 +9,13 @@ use crate::sip::Method;
 pub struct CSeq {
     /// The sequence number.
     pub number: u32,
-    /// The method; in a reply, that of its request.
+    /// The method; in a reply, the method of its request.
     pub method: Method,
 }
 
 impl CSeq {
-    /// Reads the value. `Status::Syntax` when it is not a number, white space
-    /// and a method.
+    /// Parses the value. `Status::Syntax` unless it is a number, white space and
+    /// a method.
     pub fn parse(value: &[u8]) -> Result<Self> {
         let blank = value.iter().position(|b| bytes::is_space(*b));
         let (number, method) =

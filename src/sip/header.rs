@@ -1,4 +1,4 @@
-//! Finding headers: names, compact forms (RFC 3261 7.3.3), folding (7.3.1).
+//! Header lines: names, compact forms (RFC 3261 7.3.3), folding (7.3.1).
 
 use crate::bytes;
 
@@ -38,7 +38,7 @@ impl HeaderName {
         }
     }
 
-    /// Recognises a name, long or compact, in any case.
+    /// Parses a name, long or compact, in upper or lower case.
     pub fn parse(name: &[u8]) -> Option<HeaderName> {
         let candidates: &[HeaderName] = match name.len() {
             1 => return Self::parse_compact(*name.first()?),
@@ -69,31 +69,31 @@ impl HeaderName {
         })
     }
 
-    /// A bit of its own.
+    /// The bit of this name in a set of names.
     pub(crate) fn bit(self) -> u16 {
         1 << self as u16
     }
 
-    /// How many there are: the names are the indices below it.
+    /// The number of names; as numbers, they are the indices below it.
     pub(crate) const COUNT: usize = 11;
 }
 
 /// One header field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// Which it is.
+    /// The name of the header.
     pub name: HeaderName,
-    /// The value without surrounding white space; a folded one keeps its line
-    /// ends inside. A subslice of the message.
+    /// The value without surrounding white space, a slice of the message; a
+    /// folded value keeps the line ends inside.
     pub value: &'a [u8],
 }
 
-/// One line of the header block, folds included.
+/// One line of the header block, with its folded continuation lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     /// What the line is.
     pub(crate) kind: LineKind<'a>,
-    /// What follows it.
+    /// The text after the line.
     pub(crate) after: &'a [u8],
 }
 
@@ -102,17 +102,17 @@ pub(crate) struct Line<'a> {
 pub(crate) enum LineKind<'a> {
     /// The empty line that ends the block.
     Empty,
-    /// The message ended without one.
+    /// The message ended without an empty line.
     Missing,
     /// A header this library reads. The value is not trimmed.
     Known(HeaderName, &'a [u8]),
-    /// The name of one, but no colon after it.
+    /// The name of a header this library reads, without a colon after it.
     Unreadable(HeaderName),
-    /// Any other header, or a line that is none.
+    /// Any other header, or a line that is not a header.
     Other,
 }
 
-/// Reads the line that `text` starts with.
+/// Parses the line at the start of `text`.
 #[inline(always)]
 pub(crate) fn read_line(text: &[u8]) -> Line<'_> {
     match beginning(text) {
@@ -128,18 +128,19 @@ pub(crate) fn read_line(text: &[u8]) -> Line<'_> {
     }
 }
 
-/// What a line's first bytes say of it.
+/// What the first bytes of a line tell about it.
 enum Beginning<'a> {
-    /// A header of ours as RFC 3261 writes it, and what follows its colon.
+    /// A header this library reads, spelled as in RFC 3261, and the text after
+    /// its colon.
     Name(HeaderName, &'a [u8]),
-    /// A header, none of ours.
+    /// Any other header.
     Foreign,
-    /// To be looked at closely.
+    /// The first bytes are not enough.
     Unclear,
 }
 
-/// Nearly all headers are told by their first bytes: their line need not be
-/// searched for a colon.
+/// Recognises a line by its first bytes, which is enough for nearly all headers:
+/// the line need not be searched for a colon.
 #[inline(always)]
 fn beginning(line: &[u8]) -> Beginning<'_> {
     let Some(two) = line.first_chunk() else { return Beginning::Unclear };
@@ -166,10 +167,11 @@ fn beginning(line: &[u8]) -> Beginning<'_> {
     value.map_or(Beginning::Unclear, |value| Beginning::Name(name, value))
 }
 
-/// True when no name of ours, in any case or compact, starts with these bytes.
+/// True when no name this library reads, long or compact, in upper or lower case,
+/// starts with these bytes.
 #[inline]
 fn is_foreign(first: u8, second: u8) -> bool {
-    /// The first letters of the long names, by their place in the alphabet.
+    /// The first letters of the long names; bit 1 is `a`.
     const LONG: u32 = 1 << 3 | 1 << 6 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 22;
     let compact = second == b':' || second <= b' ';
     let letter = first | 0x20;
@@ -186,8 +188,8 @@ fn is_foreign(first: u8, second: u8) -> bool {
             })
 }
 
-/// A line with its continuations (RFC 3261 7.3.1: the next line starts with a
-/// space or a tab) and its line end, and what follows.
+/// A line with its continuation lines (RFC 3261 7.3.1: they start with a space
+/// or a tab) and its line end, and the text after it.
 #[inline]
 fn folded_line(text: &[u8]) -> (&[u8], &[u8]) {
     let mut from = text;
@@ -215,7 +217,7 @@ fn read_unclear(text: &[u8]) -> Line<'_> {
     }
 }
 
-/// A line whose name may be followed by white space, or by no colon.
+/// Classifies a line whose name may be followed by white space or by no colon.
 fn classify_whole(line: &[u8]) -> LineKind<'_> {
     let (before, value) = match bytes::find(b':', line).and_then(|at| line.split_at_checked(at)) {
         Some((before, from_colon)) => (before, from_colon.get(1..)),
@@ -228,8 +230,8 @@ fn classify_whole(line: &[u8]) -> LineKind<'_> {
     }
 }
 
-/// `Contact <sip:...`: a name of ours, white space, and then no colon. A single
-/// letter proves nothing.
+/// Classifies a line such as `Contact <sip:...`: a name, white space, no colon. A
+/// single letter is not taken as a compact name.
 fn without_colon(line: &[u8]) -> LineKind<'static> {
     let end = line.iter().position(|b| bytes::is_space(*b)).unwrap_or(line.len());
     let word = line.get(..end).unwrap_or_default();
@@ -242,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_known_long_and_compact_in_any_case() {
+    fn header_names_parse_long_and_compact_in_any_case() {
         for (text, name) in [
             ("Via", HeaderName::Via),
             ("v", HeaderName::Via),
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn first_bytes_tell_what_the_whole_line_tells() {
+    fn read_line_fast_path_agrees_with_classify_whole() {
         let names = "Via VIA v From f Fromage To t Toto CSeq cseq CSequence Call-ID CALL-ID Call-Info \
                      Contact contact Contacts Content-Type content-type Content-Typ Content-Length \
                      Content-Encoding Content-Disposition c l m i User-Agent USER-AGENT User Us u \
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_as_they_like_and_fold() {
+    fn read_line_handles_line_ends_and_folding() {
         let kind = |text: &'static str| {
             let line = read_line(text.as_bytes());
             (line.kind, text.len() - line.after.len())

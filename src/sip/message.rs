@@ -1,4 +1,4 @@
-//! One SIP message: its start line, its headers on demand, its body.
+//! One SIP message: its start line, its headers, its body.
 
 mod headers;
 
@@ -19,7 +19,8 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 /// The most headers accepted.
 pub const MAX_HEADERS: usize = 512;
 
-/// How a message travelled. The numbers are the C interface's.
+/// The transport of a message. The numbers are those of the C interface
+/// (`MP_TRANSPORT_*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Transport {
@@ -38,19 +39,19 @@ pub enum Transport {
     Wss = 6,
 }
 
-/// Where a message came from, and where to.
+/// The source of a message, and the local address it was received on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The sender's address and port as the server's socket saw them.
+    /// The source address and port, as the server's socket reports them.
     pub address: SocketAddr,
-    /// The server's own address and port it came in on, if known.
+    /// The server's address and port the message was received on, if known.
     pub local: Option<SocketAddr>,
-    /// How it came.
+    /// The transport.
     pub transport: Transport,
 }
 
-/// A view of one raw message. Making one reads the start line only; headers
-/// are found when first asked for and their places remembered, without
+/// A view of one raw message. [`Message::parse`] reads only the start line;
+/// headers are found on first use, and their offsets are kept without
 /// allocating.
 #[derive(Debug)]
 pub struct Message<'a> {
@@ -59,16 +60,19 @@ pub struct Message<'a> {
     start_line: StartLine<'a>,
     line_end: &'static [u8],
     headers: Headers<'a>,
-    /// The Contact once it was read: several decisions hang on it.
+    /// The Contact after its first use.
     contact: OnceCell<Option<Contact<'a>>>,
     /// From and To likewise.
     parties: [OnceCell<Option<Party<'a>>>; 2],
-    /// The body once it was found.
+    /// The body after its first use.
     body: OnceCell<&'a [u8]>,
 }
 
 impl<'a> Message<'a> {
-    /// Takes a raw message. Leading empty lines are skipped (RFC 3261 7.5).
+    /// Makes a view of a raw message. Leading empty lines are skipped (RFC 3261
+    /// 7.5).
+    ///
+    /// # Errors
     /// `Status::Limit` above 64 KiB, `Status::Syntax` when the first line is
     /// neither a request nor a reply of SIP/2.0.
     pub fn parse(raw: &'a [u8], source: Source) -> Result<Self> {
@@ -98,12 +102,12 @@ impl<'a> Message<'a> {
         })
     }
 
-    /// The bytes that came in.
+    /// The bytes of the message.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// Where they came from.
+    /// The source of the message.
     pub fn source(&self) -> &Source {
         &self.source
     }
@@ -121,7 +125,7 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The request's method, or in a reply the CSeq's.
+    /// The method of a request; in a reply, the method of its CSeq.
     pub fn method(&self) -> Result<Method> {
         match self.start_line {
             StartLine::Request { method, .. } => Ok(method),
@@ -129,10 +133,12 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// The first header of this name, long or compact form; reads no further
-    /// than it must. `Status::Limit` beyond 512 headers. A line that is no
-    /// header is passed over, as SIP servers do; `Status::Syntax` when it
-    /// starts with the very name asked for but has no colon after it.
+    /// The first header of this name, in long or compact form. Reads only up to
+    /// that header. A line that is not a header is skipped, as SIP servers do.
+    ///
+    /// # Errors
+    /// `Status::Limit` beyond 512 headers; `Status::Syntax` when a line starts
+    /// with this name but has no colon after it.
     pub fn header(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
         self.headers.first(name)
     }
@@ -153,7 +159,7 @@ impl<'a> Message<'a> {
 
     /// The first sip: or sips: Contact, across several headers and comma
     /// lists. `None` when there is none, or only `*` and other schemes.
-    /// `Status::Syntax` when a value before it cannot be read.
+    /// `Status::Syntax` when a value before it cannot be parsed.
     pub fn contact(&self) -> Result<Option<Contact<'a>>> {
         if let Some(contact) = self.contact.get() {
             return Ok(*contact);
@@ -163,7 +169,7 @@ impl<'a> Message<'a> {
     }
 
     fn read_contact(&self) -> Result<Option<Contact<'a>>> {
-        // Nearly always the first header has it.
+        // Fast path: nearly always the first header has it.
         match self.header(HeaderName::Contact)? {
             None => return Ok(None),
             Some(header) => {
@@ -238,10 +244,11 @@ impl<'a> Message<'a> {
 
     /// User-Agent, else Server: the value trimmed, possibly folded.
     pub fn user_agent(&self) -> Result<Option<&'a [u8]>> {
-        let told = |header: Option<Header<'a>>| header.map(|h| h.value).filter(|v| !v.is_empty());
-        match told(self.header(HeaderName::UserAgent)?) {
+        let value_of =
+            |header: Option<Header<'a>>| header.map(|h| h.value).filter(|v| !v.is_empty());
+        match value_of(self.header(HeaderName::UserAgent)?) {
             Some(agent) => Ok(Some(agent)),
-            None => Ok(told(self.header(HeaderName::Server)?)),
+            None => Ok(value_of(self.header(HeaderName::Server)?)),
         }
     }
 
@@ -259,21 +266,23 @@ impl<'a> Message<'a> {
         self.headers.end()
     }
 
-    /// True when this place is known to be in the headers, from what was read of
-    /// them so far: nothing more is read.
+    /// True when the headers read so far contain this offset; reads no further.
     pub(crate) fn is_known_header(&self, offset: usize) -> bool {
         self.headers.are_known_at(offset)
     }
 
-    /// True when an empty line ends the headers: only then can there be a body.
+    /// True when an empty line ends the headers; without it there is no body.
     pub(crate) fn has_body_part(&self) -> Result<bool> {
         self.headers.end_properly()
     }
 
-    /// The body: what Content-Length says, or all the rest where that header
-    /// is missing (RFC 3261 18.3). Longer than what is there, or several that
-    /// disagree, or unreadable: `Status::Syntax`. Shorter: the rest is not
-    /// body.
+    /// The body: as many bytes as Content-Length says, or all bytes after the
+    /// headers when that header is missing (RFC 3261 18.3). Bytes beyond
+    /// Content-Length are not part of the body.
+    ///
+    /// # Errors
+    /// `Status::Syntax` when Content-Length is not a number, is larger than the
+    /// rest of the message, or occurs several times with different values.
     pub fn body(&self) -> Result<&'a [u8]> {
         if let Some(body) = self.body.get() {
             return Ok(body);
@@ -306,7 +315,7 @@ impl<'a> Message<'a> {
         self.line_end
     }
 
-    /// Where `part`, a piece of this message, starts.
+    /// The offset of `part`, a slice of this message; `None` for other slices.
     pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
         bytes::offset_in(self.raw, part)
     }

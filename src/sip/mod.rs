@@ -1,5 +1,10 @@
-//! SIP messages (RFC 3261), parsed only as far as asked, borrowed from the
+//! SIP messages (RFC 3261), parsed only as far as needed, borrowed from the
 //! caller's bytes.
+//!
+//! Several parsers here, in `sdp` and in `address` start with a block marked
+//! `Fast path.`: it accepts only the spelling that nearly all phones use, and
+//! what it does not accept goes to the general code below it. Both give the
+//! same result for the same text.
 
 pub mod body;
 pub mod contact;

@@ -1,5 +1,5 @@
-//! name-addr and addr-spec (RFC 3261 20.10, 25.1): what Contact, From and To
-//! are made of.
+//! name-addr and addr-spec (RFC 3261 20.10, 25.1): the values of Contact, From
+//! and To.
 
 use memchr::memchr3;
 
@@ -10,15 +10,16 @@ use crate::error::{Error, Result};
 /// One element of such a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NameAddr<'a> {
-    /// The URI, any scheme; `*` or empty where that stands in its place.
+    /// The URI, of any scheme; may be `*` or empty.
     pub(crate) uri: &'a [u8],
-    /// True when the URI stands in angle brackets.
+    /// True when the URI is in angle brackets.
     pub(crate) bracketed: bool,
     /// Header parameters, from the first `;` (included); may be empty.
     pub(crate) parameters: &'a [u8],
 }
 
-/// Reads the first element of a list; gives it and what follows its comma.
+/// Parses the first element of a comma list; returns it and the rest of the list
+/// after its comma.
 pub(crate) fn first(list: &[u8]) -> Result<(NameAddr<'_>, Option<&[u8]>)> {
     let (before, from_bracket) = display_name(list)?;
     let Some(from_bracket) = from_bracket else {
@@ -39,8 +40,8 @@ pub(crate) fn first(list: &[u8]) -> Result<(NameAddr<'_>, Option<&[u8]>)> {
     Ok((NameAddr { uri: bytes::trim(uri), bracketed: true, parameters }, rest))
 }
 
-/// What stands before the `<` of the first element, and all from it on; all,
-/// and `None`, where there is no `<`.
+/// The text before the `<` of the first element and the text from the `<` on;
+/// the whole list and `None` when there is no `<`.
 fn display_name(list: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
     let mut at = 0usize;
     while let Some(hit) = memchr3(b'<', b'"', b',', list.get(at..).unwrap_or_default()) {
@@ -60,17 +61,19 @@ fn display_name(list: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
     Ok((list, None))
 }
 
-/// `text` before and after the byte at `place`.
-fn split(text: &[u8], place: Option<usize>) -> (&[u8], Option<&[u8]>) {
-    match place.and_then(|place| text.split_at_checked(place)) {
+/// `text` before and after the byte at `offset`; without an offset, the whole
+/// text.
+fn split(text: &[u8], offset: Option<usize>) -> (&[u8], Option<&[u8]>) {
+    match offset.and_then(|offset| text.split_at_checked(offset)) {
         Some((before, from)) => (before, from.get(1..)),
         None => (text, None),
     }
 }
 
-/// `text` before `place`, and from it on.
-fn at(text: &[u8], place: Option<usize>) -> (&[u8], &[u8]) {
-    text.split_at_checked(place.unwrap_or(text.len())).unwrap_or((text, b""))
+/// `text` before `offset` and from `offset` on; without an offset, the whole text
+/// and nothing.
+fn at(text: &[u8], offset: Option<usize>) -> (&[u8], &[u8]) {
+    text.split_at_checked(offset.unwrap_or(text.len())).unwrap_or((text, b""))
 }
 
 #[cfg(test)]
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_in_every_form() {
+    fn first_parses_elements_in_every_form() {
         assert_eq!(read("<sip:a@b;x=1>;tag=2"), is("sip:a@b;x=1", true, ";tag=2", None));
         assert_eq!(read("sip:a@b;tag=2"), is("sip:a@b", false, ";tag=2", None));
         assert_eq!(read("Bob <sip:a@b>"), is("sip:a@b", true, "", None));
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_cannot_be_read() {
+    fn first_refuses_unterminated_quotes_and_brackets() {
         assert!(first(b"\"Bob <sip:a@b>").is_err());
         assert!(first(b"\"Bob\\").is_err());
         assert!(first(b"<sip:a@b").is_err());

@@ -5,22 +5,22 @@ use crate::bytes;
 /// One parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Parameter<'a> {
-    /// All of it, its leading `;` included.
+    /// The parameter as written, with its leading `;`.
     pub(crate) whole: &'a [u8],
-    /// Before the `=`.
+    /// The text before the `=`, trimmed.
     pub(crate) name: &'a [u8],
-    /// After the `=`, quotes included; empty for a flag.
+    /// The text after the `=`, trimmed, with its quotes; empty for a flag.
     pub(crate) value: &'a [u8],
 }
 
-/// The first parameter of this name, compared without case. `parameters`
-/// starts at a `;` or is empty.
+/// The first parameter of this name, in upper or lower case. `parameters` starts
+/// with a `;` or is empty.
 pub(crate) fn find<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a>> {
     let mut rest = parameters;
     while let Some(inner) = rest.strip_prefix(b";") {
         let end = find_unquoted(inner, b';').unwrap_or(inner.len());
         let (parameter, after) = inner.split_at_checked(end)?;
-        // Most are told by how they start.
+        // Fast path: most parameters start with other letters.
         let start = bytes::trim_start(parameter).get(..name.len());
         if start.is_some_and(|start| start.eq_ignore_ascii_case(name)) {
             let found = split(rest.get(..end.checked_add(1)?)?)?;
@@ -33,7 +33,7 @@ pub(crate) fn find<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a
     None
 }
 
-/// Name and value of a parameter, its leading `;` included.
+/// Splits a parameter, given with its leading `;`, into name and value.
 fn split(whole: &[u8]) -> Option<Parameter<'_>> {
     let inner = whole.get(1..)?;
     let (name, value) = match bytes::find(b'=', inner) {
@@ -43,8 +43,8 @@ fn split(whole: &[u8]) -> Option<Parameter<'_>> {
     Some(Parameter { whole, name: bytes::trim(name), value: bytes::trim(value) })
 }
 
-/// Where `wanted` first stands outside quoted strings. A quote that never ends
-/// hides all the rest.
+/// The offset of the first `wanted` outside quoted strings. A quoted string that
+/// does not end extends to the end of `text`.
 pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     let mut at = 0usize;
     loop {
@@ -56,8 +56,8 @@ pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     }
 }
 
-/// The first byte after the quoted string that starts at `open`; a backslash
-/// takes the next byte's meaning (RFC 3261 25.1, quoted-pair).
+/// The offset after the quoted string that starts at `open`; a backslash escapes
+/// the next byte (RFC 3261 25.1, quoted-pair).
 pub(crate) fn after_quoted(text: &[u8], open: usize) -> Option<usize> {
     let mut at = open.checked_add(1)?;
     loop {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_no_case_and_values_may_be_quoted() {
+    fn find_ignores_case_and_quoted_text() {
         let text = b";Q=0.3 ; +sip.instance=\"<urn:a;b=\\\"c>\" ; ob;TAG \r\n = x1";
         assert_eq!(find(text, b"q").unwrap().value, b"0.3");
         assert_eq!(find(text, b"tag").unwrap().value, b"x1");
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_parameters_end_the_search() {
+    fn find_in_broken_parameters_is_none() {
         assert_eq!(find(b"", b"a"), None);
         assert_eq!(find(b";;;a=1", b"a").unwrap().value, b"1");
         assert_eq!(find(b";x=\"never ends;a=1", b"a"), None);

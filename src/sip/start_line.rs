@@ -2,7 +2,7 @@
 
 use crate::bytes;
 
-/// The methods that matter here.
+/// The request methods that the library distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Method {
@@ -24,7 +24,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// Reads a method name (case-sensitive, RFC 3261 7.1).
+    /// Parses a method name (case-sensitive, RFC 3261 7.1).
     pub fn parse(name: &[u8]) -> Method {
         match name {
             b"INVITE" => Method::Invite,
@@ -53,7 +53,7 @@ pub enum StartLine<'a> {
     Request {
         /// The method.
         method: Method,
-        /// The Request-URI as written, untouched.
+        /// The Request-URI as written.
         uri: &'a [u8],
     },
     /// `SIP/2.0 200 OK`
@@ -65,18 +65,18 @@ pub enum StartLine<'a> {
 
 const VERSION: &[u8] = b"SIP/2.0";
 
-/// `SIP/2.0`, in any case (RFC 3261 7.1).
+/// True for `SIP/2.0`, in upper or lower case (RFC 3261 7.1).
 fn is_version(word: &[u8]) -> bool {
     word == VERSION || (word.len() == VERSION.len() && word.eq_ignore_ascii_case(VERSION))
 }
 
 impl<'a> StartLine<'a> {
-    /// Reads the line, its line end taken off; `None` when it is neither form
-    /// of SIP/2.0. White space beyond the one space of the grammar, a missing
-    /// reason phrase and white space in the URI are let pass: whether to serve
-    /// such a message is the server's decision.
+    /// Parses the line without its line feed; `None` when it is neither a request
+    /// line nor a status line of SIP/2.0. Additional white space, a missing reason
+    /// phrase and white space in the URI are accepted: whether to serve such a
+    /// message is the server's decision.
     pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
-        // As nearly all requests are written.
+        // Fast path.
         if let Some(request) = line.strip_suffix(b" SIP/2.0\r")
             && let Some(blank) = request.iter().position(|b| *b == b' ')
             && let Some((word, [b' ', uri @ ..])) = request.split_at_checked(blank)
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests() {
+    fn request_lines_are_parsed() {
         let request = |line: &'static str| match StartLine::parse(line.as_bytes()) {
             Some(StartLine::Request { method, uri }) => Some((method, uri)),
             _ => None,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn replies() {
+    fn status_lines_are_parsed() {
         let status = |line: &str| match StartLine::parse(line.as_bytes()) {
             Some(StartLine::Reply { status }) => Some(status),
             _ => None,

@@ -5,7 +5,7 @@ use crate::address::{Host, leading_ipv4_port, parse_host_port};
 use crate::bytes;
 use crate::error::{Error, Result};
 
-/// A `sip:` or `sips:` URI, in pieces of the original text.
+/// A `sip:` or `sips:` URI; its parts are slices of the original text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uri<'a> {
     /// True for `sips:`.
@@ -26,12 +26,12 @@ pub struct Uri<'a> {
 }
 
 impl<'a> Uri<'a> {
-    /// Reads a URI; `Ok(None)` for a scheme other than sip and sips.
+    /// Parses a URI; `Ok(None)` for a scheme other than sip and sips.
     /// `Status::Syntax` for text without a scheme, and for a SIP URI without a
-    /// host or with a port that is none.
+    /// host or with an invalid port.
     pub fn parse(text: &'a [u8]) -> Result<Option<Self>> {
         let text = bytes::trim(text);
-        // As nearly all of them are written.
+        // Fast path.
         let (secure, rest) = match text.strip_prefix(b"sip:") {
             Some(rest) => (false, rest),
             None => {
@@ -45,7 +45,7 @@ impl<'a> Uri<'a> {
                 (secure, rest)
             }
         };
-        // A user may hold `;` and `?`, nothing after it may hold `@`.
+        // The user may contain `;` and `?`; no part after it may contain `@`.
         let (user, rest) = match bytes::find(b'@', rest).and_then(|at| rest.split_at_checked(at)) {
             Some((user, from_at)) => (user, from_at.get(1..).unwrap_or_default()),
             None => (&b""[..], rest),
@@ -70,13 +70,13 @@ impl<'a> Uri<'a> {
         Ok(Some(Uri { secure, user, host_port, host, port, parameters, headers }))
     }
 
-    /// The whole parameter `;name=value` (its leading `;` included) as it
-    /// stands, name compared without case.
+    /// The parameter `;name=value` as written, with its leading `;`. The case of
+    /// `name` does not matter.
     pub fn parameter(&self, name: &[u8]) -> Option<&'a [u8]> {
         parameters::find(self.parameters, name).map(|found| found.whole)
     }
 
-    /// The port, or the default: 5060, for sips and for `transport=tls` 5061
+    /// The port, or the default: 5061 for sips and for `transport=tls`, else 5060
     /// (RFC 3261 19.1.2).
     pub fn port_or_default(&self) -> u16 {
         self.port.unwrap_or_else(|| if self.secure || self.over_tls() { 5061 } else { 5060 })
@@ -88,7 +88,7 @@ impl<'a> Uri<'a> {
     }
 }
 
-/// Scheme and what follows its colon (RFC 3986 3.1).
+/// The scheme (RFC 3986 3.1) and the text after its colon.
 fn split_scheme(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (scheme, rest) = text.split_at_checked(bytes::find(b':', text)?)?;
     let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn all_parts() {
+    fn uri_is_split_into_all_parts() {
         let uri = uri("SIP:alice:pw@192.168.1.10:5062;transport=UDP;maddr=10.0.0.1;lr?Route=x&a=b");
         assert!(!uri.secure);
         assert_eq!(uri.user, b"alice:pw");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_with_and_without_a_user() {
+    fn host_is_found_with_and_without_user() {
         assert_eq!(uri("sip:example.com").host, Host::Name(b"example.com"));
         assert_eq!(uri("sip:[2001:db8::1]").host_port, b"[2001:db8::1]");
         assert_eq!(uri("sip:a@[2001:db8::1]:5061").port, Some(5061));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn default_ports() {
+    fn port_or_default_depends_on_scheme_and_transport() {
         assert_eq!(uri("sip:a@b").port_or_default(), 5060);
         assert_eq!(uri("sips:a@b").port_or_default(), 5061);
         assert_eq!(uri("sip:a@b;Transport=TLS").port_or_default(), 5061);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_not_ours_and_no_scheme_is_an_error() {
+    fn other_scheme_is_none_and_missing_scheme_an_error() {
         assert_eq!(Uri::parse(b"tel:+3120"), Ok(None));
         assert_eq!(Uri::parse(b"soap.beep://192.0.2.103:3002"), Ok(None));
         for bad in [

@@ -1,4 +1,4 @@
-//! Via values (RFC 3261 20.42): only the sent-by matters here.
+//! Via values (RFC 3261 20.42): transport and sent-by.
 
 use crate::address::{Host, leading_ipv4_port, parse_host_port};
 use crate::bytes;
@@ -17,14 +17,14 @@ pub struct Via<'a> {
 }
 
 impl<'a> Via<'a> {
-    /// Reads the first value of a Via header. White space may stand around
+    /// Parses the first value of a Via header. White space is allowed around
     /// every `/` and `:` (RFC 4475 3.1.1.1).
     pub fn parse(value: &'a [u8]) -> Result<Self> {
         Self::read(value).ok_or_else(|| Error::syntax("the Via header cannot be read"))
     }
 
     fn read(value: &'a [u8]) -> Option<Self> {
-        // As nearly all phones write it.
+        // Fast path.
         if let Some(sent_by) = value.strip_prefix(b"SIP/2.0/UDP ")
             && let Some((ip, port, [] | [b';' | b',', ..])) = leading_ipv4_port(sent_by)
         {
@@ -50,21 +50,21 @@ impl<'a> Via<'a> {
         Some(Via { transport, host, port })
     }
 
-    /// The port, or the transport's default: 5060, TLS and WSS as RFC 3261
-    /// 18.1.1 (5061).
+    /// The port, or the transport's default: 5061 for TLS and WSS, else 5060
+    /// (RFC 3261 18.1.1).
     pub fn port_or_default(&self) -> u16 {
         let secure = matches!(self.transport, Some(Transport::Tls | Transport::Wss));
         self.port.unwrap_or(if secure { 5061 } else { 5060 })
     }
 }
 
-/// What stands before a slash, and after it.
+/// The text before the first slash, trimmed, and the text after it.
 fn before_slash(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (before, from_slash) = text.split_at_checked(bytes::find(b'/', text)?)?;
     Some((bytes::trim(before), from_slash.get(1..)?))
 }
 
-/// The outer `None` for what is no token, the inner for an unknown transport.
+/// `None` for text that is not a token, `Some(None)` for an unknown transport.
 fn parse_transport(name: &[u8]) -> Option<Option<Transport>> {
     if name.is_empty() || bytes::find_either(b';', b',', name).is_some() {
         return None;
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sent_by_is_read_in_every_form() {
+    fn sent_by_is_parsed_in_every_form() {
         let v = via("SIP/2.0/UDP 192.168.1.10:5062;branch=z9hG4bK1;rport, SIP/2.0/TCP 10.0.0.1");
         assert_eq!(
             (v.transport, v.host, v.port),
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn default_ports_follow_the_transport() {
+    fn port_or_default_depends_on_transport() {
         assert_eq!(via("SIP/2.0/UDP a").port_or_default(), 5060);
         assert_eq!(via("SIP/2.0/TLS a").port_or_default(), 5061);
         assert_eq!(via("SIP/2.0/wss a.invalid").port_or_default(), 5061);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_via_is_an_error() {
+    fn malformed_via_is_an_error() {
         for bad in [
             "",
             ",",

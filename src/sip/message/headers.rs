@@ -1,4 +1,4 @@
-//! The header fields of a message, found when first asked for.
+//! The header fields of a message, found on first use.
 
 use std::cell::Cell;
 
@@ -7,51 +7,51 @@ use crate::bytes;
 use crate::error::{Error, Result};
 use crate::sip::header::{self, Header, HeaderName, LineKind};
 
-/// Where the headers of one message stand, as far as they were read.
+/// The offsets of the headers of one message, as far as they were read.
 #[derive(Debug)]
 pub(super) struct Headers<'a> {
     /// The whole message.
     raw: &'a [u8],
     /// The first header of each name, by [`HeaderName`] as a number.
-    first: [Cell<Place>; HeaderName::COUNT],
+    first: [Cell<Position>; HeaderName::COUNT],
     progress: Cell<Progress>,
 }
 
-/// Where the value of a first header stands in the message, which has 64 KiB
-/// at most.
+/// The position of the first header of a name; a message has at most 64 KiB, so
+/// 16 bits are enough.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
-    state: PlaceState,
-    /// How many header lines came before it.
+struct Position {
+    state: PositionState,
+    /// The number of header lines before it.
     line: u16,
-    /// Of the value, not trimmed.
+    /// The offset of the value, not trimmed.
     start: u16,
     length: u16,
 }
 
-impl Place {
+impl Position {
     fn end(self) -> usize {
         usize::from(self.start).saturating_add(usize::from(self.length))
     }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum PlaceState {
+enum PositionState {
     #[default]
     Unseen,
     Found,
-    /// The name was there, a colon was not.
+    /// The name has no colon after it.
     Unreadable,
 }
 
-/// How far the headers have been read.
+/// How far the headers were read.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
-    /// The line to read next; after the last one the first byte of the body.
+    /// The offset of the next line; after the last line, of the body.
     next: usize,
-    /// How many header lines were read.
+    /// The number of header lines read.
     lines: u16,
-    /// The names, as bits, that came more than once.
+    /// The names that occurred more than once, as bits.
     repeated: u16,
     ended: Option<Ended>,
 }
@@ -66,7 +66,7 @@ enum Ended {
 }
 
 impl<'a> Headers<'a> {
-    /// Of the message `raw`, whose first header line starts at `next`.
+    /// For the message `raw`, whose first header line starts at `next`.
     pub(super) fn new(raw: &'a [u8], next: usize) -> Self {
         let progress = Progress { next, lines: 0, repeated: 0, ended: None };
         Headers { raw, first: Default::default(), progress: Cell::new(progress) }
@@ -74,8 +74,8 @@ impl<'a> Headers<'a> {
 
     /// As [`super::Message::header`].
     pub(super) fn first(&self, name: HeaderName) -> Result<Option<Header<'a>>> {
-        let Some(place) = self.place(name)? else { return Ok(None) };
-        let value = self.raw.get(usize::from(place.start)..place.end()).unwrap_or_default();
+        let Some(position) = self.position(name)? else { return Ok(None) };
+        let value = self.raw.get(usize::from(position.start)..position.end()).unwrap_or_default();
         Ok(Some(Header { name, value: bytes::trim(value) }))
     }
 
@@ -84,37 +84,37 @@ impl<'a> Headers<'a> {
         let mut state = State::Start;
         std::iter::from_fn(move || {
             let found = match state {
-                State::Start => self.place(name).map(|place| {
-                    let place = place?;
-                    let end = place.end();
+                State::Start => self.position(name).map(|position| {
+                    let position = position?;
+                    let end = position.end();
                     state = match self.is_single(name) {
-                        true => State::Over,
-                        false => State::After { next: end, lines: place.line.saturating_add(1) },
+                        true => State::Done,
+                        false => State::After { next: end, lines: position.line.saturating_add(1) },
                     };
-                    self.raw.get(usize::from(place.start)..end)
+                    self.raw.get(usize::from(position.start)..end)
                 }),
                 State::After { next, lines } => self.next_of(name, next, lines).map(|found| {
                     let (value, next, lines) = found?;
                     state = State::After { next, lines };
                     Some(value)
                 }),
-                State::Over => Ok(None),
+                State::Done => Ok(None),
             };
             match found {
                 Ok(Some(value)) => Some(Ok(Header { name, value: bytes::trim(value) })),
                 Ok(None) => {
-                    state = State::Over;
+                    state = State::Done;
                     None
                 }
                 Err(error) => {
-                    state = State::Over;
+                    state = State::Done;
                     Some(Err(error))
                 }
             }
         })
     }
 
-    /// The first byte behind the headers and the empty line that ends them.
+    /// The offset after the headers and the empty line that ends them.
     pub(super) fn end(&self) -> Result<usize> {
         self.read_until(None)?;
         Ok(self.progress.get().next)
@@ -132,14 +132,14 @@ impl<'a> Headers<'a> {
         progress.ended.is_none() && offset < progress.next
     }
 
-    /// True when all headers were read and this one came once at most.
+    /// True when all headers were read and this one occurs at most once.
     pub(super) fn is_single(&self, name: HeaderName) -> bool {
         let progress = self.progress.get();
         progress.ended.is_some() && progress.repeated & name.bit() == 0
     }
 
-    /// The next header of this name from the line at `next` on, with what
-    /// follows it. What was read in passing is not remembered.
+    /// The next header of this name from the line at `next` on: its value, the
+    /// offset after it and the number of lines up to there. Stores nothing.
     fn next_of(
         &self,
         name: HeaderName,
@@ -163,21 +163,21 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn place(&self, name: HeaderName) -> Result<Option<Place>> {
+    fn position(&self, name: HeaderName) -> Result<Option<Position>> {
         let Some(cell) = self.first.get(name as usize) else { return Ok(None) };
-        if cell.get().state == PlaceState::Unseen {
+        if cell.get().state == PositionState::Unseen {
             self.read_until(Some(name))?;
         }
-        let place = cell.get();
-        match place.state {
-            PlaceState::Unseen => Ok(None),
-            PlaceState::Found => Ok(Some(place)),
-            PlaceState::Unreadable => Err(Error::syntax(unreadable(name))),
+        let position = cell.get();
+        match position.state {
+            PositionState::Unseen => Ok(None),
+            PositionState::Found => Ok(Some(position)),
+            PositionState::Unreadable => Err(Error::syntax(unreadable(name))),
         }
     }
 
-    /// Reads header lines and remembers the first of each name, until `wanted`
-    /// was among them or to the end.
+    /// Reads header lines and stores the first of each name, up to the first
+    /// `wanted` or to the end.
     fn read_until(&self, wanted: Option<HeaderName>) -> Result<()> {
         let mut progress = self.progress.get();
         if progress.ended.is_some() {
@@ -203,18 +203,18 @@ impl<'a> Headers<'a> {
                     progress.lines = progress.lines.saturating_add(1);
                     continue;
                 }
-                LineKind::Known(name, value) => (name, PlaceState::Found, value),
-                LineKind::Unreadable(name) => (name, PlaceState::Unreadable, &b""[..]),
+                LineKind::Known(name, value) => (name, PositionState::Found, value),
+                LineKind::Unreadable(name) => (name, PositionState::Unreadable, &b""[..]),
             };
             rest = line.after;
             if let Some(cell) = self.first.get(name as usize) {
-                if cell.get().state == PlaceState::Unseen {
-                    // A value ends where its line ends, and it is shorter than
-                    // MAX_MESSAGE, as its name stands before it.
+                if cell.get().state == PositionState::Unseen {
+                    // A value ends where its line ends. It is shorter than
+                    // MAX_MESSAGE, because its name comes before it.
                     let end = self.raw.len().wrapping_sub(rest.len());
                     let start = end.wrapping_sub(value.len()) as u16;
                     let length = value.len() as u16;
-                    cell.set(Place { state, line: progress.lines, start, length });
+                    cell.set(Position { state, line: progress.lines, start, length });
                 } else {
                     progress.repeated |= name.bit();
                 }
@@ -230,12 +230,12 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Where the iterator of [`Headers::all`] stands.
+/// The state of the iterator of [`Headers::all`].
 #[derive(Clone, Copy)]
 enum State {
     Start,
     After { next: usize, lines: u16 },
-    Over,
+    Done,
 }
 
 #[cold]
