@@ -258,9 +258,9 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     CHECK(same(relay.uri, "embedded") && relay.set.len == 0);
     CHECK(relay.listed == 1 && relay.weight == 1 && relay.priority == 0);
     CHECK(relay.condition == MP_RELAY_UP && relay.order == MP_RELAY_DISABLED);
-    CHECK(relay.sessions == 0 && relay.calls == 1 && relay.requests == 2);
+    CHECK(relay.active_calls == 0 && relay.calls_total == 1 && relay.requests == 2);
     CHECK(relay.failures == 0 && relay.refusals == 0 && relay.probes == 0);
-    CHECK(relay.ends == 1 && relay.deletes_waiting == 0);
+    CHECK(relay.deletes == 1 && relay.deletes_waiting == 0);
     STATUS(MP_ERR_ARGUMENT, mp_relay_list_get(list, 1, &relay, sizeof relay));
     mp_relay_list_free(list);
     MADE(mp_relay_enable(engine, mp_text("embedded"), &error), error);
@@ -276,9 +276,9 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
 
     memset(&statistics, 9, sizeof statistics);
     STATUS(MP_OK, mp_stats_get(engine, &statistics, sizeof statistics));
-    CHECK(statistics.sessions == 0 && statistics.requests == 4);
+    CHECK(statistics.active_calls == 0 && statistics.requests == 4);
     CHECK(statistics.offers == 4 && statistics.rewritten == 2);
-    CHECK(statistics.failed_no_relay == 2 && statistics.ends == 1);
+    CHECK(statistics.failed_no_relay == 2 && statistics.terminations == 1);
     CHECK(statistics.latency_sum < 60000 && statistics.latency[11] == 0);
     CHECK(mp_statistics_count() > 20);
     for (at = 0; at < mp_statistics_count(); at++) {

@@ -383,90 +383,93 @@ typedef struct {
     uint32_t order;
     // Always 0.
     uint32_t reserved;
-    // Calls on it now.
-    uint64_t sessions;
-    // New calls it took.
-    uint64_t calls;
-    // Requests sent to it.
+    // Calls on this relay now.
+    uint64_t active_calls;
+    // New calls this relay accepted.
+    uint64_t calls_total;
+    // Requests for ports sent to this relay.
     uint64_t requests;
-    // Of these, those it was not reached with or did not answer.
+    // Requests that did not reach this relay or timed out.
     uint64_t failures;
-    // Of these, those it refused or answered with what cannot be used.
+    // Requests that this relay refused or answered with an unusable answer.
     uint64_t refusals;
-    // Ends it was told.
-    uint64_t ends;
-    // Ends that wait for it.
+    // Delete requests sent to this relay.
+    uint64_t deletes;
+    // Delete requests queued for this relay.
     uint64_t deletes_waiting;
-    // Probes sent to it.
+    // Probes sent to this relay.
     uint64_t probes;
 } mp_relay;
 
-// What all processes of a server have done since its engine was made.
+// The metrics of all processes of a server since its engine was made.
 typedef struct {
-    // Calls in the call table now.
-    uint64_t sessions;
-    // Calls that fit into it (the setting max_calls).
-    uint64_t sessions_max;
-    // Ends that wait for their relay now.
+    // The sum of the durations of all SDP rewrites that needed a relay, in
+    // milliseconds.
+    uint64_t latency_sum;
+    // How many of these took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
+    // and 5000 milliseconds (each longer than the one before), and how many
+    // took longer.
+    uint64_t latency[12];
+    // Calls in the call table.
+    uint64_t active_calls;
+    // Calls that fit into the call table (setting max_calls).
+    uint64_t max_calls;
+    // Delete requests queued for a relay.
     uint64_t deletes_waiting;
-    // Rewrites for which a relay was asked.
+    // SDP rewrites that needed a relay.
     uint64_t requests;
-    // Of these, offers (RFC 3264).
+    // SDP rewrites of an offer (RFC 3264).
     uint64_t offers;
-    // Of these, answers.
+    // SDP rewrites of an answer (RFC 3264).
     uint64_t answers;
-    // Of these, those that ended in edits.
+    // SDP rewrites that succeeded.
     uint64_t rewritten;
-    // Of these, those that failed with MP_ERR_NO_RELAY.
+    // SDP rewrites that failed because no relay could be reached.
     uint64_t failed_no_relay;
-    // Of these, those that failed with MP_ERR_RELAY_TIMEOUT.
+    // SDP rewrites that failed because no relay answered in time.
     uint64_t failed_timeout;
-    // Of these, those that failed with MP_ERR_RELAY_ANSWER.
+    // SDP rewrites that failed because the relay refused the request or its
+    // answer was unusable.
     uint64_t failed_answer;
-    // Of these, those that failed otherwise.
+    // SDP rewrites that failed for another reason.
     uint64_t failed_other;
-    // Of these, those that were freed before their end (mp_request_free).
+    // SDP rewrites that the caller gave up before their end.
     uint64_t cancelled;
-    // Times an offer went on to another relay.
+    // Offers sent to another relay because one failed.
     uint64_t failovers;
-    // Ends taken: mp_end_session, mp_end_call.
-    uint64_t ends;
-    // Of these, those not told since another branch of the call lives.
-    uint64_t ends_withheld;
-    // Of these, those told to their relay at once.
-    uint64_t ends_told;
-    // Of these, those queued for a relay that could not be told.
+    // Session terminations processed.
+    uint64_t terminations;
+    // Deletes not sent because another branch of the call is alive.
+    uint64_t deletes_withheld;
+    // Delete requests sent to their relay without queueing.
+    uint64_t deletes_sent;
+    // Delete requests queued because their relay could not be reached.
     uint64_t deletes_queued;
-    // Queued ends that were delivered.
-    uint64_t deletes_delivered;
-    // Queued ends forgotten since their call was offered again.
+    // Queued deletes completed.
+    uint64_t deletes_flushed;
+    // Queued deletes cancelled by a new offer.
     uint64_t deletes_cancelled;
-    // Ends that could not be queued, or were given up.
+    // Delete requests dropped: no room in the queue, too long, or expired.
     uint64_t deletes_dropped;
-    // Calls for which the call table had no room.
-    uint64_t calls_forgotten;
-    // Times a relay was found not to answer.
+    // Calls not stored because the call table was full.
+    uint64_t calls_not_stored;
+    // Times a relay stopped answering.
     uint64_t relays_failed;
     // Times a relay answered again.
     uint64_t relays_recovered;
     // Probes sent to relays.
     uint64_t probes;
-    // Changes of the client lists that were noticed.
-    uint64_t list_changes;
-    // Changes of the relays file that were noticed.
-    uint64_t relay_changes;
-    // The time of all requests together, in milliseconds.
-    uint64_t latency_sum;
-    // How many requests took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
-    // and 5000 milliseconds (each above the one before), and how many longer.
-    uint64_t latency[12];
+    // Changes of the client list files detected.
+    uint64_t client_list_changes;
+    // Changes of the relays file detected.
+    uint64_t relays_file_changes;
 } mp_statistics;
 
-// What a proxy has done since it was made.
+// The metrics of a proxy since it was made.
 typedef struct {
-    // Sessions alive now.
+    // Sessions now.
     uint64_t sessions;
-    // Sessions ever made.
+    // Sessions created.
     uint64_t sessions_total;
     // UDP sockets open for media now.
     uint64_t open_ports;
@@ -474,9 +477,10 @@ typedef struct {
     uint64_t received;
     // Packets forwarded.
     uint64_t relayed;
-    // Packets dropped: from strangers, or before the other side was known.
+    // Packets dropped: the source is not accepted, or the other side's address
+    // is not known yet.
     uint64_t dropped;
-    // Requests answered with "error".
+    // Control requests answered with an error.
     uint64_t refused;
 } mp_proxy_counters;
 
@@ -936,8 +940,8 @@ mp_status mp_relay_disable(const mp_engine *engine,
                            mp_error **error);
 
 // The name of a relay's health, for an operator to read: up, suspect, dead,
-// away. Empty for any other number. Static, never freed. Any thread, any
-// process.
+// unreachable. Empty for any other number. Static, never freed. Any thread,
+// any process.
 mp_str mp_relay_health_name(uint32_t health);
 
 // The name of a relay's admin state: enabled, draining, disabled. Otherwise as

@@ -133,7 +133,7 @@ impl Engine {
             let count = read.len();
             let text = format_args!("{}: {what}; {count} lines are relays", path.display());
             self.log.write(Level::Info, text);
-            self.counters().count(Counter::RelayChanges);
+            self.counters().count(Counter::RelaysFileChanges);
         }
         let mut lines = self.settings.relays(&self.own_socket).ok().filter(|_| !bad)?;
         lines.extend(read);

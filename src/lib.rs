@@ -40,6 +40,7 @@ pub mod hash;
 pub mod keeper;
 pub mod log;
 pub mod media;
+pub mod metrics;
 pub mod nat;
 pub mod options;
 pub mod proxy;

@@ -1,4 +1,4 @@
-//! What a server has done, of all its processes together, at one moment.
+//! The metrics of a server, all its processes together, at one moment.
 
 use std::collections::BTreeMap;
 
@@ -15,63 +15,55 @@ mod write;
 pub struct RelayStatistics {
     /// Its name.
     pub name: String,
-    /// What the list says of when it is chosen; none for a relay that is in no
-    /// list any more. One that was named twice comes twice.
+    /// Its line in the list: set, weight and priority. None for a relay that is
+    /// in no list any more. A relay that was listed twice comes twice.
     pub line: Option<RelayLine>,
-    /// Whether it answers, and what was ordered.
+    /// Its health and admin state.
     pub state: State,
-    /// Calls on it.
-    pub active_calls: u64,
-    /// Ends that wait for it.
-    pub deletes_waiting: u64,
-    /// What was counted, in the order of [`RelayCounter::ALL`].
-    pub counted: [u64; RelayCounter::ALL.len()],
+    /// A value for each row of [`RelayCounter::TABLE`].
+    pub values: [u64; RelayCounter::ALL.len()],
 }
 
 impl RelayStatistics {
-    /// One of what was counted.
-    pub fn counted(&self, counter: RelayCounter) -> u64 {
-        self.counted.get(counter as usize).copied().unwrap_or(0)
+    /// The value of one metric.
+    pub fn value(&self, counter: RelayCounter) -> u64 {
+        self.values.get(counter as usize).copied().unwrap_or(0)
     }
 }
 
-/// All of it.
+/// The metrics of a server and of its relays.
 #[derive(Clone, Debug)]
 pub struct Statistics {
-    /// In the order of [`Counter::ALL`].
-    pub counted: [u64; Counter::ALL.len()],
-    /// Rewrites by the time they took: see
+    /// A value for each row of [`Counter::TABLE`].
+    pub values: [u64; Counter::ALL.len()],
+    /// SDP rewrites by their duration: see
     /// [`crate::shared::counters::LATENCY_BOUNDS`].
     pub latency: [u64; LATENCY_BUCKETS],
-    /// Their time together (milliseconds).
+    /// Sum of their durations (milliseconds).
     pub latency_sum: u64,
-    /// Calls in the call table.
-    pub active_calls: u64,
-    /// How many fit into it.
-    pub max_calls: u64,
-    /// Ends that wait for their relay.
-    pub deletes_waiting: u64,
-    /// The relays, as they are listed, then those that were.
+    /// The relays in the order of the list, then those that were removed from
+    /// it.
     pub relays: Vec<RelayStatistics>,
 }
 
 impl Statistics {
-    /// Reads the counters; looks through the whole call table, which takes a
-    /// millisecond or so, and reads the relays file.
+    /// Reads the counters of all processes. Reads the whole call table, which
+    /// takes a millisecond or so, and the relays file.
     pub fn of(engine: &Engine) -> Statistics {
         let (counters, health) = (engine.counters(), engine.health());
         let deletes = engine.deletes();
-        let mut sessions: BTreeMap<u32, u64> = BTreeMap::new();
-        engine.calls().for_each_relay(|relay| *sessions.entry(relay).or_default() += 1);
-        let total = sessions.values().sum();
+        let mut calls: BTreeMap<u32, u64> = BTreeMap::new();
+        engine.calls().for_each_relay(|relay| *calls.entry(relay).or_default() += 1);
+        let total = calls.values().sum();
         let about = |relay: &Relay, line: Option<RelayLine>| RelayStatistics {
             name: relay.uri.text.clone(),
             line,
             state: health.state(relay.slot),
-            active_calls: sessions.get(&relay.identity).copied().unwrap_or(0),
-            deletes_waiting: deletes.len_of(relay.identity) as u64,
-            counted: RelayCounter::ALL
-                .map(|counter| relay.slot.map_or(0, |slot| health.counted(slot, counter))),
+            values: RelayCounter::ALL.map(|counter| match counter {
+                RelayCounter::ActiveCalls => calls.get(&relay.identity).copied().unwrap_or(0),
+                RelayCounter::DeletesWaiting => deletes.len_of(relay.identity) as u64,
+                _ => relay.slot.map_or(0, |slot| health.counted(slot, counter)),
+            }),
         };
         let listed = engine.load_relays_quietly();
         let mut relays: Vec<_> =
@@ -80,18 +72,23 @@ impl Statistics {
             relays.extend(engine.relay(slot.identity()).map(|relay| about(&relay, None)));
         }
         Statistics {
-            counted: Counter::ALL.map(|counter| counters.get(counter)),
+            values: Counter::ALL.map(|counter| match counter {
+                Counter::ActiveCalls => total,
+                Counter::MaxCalls => engine.calls().capacity() as u64,
+                Counter::DeletesWaiting => deletes.len() as u64,
+                _ => counters.get(counter),
+            }),
             latency: counters.latency(),
             latency_sum: counters.latency_sum(),
-            active_calls: total,
-            max_calls: engine.calls().capacity() as u64,
-            deletes_waiting: deletes.len() as u64,
             relays,
         }
     }
 
-    /// One of what was counted.
-    pub fn counted(&self, counter: Counter) -> u64 {
-        self.counted.get(counter as usize).copied().unwrap_or(0)
+    /// The value of one metric.
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.values.get(counter as usize).copied().unwrap_or(0)
     }
 }
+
+#[cfg(test)]
+mod tests;

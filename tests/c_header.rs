@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mediaproxy::metrics::{Metric, c_fields};
+use mediaproxy::proxy::Statistics;
+use mediaproxy::shared::counters::{Counter, RelayCounter};
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -29,11 +33,39 @@ const FILES: [&str; 18] = [
     "proxy",
 ];
 
+/// The source of a file of the boundary, for cbindgen: where a structure holds
+/// a value for each row of a table of metrics, a named field for each row.
+fn source(file: &str) -> PathBuf {
+    let path = root().join("src/capi").join(file).with_extension("rs");
+    let mut text = fs::read_to_string(&path).expect("a source");
+    let tables: [(&str, &[Metric]); 3] = [
+        ("Counter", &Counter::TABLE),
+        ("RelayCounter", &RelayCounter::TABLE),
+        ("Statistics", &Statistics::TABLE),
+    ];
+    let array = |table| {
+        format!(
+            "    /// In the header, a named field for each row of the table.\n    \
+             pub values: [u64; {table}::TABLE.len()],\n"
+        )
+    };
+    let Some((table, rows)) = tables.iter().find(|(table, _)| text.contains(&array(table))) else {
+        return path;
+    };
+    text = text.replace(&array(table), &c_fields(rows));
+    let expanded = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file).with_extension("rs");
+    // Renamed into place: several tests of this file run at once.
+    let own = expanded.with_extension(format!("{:?}", std::thread::current().id()));
+    fs::write(&own, text).expect("the temporary directory is writable");
+    fs::rename(&own, &expanded).expect("the temporary directory is writable");
+    expanded
+}
+
 fn generate() -> String {
     let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in FILES {
-        builder = builder.with_src(root().join("src/capi").join(file).with_extension("rs"));
+        builder = builder.with_src(source(file));
     }
     let mut header = Vec::new();
     builder.generate().expect("cbindgen reads src/capi").write(&mut header);

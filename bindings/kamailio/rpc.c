@@ -38,12 +38,12 @@ static void add_relay(void *arg, const mp_relay *relay)
                         mpm_order_name(relay->order), "listed", (int)relay->listed) < 0 ||
         rpc->struct_add(entry, "dd", "weight", (int)relay->weight, "priority",
                         (int)relay->priority) < 0 ||
-        add_number(rpc, entry, "sessions", relay->sessions) < 0 ||
-        add_number(rpc, entry, "calls", relay->calls) < 0 ||
+        add_number(rpc, entry, "sessions", relay->active_calls) < 0 ||
+        add_number(rpc, entry, "calls", relay->calls_total) < 0 ||
         add_number(rpc, entry, "requests", relay->requests) < 0 ||
         add_number(rpc, entry, "failures", relay->failures) < 0 ||
         add_number(rpc, entry, "refusals", relay->refusals) < 0 ||
-        add_number(rpc, entry, "ends", relay->ends) < 0 ||
+        add_number(rpc, entry, "ends", relay->deletes) < 0 ||
         add_number(rpc, entry, "deletes_waiting", relay->deletes_waiting) < 0 ||
         add_number(rpc, entry, "probes", relay->probes) < 0)
         answer->failed = 1;
@@ -75,7 +75,7 @@ static void add_sessions(void *arg, const mp_relay *relay)
 
     if (answer->rpc->add(answer->context, "{", &entry) < 0 ||
         answer->rpc->struct_add(entry, "s", "uri", copy(uri, sizeof uri, relay->uri)) < 0 ||
-        add_number(answer->rpc, entry, "sessions", relay->sessions) < 0)
+        add_number(answer->rpc, entry, "sessions", relay->active_calls) < 0)
         answer->failed = 1;
 }
 

@@ -10,26 +10,14 @@ use crate::capi::statistics::write_known;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Statistics};
 
-/// What a proxy has done since it was made.
+/// The metrics of a proxy since it was made.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpProxyCounters {
-    /// Sessions alive now.
-    pub sessions: u64,
-    /// Sessions ever made.
-    pub sessions_total: u64,
-    /// UDP sockets open for media now.
-    pub open_ports: u64,
-    /// Packets received on media ports.
-    pub received: u64,
-    /// Packets forwarded.
-    pub relayed: u64,
-    /// Packets dropped: from strangers, or before the other side was known.
-    pub dropped: u64,
-    /// Requests answered with "error".
-    pub refused: u64,
+    /// In the header, a named field for each row of the table.
+    pub values: [u64; Statistics::TABLE.len()],
 }
 
 /// The built-in media relay: RTP and RTCP port pairs on this machine, set up by
@@ -131,16 +119,7 @@ pub unsafe extern "C" fn mp_proxy_statistics(
         if counters.is_null() {
             return Err(Error::new(Status::Null, "counters is NULL"));
         }
-        let now = proxy.proxy.statistics();
-        let known = MpProxyCounters {
-            sessions: now.sessions,
-            sessions_total: now.sessions_total,
-            open_ports: now.open_ports,
-            received: now.received,
-            relayed: now.relayed,
-            dropped: now.dropped,
-            refused: now.refused,
-        };
+        let known = MpProxyCounters { values: proxy.proxy.statistics().values() };
         // SAFETY: the header's contract: `size` bytes are writable.
         unsafe { write_known(&known, counters, size) }
     })

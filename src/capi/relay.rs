@@ -7,7 +7,7 @@ use crate::capi::statistics::write_known;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
-use crate::shared::health::{AdminState, RelayCounter};
+use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::statistics::{RelayStatistics, Statistics};
 
 /// The relay answers, as far as any process knows.
@@ -47,22 +47,8 @@ pub struct MpRelay {
     pub order: u32,
     /// Always 0.
     pub reserved: u32,
-    /// Calls on it now.
-    pub sessions: u64,
-    /// New calls it took.
-    pub calls: u64,
-    /// Requests sent to it.
-    pub requests: u64,
-    /// Of these, those it was not reached with or did not answer.
-    pub failures: u64,
-    /// Of these, those it refused or answered with what cannot be used.
-    pub refusals: u64,
-    /// Ends it was told.
-    pub ends: u64,
-    /// Ends that wait for it.
-    pub deletes_waiting: u64,
-    /// Probes sent to it.
-    pub probes: u64,
+    /// In the header, a named field for each row of the table.
+    pub values: [u64; RelayCounter::TABLE.len()],
 }
 
 /// The relays at one moment: those of the setting relay, those of the relays
@@ -132,14 +118,7 @@ pub unsafe extern "C" fn mp_relay_list_get(
             condition: found.state.health as u32,
             order: found.state.admin_state as u32,
             reserved: 0,
-            sessions: found.active_calls,
-            calls: found.counted(RelayCounter::Calls),
-            requests: found.counted(RelayCounter::Requests),
-            failures: found.counted(RelayCounter::Failures),
-            refusals: found.counted(RelayCounter::Refusals),
-            ends: found.counted(RelayCounter::Deletes),
-            deletes_waiting: found.deletes_waiting,
-            probes: found.counted(RelayCounter::Probes),
+            values: found.values,
         };
         // SAFETY: the header's contract: `size` bytes are writable.
         unsafe { write_known(&known, relay, size) }
@@ -195,29 +174,25 @@ pub unsafe extern "C" fn mp_relay_disable(
     boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Disabled) })
 }
 
-/// The names of MP_RELAY_UP and its siblings, by number.
-const HEALTH: [&str; 4] = ["up", "suspect", "dead", "away"];
-/// The names of MP_RELAY_ENABLED and its siblings, by number.
-const ADMIN_STATES: [&str; 3] = ["enabled", "draining", "disabled"];
-
-fn name(names: &[&'static str], number: u32) -> MpStr {
-    let name = usize::try_from(number).ok().and_then(|number| names.get(number));
-    name.map_or(MpStr::EMPTY, |name| MpStr::of(name.as_bytes()))
-}
-
 /// The name of a relay's health, for an operator to read: up, suspect, dead,
-/// away. Empty for any other number. Static, never freed. Any thread, any
-/// process.
+/// unreachable. Empty for any other number. Static, never freed. Any thread,
+/// any process.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_relay_health_name(health: u32) -> MpStr {
-    boundary!(value MpStr::EMPTY; => { Ok(name(&HEALTH, health)) })
+    boundary!(value MpStr::EMPTY; => {
+        let health = RelayHealth::ALL.into_iter().find(|known| *known as u32 == health);
+        Ok(health.map_or(MpStr::EMPTY, |health| MpStr::of(health.name().as_bytes())))
+    })
 }
 
 /// The name of a relay's admin state: enabled, draining, disabled. Otherwise as
 /// mp_relay_health_name.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_relay_admin_state_name(admin_state: u32) -> MpStr {
-    boundary!(value MpStr::EMPTY; => { Ok(name(&ADMIN_STATES, admin_state)) })
+    boundary!(value MpStr::EMPTY; => {
+        let state = AdminState::ALL.into_iter().find(|known| *known as u32 == admin_state);
+        Ok(state.map_or(MpStr::EMPTY, |state| MpStr::of(state.name().as_bytes())))
+    })
 }
 
 /// Sets the admin state of a relay by its name: enabled, draining or disabled.
@@ -230,18 +205,14 @@ pub unsafe extern "C" fn mp_relay_set_admin_state(
     error: *mut *mut MpError,
 ) -> MpStatus {
     boundary!(report error; engine: shared, uri: text, admin_state: text => {
-        let state = match admin_state {
-            b"enabled" => AdminState::Enabled,
-            b"draining" => AdminState::Draining,
-            b"disabled" => AdminState::Disabled,
-            other => {
-                let other = other.escape_ascii();
-                return Err(Error::new(
-                    Status::Argument,
-                    format!("\"{other}\" is no admin state; give {}", ADMIN_STATES.join(", ")),
-                ));
-            }
-        };
+        let state = AdminState::ALL.into_iter().find(|known| known.name().as_bytes() == admin_state);
+        let state = state.ok_or_else(|| {
+            let (given, names) = (admin_state.escape_ascii(), AdminState::ALL.map(AdminState::name));
+            Error::new(
+                Status::Argument,
+                format!("\"{given}\" is no admin state; give {}", names.join(", ")),
+            )
+        })?;
         order(engine, uri, state)
     })
 }

@@ -7,70 +7,23 @@ use crate::capi::engine::MpEngine;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Result, Status};
+use crate::metrics::{Kind, Metric};
 use crate::shared::Counter;
 use crate::statistics::Statistics;
 
-/// What all processes of a server have done since its engine was made.
+/// The metrics of all processes of a server since its engine was made.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpStatistics {
-    /// Calls in the call table now.
-    pub sessions: u64,
-    /// Calls that fit into it (the setting max_calls).
-    pub sessions_max: u64,
-    /// Ends that wait for their relay now.
-    pub deletes_waiting: u64,
-    /// Rewrites for which a relay was asked.
-    pub requests: u64,
-    /// Of these, offers (RFC 3264).
-    pub offers: u64,
-    /// Of these, answers.
-    pub answers: u64,
-    /// Of these, those that ended in edits.
-    pub rewritten: u64,
-    /// Of these, those that failed with MP_ERR_NO_RELAY.
-    pub failed_no_relay: u64,
-    /// Of these, those that failed with MP_ERR_RELAY_TIMEOUT.
-    pub failed_timeout: u64,
-    /// Of these, those that failed with MP_ERR_RELAY_ANSWER.
-    pub failed_answer: u64,
-    /// Of these, those that failed otherwise.
-    pub failed_other: u64,
-    /// Of these, those that were freed before their end (mp_request_free).
-    pub cancelled: u64,
-    /// Times an offer went on to another relay.
-    pub failovers: u64,
-    /// Ends taken: mp_end_session, mp_end_call.
-    pub ends: u64,
-    /// Of these, those not told since another branch of the call lives.
-    pub ends_withheld: u64,
-    /// Of these, those told to their relay at once.
-    pub ends_told: u64,
-    /// Of these, those queued for a relay that could not be told.
-    pub deletes_queued: u64,
-    /// Queued ends that were delivered.
-    pub deletes_delivered: u64,
-    /// Queued ends forgotten since their call was offered again.
-    pub deletes_cancelled: u64,
-    /// Ends that could not be queued, or were given up.
-    pub deletes_dropped: u64,
-    /// Calls for which the call table had no room.
-    pub calls_forgotten: u64,
-    /// Times a relay was found not to answer.
-    pub relays_failed: u64,
-    /// Times a relay answered again.
-    pub relays_recovered: u64,
-    /// Probes sent to relays.
-    pub probes: u64,
-    /// Changes of the client lists that were noticed.
-    pub list_changes: u64,
-    /// Changes of the relays file that were noticed.
-    pub relay_changes: u64,
-    /// The time of all requests together, in milliseconds.
+    /// The sum of the durations of all SDP rewrites that needed a relay, in
+    /// milliseconds.
     pub latency_sum: u64,
-    /// How many requests took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
-    /// and 5000 milliseconds (each above the one before), and how many longer.
+    /// How many of these took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
+    /// and 5000 milliseconds (each longer than the one before), and how many
+    /// took longer.
     pub latency: [u64; 12],
+    /// In the header, a named field for each row of the table.
+    pub values: [u64; Counter::TABLE.len()],
 }
 
 /// Writes what is `known` into the `size` bytes a caller has; of a larger
@@ -110,34 +63,9 @@ pub unsafe extern "C" fn mp_stats_get(
         }
         let now = Statistics::of(&engine.engine);
         let known = MpStatistics {
-            sessions: now.active_calls,
-            sessions_max: now.max_calls,
-            deletes_waiting: now.deletes_waiting,
-            requests: now.counted(Counter::Requests),
-            offers: now.counted(Counter::Offers),
-            answers: now.counted(Counter::Answers),
-            rewritten: now.counted(Counter::Rewritten),
-            failed_no_relay: now.counted(Counter::FailedNoRelay),
-            failed_timeout: now.counted(Counter::FailedTimeout),
-            failed_answer: now.counted(Counter::FailedAnswer),
-            failed_other: now.counted(Counter::FailedOther),
-            cancelled: now.counted(Counter::Cancelled),
-            failovers: now.counted(Counter::Failovers),
-            ends: now.counted(Counter::Terminations),
-            ends_withheld: now.counted(Counter::DeletesWithheld),
-            ends_told: now.counted(Counter::DeletesSent),
-            deletes_queued: now.counted(Counter::DeletesQueued),
-            deletes_delivered: now.counted(Counter::DeletesFlushed),
-            deletes_cancelled: now.counted(Counter::DeletesCancelled),
-            deletes_dropped: now.counted(Counter::DeletesDropped),
-            calls_forgotten: now.counted(Counter::CallsNotStored),
-            relays_failed: now.counted(Counter::RelaysFailed),
-            relays_recovered: now.counted(Counter::RelaysRecovered),
-            probes: now.counted(Counter::Probes),
-            list_changes: now.counted(Counter::ListChanges),
-            relay_changes: now.counted(Counter::RelayChanges),
             latency_sum: now.latency_sum,
             latency: now.latency,
+            values: now.values,
         };
         // SAFETY: the header's contract: `size` bytes are writable.
         unsafe { write_known(&known, statistics, size) }
@@ -149,57 +77,22 @@ pub const MP_STATISTIC_COUNTER: u32 = 0;
 /// A statistic that rises and falls.
 pub const MP_STATISTIC_GAUGE: u32 = 1;
 
-/// Name, kind and help of each value of [`MpStatistics`] before `latency_sum`,
-/// in its order.
-const TABLE: [(&str, u32, &str); 26] = [
-    ("sessions", MP_STATISTIC_GAUGE, "Calls in the call table."),
-    ("sessions_max", MP_STATISTIC_GAUGE, "Calls that fit into the call table (max_calls)."),
-    ("deletes_waiting", MP_STATISTIC_GAUGE, "Delete requests that wait for their relay."),
-    ("requests", MP_STATISTIC_COUNTER, "Rewrites for which a request was sent to a relay."),
-    ("offers", MP_STATISTIC_COUNTER, "Of these, offers (RFC 3264)."),
-    ("answers", MP_STATISTIC_COUNTER, "Of these, answers."),
-    ("rewritten", MP_STATISTIC_COUNTER, "Requests that ended in a rewritten SDP."),
-    ("failed_no_relay", MP_STATISTIC_COUNTER, "Requests that failed because no relay was usable."),
-    (
-        "failed_timeout",
-        MP_STATISTIC_COUNTER,
-        "Requests that failed because no relay answered in time.",
-    ),
-    ("failed_answer", MP_STATISTIC_COUNTER, "Requests that a relay refused or answered unusably."),
-    ("failed_other", MP_STATISTIC_COUNTER, "Requests that failed otherwise."),
-    ("cancelled", MP_STATISTIC_COUNTER, "Requests that the server gave up before their end."),
-    ("failovers", MP_STATISTIC_COUNTER, "Offers that went on to another relay."),
-    ("ends", MP_STATISTIC_COUNTER, "Session terminations processed."),
-    (
-        "ends_withheld",
-        MP_STATISTIC_COUNTER,
-        "Terminations without a delete: another branch of the call lives.",
-    ),
-    ("ends_told", MP_STATISTIC_COUNTER, "Delete requests sent to their relay at once."),
-    ("deletes_queued", MP_STATISTIC_COUNTER, "Delete requests queued for a relay."),
-    ("deletes_delivered", MP_STATISTIC_COUNTER, "Queued delete requests that were sent."),
-    ("deletes_cancelled", MP_STATISTIC_COUNTER, "Queued delete requests cancelled by a new offer."),
-    (
-        "deletes_dropped",
-        MP_STATISTIC_COUNTER,
-        "Delete requests that could not be queued or were given up.",
-    ),
-    ("calls_forgotten", MP_STATISTIC_COUNTER, "Calls not stored because the call table was full."),
-    ("relays_failed", MP_STATISTIC_COUNTER, "Times a relay stopped answering."),
-    ("relays_recovered", MP_STATISTIC_COUNTER, "Times a relay answered again."),
-    ("probes", MP_STATISTIC_COUNTER, "Probes sent to relays."),
-    ("list_changes", MP_STATISTIC_COUNTER, "Changes of the client lists."),
-    ("relay_changes", MP_STATISTIC_COUNTER, "Changes of the relays file."),
-];
+const _: () = assert!(Kind::Counter as u32 == MP_STATISTIC_COUNTER);
+const _: () = assert!(Kind::Gauge as u32 == MP_STATISTIC_GAUGE);
 
-const _: () = assert!(std::mem::offset_of!(MpStatistics, latency_sum) == TABLE.len() * 8);
+/// Words before the values that have a name.
+const UNNAMED: usize = std::mem::offset_of!(MpStatistics, values) / size_of::<u64>();
+
+fn text(index: usize, part: fn(&Metric) -> &'static str) -> MpStr {
+    Counter::TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(part(row).as_bytes()))
+}
 
 /// How many statistics have a name: the values of mp_statistics in its order,
 /// latency_sum and latency excepted. With the four functions below a server
 /// offers each under its own statistics. Any thread, any process.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_count() -> usize {
-    boundary!(value 0; => { Ok(TABLE.len()) })
+    boundary!(value 0; => { Ok(Counter::TABLE.len()) })
 }
 
 /// The name of statistic number index, from 0: that of its member in
@@ -207,18 +100,14 @@ pub extern "C" fn mp_statistics_count() -> usize {
 /// any process.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_name(index: usize) -> MpStr {
-    boundary!(value MpStr::EMPTY; => {
-        Ok(TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(row.0.as_bytes())))
-    })
+    boundary!(value MpStr::EMPTY; => { Ok(text(index, |row| row.name)) })
 }
 
 /// A sentence that says what statistic number index is. Otherwise as
 /// mp_statistics_name.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_help(index: usize) -> MpStr {
-    boundary!(value MpStr::EMPTY; => {
-        Ok(TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(row.2.as_bytes())))
-    })
+    boundary!(value MpStr::EMPTY; => { Ok(text(index, |row| row.help)) })
 }
 
 /// MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE; MP_STATISTIC_COUNTER beyond the
@@ -226,7 +115,7 @@ pub extern "C" fn mp_statistics_help(index: usize) -> MpStr {
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_kind(index: usize) -> u32 {
     boundary!(value MP_STATISTIC_COUNTER; => {
-        Ok(TABLE.get(index).map_or(MP_STATISTIC_COUNTER, |row| row.1))
+        Ok(Counter::TABLE.get(index).map_or(MP_STATISTIC_COUNTER, |row| row.kind as u32))
     })
 }
 
@@ -240,13 +129,13 @@ pub unsafe extern "C" fn mp_statistics_value(
     index: usize,
 ) -> u64 {
     boundary!(value 0; => {
-        let known = TABLE.len().min(size / size_of::<u64>());
+        let known = (size / size_of::<u64>()).saturating_sub(UNNAMED).min(Counter::TABLE.len());
         if statistics.is_null() || index >= known {
             return Ok(0);
         }
         // SAFETY: the header's contract: `size` bytes are readable, and all
         // members up to this one are `u64`.
-        Ok(unsafe { statistics.cast::<u64>().add(index).read() })
+        Ok(unsafe { statistics.cast::<u64>().add(UNNAMED + index).read() })
     })
 }
 

@@ -24,6 +24,7 @@ mod ports;
 mod refusal;
 mod server;
 mod session;
+mod statistics;
 mod stream;
 mod summary;
 mod table;
@@ -38,9 +39,9 @@ use std::time::Duration;
 pub use config::{Config, LearnFrom, Log, LogRecord};
 pub use listener::default_socket;
 pub use refusal::Refusal;
+pub use statistics::Statistics;
 pub use summary::{
-    EndReason, PortSummary, SessionEnd, SessionSummary, SideSummary, Statistics, StreamSummary,
-    Traffic,
+    EndReason, PortSummary, SessionEnd, SessionSummary, SideSummary, StreamSummary, Traffic,
 };
 
 use crate::error::{Error, Result, Status};

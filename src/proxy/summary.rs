@@ -1,68 +1,7 @@
-//! What a proxy reports: counters, live sessions, finished sessions.
+//! What a proxy reports of its sessions, live and finished.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// The counters of a proxy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Live sessions.
-    pub sessions: u64,
-    /// Sessions created since the start.
-    pub sessions_total: u64,
-    /// Requests answered with `error`.
-    pub refused: u64,
-    /// UDP sockets open for media.
-    pub open_ports: u64,
-    /// Packets received on media ports.
-    pub received: u64,
-    /// Packets forwarded.
-    pub relayed: u64,
-    /// Packets dropped: the source is not accepted, or the other side's address
-    /// is not known yet.
-    pub dropped: u64,
-}
-
-/// The counters behind [`Statistics`]: written by the serving thread, read by
-/// any.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) sessions: AtomicU64,
-    pub(super) sessions_total: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) open_ports: AtomicU64,
-    pub(super) received: AtomicU64,
-    pub(super) relayed: AtomicU64,
-    pub(super) dropped: AtomicU64,
-}
-
-impl Counters {
-    pub(super) fn read(&self) -> Statistics {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Statistics {
-            sessions: load(&self.sessions),
-            sessions_total: load(&self.sessions_total),
-            refused: load(&self.refused),
-            open_ports: load(&self.open_ports),
-            received: load(&self.received),
-            relayed: load(&self.relayed),
-            dropped: load(&self.dropped),
-        }
-    }
-
-    /// Publishes the serving thread's own counts.
-    pub(super) fn publish(&self, now: &Statistics) {
-        let store = |counter: &AtomicU64, value| counter.store(value, Ordering::Relaxed);
-        store(&self.sessions, now.sessions);
-        store(&self.sessions_total, now.sessions_total);
-        store(&self.refused, now.refused);
-        store(&self.open_ports, now.open_ports);
-        store(&self.received, now.received);
-        store(&self.relayed, now.relayed);
-        store(&self.dropped, now.dropped);
-    }
-}
 
 /// A live session.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,91 +1,71 @@
-//! What all processes have done, counted in the shared block.
+//! The tables of metrics, and the counters in the shared block.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Status;
+use crate::metrics::metrics;
 use crate::shared::layout::LINE;
 
-/// What is counted. The numbers are places in the shared block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Counter {
-    /// Rewrites for which a relay was asked.
-    Requests,
-    /// Of these, offers.
-    Offers,
-    /// Of these, answers.
-    Answers,
-    /// Of these, those that ended in edits.
-    Rewritten,
-    /// Of these, those that failed since no relay could be reached.
-    FailedNoRelay,
-    /// Of these, those that failed since no relay answered in time.
-    FailedTimeout,
-    /// Of these, those that a relay refused or answered with what cannot be
-    /// used.
-    FailedAnswer,
-    /// Of these, those that failed otherwise.
-    FailedOther,
-    /// Of these, those given up by the caller (a request freed before its end).
-    Cancelled,
-    /// Times an offer went on to another relay.
-    Failovers,
-    /// Ends taken: BYE, CANCEL, failure replies, calls by identifiers.
-    Terminations,
-    /// Of these, those not told since another branch lives.
-    DeletesWithheld,
-    /// Ends told to their relay at once.
-    DeletesSent,
-    /// Ends queued for a relay that could not be told.
-    DeletesQueued,
-    /// Queued ends delivered.
-    DeletesFlushed,
-    /// Queued ends forgotten since the call was offered again.
-    DeletesCancelled,
-    /// Ends that could not be queued (no room, too long) or were given up.
-    DeletesDropped,
-    /// Calls for which the call table had no room.
-    CallsNotStored,
-    /// Relays found not to answer.
-    RelaysFailed,
-    /// Relays that answered again.
-    RelaysRecovered,
-    /// Probes sent.
-    Probes,
-    /// Changes of the client lists that were noticed.
-    ListChanges,
-    /// Changes of the relays file that were noticed.
-    RelayChanges,
+metrics! {
+    /// The metrics of a server, all processes together. The variant's number is
+    /// its word in the shared block. The gauges are no words of it: they are
+    /// worked out when [`crate::statistics::Statistics`] are read.
+    pub enum Counter {
+        gauge ActiveCalls active_calls "Calls in the call table.";
+        gauge MaxCalls max_calls "Calls that fit into the call table (setting max_calls).";
+        gauge DeletesWaiting deletes_waiting "Delete requests queued for a relay.";
+        counter Requests requests "SDP rewrites that needed a relay.";
+        counter Offers offers "SDP rewrites of an offer (RFC 3264).";
+        counter Answers answers "SDP rewrites of an answer (RFC 3264).";
+        counter Rewritten rewritten "SDP rewrites that succeeded.";
+        counter FailedNoRelay failed_no_relay
+            "SDP rewrites that failed because no relay could be reached.";
+        counter FailedTimeout failed_timeout
+            "SDP rewrites that failed because no relay answered in time.";
+        counter FailedAnswer failed_answer
+            "SDP rewrites that failed because the relay refused the request or its answer was unusable.";
+        counter FailedOther failed_other "SDP rewrites that failed for another reason.";
+        counter Cancelled cancelled "SDP rewrites that the caller gave up before their end.";
+        counter Failovers failovers "Offers sent to another relay because one failed.";
+        counter Terminations terminations "Session terminations processed.";
+        counter DeletesWithheld deletes_withheld
+            "Deletes not sent because another branch of the call is alive.";
+        counter DeletesSent deletes_sent "Delete requests sent to their relay without queueing.";
+        counter DeletesQueued deletes_queued
+            "Delete requests queued because their relay could not be reached.";
+        counter DeletesFlushed deletes_flushed "Queued deletes completed.";
+        counter DeletesCancelled deletes_cancelled "Queued deletes cancelled by a new offer.";
+        counter DeletesDropped deletes_dropped
+            "Delete requests dropped: no room in the queue, too long, or expired.";
+        counter CallsNotStored calls_not_stored
+            "Calls not stored because the call table was full.";
+        counter RelaysFailed relays_failed "Times a relay stopped answering.";
+        counter RelaysRecovered relays_recovered "Times a relay answered again.";
+        counter Probes probes "Probes sent to relays.";
+        counter ClientListChanges client_list_changes
+            "Changes of the client list files detected.";
+        counter RelaysFileChanges relays_file_changes "Changes of the relays file detected.";
+    }
+}
+
+metrics! {
+    /// The metrics of one relay. The variant's number is its word in the relay's
+    /// slot of the shared block. The gauges are no words of it, as with
+    /// [`Counter`].
+    pub enum RelayCounter {
+        gauge ActiveCalls active_calls "Calls on this relay now.";
+        counter Calls calls_total "New calls this relay accepted.";
+        counter Requests requests "Requests for ports sent to this relay.";
+        counter Failures failures "Requests that did not reach this relay or timed out.";
+        counter Refusals refusals
+            "Requests that this relay refused or answered with an unusable answer.";
+        counter Deletes deletes "Delete requests sent to this relay.";
+        gauge DeletesWaiting deletes_waiting "Delete requests queued for this relay.";
+        counter Probes probes "Probes sent to this relay.";
+    }
 }
 
 impl Counter {
-    /// All of them, in the order of their places.
-    pub const ALL: [Counter; 23] = [
-        Counter::Requests,
-        Counter::Offers,
-        Counter::Answers,
-        Counter::Rewritten,
-        Counter::FailedNoRelay,
-        Counter::FailedTimeout,
-        Counter::FailedAnswer,
-        Counter::FailedOther,
-        Counter::Cancelled,
-        Counter::Failovers,
-        Counter::Terminations,
-        Counter::DeletesWithheld,
-        Counter::DeletesSent,
-        Counter::DeletesQueued,
-        Counter::DeletesFlushed,
-        Counter::DeletesCancelled,
-        Counter::DeletesDropped,
-        Counter::CallsNotStored,
-        Counter::RelaysFailed,
-        Counter::RelaysRecovered,
-        Counter::Probes,
-        Counter::ListChanges,
-        Counter::RelayChanges,
-    ];
-
     /// The counter of a rewrite that failed.
     pub fn failure(status: Status) -> Counter {
         match status {

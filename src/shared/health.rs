@@ -7,10 +7,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hash::hash;
+pub use crate::shared::counters::RelayCounter;
+use crate::shared::layout::LINE;
 
 /// Words of one slot: a cache line of what is read at each choice, one of what
 /// is counted, and the relay's name.
-const SLOT_WORDS: usize = 16 + NAME_WORDS;
+const SLOT_WORDS: usize = NAME + NAME_WORDS;
 const NAME_WORDS: usize = MAX_RELAY_TEXT.div_ceil(8);
 /// The longest name of a relay, in bytes.
 pub const MAX_RELAY_TEXT: usize = 255;
@@ -38,7 +40,7 @@ const SINCE: usize = 3; // when its health changed (ms)
 const NAME_LENGTH: usize = 4;
 const NAME_HASH: usize = 5;
 const COUNTED: usize = 8;
-const NAME: usize = 16;
+const NAME: usize = (COUNTED + RelayCounter::ALL.len()).next_multiple_of(LINE);
 
 const NEXT_MASK: u64 = (1 << 48) - 1;
 const TAG_MASK: u64 = 0xfff << 48;
@@ -61,6 +63,22 @@ pub enum RelayHealth {
     Unreachable,
 }
 
+impl RelayHealth {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [RelayHealth; 4] =
+        [RelayHealth::Up, RelayHealth::Suspect, RelayHealth::Dead, RelayHealth::Unreachable];
+
+    /// The word for an operator.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RelayHealth::Up => "up",
+            RelayHealth::Suspect => "suspect",
+            RelayHealth::Dead => "dead",
+            RelayHealth::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// What the operator ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdminState {
@@ -71,6 +89,21 @@ pub enum AdminState {
     Draining,
     /// It is not asked at all.
     Disabled,
+}
+
+impl AdminState {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [AdminState; 3] =
+        [AdminState::Enabled, AdminState::Draining, AdminState::Disabled];
+
+    /// The word for an operator.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AdminState::Enabled => "enabled",
+            AdminState::Draining => "draining",
+            AdminState::Disabled => "disabled",
+        }
+    }
 }
 
 /// A relay as all processes see it.
@@ -135,35 +168,6 @@ impl State {
 /// it: this part of the identity tells whose it is. Never 0.
 fn tag(identity: u32) -> u64 {
     u64::from(identity >> 20 | 1) << 48
-}
-
-/// What is counted per relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RelayCounter {
-    /// Requests for ports that were sent.
-    Requests,
-    /// Of these, those it did not answer or could not be given.
-    Failures,
-    /// Of these, those it refused or answered with what cannot be used.
-    Refusals,
-    /// New calls it took.
-    Calls,
-    /// Ends it was told of.
-    Deletes,
-    /// Probes sent to it.
-    Probes,
-}
-
-impl RelayCounter {
-    /// All of them, in the order of their places.
-    pub const ALL: [RelayCounter; 6] = [
-        RelayCounter::Requests,
-        RelayCounter::Failures,
-        RelayCounter::Refusals,
-        RelayCounter::Calls,
-        RelayCounter::Deletes,
-        RelayCounter::Probes,
-    ];
 }
 
 /// The slot of a relay: where its health is found without a search.

@@ -3,107 +3,34 @@
 use std::fmt::Write;
 
 use super::{RelayStatistics, Statistics};
+use crate::metrics::{Kind, Metric};
 use crate::shared::Counter;
 use crate::shared::counters::LATENCY_BOUNDS;
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 
-/// A counter's name, what distinguishes it from others of that name, and its
-/// explanation (of the first of a name).
-struct Named {
-    name: &'static str,
-    label: Option<(&'static str, &'static str)>,
-    help: &'static str,
-}
+/// The histogram of the time that rewrites took, for Prometheus.
+pub(super) const LATENCY: (&str, &str) =
+    ("mediaproxy_request_seconds", "Duration of SDP rewrites that needed a relay.");
 
-const fn named(name: &'static str, help: &'static str) -> Named {
-    Named { name, label: None, help }
-}
+/// A part of a relay's state, as a gauge of 0 or 1.
+pub(super) type StateGauge = (Metric, fn(&RelayStatistics) -> bool);
 
-const fn one_of(
-    name: &'static str,
-    label: &'static str,
-    value: &'static str,
-    help: &'static str,
-) -> Named {
-    Named { name, label: Some((label, value)), help }
-}
-
-fn about(counter: Counter) -> Named {
-    let asked = "Rewrites for which a relay was asked.";
-    let ended = "What became of rewrites for which a relay was asked.";
-    let ends = "Ends of calls taken.";
-    let deletes = "What became of ends that their relay could not be told at once.";
-    let changes = "Changes of watched files that were noticed.";
-    match counter {
-        Counter::Requests => named("requests_total", asked),
-        Counter::Offers => one_of("requests_by_role_total", "role", "offer", asked),
-        Counter::Answers => one_of("requests_by_role_total", "role", "answer", asked),
-        Counter::Rewritten => one_of("results_total", "result", "rewritten", ended),
-        Counter::FailedNoRelay => one_of("results_total", "result", "no_relay", ended),
-        Counter::FailedTimeout => one_of("results_total", "result", "timeout", ended),
-        Counter::FailedAnswer => one_of("results_total", "result", "answer", ended),
-        Counter::FailedOther => one_of("results_total", "result", "other", ended),
-        Counter::Cancelled => one_of("results_total", "result", "cancelled", ended),
-        Counter::Failovers => named("failovers_total", "Times an offer went on to another relay."),
-        Counter::Terminations => named("ends_total", ends),
-        Counter::DeletesWithheld => {
-            named("ends_withheld_total", "Ends not told since another branch lives.")
-        }
-        Counter::DeletesSent => named("ends_told_total", "Ends told to their relay at once."),
-        Counter::DeletesQueued => one_of("deletes_total", "event", "queued", deletes),
-        Counter::DeletesFlushed => one_of("deletes_total", "event", "delivered", deletes),
-        Counter::DeletesCancelled => one_of("deletes_total", "event", "cancelled", deletes),
-        Counter::DeletesDropped => one_of("deletes_total", "event", "dropped", deletes),
-        Counter::CallsNotStored => {
-            named("calls_forgotten_total", "Calls for which the call table had no room.")
-        }
-        Counter::RelaysFailed => {
-            named("relay_failures_total", "Times a relay was found not to answer.")
-        }
-        Counter::RelaysRecovered => {
-            named("relay_recoveries_total", "Times a relay answered again.")
-        }
-        Counter::Probes => named("probes_total", "Probes sent to relays."),
-        Counter::ListChanges => one_of("file_changes_total", "file", "client_lists", changes),
-        Counter::RelayChanges => one_of("file_changes_total", "file", "relays", changes),
-    }
-}
-
-fn condition(condition: RelayHealth) -> &'static str {
-    match condition {
-        RelayHealth::Up => "up",
-        RelayHealth::Suspect => "suspect",
-        RelayHealth::Dead => "dead",
-        RelayHealth::Unreachable => "away",
-    }
-}
-
-fn order(order: AdminState) -> &'static str {
-    match order {
-        AdminState::Enabled => "enabled",
-        AdminState::Draining => "draining",
-        AdminState::Disabled => "disabled",
-    }
-}
-
-/// What is counted per relay, with its explanation.
-const PER_RELAY: [(RelayCounter, &str, &str); RelayCounter::ALL.len()] = [
-    (RelayCounter::Requests, "requests", "Requests sent to a relay."),
+/// The state of a relay for Prometheus, which has no words as values.
+pub(super) const STATES: [StateGauge; 2] = [
+    (Metric { name: "up", kind: Kind::Gauge, help: "1 if this relay answers, else 0." }, |relay| {
+        relay.state.health == RelayHealth::Up
+    }),
     (
-        RelayCounter::Failures,
-        "failures",
-        "Requests a relay was not reached with or did not answer.",
+        Metric {
+            name: "enabled",
+            kind: Kind::Gauge,
+            help: "1 if this relay is listed and may take new calls, else 0.",
+        },
+        |relay| relay.line.is_some() && relay.state.admin_state == AdminState::Enabled,
     ),
-    (RelayCounter::Refusals, "refusals", "Requests a relay refused or whose answer was unusable."),
-    (RelayCounter::Calls, "calls", "New calls a relay took."),
-    (RelayCounter::Deletes, "ends", "Ends a relay was told."),
-    (RelayCounter::Probes, "probes", "Probes sent to a relay."),
 ];
 
-/// A value of each relay: its name, its explanation, where it is found.
-type Gauge = (&'static str, &'static str, fn(&RelayStatistics) -> u64);
-
-/// A place that text is written to; that never fails.
+/// A string that lines are appended to, which never fails.
 struct Out(String);
 
 impl Out {
@@ -113,8 +40,23 @@ impl Out {
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        self.line(format_args!("# HELP mediaproxy_{name} {help}"));
-        self.line(format_args!("# TYPE mediaproxy_{name} {kind}"));
+        self.line(format_args!("# HELP {name} {help}"));
+        self.line(format_args!("# TYPE {name} {kind}"));
+    }
+
+    /// One series for each of `relays`.
+    fn relays(
+        &mut self,
+        metric: &Metric,
+        relays: &[&RelayStatistics],
+        value: impl Fn(&RelayStatistics) -> u64,
+    ) {
+        let name = metric.prometheus_name("relay_");
+        self.head(&name, metric.kind.name(), metric.help);
+        for relay in relays {
+            let (label, value) = (escaped(&relay.name), value(relay));
+            self.line(format_args!("{name}{{relay=\"{label}\"}} {value}"));
+        }
     }
 }
 
@@ -122,49 +64,13 @@ impl Statistics {
     /// The text that Prometheus scrapes (its text format, version 0.0.4).
     pub fn prometheus(&self) -> String {
         let mut out = Out(String::new());
-        let mut last = "";
         for counter in Counter::ALL {
-            let Named { name, label, help } = about(counter);
-            if name != last {
-                out.head(name, "counter", help);
-                last = name;
-            }
-            let value = self.counted(counter);
-            match label {
-                Some((label, is)) => {
-                    out.line(format_args!("mediaproxy_{name}{{{label}=\"{is}\"}} {value}"));
-                }
-                None => out.line(format_args!("mediaproxy_{name} {value}")),
-            }
-        }
-        for (name, help, value) in [
-            ("sessions", "Calls in the call table.", self.active_calls),
-            ("sessions_max", "Calls that fit into the call table.", self.max_calls),
-            ("deletes_waiting", "Ends that wait for their relay.", self.deletes_waiting),
-        ] {
-            out.head(name, "gauge", help);
-            out.line(format_args!("mediaproxy_{name} {value}"));
+            let metric = counter.metric();
+            let name = metric.prometheus_name("");
+            out.head(&name, metric.kind.name(), metric.help);
+            out.line(format_args!("{name} {}", self.value(counter)));
         }
         self.histogram(&mut out);
-        self.per_relay(&mut out);
-        out.0
-    }
-
-    fn histogram(&self, out: &mut Out) {
-        let name = "request_seconds";
-        out.head(name, "histogram", "Time of rewrites for which a relay was asked.");
-        let mut below = 0;
-        for (at, count) in self.latency.iter().enumerate() {
-            below += count;
-            let bound = LATENCY_BOUNDS.get(at).map(|&bound| seconds(bound));
-            let bound = bound.as_deref().unwrap_or("+Inf");
-            out.line(format_args!("mediaproxy_{name}_bucket{{le=\"{bound}\"}} {below}"));
-        }
-        out.line(format_args!("mediaproxy_{name}_sum {}", seconds(self.latency_sum)));
-        out.line(format_args!("mediaproxy_{name}_count {below}"));
-    }
-
-    fn per_relay(&self, out: &mut Out) {
         // A relay of two lines has one series.
         let mut once: Vec<&RelayStatistics> = Vec::new();
         for relay in &self.relays {
@@ -172,46 +78,36 @@ impl Statistics {
                 once.push(relay);
             }
         }
-        let gauges: [Gauge; 4] = [
-            ("relay_up", "1 for a relay that answers.", |relay| {
-                u64::from(relay.state.health == RelayHealth::Up)
-            }),
-            ("relay_enabled", "1 for a relay that takes new calls when it answers.", |relay| {
-                u64::from(relay.line.is_some() && relay.state.admin_state == AdminState::Enabled)
-            }),
-            ("relay_sessions", "Calls on a relay.", |relay| relay.active_calls),
-            ("relay_deletes_waiting", "Ends that wait for a relay.", |r| r.deletes_waiting),
-        ];
-        for (name, help, value) in gauges {
-            out.head(name, "gauge", help);
-            for relay in &once {
-                let (of, value) = (escaped(&relay.name), value(relay));
-                out.line(format_args!("mediaproxy_{name}{{relay=\"{of}\"}} {value}"));
-            }
+        for (metric, is_so) in STATES {
+            out.relays(&metric, &once, |relay| u64::from(is_so(relay)));
         }
-        for (counter, name, help) in PER_RELAY {
-            out.head(&format!("relay_{name}_total"), "counter", help);
-            for relay in &once {
-                let (of, value) = (escaped(&relay.name), relay.counted(counter));
-                out.line(format_args!("mediaproxy_relay_{name}_total{{relay=\"{of}\"}} {value}"));
-            }
+        for counter in RelayCounter::ALL {
+            out.relays(counter.metric(), &once, |relay| relay.value(counter));
         }
+        out.0
     }
 
-    /// The same as one JSON object (RFC 8259).
+    fn histogram(&self, out: &mut Out) {
+        let (name, help) = LATENCY;
+        out.head(name, "histogram", help);
+        let mut below = 0;
+        for (at, count) in self.latency.iter().enumerate() {
+            below += count;
+            let bound = LATENCY_BOUNDS.get(at).map(|&bound| seconds(bound));
+            let bound = bound.as_deref().unwrap_or("+Inf");
+            out.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {below}"));
+        }
+        out.line(format_args!("{name}_sum {}", seconds(self.latency_sum)));
+        out.line(format_args!("{name}_count {below}"));
+    }
+
+    /// The same metrics as one JSON object (RFC 8259).
     pub fn json(&self) -> String {
         let mut out = String::from("{");
         for counter in Counter::ALL {
-            let Named { name, label, .. } = about(counter);
-            let name = name.trim_end_matches("_total").trim_end_matches("_by_role");
-            let part = label.map(|(_, is)| format!("_{is}")).unwrap_or_default();
-            let _ = write!(out, "\"{name}{part}\":{},", self.counted(counter));
+            let _ = write!(out, "\"{}\":{},", counter.metric().name, self.value(counter));
         }
-        let _ = write!(
-            out,
-            "\"sessions\":{},\"sessions_max\":{},\"deletes_waiting\":{},\"latency_ms\":{{",
-            self.active_calls, self.max_calls, self.deletes_waiting
-        );
+        out.push_str("\"latency_ms\":{");
         for (at, count) in self.latency.iter().enumerate() {
             let bound = LATENCY_BOUNDS.get(at).map(u64::to_string);
             let _ = write!(out, "\"{}\":{count},", bound.as_deref().unwrap_or("more"));
@@ -231,10 +127,10 @@ impl Statistics {
 fn relay_json(out: &mut String, relay: &RelayStatistics) {
     let _ = write!(
         out,
-        "{{\"relay\":\"{}\",\"condition\":\"{}\",\"order\":\"{}\",\"listed\":{}",
+        "{{\"relay\":\"{}\",\"health\":\"{}\",\"admin_state\":\"{}\",\"listed\":{}",
         escaped(&relay.name),
-        condition(relay.state.health),
-        order(relay.state.admin_state),
+        relay.state.health.name(),
+        relay.state.admin_state.name(),
         relay.line.is_some()
     );
     if let Some(line) = &relay.line {
@@ -246,14 +142,10 @@ fn relay_json(out: &mut String, relay: &RelayStatistics) {
             line.priority
         );
     }
-    for (counter, name, _) in PER_RELAY {
-        let _ = write!(out, ",\"{name}\":{}", relay.counted(counter));
+    for counter in RelayCounter::ALL {
+        let _ = write!(out, ",\"{}\":{}", counter.metric().name, relay.value(counter));
     }
-    let _ = write!(
-        out,
-        ",\"sessions\":{},\"deletes_waiting\":{}}}",
-        relay.active_calls, relay.deletes_waiting
-    );
+    out.push('}');
 }
 
 /// Milliseconds as decimal seconds.
@@ -262,7 +154,7 @@ fn seconds(milliseconds: u64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// Text between quotation marks, as both formats want it: a control character,
+/// Escapes text between quotation marks for both formats. A control character,
 /// which no relay's name should hold, becomes `?`.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
@@ -280,18 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_counter_has_a_name_of_its_own_and_series_of_a_name_stand_together() {
-        let series: Vec<_> =
-            Counter::ALL.iter().map(|&c| (about(c).name, about(c).label)).collect();
-        for (at, one) in series.iter().enumerate() {
-            assert!(!series[..at].contains(one), "{one:?}");
-            let same = at == 0 || series[at - 1].0 == one.0;
-            assert!(same || series[..at].iter().all(|other| other.0 != one.0), "{}", one.0);
-        }
-    }
-
-    #[test]
-    fn times_and_names_are_written_as_the_formats_want_them() {
+    fn durations_and_names_are_written_as_the_formats_want_them() {
         assert_eq!(seconds(0), "0");
         assert_eq!(seconds(1), "0.001");
         assert_eq!(seconds(5_000), "5");

@@ -73,7 +73,7 @@ impl Agents {
         match self.files.read(engine.shared().lists(), engine.log()) {
             Reading::Same => return,
             Reading::Other => {}
-            Reading::News => engine.counters().count(Counter::ListChanges),
+            Reading::News => engine.counters().count(Counter::ClientListChanges),
         }
         self.memory.forget();
     }

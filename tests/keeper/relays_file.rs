@@ -194,8 +194,12 @@ fn changed_in_every_way(watch: Option<&str>) {
     assert_eq!(server.said(&bad), 1, "{}", server.told());
     fs::write(&file, &two).unwrap();
     server.all_use(60000, "mended");
-    assert_eq!(server.counted(Counter::RelayChanges), 9, "each once, though eight have read it");
-    assert_eq!(server.counted(Counter::ListChanges), 0);
+    assert_eq!(
+        server.counted(Counter::RelaysFileChanges),
+        9,
+        "each once, though eight have read it"
+    );
+    assert_eq!(server.counted(Counter::ClientListChanges), 0);
 }
 
 #[test]
@@ -231,10 +235,10 @@ fn may_not_be_read(watch: Option<&str>) {
     server.all_keep_to(50000, 2 * SECOND);
     assert_eq!(server.said(denied), 1, "{}", server.told());
     assert_eq!(server.told().lines().count(), 1, "{}", server.told());
-    assert_eq!(server.counted(Counter::RelayChanges), 0);
+    assert_eq!(server.counted(Counter::RelaysFileChanges), 0);
     fs::set_permissions(server.path("relays"), Permissions::from_mode(0o644)).unwrap();
     server.all_use(60000, "it may be read again");
-    assert_eq!(server.counted(Counter::RelayChanges), 1);
+    assert_eq!(server.counted(Counter::RelaysFileChanges), 1);
 }
 
 #[test]
@@ -257,8 +261,12 @@ fn a_list_changes(watch: Option<&str>) {
     server.all_say(true, "the phone is on it");
     server.replace("list", "^Other\n", 0o644);
     server.all_say(false, "another phone is");
-    assert_eq!(server.counted(Counter::ListChanges), 2, "each once, though eight have read it");
-    assert_eq!(server.counted(Counter::RelayChanges), 0);
+    assert_eq!(
+        server.counted(Counter::ClientListChanges),
+        2,
+        "each once, though eight have read it"
+    );
+    assert_eq!(server.counted(Counter::RelaysFileChanges), 0);
 }
 
 #[test]

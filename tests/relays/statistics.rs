@@ -35,23 +35,23 @@ fn the_processes_of_a_server_count_together() {
         super::calls::rewrite_with(&mut worker, &id, &invite(), &refused).unwrap_err();
     });
     let counted = Statistics::of(&engine);
-    assert_eq!(counted.counted(Counter::Requests), 44);
-    assert_eq!(counted.counted(Counter::Offers), 24);
-    assert_eq!(counted.counted(Counter::Answers), 20);
-    assert_eq!(counted.counted(Counter::Rewritten), 40);
-    assert_eq!(counted.counted(Counter::FailedAnswer), 4);
-    assert_eq!(counted.counted(Counter::Terminations), 12);
-    assert_eq!(counted.counted(Counter::DeletesSent), 12);
+    assert_eq!(counted.value(Counter::Requests), 44);
+    assert_eq!(counted.value(Counter::Offers), 24);
+    assert_eq!(counted.value(Counter::Answers), 20);
+    assert_eq!(counted.value(Counter::Rewritten), 40);
+    assert_eq!(counted.value(Counter::FailedAnswer), 4);
+    assert_eq!(counted.value(Counter::Terminations), 12);
+    assert_eq!(counted.value(Counter::DeletesSent), 12);
     assert_eq!(counted.latency.iter().sum::<u64>(), 44);
-    assert_eq!(counted.active_calls, 8);
-    assert_eq!(counted.max_calls, 256);
+    assert_eq!(counted.value(Counter::ActiveCalls), 8);
+    assert_eq!(counted.value(Counter::MaxCalls), 256);
     let [one, other] = counted.relays.as_slice() else { panic!("two relays") };
     assert_eq!(one.name, first.uri());
-    assert_eq!((one.active_calls, one.counted(RelayCounter::Calls)), (8, 20));
-    assert_eq!(one.counted(RelayCounter::Requests), 40);
-    assert_eq!(one.counted(RelayCounter::Deletes), 12);
-    assert_eq!(other.counted(RelayCounter::Refusals), 4);
-    assert_eq!((other.active_calls, other.counted(RelayCounter::Calls)), (0, 0));
+    assert_eq!((one.value(RelayCounter::ActiveCalls), one.value(RelayCounter::Calls)), (8, 20));
+    assert_eq!(one.value(RelayCounter::Requests), 40);
+    assert_eq!(one.value(RelayCounter::Deletes), 12);
+    assert_eq!(other.value(RelayCounter::Refusals), 4);
+    assert_eq!((other.value(RelayCounter::ActiveCalls), other.value(RelayCounter::Calls)), (0, 0));
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn calls_that_the_table_has_no_room_for_are_counted_and_go_on() {
         rewrite(&mut worker, &format!("{n}@x"), &invite()).unwrap();
     }
     let counted = Statistics::of(worker.engine());
-    assert_eq!((counted.active_calls, counted.max_calls), (16, 16));
-    assert_eq!(counted.counted(Counter::CallsNotStored), 4);
-    assert_eq!(counted.counted(Counter::Rewritten), 20);
+    assert_eq!((counted.value(Counter::ActiveCalls), counted.value(Counter::MaxCalls)), (16, 16));
+    assert_eq!(counted.value(Counter::CallsNotStored), 4);
+    assert_eq!(counted.value(Counter::Rewritten), 20);
 }
 
 #[test]
@@ -114,10 +114,13 @@ fn ends_that_cannot_be_kept_are_counted_as_dropped() {
         end(&mut worker, id, &bye());
     }
     let counted = Statistics::of(worker.engine());
-    assert_eq!(counted.counted(Counter::Terminations), 2);
-    assert_eq!(counted.counted(Counter::DeletesSent), 0);
-    assert_eq!(counted.counted(Counter::DeletesDropped), 1);
-    assert_eq!((counted.counted(Counter::DeletesQueued), counted.deletes_waiting), (1, 1));
+    assert_eq!(counted.value(Counter::Terminations), 2);
+    assert_eq!(counted.value(Counter::DeletesSent), 0);
+    assert_eq!(counted.value(Counter::DeletesDropped), 1);
+    assert_eq!(
+        (counted.value(Counter::DeletesQueued), counted.value(Counter::DeletesWaiting)),
+        (1, 1)
+    );
     std::fs::rename(&away, relay.path()).unwrap();
 }
 
@@ -132,8 +135,12 @@ fn a_relay_that_was_removed_stays_known_while_its_calls_live() {
     std::fs::write(&file, kept.uri()).unwrap();
     let known = Statistics::of(&engine).relays;
     assert_eq!(known.len(), 2);
-    assert!(known[0].line.is_some() && known[0].active_calls == 0);
-    assert!(known[1].line.is_none() && known[1].active_calls == 1 && known[1].name == gone.uri());
+    assert!(known[0].line.is_some() && known[0].value(RelayCounter::ActiveCalls) == 0);
+    assert!(
+        known[1].line.is_none()
+            && known[1].value(RelayCounter::ActiveCalls) == 1
+            && known[1].name == gone.uri()
+    );
     std::fs::remove_file(&file).unwrap();
 }
 
@@ -159,14 +166,14 @@ fn the_texts_say_what_the_numbers_say() {
     let of_relay = |name: &str| format!("mediaproxy_relay_{name}{{relay=\"{}\"}}", relay.uri());
     for (name, value) in [
         ("mediaproxy_requests_total", 1.0),
-        ("mediaproxy_requests_by_role_total{role=\"offer\"}", 1.0),
-        ("mediaproxy_results_total{result=\"rewritten\"}", 1.0),
-        ("mediaproxy_sessions", 1.0),
+        ("mediaproxy_offers_total", 1.0),
+        ("mediaproxy_rewritten_total", 1.0),
+        ("mediaproxy_active_calls", 1.0),
         ("mediaproxy_request_seconds_count", 1.0),
         ("mediaproxy_request_seconds_bucket{le=\"+Inf\"}", 1.0),
         (&of_relay("up"), 1.0),
         (&of_relay("enabled"), 0.0),
-        (&of_relay("sessions"), 1.0),
+        (&of_relay("active_calls"), 1.0),
         (&of_relay("requests_total"), 1.0),
     ] {
         assert_eq!(samples.get(name), Some(&value), "{name} in\n{text}");
@@ -182,9 +189,9 @@ fn the_texts_say_what_the_numbers_say() {
     let json = statistics.json();
     for part in [
         "\"requests\":1,",
-        "\"results_rewritten\":1,",
-        "\"sessions\":1,",
-        "\"condition\":\"up\",\"order\":\"draining\",\"listed\":true",
+        "\"rewritten\":1,",
+        "\"active_calls\":1,",
+        "\"health\":\"up\",\"admin_state\":\"draining\",\"listed\":true",
         &format!("\"relay\":\"{}\"", relay.uri()),
     ] {
         assert!(json.contains(part), "{part} in {json}");
