@@ -257,7 +257,7 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     STATUS(MP_OK, mp_relay_list_get(list, 0, &relay, sizeof relay));
     CHECK(same(relay.uri, "embedded") && relay.set.len == 0);
     CHECK(relay.listed == 1 && relay.weight == 1 && relay.priority == 0);
-    CHECK(relay.condition == MP_RELAY_UP && relay.order == MP_RELAY_DISABLED);
+    CHECK(relay.health == MP_RELAY_UP && relay.admin_state == MP_RELAY_DISABLED);
     CHECK(relay.active_calls == 0 && relay.calls_total == 1 && relay.requests == 2);
     CHECK(relay.failures == 0 && relay.refusals == 0 && relay.probes == 0);
     CHECK(relay.deletes == 1 && relay.deletes_waiting == 0);
@@ -275,7 +275,7 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     CHECK(holds(mp_worker_last_error(worker), "set"));
 
     memset(&statistics, 9, sizeof statistics);
-    STATUS(MP_OK, mp_stats_get(engine, &statistics, sizeof statistics));
+    STATUS(MP_OK, mp_statistics_get(engine, &statistics, sizeof statistics));
     CHECK(statistics.active_calls == 0 && statistics.requests == 4);
     CHECK(statistics.offers == 4 && statistics.rewritten == 2);
     CHECK(statistics.failed_no_relay == 2 && statistics.terminations == 1);
@@ -293,18 +293,18 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     CHECK(mp_statistics_name(at).len == 0 && mp_statistics_help(at).len == 0);
     CHECK(mp_statistics_value(&statistics, sizeof statistics, at) == 0);
     statistics.rewritten = 77;
-    STATUS(MP_OK, mp_stats_get(engine, &statistics, 2 * sizeof(uint64_t)));
+    STATUS(MP_OK, mp_statistics_get(engine, &statistics, 2 * sizeof(uint64_t)));
     CHECK(statistics.rewritten == 77);
 
     STATUS(MP_ERR_BUFFER_TOO_SMALL,
-           mp_stats_prometheus(engine, NULL, 0, &needed));
+           mp_statistics_prometheus(engine, NULL, 0, &needed));
     CHECK(needed > 0 && needed < sizeof buffer);
-    STATUS(MP_OK, mp_stats_prometheus(engine, buffer, sizeof buffer - 1,
+    STATUS(MP_OK, mp_statistics_prometheus(engine, buffer, sizeof buffer - 1,
                                       &length));
     buffer[length] = '\0';
     CHECK(strstr(buffer, "\nmediaproxy_requests_total 4\n") != NULL);
     CHECK(strstr(buffer, "mediaproxy_relay_up{relay=\"embedded\"} 1\n") != NULL);
-    STATUS(MP_OK, mp_stats_json(engine, buffer, sizeof buffer - 1, &length));
+    STATUS(MP_OK, mp_statistics_json(engine, buffer, sizeof buffer - 1, &length));
     buffer[length] = '\0';
     CHECK(strstr(buffer, "\"requests\":4,") != NULL);
     CHECK(strstr(buffer, "\"relay\":\"embedded\"") != NULL);

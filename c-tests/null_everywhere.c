@@ -196,15 +196,15 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_relay_set_admin_state(engine, name, bad, NULL));
     STATUS(MP_ERR_ARGUMENT, mp_relay_set_admin_state(engine, name, empty, NULL));
     NOTHING(mp_statistics_value(NULL, sizeof statistics, 0));
-    STATUS(MP_ERR_NULL, mp_stats_get(NULL, &statistics, sizeof statistics));
-    STATUS(MP_ERR_NULL, mp_stats_get(engine, NULL, sizeof statistics));
-    STATUS(MP_ERR_ARGUMENT, mp_stats_get(engine, &statistics, 0));
-    STATUS(MP_ERR_NULL, mp_stats_prometheus(NULL, NULL, 0, &length));
-    STATUS(MP_ERR_NULL, mp_stats_prometheus(engine, NULL, 9, &length));
-    STATUS(MP_ERR_NULL, mp_stats_prometheus(engine, text.bytes, 0, NULL));
-    STATUS(MP_ERR_NULL, mp_stats_json(NULL, NULL, 0, &length));
-    STATUS(MP_ERR_NULL, mp_stats_json(engine, NULL, 9, &length));
-    STATUS(MP_ERR_NULL, mp_stats_json(engine, text.bytes, 0, NULL));
+    STATUS(MP_ERR_NULL, mp_statistics_get(NULL, &statistics, sizeof statistics));
+    STATUS(MP_ERR_NULL, mp_statistics_get(engine, NULL, sizeof statistics));
+    STATUS(MP_ERR_ARGUMENT, mp_statistics_get(engine, &statistics, 0));
+    STATUS(MP_ERR_NULL, mp_statistics_prometheus(NULL, NULL, 0, &length));
+    STATUS(MP_ERR_NULL, mp_statistics_prometheus(engine, NULL, 9, &length));
+    STATUS(MP_ERR_NULL, mp_statistics_prometheus(engine, text.bytes, 0, NULL));
+    STATUS(MP_ERR_NULL, mp_statistics_json(NULL, NULL, 0, &length));
+    STATUS(MP_ERR_NULL, mp_statistics_json(engine, NULL, 9, &length));
+    STATUS(MP_ERR_NULL, mp_statistics_json(engine, text.bytes, 0, NULL));
     CHECK(length == 99);
 
     STATUS(MP_ERR_NULL, mp_proxy_new(NULL, &proxy, NULL));

@@ -158,7 +158,7 @@
 #define MP_RELAY_DEAD 2
 
 // Connections to it fail.
-#define MP_RELAY_AWAY 3
+#define MP_RELAY_UNREACHABLE 3
 
 // The relay is used.
 #define MP_RELAY_ENABLED 0
@@ -377,10 +377,10 @@ typedef struct {
     uint32_t weight;
     // Lower numbers come first.
     uint32_t priority;
-    // MP_RELAY_UP, _SUSPECT, _DEAD or _AWAY.
-    uint32_t condition;
+    // MP_RELAY_UP, _SUSPECT, _DEAD or _UNREACHABLE.
+    uint32_t health;
     // MP_RELAY_ENABLED, _DRAINING or _DISABLED.
-    uint32_t order;
+    uint32_t admin_state;
     // Always 0.
     uint32_t reserved;
     // Calls on this relay now.
@@ -959,9 +959,9 @@ mp_status mp_relay_set_admin_state(const mp_engine *engine,
 // *statistics: a program built with an older header gets what it knows.
 // MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
 // call table. Any thread of any process.
-mp_status mp_stats_get(const mp_engine *engine,
-                       mp_statistics *statistics,
-                       size_t size);
+mp_status mp_statistics_get(const mp_engine *engine,
+                            mp_statistics *statistics,
+                            size_t size);
 
 // How many statistics have a name: the values of mp_statistics in its order,
 // latency_sum and latency excepted. With the four functions below a server
@@ -981,7 +981,7 @@ mp_str mp_statistics_help(size_t index);
 // last statistic. Any thread, any process.
 uint32_t mp_statistics_kind(size_t index);
 
-// The value of statistic number index in what mp_stats_get wrote: size is
+// The value of statistic number index in what mp_statistics_get wrote: size is
 // sizeof *statistics. 0 beyond the last statistic, beyond size and for NULL.
 // Any thread, any process.
 uint64_t mp_statistics_value(const mp_statistics *statistics,
@@ -994,17 +994,17 @@ uint64_t mp_statistics_value(const mp_statistics *statistics,
 // *length when it does not fit, the buffer untouched; the next text may be
 // longer by a few bytes. No terminating NUL is written. Any thread of any
 // process.
-mp_status mp_stats_prometheus(const mp_engine *engine,
-                              char *buffer,
-                              size_t capacity,
-                              size_t *length);
+mp_status mp_statistics_prometheus(const mp_engine *engine,
+                                   char *buffer,
+                                   size_t capacity,
+                                   size_t *length);
 
 // Writes the same as one JSON object (RFC 8259); otherwise as
-// mp_stats_prometheus.
-mp_status mp_stats_json(const mp_engine *engine,
-                        char *buffer,
-                        size_t capacity,
-                        size_t *length);
+// mp_statistics_prometheus.
+mp_status mp_statistics_json(const mp_engine *engine,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *length);
 
 // Makes a proxy: opens its listening Unix socket, nothing more, and writes it
 // to *proxy. A stale socket file is replaced; the directory is made (mode

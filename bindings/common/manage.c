@@ -28,7 +28,7 @@ const char *mpm_condition_name(uint32_t condition)
         return "suspect";
     case MP_RELAY_DEAD:
         return "dead";
-    case MP_RELAY_AWAY:
+    case MP_RELAY_UNREACHABLE:
         return "away";
     default:
         return "unknown";

@@ -72,7 +72,7 @@ uint64_t mpm_number_value(size_t index)
         return 0;
     if (taken == 0 || time - taken >= MOMENT) {
         memset(&now, 0, sizeof now);
-        (void)mp_stats_get(mpm.engine, &now.library, sizeof now.library);
+        (void)mp_statistics_get(mpm.engine, &now.library, sizeof now.library);
         (void)mpm_relay_counters(&now.relay, &now.relay_starts);
         taken = time;
     }

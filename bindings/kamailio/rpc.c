@@ -34,8 +34,8 @@ static void add_relay(void *arg, const mp_relay *relay)
     if (rpc->add(answer->context, "{", &entry) < 0 ||
         rpc->struct_add(entry, "ssssd", "uri", copy(uri, sizeof uri, relay->uri), "set",
                         copy(set, sizeof set, relay->set), "condition",
-                        mpm_condition_name(relay->condition), "order",
-                        mpm_order_name(relay->order), "listed", (int)relay->listed) < 0 ||
+                        mpm_condition_name(relay->health), "order",
+                        mpm_order_name(relay->admin_state), "listed", (int)relay->listed) < 0 ||
         rpc->struct_add(entry, "dd", "weight", (int)relay->weight, "priority",
                         (int)relay->priority) < 0 ||
         add_number(rpc, entry, "sessions", relay->active_calls) < 0 ||

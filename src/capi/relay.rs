@@ -17,7 +17,7 @@ pub const MP_RELAY_SUSPECT: u32 = 1;
 /// A probe was not answered either.
 pub const MP_RELAY_DEAD: u32 = 2;
 /// Connections to it fail.
-pub const MP_RELAY_AWAY: u32 = 3;
+pub const MP_RELAY_UNREACHABLE: u32 = 3;
 
 /// The relay is used.
 pub const MP_RELAY_ENABLED: u32 = 0;
@@ -41,10 +41,10 @@ pub struct MpRelay {
     pub weight: u32,
     /// Lower numbers come first.
     pub priority: u32,
-    /// MP_RELAY_UP, _SUSPECT, _DEAD or _AWAY.
-    pub condition: u32,
+    /// MP_RELAY_UP, _SUSPECT, _DEAD or _UNREACHABLE.
+    pub health: u32,
     /// MP_RELAY_ENABLED, _DRAINING or _DISABLED.
-    pub order: u32,
+    pub admin_state: u32,
     /// Always 0.
     pub reserved: u32,
     /// In the header, a named field for each row of the table.
@@ -115,8 +115,8 @@ pub unsafe extern "C" fn mp_relay_list_get(
             listed: u32::from(line.is_some()),
             weight: line.map_or(0, |line| line.weight.into()),
             priority: line.map_or(0, |line| line.priority.into()),
-            condition: found.state.health as u32,
-            order: found.state.admin_state as u32,
+            health: found.state.health as u32,
+            admin_state: found.state.admin_state as u32,
             reserved: 0,
             values: found.values,
         };

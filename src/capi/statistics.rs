@@ -1,4 +1,4 @@
-//! `mp_stats`.
+//! `mp_statistics`.
 
 use std::ffi::c_char;
 
@@ -52,7 +52,7 @@ pub(super) unsafe fn write_known<T: Copy>(known: &T, to: *mut T, size: usize) ->
 /// MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
 /// call table. Any thread of any process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mp_stats_get(
+pub unsafe extern "C" fn mp_statistics_get(
     engine: *const MpEngine,
     statistics: *mut MpStatistics,
     size: usize,
@@ -119,7 +119,7 @@ pub extern "C" fn mp_statistics_kind(index: usize) -> u32 {
     })
 }
 
-/// The value of statistic number index in what mp_stats_get wrote: size is
+/// The value of statistic number index in what mp_statistics_get wrote: size is
 /// sizeof *statistics. 0 beyond the last statistic, beyond size and for NULL.
 /// Any thread, any process.
 #[unsafe(no_mangle)]
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn mp_statistics_value(
 /// longer by a few bytes. No terminating NUL is written. Any thread of any
 /// process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mp_stats_prometheus(
+pub unsafe extern "C" fn mp_statistics_prometheus(
     engine: *const MpEngine,
     buffer: *mut c_char,
     capacity: usize,
@@ -160,9 +160,9 @@ pub unsafe extern "C" fn mp_stats_prometheus(
 }
 
 /// Writes the same as one JSON object (RFC 8259); otherwise as
-/// mp_stats_prometheus.
+/// mp_statistics_prometheus.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mp_stats_json(
+pub unsafe extern "C" fn mp_statistics_json(
     engine: *const MpEngine,
     buffer: *mut c_char,
     capacity: usize,

@@ -119,9 +119,9 @@ fn manual() -> Result<String, std::fmt::Error> {
          A counter only grows while the server runs. A gauge is the current value. All\n\
          processes of a server count together.\n\n\
          ## Of a server\n\n\
-         The names are those of the fields of `mp_statistics` (`mp_stats_get`), of the\n\
-         members of the JSON object (`mp_stats_json`), and of the statistics of a SIP\n\
-         server's module. The text for Prometheus is `mp_stats_prometheus`.\n\n",
+         The names are those of the fields of `mp_statistics` (`mp_statistics_get`), of the\n\
+         members of the JSON object (`mp_statistics_json`), and of the statistics of a SIP\n\
+         server's module. The text for Prometheus is `mp_statistics_prometheus`.\n\n",
     );
     let [server, relay, embedded] = tables();
     rows(&mut out, server.0, server.1)?;
