@@ -37,8 +37,6 @@
 
 #ifndef MEDIAPROXY_H
 #define MEDIAPROXY_H
-
-
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,132 +46,41 @@
 #define MP_VERSION_PATCH 0
 #define MP_VERSION "0.1.0"
 
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
 
-// A call is harmed, or a setting cannot be honoured.
-#define MP_LOG_ERROR 1
+/* --------------------------------------------------------------------------
+ * `mp_str`.
+ * -------------------------------------------------------------------------- */
 
-// Something is not as it should be, but served.
-#define MP_LOG_WARNING 2
+// A text: len bytes at ptr, any bytes, no terminating NUL needed. NULL with
+// length 0 is the empty text; NULL with another length is MP_ERR_NULL. As an
+// argument the bytes are only read during the call, unless the function says
+// otherwise. As a result they belong to the library and live as long as the
+// function says; print them with printf("%.*s", (int)text.len, text.ptr).
+typedef struct {
+    // The first byte; may be NULL when len is 0.
+    const char *ptr;
+    // The number of bytes.
+    size_t len;
+} mp_str;
 
-// What an operator wants to know of normal running.
-#define MP_LOG_INFO 3
+/* A C string, which ends with a NUL, as an mp_str; NULL becomes the empty text.
+ * Borrows: the result lives as long as text. */
+static inline mp_str mp_text(const char *text)
+{
+    mp_str result;
+    result.ptr = text;
+    result.len = 0;
+    while (text != NULL && text[result.len] != '\0')
+        result.len++;
+    return result;
+}
 
-// For finding faults.
-#define MP_LOG_DEBUG 4
-
-// UDP
-#define MP_TRANSPORT_UDP 1
-
-// TCP
-#define MP_TRANSPORT_TCP 2
-
-// TLS over TCP
-#define MP_TRANSPORT_TLS 3
-
-// SCTP
-#define MP_TRANSPORT_SCTP 4
-
-// WebSocket (RFC 7118)
-#define MP_TRANSPORT_WS 5
-
-// WebSocket over TLS (RFC 7118)
-#define MP_TRANSPORT_WSS 6
-
-// Offer or answer is worked out from method, CSeq and what is known of the
-// call (the default).
-#define MP_ROLE_AUTO 0
-
-// The session description is an offer (RFC 3264).
-#define MP_ROLE_OFFER 1
-
-// The session description is an answer (RFC 3264).
-#define MP_ROLE_ANSWER 2
-
-// As the setting ice_candidate says (the default).
-#define MP_ICE_AS_SET 0
-
-// No relay candidate is inserted.
-#define MP_ICE_NONE 1
-
-// A relay candidate is inserted that is used when nothing else works.
-#define MP_ICE_LOW_PRIORITY 2
-
-// A relay candidate is inserted that is preferred to the phone's own.
-#define MP_ICE_HIGH_PRIORITY 3
-
-// The Contact host is a private address (setting private_networks).
-#define MP_TEST_PRIVATE_CONTACT 1
-
-// Source IP or port differs from the top Via's sent-by (RFC 3261 18.2.1); in
-// a reply, from the Contact. The port is not compared for SIP-asymmetric
-// clients.
-#define MP_TEST_SOURCE_ADDRESS 2
-
-// The top Via host is a private address; never in a reply.
-#define MP_TEST_PRIVATE_VIA 4
-
-// A stream's connection address is private (RFC 4566 5.7).
-#define MP_TEST_PRIVATE_SDP 8
-
-// The source port differs from the top Via's.
-#define MP_TEST_SOURCE_PORT 16
-
-// The source IP differs from the Contact host.
-#define MP_TEST_SOURCE_CONTACT 256
-
-// The source port differs from the Contact port.
-#define MP_TEST_CONTACT_PORT 512
-
-// The source itself is private.
-#define MP_TEST_PRIVATE_SOURCE 1024
-
-// A stream's connection address differs from the source IP.
-#define MP_TEST_SOURCE_SDP 2048
-
-// The message came over WS or WSS (RFC 7118).
-#define MP_TEST_WEBSOCKET 4096
-
-// List of mp_client_lists: the setting sip_asymmetrics.
-#define MP_ASYMMETRIC_SIP 1
-
-// List of mp_client_lists: the setting rtp_asymmetrics.
-#define MP_ASYMMETRIC_RTP 2
-
-// Flag of mp_nat_test: stop at the first test that matches.
-#define MP_FIRST_MATCH 1
-
-// Wait until the descriptor can be read (POLLIN).
-#define MP_WAIT_READ 1
-
-// Wait until the descriptor can be written (POLLOUT).
-#define MP_WAIT_WRITE 2
-
-// The relay answers, as far as any process knows.
-#define MP_RELAY_UP 0
-
-// A message was not answered in time; a probe will tell.
-#define MP_RELAY_SUSPECT 1
-
-// A probe was not answered either.
-#define MP_RELAY_DEAD 2
-
-// Connections to it fail.
-#define MP_RELAY_UNREACHABLE 3
-
-// The relay is used.
-#define MP_RELAY_ENABLED 0
-
-// The relay keeps its calls and takes no new ones.
-#define MP_RELAY_DRAINING 1
-
-// The relay is not asked at all.
-#define MP_RELAY_DISABLED 2
-
-// A statistic that only grows.
-#define MP_STATISTIC_COUNTER 0
-
-// A statistic that rises and falls.
-#define MP_STATISTIC_GAUGE 1
+/* --------------------------------------------------------------------------
+ * `mp_status`.
+ * -------------------------------------------------------------------------- */
 
 // The outcome of a call. 0 is success, positive numbers are outcomes that are
 // no errors, negative numbers are errors. Numbers are never changed and never
@@ -233,22 +140,31 @@ typedef int32_t mp_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// Settings being collected. mp_engine_new and mp_proxy_new copy what they
-// need: it may be changed or freed afterwards. One thread at a time; made
-// before the fork, like what is made from it.
-typedef struct mp_config mp_config;
+// The name of a status as it stands in this header, for a log line: MP_OK,
+// MP_ERR_NULL. Empty for a number that is no status. Static, never freed. Any
+// thread, any process.
+mp_str mp_status_name(int32_t status);
 
-// A list of edits against the original bytes of one message, sorted by offset
-// and disjoint. A verb called twice on one list replaces its own earlier edits
-// and leaves the other verbs'. Reusable: reset it for the next message. One
-// thread at a time; may cross a fork.
-typedef struct mp_edits mp_edits;
+/* --------------------------------------------------------------------------
+ * `mp_version`.
+ * -------------------------------------------------------------------------- */
 
-// What a server makes once, before it forks: settings, the first copy of the
-// client lists, and the memory all its processes share. It has no thread, no
-// lock and no descriptor, so it may cross a fork. It never changes: any
-// thread of any process may make workers from it.
-typedef struct mp_engine mp_engine;
+// The version of the library that runs, as MP_VERSION was of the header:
+// MAJOR.MINOR.PATCH. Compatible when MAJOR is the header's. Static, never
+// freed; a NUL follows it. Any thread, any process.
+mp_str mp_version(void);
+
+/* --------------------------------------------------------------------------
+ * The clock of all times in this header.
+ * -------------------------------------------------------------------------- */
+
+// Milliseconds of the monotonic clock (CLOCK_MONOTONIC): the unit and origin
+// of every argument now and of every deadline. Any thread, any process.
+uint64_t mp_now(void);
+
+/* --------------------------------------------------------------------------
+ * `mp_error`.
+ * -------------------------------------------------------------------------- */
 
 // Why a constructor or a setting failed. Made by the library where an
 // mp_error ** is given (NULL if the reason is not wanted) and the call fails;
@@ -256,70 +172,32 @@ typedef struct mp_engine mp_engine;
 // Never changes: any thread may read it, also after a fork.
 typedef struct mp_error mp_error;
 
-// What must happen in a server without a message: watching the client lists
-// and the file of relays, asking dead relays whether they live, delivering
-// ends that wait for theirs. One a server, in a timer process, a process of
-// its own or a thread; several do no harm, one of them works, and another
-// takes over within a second when that one dies. Make it after the fork, in
-// the process that uses it. Either call mp_keeper_tick from an event loop or
-// give mp_keeper_run a thread. Without a keeper the workers do the least
-// themselves, each with its next message. Any thread may call it; in another
-// process than its own only mp_keeper_free works.
-typedef struct mp_keeper mp_keeper;
+// The status of an error, the one the failed call returned. MP_ERR_NULL for
+// NULL.
+mp_status mp_error_status(const mp_error *error);
 
-// A view of one raw SIP message and where it came from. Reusable: parsing
-// the next message into it allocates nothing. It copies no byte: the caller's
-// buffer must stay as it is until the next mp_message_parse or
-// mp_message_free on this handle. One thread at a time; may cross a fork.
-typedef struct mp_message mp_message;
+// The sentence of an error: what was wrong, where (setting, file, line), and
+// what to do. UTF-8, one line. Lives until mp_error_free. Empty for NULL.
+mp_str mp_error_text(const mp_error *error);
 
-// What a script says about one call, beyond what the message says. Where a
-// verb takes options, NULL stands for none. Reusable. One thread at a time;
-// may cross a fork.
-typedef struct mp_options mp_options;
+// Frees an error. NULL is fine.
+void mp_error_free(mp_error *error);
 
-// The built-in media relay: RTP and RTCP port pairs on this machine, set up by
-// the settings proxy_*; a worker reaches it with the setting relay =
-// "embedded". One a server. Make it before the fork, so that workers may
-// connect before it runs; then run it in one process, or start it in one,
-// after the fork. A process that only uses it calls mp_proxy_free: there, that
-// closes its inherited copy of the listening socket and nothing else. Any
-// thread may call it.
-typedef struct mp_proxy mp_proxy;
+/* --------------------------------------------------------------------------
+ * The log callback.
+ * -------------------------------------------------------------------------- */
 
-// The relays at one moment: those of the setting relay, those of the relays
-// file, then those that were removed while a process still knows them. A
-// relay that was named twice comes twice. Never changes; one thread at a time.
-typedef struct mp_relay_list mp_relay_list;
+// A call is harmed, or a setting cannot be honoured.
+#define MP_LOG_ERROR 1
 
-// A rewrite under way that does not block. It holds its own relay connection;
-// message and options may be gone before it ends. It belongs to the worker it
-// was started on: same thread rule, same process.
-typedef struct mp_request mp_request;
+// Something is not as it should be, but served.
+#define MP_LOG_WARNING 2
 
-// The outcome of mp_nat_test: which tests ran, which matched, and why.
-// Reusable: filling it again allocates nothing after warm-up. One thread at a
-// time; may cross a fork.
-typedef struct mp_verdict mp_verdict;
+// What an operator wants to know of normal running.
+#define MP_LOG_INFO 3
 
-// What a process or thread makes for itself, after the fork; lazily is fine.
-// It owns its sockets, buffers and its copy of the client lists. One thread at
-// a time. In a process other than the one that made it, the verbs that talk
-// to a relay answer MP_ERR_WRONG_PROCESS, and mp_worker_free only closes the
-// inherited descriptors.
-typedef struct mp_worker mp_worker;
-
-// A text: len bytes at ptr, any bytes, no terminating NUL needed. NULL with
-// length 0 is the empty text; NULL with another length is MP_ERR_NULL. As an
-// argument the bytes are only read during the call, unless the function says
-// otherwise. As a result they belong to the library and live as long as the
-// function says; print them with printf("%.*s", (int)text.len, text.ptr).
-typedef struct {
-    // The first byte; may be NULL when len is 0.
-    const char *ptr;
-    // The number of bytes.
-    size_t len;
-} mp_str;
+// For finding faults.
+#define MP_LOG_DEBUG 4
 
 // Receives log lines: arg as given to mp_config_set_log, one of MP_LOG_*, and
 // a line of UTF-8 without line end that lives during the call only. Called on
@@ -327,6 +205,10 @@ typedef struct {
 // the library with the same handles, nor leave by a C++ exception or longjmp.
 // Higher levels may come in later versions; treat them as debug.
 typedef void (*mp_log_callback)(void *arg, uint32_t level, mp_str text);
+
+/* --------------------------------------------------------------------------
+ * `mp_address`.
+ * -------------------------------------------------------------------------- */
 
 // An IP address and port, free of system types. From a struct sockaddr_in:
 // family 4, memcpy of sin_addr to bytes, ntohs(sin_port); from a struct
@@ -341,173 +223,20 @@ typedef struct {
     uint8_t bytes[16];
 } mp_address;
 
-// One edit of a message: at offset, remove bytes go and insert comes. Either
-// may be empty.
-typedef struct {
-    // Bytes from the start of the raw message.
-    size_t offset;
-    // How many of the original bytes go.
-    size_t remove;
-    // The bytes that come. Lives until the list changes or is freed.
-    mp_str insert;
-} mp_edit;
-
-// What a request waits for.
-typedef struct {
-    // When to continue at the latest, in milliseconds as mp_now counts them;
-    // at once when that has passed, as 0 has.
-    uint64_t deadline;
-    // The descriptor to watch; -1 when there is none and only the deadline
-    // counts. It belongs to the library: never read, write or close it.
-    int32_t descriptor;
-    // MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
-    uint32_t events;
-} mp_wait;
-
-// One relay, as all processes of the server see it.
-typedef struct {
-    // Its name: what mp_relay_drain takes.
-    mp_str uri;
-    // The set it is in; empty for the unnamed one.
-    mp_str set;
-    // 1 when it is in the settings or the relays file now; 0 when it was, and
-    // may still have calls.
-    uint32_t listed;
-    // Its share of the calls; 0 for a backup.
-    uint32_t weight;
-    // Lower numbers come first.
-    uint32_t priority;
-    // MP_RELAY_UP, _SUSPECT, _DEAD or _UNREACHABLE.
-    uint32_t health;
-    // MP_RELAY_ENABLED, _DRAINING or _DISABLED.
-    uint32_t admin_state;
-    // Always 0.
-    uint32_t reserved;
-    // Calls on this relay now.
-    uint64_t active_calls;
-    // New calls this relay accepted.
-    uint64_t calls_total;
-    // Requests for ports sent to this relay.
-    uint64_t requests;
-    // Requests that did not reach this relay or timed out.
-    uint64_t failures;
-    // Requests that this relay refused or answered with an unusable answer.
-    uint64_t refusals;
-    // Delete requests sent to this relay.
-    uint64_t deletes;
-    // Delete requests queued for this relay.
-    uint64_t deletes_waiting;
-    // Probes sent to this relay.
-    uint64_t probes;
-} mp_relay;
-
-// The metrics of all processes of a server since its engine was made.
-typedef struct {
-    // The sum of the durations of all SDP rewrites that needed a relay, in
-    // milliseconds.
-    uint64_t latency_sum;
-    // How many of these took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
-    // and 5000 milliseconds (each longer than the one before), and how many
-    // took longer.
-    uint64_t latency[12];
-    // Calls in the call table.
-    uint64_t active_calls;
-    // Calls that fit into the call table (setting max_calls).
-    uint64_t max_calls;
-    // Delete requests queued for a relay.
-    uint64_t deletes_waiting;
-    // SDP rewrites that needed a relay.
-    uint64_t requests;
-    // SDP rewrites of an offer (RFC 3264).
-    uint64_t offers;
-    // SDP rewrites of an answer (RFC 3264).
-    uint64_t answers;
-    // SDP rewrites that succeeded.
-    uint64_t rewritten;
-    // SDP rewrites that failed because no relay could be reached.
-    uint64_t failed_no_relay;
-    // SDP rewrites that failed because no relay answered in time.
-    uint64_t failed_timeout;
-    // SDP rewrites that failed because the relay refused the request or its
-    // answer was unusable.
-    uint64_t failed_answer;
-    // SDP rewrites that failed for another reason.
-    uint64_t failed_other;
-    // SDP rewrites that the caller gave up before their end.
-    uint64_t cancelled;
-    // Offers sent to another relay because one failed.
-    uint64_t failovers;
-    // Session terminations processed.
-    uint64_t terminations;
-    // Deletes not sent because another branch of the call is alive.
-    uint64_t deletes_withheld;
-    // Delete requests sent to their relay without queueing.
-    uint64_t deletes_sent;
-    // Delete requests queued because their relay could not be reached.
-    uint64_t deletes_queued;
-    // Queued deletes completed.
-    uint64_t deletes_flushed;
-    // Queued deletes cancelled by a new offer.
-    uint64_t deletes_cancelled;
-    // Delete requests dropped: no room in the queue, too long, or expired.
-    uint64_t deletes_dropped;
-    // Calls not stored because the call table was full.
-    uint64_t calls_not_stored;
-    // Times a relay stopped answering.
-    uint64_t relays_failed;
-    // Times a relay answered again.
-    uint64_t relays_recovered;
-    // Probes sent to relays.
-    uint64_t probes;
-    // Changes of the client list files detected.
-    uint64_t client_list_changes;
-    // Changes of the relays file detected.
-    uint64_t relays_file_changes;
-} mp_statistics;
-
-// The metrics of a proxy since it was made.
-typedef struct {
-    // Sessions now.
-    uint64_t sessions;
-    // Sessions created.
-    uint64_t sessions_total;
-    // UDP sockets open for media now.
-    uint64_t open_ports;
-    // Packets received on media ports.
-    uint64_t received;
-    // Packets forwarded.
-    uint64_t relayed;
-    // Packets dropped: the source is not accepted, or the other side's address
-    // is not known yet.
-    uint64_t dropped;
-    // Control requests answered with an error.
-    uint64_t refused;
-} mp_proxy_counters;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
-// The name of a status as it stands in this header, for a log line: MP_OK,
-// MP_ERR_NULL. Empty for a number that is no status. Static, never freed. Any
+// Reads a literal IP address, IPv6 with or without brackets, no zone, and
+// writes it with port to *address. An IPv4-mapped IPv6 address becomes IPv4.
+// MP_ERR_ARGUMENT for anything else; a host name is never looked up. Any
 // thread, any process.
-mp_str mp_status_name(int32_t status);
+mp_status mp_address_parse(mp_str text, uint16_t port, mp_address *address);
 
-// The version of the library that runs, as MP_VERSION was of the header:
-// MAJOR.MINOR.PATCH. Compatible when MAJOR is the header's. Static, never
-// freed; a NUL follows it. Any thread, any process.
-mp_str mp_version(void);
+/* --------------------------------------------------------------------------
+ * `mp_config`.
+ * -------------------------------------------------------------------------- */
 
-// The status of an error, the one the failed call returned. MP_ERR_NULL for
-// NULL.
-mp_status mp_error_status(const mp_error *error);
-
-// The sentence of an error: what was wrong, where (setting, file, line), and
-// what to do. UTF-8, one line. Lives until mp_error_free. Empty for NULL.
-mp_str mp_error_text(const mp_error *error);
-
-// Frees an error. NULL is fine.
-void mp_error_free(mp_error *error);
+// Settings being collected. mp_engine_new and mp_proxy_new copy what they
+// need: it may be changed or freed afterwards. One thread at a time; made
+// before the fork, like what is made from it.
+typedef struct mp_config mp_config;
 
 // Makes settings with their defaults (the profile `seed`) and no log. The
 // caller frees them with mp_config_free. Never NULL but after a panic.
@@ -533,6 +262,16 @@ mp_status mp_config_set_log(mp_config *config,
 // Frees settings. NULL is fine.
 void mp_config_free(mp_config *config);
 
+/* --------------------------------------------------------------------------
+ * `mp_engine`.
+ * -------------------------------------------------------------------------- */
+
+// What a server makes once, before it forks: settings, the first copy of the
+// client lists, and the memory all its processes share. It has no thread, no
+// lock and no descriptor, so it may cross a fork. It never changes: any
+// thread of any process may make workers from it.
+typedef struct mp_engine mp_engine;
+
 // Makes an engine and writes it to *engine; call it once, before the server
 // forks (mod_init). The config is copied. The caller frees it with
 // mp_engine_free. MP_ERR_SETTING when settings cannot be honoured together,
@@ -550,6 +289,327 @@ mp_status mp_engine_reload(const mp_engine *engine);
 // Frees an engine. Workers made from it keep what they need: the order does
 // not matter. In each process only its own copy goes. NULL is fine.
 void mp_engine_free(mp_engine *engine);
+
+/* --------------------------------------------------------------------------
+ * `mp_message`.
+ * -------------------------------------------------------------------------- */
+
+// UDP
+#define MP_TRANSPORT_UDP 1
+
+// TCP
+#define MP_TRANSPORT_TCP 2
+
+// TLS over TCP
+#define MP_TRANSPORT_TLS 3
+
+// SCTP
+#define MP_TRANSPORT_SCTP 4
+
+// WebSocket (RFC 7118)
+#define MP_TRANSPORT_WS 5
+
+// WebSocket over TLS (RFC 7118)
+#define MP_TRANSPORT_WSS 6
+
+// A view of one raw SIP message and where it came from. Reusable: parsing
+// the next message into it allocates nothing. It copies no byte: the caller's
+// buffer must stay as it is until the next mp_message_parse or
+// mp_message_free on this handle. One thread at a time; may cross a fork.
+typedef struct mp_message mp_message;
+
+// Makes an empty message view. The caller frees it with mp_message_free.
+// Never NULL but after a panic.
+mp_message *mp_message_new(void);
+
+// Takes a raw message as it came from the socket: raw is not copied and must
+// stay until the next parse or free. source is the sender's address and port
+// as the server's socket saw them; local the server's own address it came in
+// on, NULL if unknown; transport one of MP_TRANSPORT_*. Both addresses are
+// copied. Only the start line is read now (RFC 3261 7.1, 7.2), headers when
+// a verb needs them. MP_ERR_LIMIT above 64 KiB, MP_ERR_SYNTAX when the first
+// line is neither a request nor a reply of SIP/2.0, MP_ERR_ARGUMENT for an
+// unknown transport or address family. After an error the handle holds no
+// message; the reason is in mp_message_last_error.
+mp_status mp_message_parse(mp_message *message,
+                           mp_str raw,
+                           const mp_address *source,
+                           const mp_address *local,
+                           uint32_t transport);
+
+// Why the last mp_message_parse on this handle failed; empty if none did.
+// Lives until the next call with this handle.
+mp_str mp_message_last_error(const mp_message *message);
+
+// Frees a message view; the caller's buffer is not touched. NULL is fine.
+void mp_message_free(mp_message *message);
+
+/* --------------------------------------------------------------------------
+ * `mp_options`.
+ * -------------------------------------------------------------------------- */
+
+// Offer or answer is worked out from method, CSeq and what is known of the
+// call (the default).
+#define MP_ROLE_AUTO 0
+
+// The session description is an offer (RFC 3264).
+#define MP_ROLE_OFFER 1
+
+// The session description is an answer (RFC 3264).
+#define MP_ROLE_ANSWER 2
+
+// As the setting ice_candidate says (the default).
+#define MP_ICE_AS_SET 0
+
+// No relay candidate is inserted.
+#define MP_ICE_NONE 1
+
+// A relay candidate is inserted that is used when nothing else works.
+#define MP_ICE_LOW_PRIORITY 2
+
+// A relay candidate is inserted that is preferred to the phone's own.
+#define MP_ICE_HIGH_PRIORITY 3
+
+// What a script says about one call, beyond what the message says. Where a
+// verb takes options, NULL stands for none. Reusable. One thread at a time;
+// may cross a fork.
+typedef struct mp_options mp_options;
+
+// Makes options that leave everything to the library. The caller frees them
+// with mp_options_free. Never NULL but after a panic.
+mp_options *mp_options_new(void);
+
+// Sets one option from text, as a script holds it: role (auto, offer, answer),
+// relay_set, media_relay, dialog_id, ice_candidate (none, low-priority,
+// high-priority), signaling_address and receiver (an IP address), next_hop (a
+// SIP URI). The empty text gives the option its default back. Both texts are
+// copied and taken as they are. MP_ERR_ARGUMENT for an unknown name (the error
+// lists all) and for a bad value (the error names the accepted form),
+// MP_ERR_LIMIT above 1024 bytes; nothing is changed then. error may be NULL.
+mp_status mp_options_set(mp_options *options,
+                         mp_str name,
+                         mp_str value,
+                         mp_error **error);
+
+// Says whether the session description is an offer or an answer (RFC 3264):
+// one of MP_ROLE_*, else MP_ERR_ARGUMENT.
+mp_status mp_options_set_role(mp_options *options, uint32_t role);
+
+// Gives the phone's signalling address when the message came through another
+// proxy; by default it is the message's source. Copied; the port does not
+// matter. MP_ERR_ARGUMENT for an unknown family.
+mp_status mp_options_set_signaling_address(mp_options *options,
+                                           const mp_address *address);
+
+// Says where the message goes next: of a relay with addresses of both families
+// the receiver is then told one of his family. Without it an offer gets one of
+// the sender's family, until the receiver has answered. Copied; the port does
+// not matter. MP_ERR_ARGUMENT for an unknown family.
+mp_status mp_options_set_receiver(mp_options *options,
+                                  const mp_address *address);
+
+// Says where the message goes next by the URI that the server sends it to (RFC
+// 3261 8.1.2): where its host is an IP address, that is the receiver (see
+// mp_options_set_receiver); where it is a name, or the scheme is neither sip:
+// nor sips:, or the text is empty, the receiver is unknown. No name is
+// resolved. Nothing of the text is kept. MP_ERR_SYNTAX when it is no URI;
+// nothing is changed then.
+mp_status mp_options_set_next_hop(mp_options *options, mp_str uri);
+
+// Names the set of relays that a new call chooses from: the set= of their
+// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
+// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
+mp_status mp_options_set_relay_set(mp_options *options, mp_str set);
+
+// Names the relay wanted for a new call, a hint to the dispatcher. Empty for
+// none. Copied; MP_ERR_LIMIT above 1024 bytes.
+mp_status mp_options_set_media_relay(mp_options *options, mp_str relay);
+
+// Gives the server's dialog id, by which a media timeout can end the dialog.
+// Empty for none. Copied; MP_ERR_LIMIT above 1024 bytes.
+mp_status mp_options_set_dialog_id(mp_options *options, mp_str id);
+
+// Says whether streams that use ICE (RFC 8445, RFC 8839) get a relay
+// candidate: one of MP_ICE_*, else MP_ERR_ARGUMENT.
+mp_status mp_options_set_ice_candidate(mp_options *options, uint32_t candidate);
+
+// Forgets all options: they are as after mp_options_new.
+mp_status mp_options_reset(mp_options *options);
+
+// Frees options. NULL is fine.
+void mp_options_free(mp_options *options);
+
+/* --------------------------------------------------------------------------
+ * `mp_verdict` and the bits of `mp_nat_test`.
+ * -------------------------------------------------------------------------- */
+
+// The Contact host is a private address (setting private_networks).
+#define MP_TEST_PRIVATE_CONTACT 1
+
+// Source IP or port differs from the top Via's sent-by (RFC 3261 18.2.1); in
+// a reply, from the Contact. The port is not compared for SIP-asymmetric
+// clients.
+#define MP_TEST_SOURCE_ADDRESS 2
+
+// The top Via host is a private address; never in a reply.
+#define MP_TEST_PRIVATE_VIA 4
+
+// A stream's connection address is private (RFC 4566 5.7).
+#define MP_TEST_PRIVATE_SDP 8
+
+// The source port differs from the top Via's.
+#define MP_TEST_SOURCE_PORT 16
+
+// The source IP differs from the Contact host.
+#define MP_TEST_SOURCE_CONTACT 256
+
+// The source port differs from the Contact port.
+#define MP_TEST_CONTACT_PORT 512
+
+// The source itself is private.
+#define MP_TEST_PRIVATE_SOURCE 1024
+
+// A stream's connection address differs from the source IP.
+#define MP_TEST_SOURCE_SDP 2048
+
+// The message came over WS or WSS (RFC 7118).
+#define MP_TEST_WEBSOCKET 4096
+
+// The outcome of mp_nat_test: which tests ran, which matched, and why.
+// Reusable: filling it again allocates nothing after warm-up. One thread at a
+// time; may cross a fork.
+typedef struct mp_verdict mp_verdict;
+
+// Makes an empty verdict. The caller frees it with mp_verdict_free. Never
+// NULL but after a panic.
+mp_verdict *mp_verdict_new(void);
+
+// The tests that ran, MP_TEST_* ORed: all that were asked for, or up to the
+// first match. 0 for NULL.
+uint32_t mp_verdict_tested(const mp_verdict *verdict);
+
+// The tests that matched, MP_TEST_* ORed; not 0 means the client is behind
+// NAT. 0 for NULL.
+uint32_t mp_verdict_matched(const mp_verdict *verdict);
+
+// How many tests matched. 0 for NULL.
+size_t mp_verdict_count(const mp_verdict *verdict);
+
+// The test of match number index, from 0, in the order of the bits: a single
+// MP_TEST_* bit; 0 beyond the last one.
+uint32_t mp_verdict_test(const mp_verdict *verdict, size_t index);
+
+// Why match number index matched, for an operator to read: the header and the
+// two values that were compared, as in
+// "private_contact: Contact 192.168.1.10:5060 is private". Empty beyond the
+// last match. Host names come from the message: any bytes. Lives until the
+// verdict is filled again or freed.
+mp_str mp_verdict_text(mp_verdict *verdict, size_t index);
+
+// Frees a verdict. NULL is fine.
+void mp_verdict_free(mp_verdict *verdict);
+
+// Reads tests as a script writes them: a number, or names separated by `,`,
+// `|`, `+` or spaces (private_contact, source_address, private_via,
+// private_sdp, source_port, source_contact, contact_port, private_source,
+// source_sdp, websocket). Writes the bits to *tests. MP_ERR_ARGUMENT for
+// anything else, also for no test at all. Any thread, any process.
+mp_status mp_tests_parse(mp_str text, uint32_t *tests);
+
+// The name of one test, as mp_tests_parse reads it; empty for what is not a
+// single MP_TEST_* bit. Static, never freed. Any thread, any process.
+mp_str mp_test_name(uint32_t test);
+
+/* --------------------------------------------------------------------------
+ * `mp_edits`.
+ * -------------------------------------------------------------------------- */
+
+// A list of edits against the original bytes of one message, sorted by offset
+// and disjoint. A verb called twice on one list replaces its own earlier edits
+// and leaves the other verbs'. Reusable: reset it for the next message. One
+// thread at a time; may cross a fork.
+typedef struct mp_edits mp_edits;
+
+// One edit of a message: at offset, remove bytes go and insert comes. Either
+// may be empty.
+typedef struct {
+    // Bytes from the start of the raw message.
+    size_t offset;
+    // How many of the original bytes go.
+    size_t remove;
+    // The bytes that come. Lives until the list changes or is freed.
+    mp_str insert;
+} mp_edit;
+
+// Makes an empty list. The caller frees it with mp_edits_free. Never NULL but
+// after a panic.
+mp_edits *mp_edits_new(void);
+
+// How many edits there are; 0 means the message stays byte for byte. 0 for
+// NULL.
+size_t mp_edits_count(const mp_edits *edits);
+
+// Writes edit number index, from 0, in order of offset, to *edit. Apply them
+// yourself only if you also set Content-Length where the body changes (RFC
+// 3261 20.14), or let the server do it. MP_ERR_ARGUMENT beyond the last one.
+mp_status mp_edits_get(const mp_edits *edits, size_t index, mp_edit *edit);
+
+// Writes the edited message to the capacity bytes at buffer and its length to
+// *length. When an edit touches the body, every Content-Length header is set
+// to the body's new length (RFC 3261 20.14); none is added. The buffer must
+// not overlap the message's own bytes and may be NULL with capacity 0.
+// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
+// fit, the buffer untouched; MP_ERR_EDITS when an edit reaches beyond the
+// message, which was then made for another one. The reason is in
+// mp_edits_last_error.
+mp_status mp_edits_apply(mp_edits *edits,
+                         const mp_message *message,
+                         char *buffer,
+                         size_t capacity,
+                         size_t *length);
+
+// As mp_edits_apply, for one part of the message: the length bytes from offset
+// on, as a Contact URI or a body. Writes these bytes with the edits made, at
+// most size bytes, to buffer, and their number to *written. Content-Length is
+// not set. MP_ERR_EDITS also when an edit is not wholly within the part (an
+// insertion at its end is), for no edit is left out silently.
+mp_status mp_edits_apply_range(mp_edits *edits,
+                               const mp_message *message,
+                               size_t offset,
+                               size_t length,
+                               char *buffer,
+                               size_t size,
+                               size_t *written);
+
+// Why the last mp_edits_apply on this list failed; empty if none did. Lives
+// until the next call with this list.
+mp_str mp_edits_last_error(const mp_edits *edits);
+
+// Forgets all edits and keeps the memory, for the next message.
+mp_status mp_edits_reset(mp_edits *edits);
+
+// Frees a list. NULL is fine.
+void mp_edits_free(mp_edits *edits);
+
+/* --------------------------------------------------------------------------
+ * `mp_worker` and the verbs.
+ * -------------------------------------------------------------------------- */
+
+// List of mp_client_lists: the setting sip_asymmetrics.
+#define MP_ASYMMETRIC_SIP 1
+
+// List of mp_client_lists: the setting rtp_asymmetrics.
+#define MP_ASYMMETRIC_RTP 2
+
+// Flag of mp_nat_test: stop at the first test that matches.
+#define MP_FIRST_MATCH 1
+
+// What a process or thread makes for itself, after the fork; lazily is fine.
+// It owns its sockets, buffers and its copy of the client lists. One thread at
+// a time. In a process other than the one that made it, the verbs that talk
+// to a relay answer MP_ERR_WRONG_PROCESS, and mp_worker_free only closes the
+// inherited descriptors.
+typedef struct mp_worker mp_worker;
 
 // Makes a worker in the current process and writes it to *worker; opens
 // nothing yet. The caller frees it with mp_worker_free. Any thread may call
@@ -633,191 +693,32 @@ mp_status mp_end_call(mp_worker *worker,
                       mp_str from_tag,
                       mp_str to_tag);
 
-// Reads a literal IP address, IPv6 with or without brackets, no zone, and
-// writes it with port to *address. An IPv4-mapped IPv6 address becomes IPv4.
-// MP_ERR_ARGUMENT for anything else; a host name is never looked up. Any
-// thread, any process.
-mp_status mp_address_parse(mp_str text, uint16_t port, mp_address *address);
+/* --------------------------------------------------------------------------
+ * `mp_request`: a rewrite that does not block.
+ * -------------------------------------------------------------------------- */
 
-// Makes an empty message view. The caller frees it with mp_message_free.
-// Never NULL but after a panic.
-mp_message *mp_message_new(void);
+// Wait until the descriptor can be read (POLLIN).
+#define MP_WAIT_READ 1
 
-// Takes a raw message as it came from the socket: raw is not copied and must
-// stay until the next parse or free. source is the sender's address and port
-// as the server's socket saw them; local the server's own address it came in
-// on, NULL if unknown; transport one of MP_TRANSPORT_*. Both addresses are
-// copied. Only the start line is read now (RFC 3261 7.1, 7.2), headers when
-// a verb needs them. MP_ERR_LIMIT above 64 KiB, MP_ERR_SYNTAX when the first
-// line is neither a request nor a reply of SIP/2.0, MP_ERR_ARGUMENT for an
-// unknown transport or address family. After an error the handle holds no
-// message; the reason is in mp_message_last_error.
-mp_status mp_message_parse(mp_message *message,
-                           mp_str raw,
-                           const mp_address *source,
-                           const mp_address *local,
-                           uint32_t transport);
+// Wait until the descriptor can be written (POLLOUT).
+#define MP_WAIT_WRITE 2
 
-// Why the last mp_message_parse on this handle failed; empty if none did.
-// Lives until the next call with this handle.
-mp_str mp_message_last_error(const mp_message *message);
+// A rewrite under way that does not block. It holds its own relay connection;
+// message and options may be gone before it ends. It belongs to the worker it
+// was started on: same thread rule, same process.
+typedef struct mp_request mp_request;
 
-// Frees a message view; the caller's buffer is not touched. NULL is fine.
-void mp_message_free(mp_message *message);
-
-// Makes options that leave everything to the library. The caller frees them
-// with mp_options_free. Never NULL but after a panic.
-mp_options *mp_options_new(void);
-
-// Sets one option from text, as a script holds it: role (auto, offer, answer),
-// relay_set, media_relay, dialog_id, ice_candidate (none, low-priority,
-// high-priority), signaling_address and receiver (an IP address), next_hop (a
-// SIP URI). The empty text gives the option its default back. Both texts are
-// copied and taken as they are. MP_ERR_ARGUMENT for an unknown name (the error
-// lists all) and for a bad value (the error names the accepted form),
-// MP_ERR_LIMIT above 1024 bytes; nothing is changed then. error may be NULL.
-mp_status mp_options_set(mp_options *options,
-                         mp_str name,
-                         mp_str value,
-                         mp_error **error);
-
-// Says whether the session description is an offer or an answer (RFC 3264):
-// one of MP_ROLE_*, else MP_ERR_ARGUMENT.
-mp_status mp_options_set_role(mp_options *options, uint32_t role);
-
-// Gives the phone's signalling address when the message came through another
-// proxy; by default it is the message's source. Copied; the port does not
-// matter. MP_ERR_ARGUMENT for an unknown family.
-mp_status mp_options_set_signaling_address(mp_options *options,
-                                           const mp_address *address);
-
-// Says where the message goes next: of a relay with addresses of both families
-// the receiver is then told one of his family. Without it an offer gets one of
-// the sender's family, until the receiver has answered. Copied; the port does
-// not matter. MP_ERR_ARGUMENT for an unknown family.
-mp_status mp_options_set_receiver(mp_options *options,
-                                  const mp_address *address);
-
-// Says where the message goes next by the URI that the server sends it to (RFC
-// 3261 8.1.2): where its host is an IP address, that is the receiver (see
-// mp_options_set_receiver); where it is a name, or the scheme is neither sip:
-// nor sips:, or the text is empty, the receiver is unknown. No name is
-// resolved. Nothing of the text is kept. MP_ERR_SYNTAX when it is no URI;
-// nothing is changed then.
-mp_status mp_options_set_next_hop(mp_options *options, mp_str uri);
-
-// Names the set of relays that a new call chooses from: the set= of their
-// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
-// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
-mp_status mp_options_set_relay_set(mp_options *options, mp_str set);
-
-// Names the relay wanted for a new call, a hint to the dispatcher. Empty for
-// none. Copied; MP_ERR_LIMIT above 1024 bytes.
-mp_status mp_options_set_media_relay(mp_options *options, mp_str relay);
-
-// Gives the server's dialog id, by which a media timeout can end the dialog.
-// Empty for none. Copied; MP_ERR_LIMIT above 1024 bytes.
-mp_status mp_options_set_dialog_id(mp_options *options, mp_str id);
-
-// Says whether streams that use ICE (RFC 8445, RFC 8839) get a relay
-// candidate: one of MP_ICE_*, else MP_ERR_ARGUMENT.
-mp_status mp_options_set_ice_candidate(mp_options *options, uint32_t candidate);
-
-// Forgets all options: they are as after mp_options_new.
-mp_status mp_options_reset(mp_options *options);
-
-// Frees options. NULL is fine.
-void mp_options_free(mp_options *options);
-
-// Makes an empty verdict. The caller frees it with mp_verdict_free. Never
-// NULL but after a panic.
-mp_verdict *mp_verdict_new(void);
-
-// The tests that ran, MP_TEST_* ORed: all that were asked for, or up to the
-// first match. 0 for NULL.
-uint32_t mp_verdict_tested(const mp_verdict *verdict);
-
-// The tests that matched, MP_TEST_* ORed; not 0 means the client is behind
-// NAT. 0 for NULL.
-uint32_t mp_verdict_matched(const mp_verdict *verdict);
-
-// How many tests matched. 0 for NULL.
-size_t mp_verdict_count(const mp_verdict *verdict);
-
-// The test of match number index, from 0, in the order of the bits: a single
-// MP_TEST_* bit; 0 beyond the last one.
-uint32_t mp_verdict_test(const mp_verdict *verdict, size_t index);
-
-// Why match number index matched, for an operator to read: the header and the
-// two values that were compared, as in
-// "private_contact: Contact 192.168.1.10:5060 is private". Empty beyond the
-// last match. Host names come from the message: any bytes. Lives until the
-// verdict is filled again or freed.
-mp_str mp_verdict_text(mp_verdict *verdict, size_t index);
-
-// Frees a verdict. NULL is fine.
-void mp_verdict_free(mp_verdict *verdict);
-
-// Reads tests as a script writes them: a number, or names separated by `,`,
-// `|`, `+` or spaces (private_contact, source_address, private_via,
-// private_sdp, source_port, source_contact, contact_port, private_source,
-// source_sdp, websocket). Writes the bits to *tests. MP_ERR_ARGUMENT for
-// anything else, also for no test at all. Any thread, any process.
-mp_status mp_tests_parse(mp_str text, uint32_t *tests);
-
-// The name of one test, as mp_tests_parse reads it; empty for what is not a
-// single MP_TEST_* bit. Static, never freed. Any thread, any process.
-mp_str mp_test_name(uint32_t test);
-
-// Makes an empty list. The caller frees it with mp_edits_free. Never NULL but
-// after a panic.
-mp_edits *mp_edits_new(void);
-
-// How many edits there are; 0 means the message stays byte for byte. 0 for
-// NULL.
-size_t mp_edits_count(const mp_edits *edits);
-
-// Writes edit number index, from 0, in order of offset, to *edit. Apply them
-// yourself only if you also set Content-Length where the body changes (RFC
-// 3261 20.14), or let the server do it. MP_ERR_ARGUMENT beyond the last one.
-mp_status mp_edits_get(const mp_edits *edits, size_t index, mp_edit *edit);
-
-// Writes the edited message to the capacity bytes at buffer and its length to
-// *length. When an edit touches the body, every Content-Length header is set
-// to the body's new length (RFC 3261 20.14); none is added. The buffer must
-// not overlap the message's own bytes and may be NULL with capacity 0.
-// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
-// fit, the buffer untouched; MP_ERR_EDITS when an edit reaches beyond the
-// message, which was then made for another one. The reason is in
-// mp_edits_last_error.
-mp_status mp_edits_apply(mp_edits *edits,
-                         const mp_message *message,
-                         char *buffer,
-                         size_t capacity,
-                         size_t *length);
-
-// As mp_edits_apply, for one part of the message: the length bytes from offset
-// on, as a Contact URI or a body. Writes these bytes with the edits made, at
-// most size bytes, to buffer, and their number to *written. Content-Length is
-// not set. MP_ERR_EDITS also when an edit is not wholly within the part (an
-// insertion at its end is), for no edit is left out silently.
-mp_status mp_edits_apply_range(mp_edits *edits,
-                               const mp_message *message,
-                               size_t offset,
-                               size_t length,
-                               char *buffer,
-                               size_t size,
-                               size_t *written);
-
-// Why the last mp_edits_apply on this list failed; empty if none did. Lives
-// until the next call with this list.
-mp_str mp_edits_last_error(const mp_edits *edits);
-
-// Forgets all edits and keeps the memory, for the next message.
-mp_status mp_edits_reset(mp_edits *edits);
-
-// Frees a list. NULL is fine.
-void mp_edits_free(mp_edits *edits);
+// What a request waits for.
+typedef struct {
+    // When to continue at the latest, in milliseconds as mp_now counts them;
+    // at once when that has passed, as 0 has.
+    uint64_t deadline;
+    // The descriptor to watch; -1 when there is none and only the deadline
+    // counts. It belongs to the library: never read, write or close it.
+    int32_t descriptor;
+    // MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
+    uint32_t events;
+} mp_wait;
 
 // mp_rewrite_sdp without blocking: start, then wait with poll or epoll for
 // what mp_request_wait says, mp_request_continue, until that says something
@@ -850,51 +751,72 @@ mp_status mp_request_continue(mp_request *request,
 // worker was freed. NULL is fine.
 void mp_request_free(mp_request *request);
 
-// Milliseconds of the monotonic clock (CLOCK_MONOTONIC), what now and
-// deadlines are given in. Any thread, any process.
-uint64_t mp_now(void);
+/* --------------------------------------------------------------------------
+ * `mp_relay`: which relays there are, and what is ordered of them.
+ * -------------------------------------------------------------------------- */
 
-// Makes a keeper in the current process and writes it to *keeper. The caller
-// frees it with mp_keeper_free; the engine may be freed before. MP_ERR_SYSTEM
-// when its descriptor cannot be had. error may be NULL.
-mp_status mp_keeper_new(const mp_engine *engine,
-                        mp_keeper **keeper,
-                        mp_error **error);
+// The relay answers, as far as any process knows.
+#define MP_RELAY_UP 0
 
-// Does what is due and never waits: call it when mp_keeper_descriptor is
-// readable or mp_keeper_next has passed, or simply five times a second. now is
-// milliseconds of CLOCK_MONOTONIC (mp_now), 0 lets the library read it. Log
-// lines come on the calling thread. Where another process works for the
-// server it does nothing. The first tick that works starts one thread, which
-// blocks all signals, unless the setting watch is "poll". MP_ERR_WRONG_PROCESS
-// after a fork, MP_ERR_ARGUMENT while mp_keeper_run runs.
-mp_status mp_keeper_tick(const mp_keeper *keeper, uint64_t now);
+// A message was not answered in time; a probe will tell.
+#define MP_RELAY_SUSPECT 1
 
-// A descriptor that is readable when mp_keeper_tick should be called: its time
-// has come, a file changed, a relay said something. Only for poll, epoll and
-// the like, never to be read or closed. The same until mp_keeper_free. -1 for
-// NULL.
-int32_t mp_keeper_descriptor(const mp_keeper *keeper);
+// A probe was not answered either.
+#define MP_RELAY_DEAD 2
 
-// In how many milliseconds from now (see mp_keeper_tick) the next tick is due;
-// 0: at once. For servers whose loop has a timer and no place for a
-// descriptor. 0 for NULL.
-uint64_t mp_keeper_next(const mp_keeper *keeper, uint64_t now);
+// Connections to it fail.
+#define MP_RELAY_UNREACHABLE 3
 
-// Ticks on the calling thread until another thread calls mp_keeper_stop.
-// MP_ERR_WRONG_PROCESS after a fork, MP_ERR_ARGUMENT when it runs already,
-// MP_ERR_SYSTEM when the system refuses to wait. error may be NULL.
-mp_status mp_keeper_run(const mp_keeper *keeper, mp_error **error);
+// The relay is used.
+#define MP_RELAY_ENABLED 0
 
-// Ends mp_keeper_run, from any thread of the same process; it then gives up
-// its place to another process at once. Called before mp_keeper_run, that
-// returns at once.
-mp_status mp_keeper_stop(const mp_keeper *keeper);
+// The relay keeps its calls and takes no new ones.
+#define MP_RELAY_DRAINING 1
 
-// Frees a keeper and gives up its place. Not while mp_keeper_run is still
-// running: stop it and wait for its return. In another process only the
-// inherited descriptors are closed. NULL is fine.
-void mp_keeper_free(mp_keeper *keeper);
+// The relay is not asked at all.
+#define MP_RELAY_DISABLED 2
+
+// The relays at one moment: those of the setting relay, those of the relays
+// file, then those that were removed while a process still knows them. A
+// relay that was named twice comes twice. Never changes; one thread at a time.
+typedef struct mp_relay_list mp_relay_list;
+
+// One relay, as all processes of the server see it.
+typedef struct {
+    // Its name: what mp_relay_drain takes.
+    mp_str uri;
+    // The set it is in; empty for the unnamed one.
+    mp_str set;
+    // 1 when it is in the settings or the relays file now; 0 when it was, and
+    // may still have calls.
+    uint32_t listed;
+    // Its share of the calls; 0 for a backup.
+    uint32_t weight;
+    // Lower numbers come first.
+    uint32_t priority;
+    // MP_RELAY_UP, _SUSPECT, _DEAD or _UNREACHABLE.
+    uint32_t health;
+    // MP_RELAY_ENABLED, _DRAINING or _DISABLED.
+    uint32_t admin_state;
+    // Always 0.
+    uint32_t reserved;
+    // Calls on this relay now.
+    uint64_t active_calls;
+    // New calls this relay accepted.
+    uint64_t calls_total;
+    // Requests for ports sent to this relay.
+    uint64_t requests;
+    // Requests that did not reach this relay or timed out.
+    uint64_t failures;
+    // Requests that this relay refused or answered with an unusable answer.
+    uint64_t refusals;
+    // Delete requests sent to this relay.
+    uint64_t deletes;
+    // Delete requests queued for this relay.
+    uint64_t deletes_waiting;
+    // Probes sent to this relay.
+    uint64_t probes;
+} mp_relay;
 
 // Looks up the relays and writes the list to *list; the caller frees it with
 // mp_relay_list_free. Any thread of any process may call this. Reads the
@@ -955,6 +877,80 @@ mp_status mp_relay_set_admin_state(const mp_engine *engine,
                                    mp_str admin_state,
                                    mp_error **error);
 
+/* --------------------------------------------------------------------------
+ * `mp_statistics`.
+ * -------------------------------------------------------------------------- */
+
+// A statistic that only grows.
+#define MP_STATISTIC_COUNTER 0
+
+// A statistic that rises and falls.
+#define MP_STATISTIC_GAUGE 1
+
+// The metrics of all processes of a server since its engine was made.
+typedef struct {
+    // The sum of the durations of all SDP rewrites that needed a relay, in
+    // milliseconds.
+    uint64_t latency_sum;
+    // How many of these took up to 1, 2, 5, 10, 20, 50, 100, 200, 400, 1000
+    // and 5000 milliseconds (each longer than the one before), and how many
+    // took longer.
+    uint64_t latency[12];
+    // Calls in the call table.
+    uint64_t active_calls;
+    // Calls that fit into the call table (setting max_calls).
+    uint64_t max_calls;
+    // Delete requests queued for a relay.
+    uint64_t deletes_waiting;
+    // SDP rewrites that needed a relay.
+    uint64_t requests;
+    // SDP rewrites of an offer (RFC 3264).
+    uint64_t offers;
+    // SDP rewrites of an answer (RFC 3264).
+    uint64_t answers;
+    // SDP rewrites that succeeded.
+    uint64_t rewritten;
+    // SDP rewrites that failed because no relay could be reached.
+    uint64_t failed_no_relay;
+    // SDP rewrites that failed because no relay answered in time.
+    uint64_t failed_timeout;
+    // SDP rewrites that failed because the relay refused the request or its
+    // answer was unusable.
+    uint64_t failed_answer;
+    // SDP rewrites that failed for another reason.
+    uint64_t failed_other;
+    // SDP rewrites that the caller gave up before their end.
+    uint64_t cancelled;
+    // Offers sent to another relay because one failed.
+    uint64_t failovers;
+    // Session terminations processed.
+    uint64_t terminations;
+    // Deletes not sent because another branch of the call is alive.
+    uint64_t deletes_withheld;
+    // Delete requests sent to their relay without queueing.
+    uint64_t deletes_sent;
+    // Delete requests queued because their relay could not be reached.
+    uint64_t deletes_queued;
+    // Queued deletes completed.
+    uint64_t deletes_flushed;
+    // Queued deletes cancelled by a new offer.
+    uint64_t deletes_cancelled;
+    // Delete requests dropped: no room in the queue, too long, or expired.
+    uint64_t deletes_dropped;
+    // Calls not stored because the call table was full.
+    uint64_t calls_not_stored;
+    // Times a relay stopped answering.
+    uint64_t relays_failed;
+    // Times a relay answered again.
+    uint64_t relays_recovered;
+    // Probes sent to relays.
+    uint64_t probes;
+    // Changes of the client list files detected.
+    uint64_t client_list_changes;
+    // Changes of the relays file detected.
+    uint64_t relays_file_changes;
+} mp_statistics;
+
 // Writes what all processes have done to *statistics. size is sizeof
 // *statistics: a program built with an older header gets what it knows.
 // MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
@@ -1006,6 +1002,95 @@ mp_status mp_statistics_json(const mp_engine *engine,
                              size_t capacity,
                              size_t *length);
 
+/* --------------------------------------------------------------------------
+ * `mp_keeper`.
+ * -------------------------------------------------------------------------- */
+
+// What must happen in a server without a message: watching the client lists
+// and the file of relays, asking dead relays whether they live, delivering
+// ends that wait for theirs. One a server, in a timer process, a process of
+// its own or a thread; several do no harm, one of them works, and another
+// takes over within a second when that one dies. Make it after the fork, in
+// the process that uses it. Either call mp_keeper_tick from an event loop or
+// give mp_keeper_run a thread. Without a keeper the workers do the least
+// themselves, each with its next message. Any thread may call it; in another
+// process than its own only mp_keeper_free works.
+typedef struct mp_keeper mp_keeper;
+
+// Makes a keeper in the current process and writes it to *keeper. The caller
+// frees it with mp_keeper_free; the engine may be freed before. MP_ERR_SYSTEM
+// when its descriptor cannot be had. error may be NULL.
+mp_status mp_keeper_new(const mp_engine *engine,
+                        mp_keeper **keeper,
+                        mp_error **error);
+
+// Does what is due and never waits: call it when mp_keeper_descriptor is
+// readable or mp_keeper_next has passed, or simply five times a second. now is
+// milliseconds of CLOCK_MONOTONIC (mp_now), 0 lets the library read it. Log
+// lines come on the calling thread. Where another process works for the
+// server it does nothing. The first tick that works starts one thread, which
+// blocks all signals, unless the setting watch is "poll". MP_ERR_WRONG_PROCESS
+// after a fork, MP_ERR_ARGUMENT while mp_keeper_run runs.
+mp_status mp_keeper_tick(const mp_keeper *keeper, uint64_t now);
+
+// A descriptor that is readable when mp_keeper_tick should be called: its time
+// has come, a file changed, a relay said something. Only for poll, epoll and
+// the like, never to be read or closed. The same until mp_keeper_free. -1 for
+// NULL.
+int32_t mp_keeper_descriptor(const mp_keeper *keeper);
+
+// In how many milliseconds from now (see mp_keeper_tick) the next tick is due;
+// 0: at once. For servers whose loop has a timer and no place for a
+// descriptor. 0 for NULL.
+uint64_t mp_keeper_next(const mp_keeper *keeper, uint64_t now);
+
+// Ticks on the calling thread until another thread calls mp_keeper_stop.
+// MP_ERR_WRONG_PROCESS after a fork, MP_ERR_ARGUMENT when it runs already,
+// MP_ERR_SYSTEM when the system refuses to wait. error may be NULL.
+mp_status mp_keeper_run(const mp_keeper *keeper, mp_error **error);
+
+// Ends mp_keeper_run, from any thread of the same process; it then gives up
+// its place to another process at once. Called before mp_keeper_run, that
+// returns at once.
+mp_status mp_keeper_stop(const mp_keeper *keeper);
+
+// Frees a keeper and gives up its place. Not while mp_keeper_run is still
+// running: stop it and wait for its return. In another process only the
+// inherited descriptors are closed. NULL is fine.
+void mp_keeper_free(mp_keeper *keeper);
+
+/* --------------------------------------------------------------------------
+ * `mp_proxy`: the built-in media relay.
+ * -------------------------------------------------------------------------- */
+
+// The built-in media relay: RTP and RTCP port pairs on this machine, set up by
+// the settings proxy_*; a worker reaches it with the setting relay =
+// "embedded". One a server. Make it before the fork, so that workers may
+// connect before it runs; then run it in one process, or start it in one,
+// after the fork. A process that only uses it calls mp_proxy_free: there, that
+// closes its inherited copy of the listening socket and nothing else. Any
+// thread may call it.
+typedef struct mp_proxy mp_proxy;
+
+// The metrics of a proxy since it was made.
+typedef struct {
+    // Sessions now.
+    uint64_t sessions;
+    // Sessions created.
+    uint64_t sessions_total;
+    // UDP sockets open for media now.
+    uint64_t open_ports;
+    // Packets received on media ports.
+    uint64_t received;
+    // Packets forwarded.
+    uint64_t relayed;
+    // Packets dropped: the source is not accepted, or the other side's address
+    // is not known yet.
+    uint64_t dropped;
+    // Control requests answered with an error.
+    uint64_t refused;
+} mp_proxy_counters;
+
 // Makes a proxy: opens its listening Unix socket, nothing more, and writes it
 // to *proxy. A stale socket file is replaced; the directory is made (mode
 // 0700) when it is missing. The config is copied. The caller frees it with
@@ -1050,17 +1135,5 @@ void mp_proxy_free(mp_proxy *proxy);
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
-
-/* A C string, which ends with a NUL, as an mp_str; NULL becomes the empty text.
- * Borrows: the result lives as long as text. */
-static inline mp_str mp_text(const char *text)
-{
-    mp_str result;
-    result.ptr = text;
-    result.len = 0;
-    while (text != NULL && text[result.len] != '\0')
-        result.len++;
-    return result;
-}
 
 #endif /* MEDIAPROXY_H */

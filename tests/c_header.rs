@@ -11,25 +11,27 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files of the boundary, in the order a reader wants them.
-const FILES: [&str; 18] = [
+/// The files of the boundary in the order of the header: each is a group, whose
+/// heading is the file's `//!` comment. C wants a type before its use.
+const FILES: [&str; 19] = [
     "text",
     "status",
     "version",
+    "clock",
     "error",
     "log",
+    "address",
     "config",
     "engine",
-    "worker",
-    "address",
     "message",
     "options",
     "verdict",
     "edits",
+    "worker",
     "request",
-    "keeper",
     "relay",
     "statistics",
+    "keeper",
     "proxy",
 ];
 
@@ -61,15 +63,63 @@ fn source(file: &str) -> PathBuf {
     expanded
 }
 
+/// What cbindgen puts around the functions of each file.
+const EXTERN_C: [&str; 2] = [
+    "#ifdef __cplusplus\nextern \"C\" {\n#endif // __cplusplus\n\n",
+    "#ifdef __cplusplus\n}  // extern \"C\"\n#endif  // __cplusplus\n",
+];
+
+/// The header: cbindgen is run on one file after the other, so that its items
+/// stand together, and each is given its heading. Types of other files are only
+/// named then; all names are in cbindgen.toml.
 fn generate() -> String {
-    let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
-    let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in FILES {
-        builder = builder.with_src(source(file));
+    let mut config =
+        cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
+    let mut header = config.header.take().expect("a header").trim_start().to_string();
+    for include in config.sys_includes.drain(..) {
+        header += &format!("#include <{include}>\n");
     }
-    let mut header = Vec::new();
-    builder.generate().expect("cbindgen reads src/capi").write(&mut header);
-    String::from_utf8(header).expect("a header is UTF-8")
+    header += &config.after_includes.take().expect("the version");
+    let mut trailer = config.trailer.take().expect("what follows mp_str");
+    let [open, close] = EXTERN_C;
+    header += &format!("\n{open}");
+    for file in FILES {
+        let path = source(file);
+        header += &heading(&fs::read_to_string(&path).expect("a source"));
+        let mut items = Vec::new();
+        let builder = cbindgen::Builder::new().with_config(config.clone()).with_src(path);
+        builder.generate().expect("cbindgen reads src/capi").write(&mut items);
+        let items = String::from_utf8(items).expect("a header is UTF-8");
+        header += &with_examples(items.replace(open, "").replace(close, "").trim());
+        // After mp_str: the function that makes one, which is written in C.
+        header += &std::mem::take(&mut trailer);
+        header += "\n";
+    }
+    header + close + "\n#endif /* MEDIAPROXY_H */\n"
+}
+
+/// The comment at the head of a file, as the heading of its group.
+fn heading(source: &str) -> String {
+    let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    let lines: String = lines.map(|line| format!(" *{line}\n")).collect();
+    let rule = "-".repeat(74);
+    format!("/* {rule}\n{lines} * {rule} */\n\n")
+}
+
+/// Fenced code in comments becomes indented code.
+fn with_examples(items: &str) -> String {
+    let mut is_code = false;
+    let mut text = String::new();
+    for line in items.lines() {
+        let fence = line.trim_start().starts_with("// ```");
+        is_code ^= fence;
+        match line.split_once("// ") {
+            _ if fence => continue,
+            Some((indent, code)) if is_code => text += &format!("{indent}//     {code}\n"),
+            _ => text += &format!("{line}\n"),
+        }
+    }
+    text
 }
 
 #[test]

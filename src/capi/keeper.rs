@@ -2,6 +2,7 @@
 
 use crate::Keeper;
 use crate::capi::boundary::{Handle, Poison};
+use crate::capi::clock::time;
 use crate::capi::engine::MpEngine;
 use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
@@ -55,7 +56,7 @@ pub unsafe extern "C" fn mp_keeper_new(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_keeper_tick(keeper: *const MpKeeper, now: u64) -> MpStatus {
     boundary!(report (); keeper: shared => {
-        keeper.keeper.tick(if now == 0 { crate::now() } else { now })?;
+        keeper.keeper.tick(time(now))?;
         Ok(Status::Ok)
     })
 }
@@ -75,7 +76,7 @@ pub unsafe extern "C" fn mp_keeper_descriptor(keeper: *const MpKeeper) -> i32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_keeper_next(keeper: *const MpKeeper, now: u64) -> u64 {
     boundary!(value 0; keeper: shared => {
-        Ok(keeper.keeper.next(if now == 0 { crate::now() } else { now }))
+        Ok(keeper.keeper.next(time(now)))
     })
 }
 

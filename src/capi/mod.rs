@@ -17,6 +17,7 @@ mod boundary;
 mod buffer;
 
 pub mod address;
+pub mod clock;
 pub mod config;
 pub mod edits;
 pub mod engine;

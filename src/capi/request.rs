@@ -1,6 +1,7 @@
 //! `mp_request`: a rewrite that does not block.
 
 use crate::capi::boundary::{Handle, Poison};
+use crate::capi::clock::time;
 use crate::capi::edits::MpEdits;
 use crate::capi::message::MpMessage;
 use crate::capi::options::MpOptions;
@@ -65,7 +66,7 @@ pub unsafe extern "C" fn mp_rewrite_start(
         worker: exclusive, message: borrowed, options: optional, request: output => {
         let none = Options::default();
         let options = MpOptions::or(options, &none);
-        match worker.worker.rewrite_start(message.get()?, options, at(now))? {
+        match worker.worker.rewrite_start(message.get()?, options, time(now))? {
             Started::NoSdp => Ok(Status::NoSdp),
             Started::Rewrite(rewrite) => {
                 let made = MpRequest { poison: Poison::default(), rewrite, worker: owner };
@@ -112,7 +113,7 @@ pub unsafe extern "C" fn mp_request_continue(
             let text = "the request was started on another worker";
             return Err(Error::new(Status::Argument, text));
         }
-        Ok(match request.rewrite.resume(&mut worker.worker, at(now), &mut edits.edits)? {
+        Ok(match request.rewrite.resume(&mut worker.worker, time(now), &mut edits.edits)? {
             Progress::Pending => Status::Pending,
             Progress::Done => Status::Ok,
         })
@@ -124,15 +125,4 @@ pub unsafe extern "C" fn mp_request_continue(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_request_free(request: *mut MpRequest) {
     boundary!(free request)
-}
-
-/// Milliseconds of the monotonic clock (CLOCK_MONOTONIC), what now and
-/// deadlines are given in. Any thread, any process.
-#[unsafe(no_mangle)]
-pub extern "C" fn mp_now() -> u64 {
-    boundary!(value 0; => { Ok(crate::now()) })
-}
-
-fn at(now: u64) -> u64 {
-    if now == 0 { crate::now() } else { now }
 }

@@ -29,14 +29,6 @@ pub const MP_TEST_SOURCE_SDP: u32 = 2048;
 /// The message came over WS or WSS (RFC 7118).
 pub const MP_TEST_WEBSOCKET: u32 = 4096;
 
-/// List of mp_client_lists: the setting sip_asymmetrics.
-pub const MP_ASYMMETRIC_SIP: u32 = 1;
-/// List of mp_client_lists: the setting rtp_asymmetrics.
-pub const MP_ASYMMETRIC_RTP: u32 = 2;
-
-/// Flag of mp_nat_test: stop at the first test that matches.
-pub const MP_FIRST_MATCH: u32 = 1;
-
 /// The outcome of mp_nat_test: which tests ran, which matched, and why.
 /// Reusable: filling it again allocates nothing after warm-up. One thread at a
 /// time; may cross a fork.

@@ -9,10 +9,18 @@ use crate::capi::message::MpMessage;
 use crate::capi::options::MpOptions;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
-use crate::capi::verdict::{MP_ASYMMETRIC_RTP, MP_ASYMMETRIC_SIP, MP_FIRST_MATCH, MpVerdict};
+use crate::capi::verdict::MpVerdict;
 use crate::error::{Error, Status};
 use crate::nat::Tests;
 use crate::options::Options;
+
+/// List of mp_client_lists: the setting sip_asymmetrics.
+pub const MP_ASYMMETRIC_SIP: u32 = 1;
+/// List of mp_client_lists: the setting rtp_asymmetrics.
+pub const MP_ASYMMETRIC_RTP: u32 = 2;
+
+/// Flag of mp_nat_test: stop at the first test that matches.
+pub const MP_FIRST_MATCH: u32 = 1;
 
 /// What a process or thread makes for itself, after the fork; lazily is fine.
 /// It owns its sockets, buffers and its copy of the client lists. One thread at
