@@ -1,8 +1,8 @@
-//! Small readers over bytes, shared by the parsers. White space here is
-//! SIP's: space, tab, and the line ends inside a folded value.
+//! Functions over bytes, shared by the parsers. White space is that of SIP:
+//! space, tab, and the line ends inside a folded value.
 
-/// True for the bytes that may stand between parts of a header value: space,
-/// tab, CR and LF (a folded value keeps its line ends, RFC 3261 7.3.1).
+/// True for the white space of header values: space, tab, CR and LF (a folded
+/// value keeps its line ends, RFC 3261 7.3.1).
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
@@ -34,9 +34,9 @@ pub fn trim_end(text: &[u8]) -> &[u8] {
     text
 }
 
-/// Where `byte` first stands in `text`. Header and SDP lines are short: what
-/// every x86-64 processor has is inlined here, and beats the wider registers
-/// that `memchr::memchr` would have to call for.
+/// The offset of the first `byte`. Header and SDP lines are short: for them the
+/// inlined SSE2 search, which every x86-64 processor has, is faster than the call
+/// of `memchr::memchr`, which selects wider registers at run time.
 #[inline]
 pub fn find(byte: u8, text: &[u8]) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
@@ -46,7 +46,7 @@ pub fn find(byte: u8, text: &[u8]) -> Option<usize> {
     memchr::memchr(byte, text)
 }
 
-/// Where the first of two bytes stands in `text`.
+/// The offset of the first byte equal to `one` or `other`.
 #[inline]
 pub fn find_either(one: u8, other: u8, text: &[u8]) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
@@ -56,8 +56,8 @@ pub fn find_either(one: u8, other: u8, text: &[u8]) -> Option<usize> {
     memchr::memchr2(one, other, text)
 }
 
-/// The unsigned decimal number that `text` consists of, nothing else around
-/// it; `None` when empty, not a number or above `u32::MAX`.
+/// The value of `text` as an unsigned decimal number; `None` when it is empty, has
+/// another byte than digits, or is above `u32::MAX`.
 pub fn number(text: &[u8]) -> Option<u32> {
     if text.is_empty() {
         return None;
@@ -71,13 +71,13 @@ pub fn number(text: &[u8]) -> Option<u32> {
     })
 }
 
-/// A port: a decimal number from 0 to 65535.
+/// The value of `text` as a port: a decimal number from 0 to 65535.
 pub fn port(text: &[u8]) -> Option<u16> {
     number(text).and_then(|n| u16::try_from(n).ok())
 }
 
-/// Where `part` starts within `whole`, if it lies in it: parsed pieces are
-/// subslices of the message and carry their place with them.
+/// The offset of `part` in `whole`, from their addresses in memory; `None` unless
+/// `part` is a slice of `whole`, as parsed parts are slices of the message.
 pub fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
     let offset = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     (offset.checked_add(part.len())? <= whole.len()).then_some(offset)
@@ -102,7 +102,7 @@ pub fn unfold(value: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a number in decimal.
 pub fn push_number(number: u32, out: &mut Vec<u8>) {
-    // From the last digit on; ten is the most a u32 has.
+    // Filled from the last digit on; a u32 has at most ten digits.
     let mut digits = [b'0'; 10];
     let mut rest = number;
     let mut used = 0usize;
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_only_digits_and_bounded() {
+    fn number_accepts_only_digits_up_to_u32_max() {
         assert_eq!(number(b"0068"), Some(68));
         assert_eq!(number(b"4294967295"), Some(u32::MAX));
         for bad in ["", " 1", "1 ", "-1", "+1", "4294967296", "0x1", "1a"] {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_as_they_are_read() {
+    fn push_number_writes_decimal() {
         for n in [0, 7, 10, 99, 100, 65_535, u32::MAX] {
             let mut out = Vec::new();
             push_number(n, &mut out);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn trim_takes_sip_white_space_and_nothing_else() {
+    fn trim_removes_only_sip_white_space() {
         assert_eq!(trim(b" \t\r\n a b \r\n "), b"a b");
         assert_eq!(trim(b" \r\n "), b"");
         assert_eq!(trim(b""), b"");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_knows_its_place_and_a_stranger_has_none() {
+    fn offset_in_is_none_for_other_slices() {
         let whole = b"0123456789";
         assert_eq!(offset_in(whole, &whole[3..5]), Some(3));
         assert_eq!(offset_in(whole, &whole[10..]), Some(10));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn unfolding_leaves_one_space_for_each_line_end() {
+    fn unfold_replaces_line_end_by_one_space() {
         let mut out = Vec::new();
         unfold(b"Phone\r\n  1.0 \n\t(x)", &mut out);
         assert_eq!(out, b"Phone 1.0 (x)");

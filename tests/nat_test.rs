@@ -4,8 +4,8 @@ mod common;
 
 use common::{crlf, udp, with_body};
 use mediaproxy::Status;
+use mediaproxy::nat::{Context, test_with_lookup};
 use mediaproxy::nat::{EvidenceHost, Networks, Tests, Verdict, test};
-use mediaproxy::nat::{Surroundings, test_asking};
 use mediaproxy::sip::{Message, Source, Transport};
 
 /// What a test is asked with, beside the message.
@@ -19,15 +19,15 @@ fn seed() -> Around {
     Around { private: Networks::rfc1918(), local: Networks::default(), asymmetric: false }
 }
 
-fn judge(raw: &[u8], source: Source, around: &Around, tests: Tests) -> Verdict {
+fn judge(raw: &[u8], source: Source, context: &Around, tests: Tests) -> Verdict {
     let message = Message::parse(raw, source).unwrap();
-    let around = Surroundings {
-        private: &around.private,
-        local: &around.local,
-        sip_asymmetric: around.asymmetric,
+    let context = Context {
+        private: &context.private,
+        local: &context.local,
+        sip_asymmetric: context.asymmetric,
     };
     let mut verdict = Verdict::new();
-    test(&message, &around, tests, false, &mut verdict).unwrap();
+    test(&message, &context, tests, false, &mut verdict).unwrap();
     verdict
 }
 
@@ -125,9 +125,9 @@ fn a_via_without_port_means_5061_on_tls() {
 
 #[test]
 fn a_sip_asymmetric_phones_port_is_not_compared() {
-    let around = Around { asymmetric: true, ..seed() };
+    let context = Around { asymmetric: true, ..seed() };
     let test = |host: &str| {
-        judge(&via(host), udp("198.51.100.1:49152"), &around, Tests::SOURCE_ADDRESS).natted()
+        judge(&via(host), udp("198.51.100.1:49152"), &context, Tests::SOURCE_ADDRESS).natted()
     };
     assert!(!test("198.51.100.1:5060"), "public and asymmetric: not behind NAT");
     assert!(test("192.168.1.10:5060"), "asymmetric behind NAT with port forwarding");
@@ -252,12 +252,12 @@ fn tests_are_ored_and_each_match_has_its_evidence() {
 fn it_stops_at_the_first_match_only_on_request() {
     let raw = register("SIP/2.0/UDP 192.168.1.10:5060", "<sip:a@192.168.1.10:5060>");
     let message = Message::parse(&raw, udp(PUBLIC)).unwrap();
-    let around = seed();
-    let around =
-        Surroundings { private: &around.private, local: &around.local, sip_asymmetric: false };
+    let context = seed();
+    let context =
+        Context { private: &context.private, local: &context.local, sip_asymmetric: false };
     let tests = Tests::PRIVATE_CONTACT | Tests::PRIVATE_VIA;
     let mut verdict = Verdict::new();
-    test(&message, &around, tests, true, &mut verdict).unwrap();
+    test(&message, &context, tests, true, &mut verdict).unwrap();
     assert_eq!(verdict.evidence().len(), 1);
     assert_ne!(verdict.tested(), tests);
 }
@@ -273,19 +273,19 @@ fn a_host_name_in_via_is_evidence_by_its_name() {
 
 #[test]
 fn private_networks_may_be_any_list() {
-    let around = Around { private: Networks::parse("rfc6598, 203.0.113.0/24").unwrap(), ..seed() };
+    let context = Around { private: Networks::parse("rfc6598, 203.0.113.0/24").unwrap(), ..seed() };
     let test =
-        |host: &str| judge(&contact(host), udp(PUBLIC), &around, Tests::PRIVATE_CONTACT).natted();
+        |host: &str| judge(&contact(host), udp(PUBLIC), &context, Tests::PRIVATE_CONTACT).natted();
     assert!(test("100.64.0.1") && test("203.0.113.200"));
     assert!(!test("192.168.1.1"));
 }
 
 #[test]
 fn a_source_in_local_networks_is_never_found_natted() {
-    let around = Around { local: Networks::parse("198.51.100.0/24").unwrap(), ..seed() };
+    let context = Around { local: Networks::parse("198.51.100.0/24").unwrap(), ..seed() };
     let raw = register("SIP/2.0/UDP 192.168.1.10:5060", "<sip:a@192.168.1.10:5060>");
-    assert!(!judge(&raw, udp(PUBLIC), &around, Tests::ALL).natted());
-    assert!(judge(&raw, udp("203.0.113.1:5060"), &around, Tests::ALL).natted());
+    assert!(!judge(&raw, udp(PUBLIC), &context, Tests::ALL).natted());
+    assert!(judge(&raw, udp("203.0.113.1:5060"), &context, Tests::ALL).natted());
 }
 
 #[test]
@@ -312,11 +312,11 @@ fn contacts_that_name_no_host_do_not_match() {
 fn a_via_that_cannot_be_read_is_an_error_that_names_it() {
     let raw = crlf("OPTIONS sip:b@example.com SIP/2.0\nCall-ID: c\n\n");
     let message = Message::parse(&raw, udp(PUBLIC)).unwrap();
-    let around = seed();
-    let around =
-        Surroundings { private: &around.private, local: &around.local, sip_asymmetric: false };
+    let context = seed();
+    let context =
+        Context { private: &context.private, local: &context.local, sip_asymmetric: false };
     let mut verdict = Verdict::new();
-    let error = test(&message, &around, Tests::PRIVATE_VIA, false, &mut verdict).unwrap_err();
+    let error = test(&message, &context, Tests::PRIVATE_VIA, false, &mut verdict).unwrap_err();
     assert_eq!(error.status(), Status::Syntax);
     assert!(error.text().contains("Via"), "{error}");
     assert_eq!(verdict.tested().bits(), 0);
@@ -383,9 +383,9 @@ fn a_phone_behind_nat_is_found_by_each_test_of_the_seed_alone() {
 
 #[test]
 fn only_source_address_forgives_an_asymmetric_phone_its_port() {
-    let around = Around { asymmetric: true, ..seed() };
+    let context = Around { asymmetric: true, ..seed() };
     let tests = Tests::SOURCE_ADDRESS | Tests::SOURCE_PORT | Tests::CONTACT_PORT;
-    let verdict = judge(&contact("198.51.100.1:5060"), udp("198.51.100.1:51000"), &around, tests);
+    let verdict = judge(&contact("198.51.100.1:5060"), udp("198.51.100.1:51000"), &context, tests);
     assert_eq!(verdict.matched(), Tests::SOURCE_PORT | Tests::CONTACT_PORT);
 }
 
@@ -395,8 +395,8 @@ fn in_a_reply_ports_follow_the_same_rules() {
     assert!(!matched(&sips, "198.51.100.1:5061", Tests::SOURCE_ADDRESS));
     let moved = reply("<sip:b@198.51.100.1>");
     assert!(matched(&moved, "198.51.100.1:61234", Tests::SOURCE_ADDRESS));
-    let around = Around { asymmetric: true, ..seed() };
-    let test = |source| judge(&moved, udp(source), &around, Tests::SOURCE_ADDRESS).natted();
+    let context = Around { asymmetric: true, ..seed() };
+    let test = |source| judge(&moved, udp(source), &context, Tests::SOURCE_ADDRESS).natted();
     assert!(!test("198.51.100.1:61234"));
     assert!(
         !matched(&moved, "198.51.100.1:61234", Tests::SOURCE_PORT),
@@ -495,11 +495,11 @@ fn long_names_are_cut_in_the_evidence() {
 #[test]
 fn a_verdict_used_again_forgets_the_earlier_message() {
     let (private, local) = (Networks::rfc1918(), Networks::default());
-    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let context = Context { private: &private, local: &local, sip_asymmetric: false };
     let mut verdict = Verdict::new();
     let mut judge = |raw: &[u8]| {
         let message = Message::parse(raw, udp(PUBLIC)).unwrap();
-        let outcome = test(&message, &around, Tests::ALL, false, &mut verdict);
+        let outcome = test(&message, &context, Tests::ALL, false, &mut verdict);
         (outcome.is_ok(), verdict.matched().bits(), verdict.evidence().len())
     };
     let natted = register("SIP/2.0/UDP phone.local", "<sip:a@10.0.0.1>");
@@ -522,7 +522,8 @@ fn the_client_list_is_asked_only_when_the_verdict_hangs_on_it() {
         let message = Message::parse(&raw, udp(source)).unwrap();
         let tests = Tests::from_bits(bits).unwrap();
         let mut verdict = Verdict::new();
-        test_asking(&message, &private, &local, asymmetric, tests, false, &mut verdict).unwrap();
+        test_with_lookup(&message, &private, &local, asymmetric, tests, false, &mut verdict)
+            .unwrap();
         count.get()
     };
     assert_eq!(asked("198.51.100.1:5060", 7), 0, "nothing differs");
@@ -535,13 +536,13 @@ fn the_client_list_is_asked_only_when_the_verdict_hangs_on_it() {
 fn a_header_that_cannot_be_read_fails_only_the_tests_that_need_it() {
     let bad_via = via("198.51.100.1:port");
     let bad_contact = register_with("\"Alice <sip:a@198.51.100.1>");
-    let around = seed();
-    let around =
-        Surroundings { private: &around.private, local: &around.local, sip_asymmetric: false };
+    let context = seed();
+    let context =
+        Context { private: &context.private, local: &context.local, sip_asymmetric: false };
     let outcome = |raw: &[u8], bits: u32| {
         let message = Message::parse(raw, udp(PUBLIC)).unwrap();
         let tests = Tests::from_bits(bits).unwrap();
-        let outcome = test(&message, &around, tests, false, &mut Verdict::new());
+        let outcome = test(&message, &context, tests, false, &mut Verdict::new());
         outcome.map_err(|error| error.status())
     };
     for bits in [2, 4, 16] {

@@ -14,7 +14,7 @@ use mediaproxy::agents::AgentList;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::plan::Rules;
 use mediaproxy::media::{Plan, plan};
-use mediaproxy::nat::{Networks, Surroundings, Tests, Verdict, fix_contact};
+use mediaproxy::nat::{Context, Networks, Tests, Verdict, fix_contact};
 use mediaproxy::relay::Answer;
 use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::mediaproxy2::parse_answer;
@@ -152,14 +152,14 @@ fn asymmetric(message: &Message<'_>) -> bool {
 }
 
 fn natted(message: &Message<'_>, bits: u32) -> bool {
-    let around = Surroundings {
+    let context = Context {
         private: &Networks::rfc1918(),
         local: &Networks::default(),
         sip_asymmetric: asymmetric(message),
     };
     let mut verdict = Verdict::new();
     let tests = Tests::from_bits(bits).unwrap();
-    mediaproxy::nat::test(message, &around, tests, true, &mut verdict).unwrap();
+    mediaproxy::nat::test(message, &context, tests, true, &mut verdict).unwrap();
     verdict.natted()
 }
 

@@ -8,7 +8,7 @@ use mediaproxy::capi::{address, config, edits, engine, message, text, verdict, w
 use mediaproxy::edit::Edits;
 use mediaproxy::media;
 use mediaproxy::media::plan::Rules;
-use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
+use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::relay::Answer;
 use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::Role;
@@ -157,12 +157,12 @@ fn rewrite(raw: &[u8], times: u64, whole: bool) {
     let mut edits = Edits::new();
     let mut out = Vec::new();
     let ours = |_: SocketAddr| false;
-    let around = Surroundings { private: &private, local: &nobody, sip_asymmetric: false };
+    let context = Context { private: &private, local: &nobody, sip_asymmetric: false };
     for _ in 0..times {
         let message = Message::parse(raw, source).expect("a message");
         edits.reset();
         if whole {
-            nat::test(&message, &around, tests, false, &mut verdict).expect("a verdict");
+            nat::test(&message, &context, tests, false, &mut verdict).expect("a verdict");
             nat::fix_contact(&message, false, &mut edits).expect("a Contact");
         }
         let role = if message.status().is_some() { Role::Answer } else { Role::Offer };

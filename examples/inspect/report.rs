@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::plan::{self, Rules};
 use mediaproxy::media::role;
-use mediaproxy::nat::Surroundings;
+use mediaproxy::nat::Context;
 use mediaproxy::nat::{self, Networks, Verdict};
 use mediaproxy::options::RoleOption;
 use mediaproxy::relay::Answer;
@@ -168,9 +168,9 @@ impl<'a, W: Write> Report<'a, W> {
 
     /// The verdict and its evidence.
     fn judge(&mut self, message: &Message<'_>) -> io::Result<()> {
-        let around =
-            Surroundings { private: &self.args.private, local: &self.local, sip_asymmetric: false };
-        let outcome = nat::test(message, &around, self.args.tests, false, &mut self.verdict);
+        let context =
+            Context { private: &self.args.private, local: &self.local, sip_asymmetric: false };
+        let outcome = nat::test(message, &context, self.args.tests, false, &mut self.verdict);
         if let Err(error) = outcome {
             return self.error("nat_test", error.text());
         }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use mediaproxy::address::Host;
 use mediaproxy::edit::Edits;
-use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
+use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{HeaderName, Message, Source, Transport};
 
@@ -98,9 +98,9 @@ fn everything<'a>(message: &Message<'a>) -> impl PartialEq + Debug + use<'a> {
 fn judged(message: &Message<'_>) {
     let private = Networks::rfc1918();
     let local = Networks::default();
-    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let context = Context { private: &private, local: &local, sip_asymmetric: false };
     let mut all = Verdict::new();
-    let outcome = nat::test(message, &around, Tests::ALL, false, &mut all);
+    let outcome = nat::test(message, &context, Tests::ALL, false, &mut all);
     sound(&all);
     match outcome {
         Ok(()) => assert_eq!(all.tested(), Tests::ALL),
@@ -113,7 +113,7 @@ fn judged(message: &Message<'_>) {
         }
     }
     let mut first = Verdict::new();
-    if nat::test(message, &around, Tests::ALL, true, &mut first).is_ok() && outcome.is_ok() {
+    if nat::test(message, &context, Tests::ALL, true, &mut first).is_ok() && outcome.is_ok() {
         assert_eq!(first.natted(), all.natted());
         assert!(first.evidence().len() <= 1 && all.matched().contains(first.matched()));
     }
@@ -123,13 +123,13 @@ fn judged(message: &Message<'_>) {
 fn alone(message: &Message<'_>) {
     let private = Networks::rfc1918();
     let local = Networks::default();
-    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let context = Context { private: &private, local: &local, sip_asymmetric: false };
     let mut all = Verdict::new();
-    let outcome = nat::test(message, &around, Tests::ALL, false, &mut all);
+    let outcome = nat::test(message, &context, Tests::ALL, false, &mut all);
     let mut single = Verdict::new();
     for shift in 0..13 {
         let Ok(test) = Tests::from_bits(1 << shift) else { continue };
-        let outcome_alone = nat::test(message, &around, test, false, &mut single);
+        let outcome_alone = nat::test(message, &context, test, false, &mut single);
         sound(&single);
         if outcome.is_ok() {
             assert!(outcome_alone.is_ok());
@@ -137,13 +137,13 @@ fn alone(message: &Message<'_>) {
         }
     }
     // A client of the list is never found by its port alone.
-    let listed = Surroundings { sip_asymmetric: true, ..around };
+    let listed = Context { sip_asymmetric: true, ..context };
     let mut asymmetric = Verdict::new();
     let by_address = Tests::SOURCE_ADDRESS;
     if nat::test(message, &listed, by_address, false, &mut asymmetric).is_ok()
         && asymmetric.natted()
     {
-        nat::test(message, &around, by_address, false, &mut single).unwrap();
+        nat::test(message, &context, by_address, false, &mut single).unwrap();
         assert!(single.natted());
     }
 }

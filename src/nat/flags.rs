@@ -3,8 +3,8 @@
 use crate::bytes;
 use crate::error::{Error, Result, Status};
 
-/// A set of tests: bits, ORed. 1, 2 and 4 are the seed's, 8 and 16 mean what
-/// nathelper's do.
+/// A set of tests: bits, ORed. 1, 2 and 4 are those of SER's mediaproxy module, 8
+/// and 16 those of nathelper.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tests(u32);
 
@@ -43,22 +43,22 @@ impl Tests {
     /// Checks the bits: 0 and unknown bits are `Status::Argument`.
     pub fn from_bits(bits: u32) -> Result<Tests> {
         if bits == 0 {
-            return Err(Error::new(Status::Argument, "no test is asked for: the bits are 0"));
+            return Err(Error::new(Status::Argument, "no test selected: the bits are 0"));
         }
         let unknown = bits & !Tests::ALL.0;
         if unknown != 0 {
             let known = Tests::ALL.0;
             return Err(Error::new(
                 Status::Argument,
-                format!("no test has the bits {unknown} of {bits}; all tests together are {known}"),
+                format!("unknown test bits {unknown} in {bits}; all tests together are {known}"),
             ));
         }
         Ok(Tests(bits))
     }
 
-    /// Reads a number, or names separated by `,`, `|`, `+` or spaces:
-    /// `private_contact,source_address`. Numbers and names mix; case does not
-    /// matter. `Status::Argument` names what is no test.
+    /// Parses names and numbers separated by `,`, `|`, `+` or spaces:
+    /// `private_contact,source_address`, `7`. Case does not matter.
+    /// `Status::Argument` for an unknown name or number.
     pub fn parse(text: &str) -> Result<Tests> {
         let separator = |c: char| matches!(c, ',' | '|' | '+') || c.is_ascii_whitespace();
         let mut tests = Tests::default();
@@ -77,7 +77,10 @@ impl Tests {
     #[cold]
     fn unknown(part: &str) -> Error {
         let names = NAMES.map(|(_, name)| name).join(", ");
-        Error::new(Status::Argument, format!("\"{part}\" is no test; there are: {names}"))
+        Error::new(
+            Status::Argument,
+            format!("unknown test \"{part}\"; expected a number or one of: {names}"),
+        )
     }
 
     /// The bits.
@@ -85,7 +88,7 @@ impl Tests {
         self.0
     }
 
-    /// True when all of `other` are in.
+    /// True when the set has all tests of `other`.
     pub fn contains(self, other: Tests) -> bool {
         self.0 & other.0 == other.0
     }
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_that_are_no_tests_are_refused() {
+    fn from_bits_refuses_unknown_bits() {
         assert_eq!(Tests::from_bits(7).unwrap().bits(), 7);
         assert_eq!(Tests::from_bits(Tests::ALL.bits()).unwrap(), Tests::ALL);
         for bits in [0, 32, 64, 128, 8192, 7 | 32, u32::MAX] {
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_numbers_mix() {
+    fn parse_accepts_names_and_numbers() {
         assert_eq!(Tests::parse("7").unwrap().bits(), 7);
         assert_eq!(Tests::parse("private_contact,source_address").unwrap().bits(), 3);
         assert_eq!(Tests::parse(" private_via | 2 + WebSocket ").unwrap().bits(), 4 | 2 | 4096);
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_single_test_has_a_name_that_reads_back() {
+    fn name_of_every_test_parses_back() {
         for (test, name) in NAMES {
             assert_eq!(test.name(), name);
             assert_eq!(Tests::parse(name).unwrap(), test);

@@ -1,4 +1,4 @@
-//! Is the client behind NAT, and where does it really answer? Pure decisions.
+//! NAT tests and the fix of Contact. Pure decisions over a message.
 
 pub mod contact;
 mod flags;
@@ -9,5 +9,5 @@ mod verdict;
 pub use contact::fix_contact;
 pub use flags::Tests;
 pub use networks::Networks;
-pub use run::{Surroundings, test, test_asking};
+pub use run::{Context, test, test_with_lookup};
 pub use verdict::{Endpoint, Evidence, EvidenceHost, Verdict};

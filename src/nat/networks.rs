@@ -1,4 +1,4 @@
-//! Lists of networks: what counts as private, what is local.
+//! Lists of networks, for the private and the local ones.
 
 use std::net::IpAddr;
 
@@ -6,22 +6,22 @@ use crate::address::{canonical, parse_ip};
 use crate::bytes;
 use crate::error::{Error, Result, Status};
 
-/// A list of address ranges, as the settings `private_networks` and
-/// `local_networks` hold it.
+/// A list of address ranges: the value of the settings `private_networks` and
+/// `local_networks`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
     v4: Vec<Range<u32>>,
     v6: Vec<Range<u128>>,
 }
 
-/// The addresses that agree with `network` in the bits of `mask`.
+/// The addresses equal to `network` in the bits of `mask`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Range<T> {
     network: T,
     mask: T,
 }
 
-/// The names a list may hold, and what they stand for.
+/// The names a list may contain, and their ranges.
 const NAMED: [(&str, &[&str]); 5] = [
     ("rfc1918", &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]),
     ("rfc6598", &["100.64.0.0/10"]),
@@ -31,7 +31,8 @@ const NAMED: [(&str, &[&str]); 5] = [
 ];
 
 impl Networks {
-    /// RFC 1918: 10/8, 172.16/12, 192.168/16. The seed's meaning of private.
+    /// RFC 1918: 10/8, 172.16/12, 192.168/16, the private networks of SER's
+    /// mediaproxy module.
     pub fn rfc1918() -> Self {
         let range = |octets: [u8; 4], bits| Range {
             network: u32::from_be_bytes(octets),
@@ -47,10 +48,10 @@ impl Networks {
         }
     }
 
-    /// Reads a list separated by commas or white space: CIDRs, single
-    /// addresses and the names rfc1918, rfc6598, loopback, linklocal, ula.
-    /// Bits of an address beyond its prefix do not count. Empty text is an
-    /// empty list. `Status::Setting` names the part that cannot be read.
+    /// Parses a list separated by commas or white space: CIDRs, single addresses
+    /// and the names rfc1918, rfc6598, loopback, linklocal, ula. Bits of an
+    /// address beyond its prefix are ignored. Empty text is an empty list.
+    /// `Status::Setting` names the part that cannot be parsed.
     pub fn parse(text: &str) -> Result<Self> {
         let mut networks = Networks::default();
         for part in text.split([',', ' ', '\t', '\r', '\n']).filter(|part| !part.is_empty()) {
@@ -60,7 +61,7 @@ impl Networks {
                 let accepted = "rfc1918, rfc6598, loopback, linklocal, ula, or ADDRESS/BITS";
                 return Err(Error::new(
                     Status::Setting,
-                    format!("\"{part}\" is no network; give {accepted}"),
+                    format!("invalid network \"{part}\"; expected {accepted}"),
                 ));
             }
         }
@@ -92,7 +93,7 @@ impl Networks {
         Some(())
     }
 
-    /// True when `ip` (compared by value, IPv4-mapped as IPv4) lies in one.
+    /// True when a range contains `ip`. An IPv4-mapped address counts as IPv4.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match canonical(ip) {
             IpAddr::V4(ip) => {
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc1918_has_exactly_its_edges() {
+    fn rfc1918_contains_exactly_its_ranges() {
         let private = Networks::rfc1918();
         for inside in [
             "10.0.0.0",
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_hold_names_ranges_and_single_addresses() {
+    fn parse_accepts_names_ranges_and_addresses() {
         let all = Networks::parse(
             "RFC6598, loopback linklocal\tula,203.0.113.7 198.51.100.77/24,2001:db8::/32",
         )
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_no_network_is_named() {
+    fn parse_error_names_invalid_part() {
         for bad in [
             "10.0.0.0/33",
             "10.0.0.0/",

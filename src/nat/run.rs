@@ -1,12 +1,11 @@
-//! `nat_test`: running the tests.
+//! `nat_test`: runs the tests.
 //!
-//! What the tests compare, where the table of bits leaves it open:
-//! - The client lists matter to `source_address` alone. `source_port` and
-//!   `contact_port` state a fact about ports, for every client.
+//! Details of the tests:
+//! - The client lists matter only to `source_address`. `source_port` and
+//!   `contact_port` compare ports for every client.
 //! - In a reply the top Via is the server's own, so `private_via` and
-//!   `source_port` never match there; `source_address` looks at the Contact.
-//! - A missing Contact or description does not match. Neither does a
-//!   description that cannot be read.
+//!   `source_port` never match there; `source_address` compares the Contact.
+//! - A missing Contact or SDP does not match, nor does SDP that cannot be parsed.
 
 use std::net::IpAddr;
 
@@ -17,36 +16,46 @@ use crate::sdp::active;
 use crate::sip::body;
 use crate::sip::{Contact, Message, Transport, Via};
 
-/// What the tests need to know beside the message.
+/// What the tests need beside the message.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'s> {
-    /// What counts as private.
+pub struct Context<'s> {
+    /// The networks that count as private.
     pub private: &'s Networks,
-    /// A source in here is never found NATed.
+    /// The server's own networks: no test matches for a source in one of them.
     pub local: &'s Networks,
-    /// The client is SIP-asymmetric: `source_address` does not look at ports.
+    /// The client is SIP-asymmetric: `source_address` does not compare ports.
     pub sip_asymmetric: bool,
 }
 
-/// Runs `tests` on a message, cheapest first, and fills `verdict` (cleared
-/// first). With `first_only` it stops at the first match. Which header a test
-/// needs and cannot be read is an error; a broken body never fails a header
-/// test, and a missing Contact or body simply does not match.
+/// Runs `tests` on a message, cheapest first, and fills `verdict`, which is
+/// cleared first. With `first_only` it stops at the first match.
+///
+/// # Errors
+/// When a header that a test needs cannot be parsed. SDP that cannot be parsed
+/// is no error.
 pub fn test(
     message: &Message<'_>,
-    around: &Surroundings<'_>,
+    context: &Context<'_>,
     tests: Tests,
     first_only: bool,
     verdict: &mut Verdict,
 ) -> Result<()> {
-    let asymmetric = || Ok(around.sip_asymmetric);
-    test_asking(message, around.private, around.local, asymmetric, tests, first_only, verdict)
+    let asymmetric = || Ok(context.sip_asymmetric);
+    test_with_lookup(
+        message,
+        context.private,
+        context.local,
+        asymmetric,
+        tests,
+        first_only,
+        verdict,
+    )
 }
 
-/// As [`test()`], but whether the client is SIP-asymmetric is asked only when the
-/// outcome hangs on it (the addresses are equal, the ports are not): most
-/// messages then never need their User-Agent looked up.
-pub fn test_asking(
+/// As [`test()`], but `sip_asymmetric` is called only when the result depends on it
+/// (equal addresses, different ports): for most messages the User-Agent is never
+/// looked up in the client list.
+pub fn test_with_lookup(
     message: &Message<'_>,
     private: &Networks,
     local: &Networks,
@@ -78,8 +87,7 @@ pub fn test_asking(
     outcome
 }
 
-/// Cheapest first: what the socket knows, the first header, a later one, the
-/// body.
+/// The order of the tests, cheapest first: source, Via, Contact, SDP.
 const ORDER: [Tests; 10] = [
     Tests::WEBSOCKET,
     Tests::PRIVATE_SOURCE,
@@ -93,8 +101,8 @@ const ORDER: [Tests; 10] = [
     Tests::SOURCE_SDP,
 ];
 
-/// One message under test. Headers and description are read once, and nothing
-/// of the description is kept but what the tests may show.
+/// One message under test. Headers and SDP are parsed once; of the SDP only the
+/// addresses for the evidence are kept.
 struct Case<'c, 'a, F> {
     message: &'c Message<'a>,
     private: &'c Networks,
@@ -106,7 +114,7 @@ struct Case<'c, 'a, F> {
     verdict: &'c mut Verdict,
 }
 
-/// A host and port a header names.
+/// The host and port of a header.
 #[derive(Clone, Copy)]
 struct Named<'a> {
     place: &'static str,
@@ -115,12 +123,12 @@ struct Named<'a> {
     port_or_default: u16,
 }
 
-/// What the description says of addresses.
+/// The addresses of the SDP that the tests need.
 #[derive(Clone, Copy, Default)]
 struct Streams<'a> {
-    /// The first that is private.
+    /// The first private address.
     private: Option<Host<'a>>,
-    /// The first that is not the source's.
+    /// The first address other than the source's.
     elsewhere: Option<Host<'a>>,
 }
 
@@ -229,17 +237,16 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         }))
     }
 
-    /// What is wanted of the addresses of streams that are in use: a port of 0
-    /// is none, 0.0.0.0 is on hold, and another network than IN has no addresses
-    /// that compare.
+    /// The addresses of active streams. Streams with port 0, streams on hold by
+    /// 0.0.0.0 and networks other than IN do not count.
     fn streams(&mut self) -> Streams<'a> {
         if let Some(streams) = self.streams {
             return streams;
         }
         let (private, source) = (self.private, self.source);
         let mut streams = Streams::default();
-        if let Ok(Some(description)) = body::find_sdp(self.message) {
-            let readable = active::for_each_connection(description, &mut |connection| {
+        if let Ok(Some(sdp)) = body::find_sdp(self.message) {
+            let readable = active::for_each_connection(sdp, &mut |connection| {
                 if connection.is_unspecified() || !connection.is_internet() {
                     return;
                 }
@@ -258,7 +265,7 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         *self.streams.insert(streams)
     }
 
-    /// A name never equals an address.
+    /// False for a host name: names are not resolved.
     fn is_source(&self, host: Host<'_>) -> bool {
         host == Host::Ip(self.source)
     }

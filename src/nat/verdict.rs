@@ -1,4 +1,4 @@
-//! What [`crate::nat::test()`] found, and why.
+//! The result of [`crate::nat::test()`], with evidence.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,12 +9,12 @@ use crate::nat::Tests;
 /// The longest host name kept as evidence, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The host of an [`Endpoint`]: evidence owns what it says.
+/// The host of an [`Endpoint`]; the verdict owns a copy of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvidenceHost {
     /// An address.
     Ip(IpAddr),
-    /// A name: its place in the verdict's own text, see [`Verdict::name`].
+    /// A name: its range in the verdict's text, see [`Verdict::name`].
     Name {
         /// First byte.
         start: u32,
@@ -28,7 +28,7 @@ pub enum EvidenceHost {
 pub struct Endpoint {
     /// Its host.
     pub host: EvidenceHost,
-    /// Its port: as written, or where ports were compared the default.
+    /// Its port: as written, or the default when ports were compared.
     pub port: Option<u16>,
 }
 
@@ -45,11 +45,11 @@ impl Endpoint {
 pub struct Evidence {
     /// The test, a single bit.
     pub test: Tests,
-    /// Where `found` was read: "Contact", "Via", "c=", "source".
+    /// Where `found` comes from: "Contact", "Via", "c=", "source".
     pub place: &'static str,
-    /// What the message says.
+    /// The value in the message.
     pub found: Endpoint,
-    /// What it was compared with (the source), if with something.
+    /// The source it was compared with, if the test compares.
     pub compared: Option<Endpoint>,
 }
 
@@ -64,12 +64,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// An empty verdict to be filled.
+    /// An empty verdict.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The tests that were run (all asked for, or up to the first match).
+    /// The tests that were run: all requested, or those up to the first match.
     pub fn tested(&self) -> Tests {
         self.tested
     }
@@ -95,8 +95,8 @@ impl Verdict {
         self.names.get(start..start.saturating_add(len as usize)).unwrap_or_default()
     }
 
-    /// Appends one line of evidence, without line end, as an operator reads
-    /// it: `private_contact: Contact 192.168.1.10:5060 is private`,
+    /// Appends a line of text for one piece of evidence, without line end:
+    /// `private_contact: Contact 192.168.1.10:5060 is private`,
     /// `source_address: Via 192.168.1.10:5060, came from 203.0.113.5:61234`.
     /// Bytes of a name that are not printable ASCII become `?`.
     pub fn explain(&self, evidence: &Evidence, out: &mut Vec<u8>) {
@@ -141,7 +141,7 @@ impl Verdict {
         self.tested = self.tested | test;
     }
 
-    /// Takes a host as evidence; a name is copied.
+    /// Makes an endpoint for evidence; a name is copied.
     pub(super) fn endpoint(&mut self, host: Host<'_>, port: Option<u16>) -> Endpoint {
         let host = match host {
             Host::Ip(ip) => EvidenceHost::Ip(ip),
@@ -155,7 +155,7 @@ impl Verdict {
         Endpoint { host, port }
     }
 
-    /// Adds evidence at its place in the order of bits.
+    /// Adds evidence, sorted by the bits of its test.
     pub(super) fn add(&mut self, evidence: Evidence) {
         self.matched = self.matched | evidence.test;
         let bits = evidence.test.bits();

@@ -1,5 +1,5 @@
-//! Finding the session description in a message's body: alone, or the first
-//! such part of multipart/* (RFC 2046, RFC 5621), nested too.
+//! Finds the SDP in a message's body: the whole body, or the first SDP part of a
+//! multipart/* (RFC 2046, RFC 5621), also a nested one.
 
 use crate::bytes::{find, is_space, trim};
 use crate::error::{Error, Result};
@@ -8,14 +8,17 @@ use crate::sip::{HeaderName, Message};
 /// The deepest nesting of multiparts accepted.
 pub const MAX_DEPTH: usize = 8;
 
-/// The session description of a message: a piece of its body. `Ok(None)` when
-/// there is no body or no application/sdp in it. A body without Content-Type
-/// is taken for a description, as the seed's module did, if it starts like
-/// one. A part with a disposition other than session is not ours.
+/// The SDP of a message, a slice of its body. `Ok(None)` when there is no body or
+/// no application/sdp in it. A body without Content-Type counts as SDP if it
+/// starts with `v=`, as in SER's mediaproxy module. A part with a disposition
+/// other than session does not count.
 ///
 /// A part without Content-Type is text (RFC 2046 5.1). The last part of a
-/// multipart that was cut short ends where the body ends. `Status::Syntax` for
-/// a multipart without boundary, `Status::Limit` for one nested too deep.
+/// multipart without closing boundary ends at the end of the body.
+///
+/// # Errors
+/// `Status::Syntax` for a multipart without boundary, `Status::Limit` for one
+/// nested deeper than [`MAX_DEPTH`], and the errors of [`Message::body`].
 pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
     let body = message.body()?;
     if body.is_empty() {
@@ -33,7 +36,7 @@ pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
     entity.find(0)
 }
 
-/// A body, or a part of one, with what its headers say.
+/// A body, or a part of one, with its headers.
 struct Entity<'a> {
     content_type: Option<&'a [u8]>,
     disposition: Option<&'a [u8]>,
@@ -41,8 +44,8 @@ struct Entity<'a> {
 }
 
 impl<'a> Entity<'a> {
-    /// Reads a part: its headers, an empty line, its content. A part of
-    /// headers only has none.
+    /// Parses a part: its headers, an empty line, its content. A part without
+    /// empty line has no content.
     fn parse(part: &'a [u8]) -> Self {
         let mut entity = Entity { content_type: None, disposition: None, content: b"" };
         let mut rest = part;
@@ -55,7 +58,7 @@ impl<'a> Entity<'a> {
             let Some(colon) = find(b':', line) else { continue };
             let Some((name, value)) = line.split_at_checked(colon) else { continue };
             let (name, value) = (trim(name), value.get(1..).map(trim));
-            // MIME knows no compact names.
+            // MIME has no compact names.
             if name.eq_ignore_ascii_case(b"Content-Type") {
                 entity.content_type = entity.content_type.or(value);
             } else if name.eq_ignore_ascii_case(b"Content-Disposition") {
@@ -65,17 +68,17 @@ impl<'a> Entity<'a> {
         entity
     }
 
-    /// The first session description in it.
+    /// The first SDP in it.
     fn find(&self, depth: usize) -> Result<Option<&'a [u8]>> {
         let Some(content_type) = self.content_type else { return Ok(None) };
-        let ours = || self.is_session() && !self.content.is_empty();
-        // As nearly all of them are written.
+        let usable = || self.is_session() && !self.content.is_empty();
+        // Fast path.
         if content_type == b"application/sdp" {
-            return Ok(ours().then_some(self.content));
+            return Ok(usable().then_some(self.content));
         }
         let (kind, subtype) = media_type(content_type);
         if kind.eq_ignore_ascii_case(b"application") && subtype.eq_ignore_ascii_case(b"sdp") {
-            return Ok(ours().then_some(self.content));
+            return Ok(usable().then_some(self.content));
         }
         if !kind.eq_ignore_ascii_case(b"multipart") {
             return Ok(None);
@@ -94,8 +97,8 @@ impl<'a> Entity<'a> {
         Ok(None)
     }
 
-    /// Session is what a description is for when nothing is said (RFC 3261
-    /// 20.11); an early-session (RFC 3959) or an icon is another matter.
+    /// True for disposition session, the default for SDP (RFC 3261 20.11); false
+    /// for others, such as early-session (RFC 3959).
     fn is_session(&self) -> bool {
         self.disposition.is_none_or(|disposition| {
             let end = find(b';', disposition).unwrap_or(disposition.len());
@@ -105,14 +108,14 @@ impl<'a> Entity<'a> {
 }
 
 /// The parts of a multipart, without the line ends that belong to the
-/// boundaries (RFC 2046 5.1.1). Preamble and epilogue are not among them.
+/// boundaries, preamble and epilogue (RFC 2046 5.1.1).
 struct Parts<'a, 'b> {
     rest: &'a [u8],
     boundary: &'b [u8],
     started: bool,
 }
 
-/// What a line of a multipart is.
+/// The kind of a line of a multipart.
 enum Mark {
     Content,
     Delimiter,
@@ -158,7 +161,7 @@ impl<'a> Iterator for Parts<'a, '_> {
     }
 }
 
-/// The first line, without its line end, and what follows; `None` at the end.
+/// The first line, without its line end, and the rest; `None` at the end.
 fn split_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     if text.is_empty() {
         return None;
@@ -173,8 +176,8 @@ fn without_line_end(text: &[u8]) -> Option<&[u8]> {
     Some(text.strip_suffix(b"\r").unwrap_or(text))
 }
 
-/// One header of a part with its folded lines (line ends stay inside), and
-/// what follows.
+/// One header of a part with its folded lines (the line ends stay inside), and
+/// the rest.
 fn header_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let (line, mut rest) = split_line(text)?;
     if line.is_empty() {
@@ -187,8 +190,8 @@ fn header_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((without_line_end(text.get(..end)?)?, rest))
 }
 
-/// Type and subtype of a Content-Type value; spaces around the slash are
-/// allowed in SIP (RFC 3261 25.1).
+/// Type and subtype of a Content-Type value. SIP allows spaces around the slash
+/// (RFC 3261 25.1).
 fn media_type(value: &[u8]) -> (&[u8], &[u8]) {
     let end = find(b';', value).unwrap_or(value.len());
     let value = value.get(..end).unwrap_or_default();
@@ -198,8 +201,8 @@ fn media_type(value: &[u8]) -> (&[u8], &[u8]) {
     (trim(kind), trim(subtype))
 }
 
-/// The value of a parameter, without its quotes. Boundaries have no character
-/// that would need a backslash (RFC 2046 5.1.1).
+/// The value of a parameter, without its quotes. Backslashes are not removed:
+/// boundaries have no character that needs one (RFC 2046 5.1.1).
 fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = value;
     loop {
@@ -217,7 +220,7 @@ fn parameter<'a>(value: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// Where `wanted` first stands outside quotes.
+/// The offset of the first `wanted` outside quotes.
 fn unquoted(text: &[u8], wanted: u8) -> Option<usize> {
     let mut quoted = false;
     let mut escaped = false;

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::net::SocketAddr;
 
 use self::headers::Headers;
-use super::from_to::Party;
+use super::from_to::FromTo;
 use super::header::{Header, HeaderName};
 use crate::bytes;
 use crate::error::{Error, Result};
@@ -62,8 +62,8 @@ pub struct Message<'a> {
     headers: Headers<'a>,
     /// The Contact after its first use.
     contact: OnceCell<Option<Contact<'a>>>,
-    /// From and To likewise.
-    parties: [OnceCell<Option<Party<'a>>>; 2],
+    /// From and To after their first use.
+    from_to: [OnceCell<Option<FromTo<'a>>>; 2],
     /// The body after its first use.
     body: OnceCell<&'a [u8]>,
 }
@@ -97,7 +97,7 @@ impl<'a> Message<'a> {
             line_end: if bare { b"\n" } else { b"\r\n" },
             headers: Headers::new(raw, next),
             contact: OnceCell::new(),
-            parties: Default::default(),
+            from_to: Default::default(),
             body: OnceCell::new(),
         })
     }
@@ -214,32 +214,32 @@ impl<'a> Message<'a> {
 
     /// The URI of From; `None` when it is missing or unreadable.
     pub fn from_uri(&self) -> Result<Option<&'a [u8]>> {
-        self.party_uri(HeaderName::From)
+        self.uri_of(HeaderName::From)
     }
 
     /// The URI of To; `None` when it is missing or unreadable.
     pub fn to_uri(&self) -> Result<Option<&'a [u8]>> {
-        self.party_uri(HeaderName::To)
+        self.uri_of(HeaderName::To)
     }
 
     fn tag(&self, name: HeaderName) -> Result<&'a [u8]> {
-        Ok(self.party(name)?.map_or(b"", |party| party.tag))
+        Ok(self.name_addr_of(name)?.map_or(b"", |value| value.tag))
     }
 
-    fn party_uri(&self, name: HeaderName) -> Result<Option<&'a [u8]>> {
-        Ok(self.party(name)?.map(|party| party.uri).filter(|uri| !uri.is_empty()))
+    fn uri_of(&self, name: HeaderName) -> Result<Option<&'a [u8]>> {
+        Ok(self.name_addr_of(name)?.map(|value| value.uri).filter(|uri| !uri.is_empty()))
     }
 
     /// From or To; `None` when it is missing or unreadable.
-    fn party(&self, name: HeaderName) -> Result<Option<Party<'a>>> {
-        let [from, to] = &self.parties;
-        let known = if name == HeaderName::From { from } else { to };
-        if let Some(party) = known.get() {
-            return Ok(*party);
+    fn name_addr_of(&self, name: HeaderName) -> Result<Option<FromTo<'a>>> {
+        let [from, to] = &self.from_to;
+        let cell = if name == HeaderName::From { from } else { to };
+        if let Some(value) = cell.get() {
+            return Ok(*value);
         }
         let header = self.header(name)?;
-        let party = header.and_then(|header| Party::parse(header.value));
-        Ok(*known.get_or_init(|| party))
+        let value = header.and_then(|header| FromTo::parse(header.value));
+        Ok(*cell.get_or_init(|| value))
     }
 
     /// User-Agent, else Server: the value trimmed, possibly folded.

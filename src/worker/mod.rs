@@ -110,7 +110,7 @@ impl Worker {
         let private = self.engine.private_networks();
         let local = self.engine.settings().local_networks();
         let asymmetric = || Ok(self.asymmetry(message)?.sip);
-        nat::test_asking(message, private, local, asymmetric, tests, first_only, verdict)
+        nat::test_with_lookup(message, private, local, asymmetric, tests, first_only, verdict)
     }
 
     /// [`crate::nat::fix_contact`] with this engine's lists.

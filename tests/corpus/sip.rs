@@ -6,7 +6,7 @@ use crate::common::udp;
 use crate::files::{Kind, all, corpus};
 use mediaproxy::address::Host;
 use mediaproxy::edit::Edits;
-use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
+use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::sip::{HeaderName, Message, Source};
 
 #[derive(Debug, Default)]
@@ -59,10 +59,9 @@ impl Judge {
         self.counts.unreadable_via += usize::from(message.top_via().is_err());
         self.counts.unreadable_body += usize::from(message.body().is_err());
 
-        let around =
-            Surroundings { private: &self.private, local: &self.local, sip_asymmetric: false };
+        let context = Context { private: &self.private, local: &self.local, sip_asymmetric: false };
         for first_only in [true, false] {
-            let outcome = nat::test(&message, &around, Tests::ALL, first_only, &mut self.verdict);
+            let outcome = nat::test(&message, &context, Tests::ALL, first_only, &mut self.verdict);
             if outcome.is_err() {
                 // A test that needs what cannot be read fails alone.
                 assert!(message.contact().is_err() || message.top_via().is_err());
@@ -75,7 +74,7 @@ impl Judge {
         }
         for bit in (0..13).map(|shift| 1 << shift) {
             if let Ok(test) = Tests::from_bits(bit) {
-                let _ = nat::test(&message, &around, test, false, &mut self.verdict);
+                let _ = nat::test(&message, &context, test, false, &mut self.verdict);
             }
         }
 
@@ -175,11 +174,10 @@ fn captured_phones_are_judged_by_where_they_came_from() {
         let has = |tag: &str| file.features.iter().any(|feature| feature == tag);
         let Ok(message) = Message::parse(&file.bytes, source) else { continue };
         let networks = (Networks::rfc1918(), Networks::default());
-        let around =
-            Surroundings { private: &networks.0, local: &networks.1, sip_asymmetric: false };
+        let context = Context { private: &networks.0, local: &networks.1, sip_asymmetric: false };
         let matched = |test: Tests| {
             let mut verdict = Verdict::new();
-            nat::test(&message, &around, test, false, &mut verdict).ok().map(|()| verdict.natted())
+            nat::test(&message, &context, test, false, &mut verdict).ok().map(|()| verdict.natted())
         };
         let request = message.status().is_none();
         for (tag, test, applies) in [

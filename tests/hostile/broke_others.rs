@@ -2,7 +2,7 @@
 //! each by name, with what becomes of it here.
 
 use mediaproxy::edit::Edits;
-use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
+use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::options::Options;
 use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::Role;
@@ -34,9 +34,9 @@ fn fixed(raw: &[u8], source: Source) -> Result<String, Error> {
 fn matches(raw: &[u8], source: Source, tests: Tests) -> bool {
     let message = Message::parse(raw, source).unwrap();
     let (private, local) = (Networks::rfc1918(), Networks::default());
-    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let context = Context { private: &private, local: &local, sip_asymmetric: false };
     let mut verdict = Verdict::new();
-    nat::test(&message, &around, tests, false, &mut verdict).unwrap();
+    nat::test(&message, &context, tests, false, &mut verdict).unwrap();
     verdict.natted()
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use mediaproxy::edit::Edits;
 use mediaproxy::media::{Plan, plan};
-use mediaproxy::nat::{self, Networks, Surroundings, Tests, Verdict};
+use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::Role;
 use mediaproxy::relay::{Answer, Command as RelayCommand, Query, mediaproxy2};
@@ -30,10 +30,10 @@ const MOST_IN_ALL: f64 = 2.0;
 fn all_verbs(raw: &[u8]) {
     let Ok(message) = Message::parse(raw, source()) else { return };
     let (private, local) = (Networks::rfc1918(), Networks::default());
-    let around = Surroundings { private: &private, local: &local, sip_asymmetric: false };
+    let context = Context { private: &private, local: &local, sip_asymmetric: false };
     let mut verdict = Verdict::new();
     let mut edits = Edits::new();
-    let _ = nat::test(&message, &around, Tests::ALL, false, &mut verdict);
+    let _ = nat::test(&message, &context, Tests::ALL, false, &mut verdict);
     let _ = nat::fix_contact(&message, false, &mut edits);
     let _ = rewrite(&message, &mut edits);
     let mut out = Vec::new();
