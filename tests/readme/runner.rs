@@ -1,4 +1,4 @@
-//! `c-tests/run` itself, with stand-ins for cargo, dpkg-query and apt-get.
+//! `c-tests/run` itself, with stand-ins for cargo, clang, dpkg-query and apt-get.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -26,6 +26,7 @@ impl Stage {
             ),
             ("apt-get", installing),
             ("sudo", "exec \"$@\"\n".to_string()),
+            ("clang", String::new()),
             (
                 "cargo",
                 format!(
