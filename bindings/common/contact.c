@@ -1,107 +1,90 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * fix_contact. The server has parsed the Contact too, and its registrar and
- * dialogs read that: the URI is replaced as a whole, so that there is one text
- * to point at.
+ * fix_contact. Registrar and dialogs read the Contact that the server parsed:
+ * its URI is replaced as a whole, so that there is one text to point at.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "state.h"
 
-/* A URI being built; it grows and stays for the next one. */
-static char *room;
-static size_t room_size;
+/* The edited URI; the buffer grows and is kept for the next one. */
+static char *buffer;
+static size_t buffer_size;
 
-static int append(size_t *length, const char *bytes, size_t count)
+static mp_status edit_uri(struct mpm_process_state *process, size_t offset, size_t length,
+                          mp_str *edited)
 {
-    if (count > room_size - *length) {
-        char *larger = realloc(room, *length + count + 256);
+    mp_status status = mp_edits_apply_range(process->edits, process->message, offset, length,
+                                            buffer, buffer_size, &edited->len);
+
+    if (status == MP_ERR_BUFFER_TOO_SMALL) {
+        char *larger = realloc(buffer, edited->len);
 
         if (larger == NULL)
-            return -1;
-        room = larger;
-        room_size = *length + count + 256;
+            return MP_ERR_SYSTEM;
+        buffer = larger;
+        buffer_size = edited->len;
+        status = mp_edits_apply_range(process->edits, process->message, offset, length, buffer,
+                                      buffer_size, &edited->len);
     }
-    if (count > 0)
-        memcpy(room + *length, bytes, count);
-    *length += count;
-    return 0;
+    edited->ptr = buffer;
+    return status;
 }
 
-/* The URI with the edits done, in `room`: its length, or -1 when an edit lies
- * elsewhere or memory is short. */
-static long edited(mp_str raw, mp_str uri, const mp_edits *edits)
+static int replace_uri(void *message, mp_str raw, mp_str uri, struct mpm_process_state *process)
 {
-    size_t start = (size_t)(uri.ptr - raw.ptr);
-    size_t end = start + uri.len;
-    size_t at = start, length = 0, count = mp_edits_count(edits);
-    mp_edit edit;
+    size_t offset = (size_t)(uri.ptr - raw.ptr);
+    mp_str edited;
 
-    for (size_t i = 0; i < count; i++) {
-        if (mp_edits_get(edits, i, &edit) != MP_OK || edit.offset < at ||
-            edit.remove > end - at || edit.offset > end - edit.remove)
-            return -1;
-        if (append(&length, raw.ptr + at, edit.offset - at) != 0 ||
-            append(&length, edit.insert.ptr, edit.insert.len) != 0)
-            return -1;
-        at = edit.offset + edit.remove;
-    }
-    return append(&length, raw.ptr + at, end - at) == 0 ? (long)length : -1;
-}
-
-static int replace_uri(const struct mpm_message *message, mp_str uri, const mp_edits *edits)
-{
-    long length = edited(message->raw, uri, edits);
-    mp_str text = { room, (size_t)length };
-
-    if (length < 0)
-        return mpm_make_lumps(message, MPM_CONTACT, edits);
-    if (mpm.server->replace(message->message, MPM_CONTACT, (size_t)(uri.ptr - message->raw.ptr),
-                             uri.len, text) != 0) {
-        mpm.server->forget(message->message, MPM_CONTACT);
+    /* An edit lies outside the URI. */
+    if (edit_uri(process, offset, uri.len, &edited) != MP_OK)
+        return mpm_make_lumps(message, raw, MPM_CONTACT, process->edits);
+    if (mpm_server.replace(message, MPM_CONTACT, offset, uri.len, edited) != 0) {
+        mpm_server.forget(message, MPM_CONTACT);
         return -1;
     }
-    mpm.server->contact_update(message->message);
+    mpm_server.contact_update(message);
     return 0;
 }
 
-int mpm_fix_contact(const struct mpm_message *message)
+int mpm_fix_contact(void *message)
 {
     static const char verb[] = "fix_contact";
-    struct mpm_process *process;
+    struct mpm_process_state *process;
+    struct mpm_message described;
     mp_status status;
     mp_edit first;
     mp_str uri;
     int made;
 
-    /* The bytes are the same as the first time, and so is the source. */
-    if (mpm.server->contact_update(message->message))
+    /* Bytes and source are those of the first call, and so are the edits. */
+    if (mpm_server.contact_update(message))
         return MPM_TRUE;
-    process = mpm_parsed(message, verb);
+    process = mpm_parsed(message, verb, &described);
     if (process == NULL)
         return MPM_FALSE;
     mp_edits_reset(process->edits);
     status = mp_fix_contact(process->worker, process->message, process->edits);
     if (status < MP_OK)
-        return mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
-    /* As the stock modules have it. */
+        return mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
+    /* The stock modules return false here too. */
     if (status == MP_NO_CONTACT)
         return MPM_FALSE;
     if (mp_edits_get(process->edits, 0, &first) != MP_OK)
         return MPM_TRUE;
-    switch (mpm.server->contact_uri(message->message, first.offset, &uri)) {
+    switch (mpm_server.contact_uri(message, first.offset, &uri)) {
     case 1:
-        made = replace_uri(message, uri, process->edits);
+        made = replace_uri(message, described.raw, uri, process);
         break;
     case 0:
-        made = mpm_make_lumps(message, MPM_CONTACT, process->edits);
+        made = mpm_make_lumps(message, described.raw, MPM_CONTACT, process->edits);
         break;
     default:
-        return mpm_failed(message, verb, MP_ERR_EDITS,
-                           mp_text("the Contact was changed by another module before"));
+        return mpm_failed(described.id, verb, MP_ERR_EDITS,
+                          mp_text("another module has already changed the Contact"));
     }
     if (made != 0)
-        return mpm_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
+        return mpm_failed(described.id, verb, MP_ERR_SYSTEM,
+                          mp_text("cannot add lump to the message"));
     return MPM_TRUE;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* Into the server's log. */
+/* Lines for the server's log. */
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -15,10 +15,10 @@ void mpm_log(uint32_t level, const char *format, ...)
     va_start(arguments, format);
     length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (length < 0 || mpm.server == NULL)
+    if (length < 0)
         return;
     text.len = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
-    mpm.server->log(NULL, level, text);
+    mpm_server.log(NULL, level, text);
 }
 
 int mpm_refuse(mp_error *error, char to[MPM_ERROR_SIZE])
@@ -30,7 +30,7 @@ int mpm_refuse(mp_error *error, char to[MPM_ERROR_SIZE])
     return -1;
 }
 
-/* What a phone can cause with any message is no error of the server's. */
+/* A phone can cause these with any message: they are no errors of the server. */
 static uint32_t level_of(mp_status status)
 {
     switch (status) {
@@ -43,9 +43,9 @@ static uint32_t level_of(mp_status status)
     }
 }
 
-int mpm_failed(const struct mpm_message *message, const char *verb, mp_status status, mp_str why)
+int mpm_failed(uint64_t id, const char *verb, mp_status status, mp_str why)
 {
-    mpm_said(message->id, verb, why);
+    mpm_note_error(id, verb, why);
     mpm_log(level_of(status), "%s: %.*s", verb, (int)why.len, why.ptr);
     return MPM_FALSE;
 }

@@ -2,87 +2,79 @@
 /* use_media_proxy. */
 #include "state.h"
 
-static int ice_candidate(mp_str text, uint32_t *candidate)
+/* Sets one option. A bad value in a script's variable must not leave a call
+ * without media, so it is logged and ignored. */
+static void set(mp_options *options, const char *name, mp_str value)
 {
-    static const struct {
-        const char *name;
-        uint32_t candidate;
-    } known[] = {
-        { "none", MP_ICE_NONE },
-        { "low-priority", MP_ICE_LOW_PRIORITY },
-        { "high-priority", MP_ICE_HIGH_PRIORITY },
-    };
+    mp_error *error = NULL;
+    mp_str why;
 
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        mp_str name = mp_text(known[i].name);
-        size_t same = 0;
-
-        while (same < name.len && same < text.len && (text.ptr[same] | 0x20) == name.ptr[same])
-            same++;
-        if (same == name.len && same == text.len) {
-            *candidate = known[i].candidate;
-            return 0;
-        }
-    }
-    return -1;
-}
-
-/* A value that cannot be used is no reason to leave a call without media. */
-static void complain(const char *what, mp_str value, const char *form)
-{
-    mpm_log(MP_LOG_WARNING, "use_media_proxy: the %s \"%.*s\" does not count; give %s", what,
-             (int)(value.len < 100 ? value.len : 100), value.ptr, form);
+    if (value.len == 0 || mp_options_set(options, mp_text(name), value, &error) == MP_OK)
+        return;
+    why = mp_error_text(error);
+    mpm_log(MP_LOG_WARNING, "use_media_proxy: ignored an invalid option: %.*s", (int)why.len,
+            why.ptr);
+    mp_error_free(error);
 }
 
 static void set_options(mp_options *to, const struct mpm_options *from)
 {
     mp_address address;
-    uint32_t candidate;
 
     mp_options_reset(to);
-    if (from == NULL)
-        return;
-    if (from->signaling_ip.len > 0) {
-        if (mp_address_parse(from->signaling_ip, 0, &address) == MP_OK)
-            mp_options_set_signaling_address(to, &address);
-        else
-            complain("signaling IP", from->signaling_ip, "an IP address");
-    }
-    if (mp_address_parse(from->receiver, 0, &address) == MP_OK)
+    set(to, "signaling_address", from->signaling_ip);
+    set(to, "media_relay", from->media_relay);
+    set(to, "ice_candidate", from->ice_candidate);
+    set(to, "dialog_id", from->dialog_id);
+    /* Neither is wrong when it has a name where an address has an effect. */
+    if (from->next_hop.len > 0)
+        (void)mp_options_set_next_hop(to, from->next_hop);
+    if (mp_address_parse(from->reply_host, 0, &address) == MP_OK)
         mp_options_set_receiver(to, &address);
-    if (from->ice_candidate.len > 0) {
-        if (ice_candidate(from->ice_candidate, &candidate) == 0)
-            mp_options_set_ice_candidate(to, candidate);
-        else
-            complain("ICE candidate", from->ice_candidate, "none, low-priority or high-priority");
-    }
-    if (from->media_relay.len > 0 && mp_options_set_media_relay(to, from->media_relay) != MP_OK)
-        complain("media relay", from->media_relay, "at most 1024 bytes");
-    if (from->dialog_id.len > 0)
-        mp_options_set_dialog_id(to, from->dialog_id);
 }
 
-int mpm_use_media_proxy(const struct mpm_message *message, const struct mpm_options *options)
+int mpm_rewrite(void *message, const struct mpm_options *options)
 {
     static const char verb[] = "use_media_proxy";
-    struct mpm_process *process;
+    struct mpm_process_state *process;
+    struct mpm_message described;
     mp_status status;
 
-    process = mpm_disabled() ? NULL : mpm_parsed(message, verb);
+    process = mpm_disabled() ? NULL : mpm_parsed(message, verb, &described);
     if (process == NULL)
         return MPM_FALSE;
     set_options(process->options, options);
-    if (options != NULL && options->set.len > 0 &&
+    if (options->set.len > 0 &&
         mp_options_set_relay_set(process->options, options->set) != MP_OK)
-        return mpm_failed(message, verb, MP_ERR_ARGUMENT,
-                           mp_text("the name of the set is no UTF-8 of at most 1024 bytes"));
+        return mpm_failed(described.id, verb, MP_ERR_ARGUMENT,
+                          mp_text("the name of the set is not UTF-8 of at most 1024 bytes"));
     mp_edits_reset(process->edits);
     status = mp_rewrite_sdp(process->worker, process->message, process->options, process->edits);
     if (status == MP_NO_SDP)
         return MPM_NO_SDP;
     if (status < MP_OK)
-        return mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
-    if (mpm_make_lumps(message, MPM_SDP, process->edits) != 0)
-        return mpm_failed(message, verb, MP_ERR_SYSTEM, mp_text("the server takes no change"));
+        return mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
+    if (mpm_make_lumps(message, described.raw, MPM_SDP, process->edits) != 0)
+        return mpm_failed(described.id, verb, MP_ERR_SYSTEM,
+                          mp_text("cannot add lump to the message"));
     return MPM_TRUE;
+}
+
+/* A MediaProxy relay must see the 200 to an INVITE also when it has no body, and
+ * the stock modules return true for it. */
+static int is_bodyless_200(void *message)
+{
+    struct mpm_call call;
+
+    return mpm_server.identify(message, &call) == 0 && call.status == 200 && call.is_invite;
+}
+
+int mpm_use_media_proxy(void *message, mp_str set)
+{
+    struct mpm_options options = { .set = set };
+    int result;
+
+    mpm_server.options(message, &options);
+    result = mpm_rewrite(message, &options);
+    return result == MPM_NO_SDP && is_bodyless_200(message) ? MPM_TRUE : result;
 }

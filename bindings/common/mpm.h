@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * What the modules of all SIP servers share. A module hands over the message
- * its server holds and a small table of functions that change it; what is
- * decided here and in the library below has no server in it.
+ * The common part of a module for any SIP server ("mpm": MediaProxy module).
+ * The server's own part defines mpm_server and calls the functions below; what
+ * is decided here and in the library has no server in it. bindings/README.md
+ * describes the contract, c-tests/fake_server.c is the smallest module.
  *
- * Before the fork:  mpm_set for each parameter, then mpm_start.
- * After the fork:   mpm_child in each process (not needed, but tidy), the
- *                   verbs anywhere: what a process needs is made on first use.
- * A process each:   mpm_keep, and with an embedded relay mpm_supervise.
+ * Before the fork:  mpm_set for each parameter, mpm_socket for each socket the
+ *                   server listens on, mpm_start.
+ * After the fork:   mpm_child in each process of the server; then the verbs, in
+ *                   any process, which makes its worker with the first one.
+ * Processes:        those of mpm_processes, each in a process of its own.
+ * At the end:       mpm_stop, in the process that called mpm_start last.
  *
- * Servers have one thread a process, and so has this.
+ * A process has one thread. Texts are borrowed for the call unless a comment
+ * says otherwise.
  */
 #ifndef MPM_H
 #define MPM_H
@@ -18,171 +22,238 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "commands.h"
 #include "mediaproxy.h"
+#include "parameters.h"
 
-/* What a verb answers, as scripts of all servers know it. */
+/* What a verb returns to a script. */
 #define MPM_TRUE 1
 #define MPM_FALSE (-1)
-/* There is no session description to rewrite. */
+/* The message carries no SDP. */
 #define MPM_NO_SDP (-2)
 
-/* Room for the sentence of an error. */
+/* The size of a buffer for the sentence of an error, which ends with a NUL. */
 #define MPM_ERROR_SIZE 1024
 
-/* Which verb made a lump: it takes back its own ones only. */
+/* Which verb made a lump: each verb removes its own lumps only. */
 enum mpm_mark { MPM_CONTACT, MPM_SDP };
 
-/* What names a call, for ends that the message itself does not tell. */
-struct mpm_call {
-    mp_str call_id, from_tag, to_tag;
-    int is_request;
-    int is_invite;
-};
-
-/* How a server's message is changed. `message` is the server's own. */
-struct mpm_server {
-    /* Receives log lines in any process. */
-    mp_log_callback log;
-    /* Makes the `remove` bytes at `offset` of the raw message go and `text`
-     * come, under `mark`. The text is copied into memory that lives as long as
-     * the message. 0, or -1 when it cannot be done; offsets were checked. */
-    int (*replace)(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text);
-    /* Takes back all that was made under `mark`, also in an earlier route, of
-     * which the server may have made a copy since. */
-    void (*forget)(void *message, enum mpm_mark mark);
-    /* The URI of the server's parsed Contact which the byte at `offset` lies
-     * in, as part of the raw message: 1. 0 when there is none, -1 when the
-     * Contact was already changed by somebody else. */
-    int (*contact_uri)(void *message, size_t offset, mp_str *uri);
-    /* Points the server's parsed Contact at what replace made under
-     * MPM_CONTACT: 1; 0 when nothing is there. */
-    int (*contact_update)(void *message);
-    /* Reads what names the call: 0, or -1 when it cannot be read. */
-    int (*identify)(void *message, struct mpm_call *call);
-    /* What the server wants done now and then in the processes below; may be
-     * NULL. */
-    void (*on_idle)(void);
-};
-
-/* One message. Texts are borrowed for the call. */
+/* A message as the library reads it. */
 struct mpm_message {
-    void *message;
-    /* Any number that differs for each message of this process. */
+    /* Differs between the messages of one process. */
     uint64_t id;
     mp_str raw;
     mp_address source;
     /* Family 0 when it is not known. */
     mp_address local;
+    /* One of MP_TRANSPORT_*. */
     uint32_t transport;
 };
 
-/* What a script or the server says about a call. All may be empty. */
+/* What identifies the call of a message. */
+struct mpm_call {
+    mp_str call_id, from_tag, to_tag;
+    /* The method of the CSeq header is INVITE. */
+    int is_invite;
+    /* The status of a reply, 0 for a request. */
+    unsigned int status;
+};
+
+/* What the script and the server say about a call. Each may be empty. */
 struct mpm_options {
     mp_str set;
-    mp_str media_relay;
     mp_str signaling_ip;
+    mp_str media_relay;
     mp_str ice_candidate;
     mp_str dialog_id;
-    /* The host the message goes to next; what is no address does not count. */
-    mp_str receiver;
+    /* Where the server sends the message: the URI of a request's next hop, or
+     * the host a reply goes to. No effect where that is no IP address. */
+    mp_str next_hop;
+    mp_str reply_host;
 };
+
+/* A SIP server. `message` is the server's own message, `dialog` its own dialog. */
+struct mpm_server {
+    /* Takes a log line, in any process. */
+    mp_log_callback log;
+    /* Takes over changed settings of the server, such as the log level; called
+     * at least once a second in the processes of mpm_processes. May be NULL. */
+    void (*on_idle)(void);
+    /* Where a script finds registrations kept alive instead: the end of the
+     * error for natping_interval. */
+    const char *keepalive_elsewhere;
+
+    void (*describe)(void *message, struct mpm_message *to);
+    /* 0, or -1 when Call-ID, From, To or CSeq cannot be read. */
+    int (*identify)(void *message, struct mpm_call *to);
+    /* Adds what the script's variables and the routing say about the message;
+     * members it knows nothing about stay. */
+    void (*options)(void *message, struct mpm_options *to);
+
+    /* Makes a lump under `mark`: the `remove` bytes at `offset` of the raw
+     * message are replaced by `text`, which is copied into memory that lives as
+     * long as the message. Offsets lie within the message. 0 or -1. */
+    int (*replace)(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text);
+    /* Removes all lumps under `mark`, those of an earlier route too, which the
+     * server may have copied since. */
+    void (*forget)(void *message, enum mpm_mark mark);
+    /* The URI of the server's parsed Contact that contains the byte at `offset`,
+     * as part of the raw message: 1. 0 when there is none, -1 when another
+     * module has already changed the Contact. */
+    int (*contact_uri)(void *message, size_t offset, mp_str *uri);
+    /* Points the server's parsed Contact at the lump under MPM_CONTACT: 1. 0
+     * when there is no such lump. */
+    int (*contact_update)(void *message);
+};
+
+/* Defined by the server's own part. */
+extern const struct mpm_server mpm_server;
 
 /* settings.c */
 
-/* Takes one parameter; the sentence of an error goes to `error`. 0 or -1. */
+/* Takes one parameter. 0, or -1 with the sentence in `error`. */
 int mpm_set(const char *name, const char *value, char error[MPM_ERROR_SIZE]);
-/* The parameters that are no settings of the library, by position; NULL at the
- * end. */
-const char *mpm_parameter(size_t index);
-/* True when a relay of the server's own was asked for and no address given. */
-int mpm_relay_needs_address(void);
-/* True when it was said what address phones are told in its place. */
-int mpm_relay_advertises(void);
-/* True when a relay of the server's own was asked for. */
-int mpm_relay_embedded(void);
-/* True when the parameter `disable` turns the media functions off. */
+/* The variable that the parameter NAME_avp names, for NAME of MPM_AVPS:
+ * "$avp(NAME)" where it is not set. Lives until the process ends. */
+const char *mpm_avp(const char *parameter);
+/* 1 when the parameter `disable` turns the media functions off. */
 int mpm_disabled(void);
+
+/* sockets.c */
+
+/* A socket the server listens on, before mpm_start: an IP address where the
+ * embedded relay can receive media if proxy_address is not set. `advertised` is
+ * the address or name that the server puts into its own headers instead, or
+ * empty. Not for a socket on all addresses. The texts are copied. */
+void mpm_socket(mp_str address, int is_loopback, mp_str advertised);
 
 /* start.c */
 
-int mpm_start(const struct mpm_server *server, char error[MPM_ERROR_SIZE]);
-/* In a process that only uses the relay: gives up its part of the listener. */
+/* Makes the engine, and the embedded relay's socket. 0, or -1 with the sentence
+ * in `error`. */
+int mpm_start(char error[MPM_ERROR_SIZE]);
+/* In a process of the server: closes its copy of the embedded relay's socket. */
 void mpm_child(void);
+/* Frees what the current process has, and in the process that called mpm_start
+ * all that it made. No other process needs to call it. */
 void mpm_stop(void);
 
-/* uri.c */
+/* processes.c */
 
-/* The host of a URI, in brackets where it has them; empty when there is none. */
-mp_str mpm_uri_host(mp_str uri);
+struct mpm_process {
+    const char *description;
+    /* The body of the process, given the pid of the process that forked it.
+     * Returns on SIGTERM and when the parent has ended. */
+    void (*run)(pid_t parent);
+};
+
+/* The processes that the server must fork: NULL after the last. After
+ * mpm_start. */
+const struct mpm_process *mpm_process(size_t index);
+/* For a server without processes for modules: instead of the first one, called
+ * by a timer in always the same process, at least once a second. */
+void mpm_tick(void);
 
 /* test_flags.c */
 
-/* Reads tests as a script writes them. 0 or -1. */
+/* Reads the argument of client_nat_test. 0, or -1 with the sentence in `error`. */
 int mpm_tests(mp_str text, uint32_t *tests, char error[MPM_ERROR_SIZE]);
 
-/* verbs.c, contact.c, media.c */
+/* verbs.c, contact.c, media.c: MPM_TRUE, MPM_FALSE, MPM_NO_SDP. */
 
-int mpm_client_nat_test(const struct mpm_message *message, uint32_t tests);
-/* Which client lists the sender is on, MP_ASYMMETRIC_* ORed; 0 when the message
- * cannot be read. */
-uint32_t mpm_client_lists(const struct mpm_message *message);
-int mpm_fix_contact(const struct mpm_message *message);
-int mpm_use_media_proxy(const struct mpm_message *message, const struct mpm_options *options);
-int mpm_end_media_session(const struct mpm_message *message);
-/* The same without a message. */
+int mpm_client_nat_test(void *message, mp_str tests);
+int mpm_fix_contact(void *message);
+int mpm_use_media_proxy(void *message, mp_str set);
+int mpm_end_media_session(void *message);
+/* The same by identifiers; an empty `to_tag` stands for the whole call. */
 int mpm_end_call(mp_str call_id, mp_str from_tag, mp_str to_tag);
 
-/* evidence.c */
+/* dialog.c: engage_media_proxy. */
 
-/* What the last verbs of this process said about the message of this id.
- * Texts live until the next verb; empty when nothing was said. */
-uint32_t mpm_matched(uint64_t id);
-mp_str mpm_matched_names(uint64_t id);
-mp_str mpm_evidence(uint64_t id);
-mp_str mpm_last_error(uint64_t id);
+/* What is stored for an engaged dialog, in memory that all processes share. */
+struct mpm_dialog {
+    int terminated;
+    /* The ICE candidate that the script wanted when the dialog began. */
+    size_t ice_length;
+    char ice[16];
+};
 
-/* keeper.c, relay_process.c: bodies of processes, given the pid of the process
- * that forked them. They return when that ends, and on SIGTERM. */
+/* How a server keeps dialogs. */
+struct mpm_dialogs {
+    /* The dialog of a message, NULL when there is none yet. The caller gives it
+     * back with `release`, which may be NULL. */
+    void *(*find)(void *message);
+    void (*release)(void *dialog);
+    /* Has the server make a dialog for this INVITE, now or when it forwards it;
+     * mpm_dialog_created follows. MPM_TRUE or MPM_FALSE. */
+    int (*create)(void *message);
+    /* The variable of a dialog that says it is engaged; it is stored with the
+     * dialog. `set_engaged` returns 0 or -1. */
+    int (*is_engaged)(void *dialog);
+    int (*set_engaged)(void *dialog);
+    /* Stores `first` in shared memory and has the server call mpm_dialog_request,
+     * mpm_dialog_reply and mpm_dialog_terminated with it. The stored copy, or
+     * NULL, which was logged. */
+    struct mpm_dialog *(*watch)(void *dialog, const struct mpm_dialog *first);
+    /* Writes the dialog's id, by which a media timeout can end it. */
+    void (*id)(void *dialog, char *to, size_t size);
+};
 
-void mpm_keep(pid_t parent);
-/* For a server without processes for modules: called by a timer, always in the
- * same process, at least once a second. */
-void mpm_tick(void);
-void mpm_supervise(pid_t parent);
+/* Says that there are dialogs; before the fork. */
+void mpm_use_dialogs(const struct mpm_dialogs *dialogs);
+int mpm_engage_media_proxy(void *message);
+void mpm_dialog_created(void *dialog, void *message);
+void mpm_dialog_loaded(void *dialog);
+void mpm_dialog_request(void *dialog, const struct mpm_dialog *state, void *message);
+void mpm_dialog_reply(void *dialog, const struct mpm_dialog *state, void *message,
+                      unsigned int status);
+/* `to_tag` is empty unless a BYE ended the dialog. */
+void mpm_dialog_terminated(struct mpm_dialog *state, mp_str call_id, mp_str from_tag,
+                           mp_str to_tag);
 
-/* relay_process.c */
+/* variables.c: $mediaproxy(NAME). */
 
-/* What the embedded relay did since it was started last, and how often it was
- * started. 0, or -1 when there is none. */
-int mpm_relay_counters(mp_proxy_counters *counters, uint64_t *starts);
+enum mpm_value_kind { MPM_VALUE_NONE, MPM_VALUE_NUMBER, MPM_VALUE_TEXT };
 
-/* numbers.c */
+struct mpm_value {
+    enum mpm_value_kind kind;
+    uint64_t number;
+    /* Lives until the next verb of this process. */
+    mp_str text;
+};
+
+/* The number of a variable, or -1 with the sentence in `error`. */
+int mpm_variable(mp_str name, char error[MPM_ERROR_SIZE]);
+void mpm_variable_get(int variable, void *message, struct mpm_value *value);
+
+/* numbers.c: the counters, by index from 0. */
 
 struct mpm_number {
+    /* Each ends with a NUL and lives until the process ends. */
     const char *name;
     const char *help;
-    /* It may fall. */
+    /* The value may fall. */
     int gauge;
 };
 
-/* The numbers of mpm_number_value; NULL at the end. */
-const struct mpm_number *mpm_number(size_t index);
-/* The value now; numbers asked for within 100 ms of each other are of one
- * moment. */
+/* 0, or -1 after the last one. */
+int mpm_number(size_t index, struct mpm_number *number);
+/* The value now. Values read within 100 ms belong to one moment. */
 uint64_t mpm_number_value(size_t index);
 
-/* manage.c */
+/* commands.c */
 
-/* Called for each relay. */
-typedef void (*mpm_relay_visit)(void *arg, const mp_relay *relay);
-int mpm_relays(mpm_relay_visit visit, void *arg, char error[MPM_ERROR_SIZE]);
-const char *mpm_condition_name(uint32_t condition);
-const char *mpm_order_name(uint32_t order);
+/* Writes a command's answer; `arg` is that of mpm_command. Each returns 0 or -1. */
+struct mpm_answer {
+    /* Starts an entry: the fields that follow belong to it. */
+    int (*entry)(void *arg);
+    int (*text)(void *arg, const char *name, mp_str value);
+    int (*number)(void *arg, const char *name, uint64_t value);
+};
 
-enum mpm_order { MPM_DRAIN, MPM_ENABLE, MPM_DISABLE };
-int mpm_order_relay(enum mpm_order order, mp_str uri, char error[MPM_ERROR_SIZE]);
-/* All processes read client lists and relays file again with their next
- * message. */
-int mpm_reload(void);
+/* Runs a command. `argument` is empty when there is none. 0, or a status as in
+ * SIP (400, 404, 500) with the sentence in `error`. */
+int mpm_command(enum mpm_command command, mp_str argument, const struct mpm_answer *answer,
+                void *arg, char error[MPM_ERROR_SIZE]);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The embedded relay, in a child of a process of the module's own: a server
- * whose child crashes ends, so the child that may crash is not its own. While
- * the relay is made anew its listening socket stays open, and workers wait.
+ * The embedded relay, in a child of the module's own process: Kamailio stops
+ * when one of its children crashes, and this child is not Kamailio's. While the
+ * relay is restarted its listening socket stays open, and workers wait.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 
@@ -19,15 +19,15 @@
 
 #include "state.h"
 
-/* How often the relay says what it did (milliseconds). */
-#define REPORT 200
-/* One that ended this soon after its start is made anew only after a pause,
- * which doubles each time (milliseconds). */
-#define EARLY 1000
+/* How often the relay publishes its counters (milliseconds). */
+#define REPORT_INTERVAL 200
+/* A relay that ended this soon after its start is restarted after a pause, which
+ * doubles each time (milliseconds). */
+#define EARLY_END 1000
 #define FIRST_PAUSE 100
 #define LONGEST_PAUSE 5000
 
-/* What all processes see of the relay. */
+/* Shared by all processes. */
 static volatile struct report {
     mp_proxy_counters counters;
     uint64_t starts;
@@ -40,7 +40,7 @@ int mpm_relay_prepare(char error[MPM_ERROR_SIZE])
                       0);
 
     if (page == MAP_FAILED) {
-        snprintf(error, MPM_ERROR_SIZE, "shared memory for the relay: %s", strerror(errno));
+        snprintf(error, MPM_ERROR_SIZE, "cannot allocate shared memory for the relay: %s", strerror(errno));
         return -1;
     }
     report = page;
@@ -58,7 +58,7 @@ int mpm_relay_counters(mp_proxy_counters *counters, uint64_t *starts)
     return 0;
 }
 
-/* Two descriptors a port, four ports a stream. */
+/* The relay has two descriptors a port and four ports a stream. */
 static void raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -69,8 +69,8 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* The relay's own process. */
-static void relay(pid_t supervisor)
+/* The body of the relay's process. `pipe_end` closes with it. */
+static void run_relay(pid_t supervisor, int pipe_end)
 {
     mp_proxy_counters now;
     mp_error *error = NULL;
@@ -80,19 +80,21 @@ static void relay(pid_t supervisor)
     raise_descriptor_limit();
     if (mp_proxy_start(mpm.proxy, &error) != MP_OK) {
         mp_str why = mp_error_text(error);
-        mpm_log(MP_LOG_ERROR, "the embedded relay does not start: %.*s", (int)why.len, why.ptr);
+        mpm_log(MP_LOG_ERROR, "cannot start the embedded relay: %.*s", (int)why.len, why.ptr);
         _exit(1);
     }
     do {
         if (mp_proxy_statistics(mpm.proxy, &now, sizeof now) == MP_OK)
             report->counters = now;
-    } while (mpm_wait(-1, REPORT));
+    } while (mpm_wait(-1, REPORT_INTERVAL));
     mp_proxy_stop(mpm.proxy);
+    mpm_child();
+    close(pipe_end);
     _exit(0);
 }
 
-/* Forks the relay. Its end of the pipe closes when it ends, however it does;
- * the other end goes to `ended`. */
+/* Forks the relay. Its end of a pipe closes when it ends, for whatever reason;
+ * the other end is written to `ended`. */
 static pid_t start(int *ended)
 {
     static const mp_proxy_counters none;
@@ -107,7 +109,7 @@ static pid_t start(int *ended)
     child = fork();
     if (child == 0) {
         close(ends[0]);
-        relay(self);
+        run_relay(self, ends[1]);
     }
     close(ends[1]);
     if (child < 0)
@@ -117,11 +119,11 @@ static pid_t start(int *ended)
     return child;
 }
 
-/* Waits for the relay's end: 1, or 0 when this process is to end first. */
+/* Waits until the relay ends: 1, or 0 when this process must end first. */
 static int watch(pid_t child, int ended, int *status)
 {
     while (waitpid(child, status, WNOHANG) == 0) {
-        if (!mpm_wait(ended, REPORT)) {
+        if (!mpm_wait(ended, REPORT_INTERVAL)) {
             kill(child, SIGTERM);
             while (waitpid(child, status, 0) < 0 && errno == EINTR)
                 ;
@@ -131,19 +133,19 @@ static int watch(pid_t child, int ended, int *status)
     return 1;
 }
 
-static void tell_end(int status)
+static void log_end(int status)
 {
     uint64_t lost = report->counters.sessions;
 
     if (WIFSIGNALED(status))
         mpm_log(MP_LOG_ERROR,
-                 "the embedded relay was ended by signal %d: %" PRIu64
-                 " calls lost their media; it is started anew",
+                 "signal %d ended the embedded relay: %" PRIu64
+                 " calls lost their media; restarting it",
                  WTERMSIG(status), lost);
     else
         mpm_log(MP_LOG_ERROR,
                  "the embedded relay ended with status %d: %" PRIu64
-                 " calls lost their media; it is started anew",
+                 " calls lost their media; restarting it",
                  WEXITSTATUS(status), lost);
 }
 
@@ -159,7 +161,7 @@ void mpm_supervise(pid_t parent)
         started = mp_now();
         child = start(&ended);
         if (child < 0) {
-            mpm_log(MP_LOG_ERROR, "no process for the embedded relay: %s", strerror(errno));
+            mpm_log(MP_LOG_ERROR, "cannot fork a process for the embedded relay: %s", strerror(errno));
             go_on = mpm_wait(-1, LONGEST_PAUSE);
             continue;
         }
@@ -167,8 +169,8 @@ void mpm_supervise(pid_t parent)
         close(ended);
         if (!go_on)
             break;
-        tell_end(status);
-        if (mp_now() - started >= EARLY) {
+        log_end(status);
+        if (mp_now() - started >= EARLY_END) {
             pause = FIRST_PAUSE;
             continue;
         }

@@ -1,31 +1,22 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Parameters of a module: every setting of the library by its name, and what
- * the stock modules call otherwise. Nothing is taken that would do nothing.
+ * The parameters of a module: every setting of the library by its name, and the
+ * parameters of the stock modules that have other names. A parameter that would
+ * have no effect is an error.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "state.h"
 
 static int disabled;
+/* There is a relay "embedded", and these settings of it were given. */
 static int embedded;
-static int address_given;
-static int advertised_given;
-static int socket_given;
-static int relays_given;
-/* One of the embedded relay's settings that was given. */
-static char proxy_given[32];
-/* Milliseconds, 0 when it was not given. */
-static unsigned long relay_timeout;
-static unsigned long mediaproxy_timeout;
-/* The library's own default. */
-#define RELAY_TIMEOUT 400
+static int address_is_set;
+static int advertised_is_set;
 
-/* Makes the settings with what the stock modules have where nothing is given;
- * what is set by name stays, also when `profile` comes later. */
-static int begin(char error[MPM_ERROR_SIZE])
+/* A setting that was given stays, also when `profile` comes later. */
+int mpm_settings_begin(char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
 
@@ -41,7 +32,7 @@ static int set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
 
-    if (begin(error) != 0)
+    if (mpm_settings_begin(error) != 0)
         return -1;
     if (mp_config_set(mpm.config, mp_text(name), mp_text(value), &why) != MP_OK)
         return mpm_refuse(why, error);
@@ -62,34 +53,59 @@ static int set_disable(const char *name, const char *value, char error[MPM_ERROR
     return 0;
 }
 
-/* How long one relay may take. */
+/* The time for one relay. */
 static int set_mediaproxy_timeout(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
     if (set("relay_try", value, error) != 0)
         return refuse(name, value, "milliseconds from 1 to 60000", error);
-    mediaproxy_timeout = strtoul(value, NULL, 10);
     return 0;
 }
 
 static int set_natping_interval(const char *name, const char *value, char error[MPM_ERROR_SIZE])
 {
+    char form[128];
+
     if (value[0] != '\0' && value[strspn(value, "0")] == '\0')
         return 0;
-    return refuse(name, value,
-                  "0: this version keeps no registration alive, which nathelper or "
-                  "nat_traversal beside it can do", error);
+    snprintf(form, sizeof form, "0: this version keeps no registration alive, which %s can do",
+             mpm_server.keepalive_elsewhere);
+    return refuse(name, value, form, error);
 }
 
-static int refuse_keepalive(const char *name, const char *value, char error[MPM_ERROR_SIZE])
+#define AVP_SIZE 128
+#define AVP_DEFAULT(name) { #name "_avp", "$avp(" #name ")" },
+
+static struct avp {
+    const char *parameter;
+    char text[AVP_SIZE];
+} avps[] = { MPM_AVPS(AVP_DEFAULT, ) };
+
+static struct avp *avp_of(const char *parameter)
 {
-    (void)value;
-    snprintf(error, MPM_ERROR_SIZE,
-             "%s is a parameter of nat_traversal, and this module keeps nothing alive; "
-             "load nat_traversal before this module and set it there", name);
-    return -1;
+    for (size_t i = 0; i < sizeof avps / sizeof *avps; i++)
+        if (strcmp(avps[i].parameter, parameter) == 0)
+            return &avps[i];
+    return NULL;
 }
 
-/* Those that the library does not know by this name. */
+static int set_avp(const char *name, const char *value, char error[MPM_ERROR_SIZE])
+{
+    struct avp *avp = avp_of(name);
+
+    if (value[0] == '\0' || strlen(value) >= AVP_SIZE)
+        return refuse(name, value, "an AVP, as $avp(name)", error);
+    snprintf(avp->text, AVP_SIZE, "%s", value);
+    return 0;
+}
+
+const char *mpm_avp(const char *parameter)
+{
+    struct avp *avp = avp_of(parameter);
+
+    return avp != NULL ? avp->text : NULL;
+}
+
+/* The parameters that are no settings of the library. */
 static const struct parameter {
     const char *name;
     int (*set)(const char *name, const char *value, char error[MPM_ERROR_SIZE]);
@@ -97,38 +113,20 @@ static const struct parameter {
     { "disable", set_disable },
     { "mediaproxy_timeout", set_mediaproxy_timeout },
     { "natping_interval", set_natping_interval },
-    { "keepalive_interval", refuse_keepalive },
-    { "keepalive_method", refuse_keepalive },
-    { "keepalive_from", refuse_keepalive },
-    { "keepalive_extra_headers", refuse_keepalive },
-    { "keepalive_state_file", refuse_keepalive },
-    { "contact_match", refuse_keepalive },
+    { "signaling_ip_avp", set_avp },
+    { "media_relay_avp", set_avp },
+    { "ice_candidate_avp", set_avp },
 };
 
-const char *mpm_parameter(size_t index)
-{
-    return index < sizeof parameters / sizeof *parameters ? parameters[index].name : NULL;
-}
-
-/* What other parameters hang on. */
+/* Keeps what sockets.c and processes.c must know. */
 static void note(const char *name, const char *value)
 {
     static const char inside[] = "embedded";
 
-    if (strcmp(name, "relay") == 0) {
-        relays_given = 1;
+    if (strcmp(name, "relay") == 0)
         embedded |= strncmp(value + strspn(value, " \t"), inside, strlen(inside)) == 0;
-    } else if (strcmp(name, "relays") == 0) {
-        relays_given |= *value != '\0';
-    } else if (strcmp(name, "mediaproxy_socket") == 0) {
-        socket_given = 1;
-    } else if (strcmp(name, "relay_timeout") == 0) {
-        relay_timeout = strtoul(value, NULL, 10);
-    } else if (strncmp(name, "proxy_", strlen("proxy_")) == 0) {
-        snprintf(proxy_given, sizeof proxy_given, "%s", name);
-        address_given |= strcmp(name, "proxy_address") == 0;
-        advertised_given |= strcmp(name, "proxy_advertised_address") == 0;
-    }
+    address_is_set |= strcmp(name, "proxy_address") == 0;
+    advertised_is_set |= strcmp(name, "proxy_advertised_address") == 0;
 }
 
 int mpm_set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
@@ -142,43 +140,19 @@ int mpm_set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
     return 0;
 }
 
-int mpm_settings_finish(char error[MPM_ERROR_SIZE])
+int mpm_runs_relay(void)
 {
-    char text[32];
-
-    if (socket_given && relays_given) {
-        snprintf(error, MPM_ERROR_SIZE,
-                 "mediaproxy_socket is the relay where no other is given, and relay or relays "
-                 "are; give relay = \"mediaproxy:PATH\" in its place");
-        return -1;
-    }
-    if (proxy_given[0] != '\0' && !embedded) {
-        snprintf(error, MPM_ERROR_SIZE,
-                 "%s is the embedded relay's, and there is none; give relay = \"embedded\" too",
-                 proxy_given);
-        return -1;
-    }
-    /* A relay cannot have longer than the whole message. */
-    if (relay_timeout == 0 && mediaproxy_timeout > RELAY_TIMEOUT) {
-        snprintf(text, sizeof text, "%lu", mediaproxy_timeout);
-        return set("relay_timeout", text, error);
-    }
-    return begin(error);
+    return embedded && !disabled;
 }
 
-int mpm_relay_embedded(void)
+int mpm_address_is_set(void)
 {
-    return embedded;
+    return address_is_set;
 }
 
-int mpm_relay_needs_address(void)
+int mpm_advertised_is_set(void)
 {
-    return embedded && !address_given;
-}
-
-int mpm_relay_advertises(void)
-{
-    return advertised_given;
+    return advertised_is_set;
 }
 
 int mpm_disabled(void)

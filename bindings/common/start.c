@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* What the server makes once, before it forks. */
+/* What is made once, before the server forks. */
 #include <unistd.h>
 
 #include "state.h"
 
 struct mpm_state mpm;
 
-/* The process that made it, which alone takes it down. */
+/* The process that called mpm_start, which alone frees it. */
 static pid_t maker;
 
-int mpm_start(const struct mpm_server *server, char error[MPM_ERROR_SIZE])
+int mpm_start(char error[MPM_ERROR_SIZE])
 {
     mp_error *why = NULL;
 
-    mpm.server = server;
     maker = getpid();
-    if (mpm_settings_finish(error) != 0)
+    if (mpm_runs_relay() && mpm_address_from_sockets(error) != 0)
         return -1;
-    mp_config_set_log(mpm.config, server->log, NULL);
+    if (mpm_settings_begin(error) != 0)
+        return -1;
+    mp_config_set_log(mpm.config, mpm_server.log, NULL);
     if (mp_engine_new(mpm.config, &mpm.engine, &why) != MP_OK)
         return mpm_refuse(why, error);
-    if (mpm_relay_embedded() && !mpm_disabled())
-        return mpm_relay_prepare(error);
-    return 0;
+    return mpm_runs_relay() ? mpm_relay_prepare(error) : 0;
 }
 
 void mpm_child(void)
@@ -35,6 +34,9 @@ void mpm_child(void)
 
 void mpm_stop(void)
 {
+    mpm_free_process_state();
+    mpm_free_keeper();
+    mpm_child();
     if (getpid() != maker)
         return;
     mp_proxy_free(mpm.proxy);

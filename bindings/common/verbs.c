@@ -2,26 +2,35 @@
 /* client_nat_test and end_media_session: the verbs that change no message. */
 #include "state.h"
 
-int mpm_client_nat_test(const struct mpm_message *message, uint32_t tests)
+int mpm_client_nat_test(void *message, mp_str tests)
 {
     static const char verb[] = "client_nat_test";
-    struct mpm_process *process = mpm_parsed(message, verb);
+    struct mpm_process_state *process;
+    struct mpm_message described;
+    char error[MPM_ERROR_SIZE];
     mp_status status;
+    uint32_t bits;
 
+    if (mpm_tests(tests, &bits, error) != 0) {
+        mpm_log(MP_LOG_ERROR, "%s", error);
+        return MPM_FALSE;
+    }
+    process = mpm_parsed(message, verb, &described);
     if (process == NULL)
         return MPM_FALSE;
-    status = mp_nat_test(process->worker, process->message, tests, MP_FIRST_MATCH,
+    status = mp_nat_test(process->worker, process->message, bits, MP_FIRST_MATCH,
                          process->verdict);
     if (status < MP_OK)
-        return mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
-    mpm_judged(message->id);
+        return mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
+    mpm_note_verdict(described.id);
     return mp_verdict_matched(process->verdict) != 0 ? MPM_TRUE : MPM_FALSE;
 }
 
-uint32_t mpm_client_lists(const struct mpm_message *message)
+uint32_t mpm_client_lists(void *message)
 {
     static const char verb[] = "asymmetric";
-    struct mpm_process *process = mpm_parsed(message, verb);
+    struct mpm_message described;
+    struct mpm_process_state *process = mpm_parsed(message, verb, &described);
     uint32_t lists = 0;
     mp_status status;
 
@@ -29,45 +38,46 @@ uint32_t mpm_client_lists(const struct mpm_message *message)
         return 0;
     status = mp_client_lists(process->worker, process->message, &lists);
     if (status < MP_OK)
-        mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
+        mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
     return lists;
 }
 
-/* Ends a call by a message that does not say so itself: a script gives up an
- * INVITE in its request or failure route, or refuses an answer. */
-static int end_by_identity(const struct mpm_message *message, const char *verb)
+/* Terminates a call by a message that does not terminate one by itself: a
+ * script gives up an INVITE in its request or failure route, or refuses an
+ * answer. */
+static int terminate_by_identity(void *message, uint64_t id, const char *verb)
 {
     struct mpm_call call;
 
-    if (mpm.server->identify(message->message, &call) != 0)
-        return mpm_failed(message, verb, MP_ERR_SYNTAX,
-                           mp_text("Call-ID, From or To cannot be read"));
-    /* As with the CANCEL of a re-INVITE, the call goes on. */
-    if (call.is_request && call.is_invite && call.to_tag.len > 0)
+    if (mpm_server.identify(message, &call) != 0)
+        return mpm_failed(id, verb, MP_ERR_SYNTAX, mp_text("Call-ID, From or To cannot be read"));
+    /* A re-INVITE that is given up leaves its call alone, as its CANCEL does. */
+    if (call.status == 0 && call.is_invite && call.to_tag.len > 0)
         return MPM_TRUE;
     return mpm_end_call(call.call_id, call.from_tag, call.to_tag);
 }
 
-int mpm_end_media_session(const struct mpm_message *message)
+int mpm_end_media_session(void *message)
 {
     static const char verb[] = "end_media_session";
-    struct mpm_process *process;
+    struct mpm_process_state *process;
+    struct mpm_message described;
     mp_status status;
 
-    process = mpm_disabled() ? NULL : mpm_parsed(message, verb);
+    process = mpm_disabled() ? NULL : mpm_parsed(message, verb, &described);
     if (process == NULL)
         return MPM_FALSE;
     status = mp_end_session(process->worker, process->message, NULL);
     if (status == MP_ERR_ARGUMENT)
-        return end_by_identity(message, verb);
+        return terminate_by_identity(message, described.id, verb);
     if (status < MP_OK)
-        return mpm_failed(message, verb, status, mp_worker_last_error(process->worker));
+        return mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
     return MPM_TRUE;
 }
 
 int mpm_end_call(mp_str call_id, mp_str from_tag, mp_str to_tag)
 {
-    struct mpm_process *process = mpm_process();
+    struct mpm_process_state *process = mpm_process_state();
     mp_status status;
     mp_str why;
 
@@ -77,6 +87,6 @@ int mpm_end_call(mp_str call_id, mp_str from_tag, mp_str to_tag)
     if (status >= MP_OK)
         return MPM_TRUE;
     why = mp_worker_last_error(process->worker);
-    mpm_log(MP_LOG_ERROR, "ending a call: %.*s", (int)why.len, why.ptr);
+    mpm_log(MP_LOG_ERROR, "cannot terminate a call: %.*s", (int)why.len, why.ptr);
     return MPM_FALSE;
 }

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * The worker of the current process, made when it is first needed: timers, RPC
- * and dialogs call from processes of which no module is told.
+ * The worker of the current process, made on first use: timers, RPC and dialogs
+ * call from processes that a server tells its modules nothing about.
  */
 #include <string.h>
 #include <unistd.h>
 
 #include "state.h"
 
-static struct mpm_process mine;
+static struct mpm_process_state mine;
 static pid_t owner;
 
 /* The longest message that the library reads. */
-#define MESSAGE_ROOM 65536
+#define LONGEST_MESSAGE 65536
 
 /*
- * The message at hand. Verbs come several on one message, and parsing it costs
- * more than they do: what was read last is kept, in a copy, and is the same when
- * its bytes and its source are. Scripts change messages in place.
+ * The message that was parsed last, as a copy. A script calls several verbs on
+ * one message, and to parse it costs more than most of them; but scripts also
+ * change messages in place. It is the same when its bytes and source are.
  */
-static char kept[MESSAGE_ROOM];
-static struct mpm_message seen;
+static char bytes[LONGEST_MESSAGE];
+static struct mpm_message parsed;
 
-static void give_back(void)
+void mpm_free_process_state(void)
 {
     mp_edits_free(mine.edits);
     mp_options_free(mine.options);
@@ -30,20 +30,20 @@ static void give_back(void)
     mp_message_free(mine.message);
     mp_worker_free(mine.worker);
     memset(&mine, 0, sizeof mine);
-    seen.raw.len = 0;
+    parsed.raw.len = 0;
 }
 
-static struct mpm_process *make(pid_t pid)
+static struct mpm_process_state *make(pid_t pid)
 {
     mp_error *error = NULL;
 
-    /* A parent's: that only closes what was inherited. */
-    give_back();
+    /* One that was inherited from the parent: only closes its descriptors. */
+    mpm_free_process_state();
     if (mpm.engine == NULL)
         return NULL;
     if (mp_worker_new(mpm.engine, &mine.worker, &error) != MP_OK) {
         mp_str why = mp_error_text(error);
-        mpm_log(MP_LOG_ERROR, "no worker in this process: %.*s", (int)why.len, why.ptr);
+        mpm_log(MP_LOG_ERROR, "cannot make a worker in this process: %.*s", (int)why.len, why.ptr);
         mp_error_free(error);
         return NULL;
     }
@@ -55,7 +55,7 @@ static struct mpm_process *make(pid_t pid)
     return &mine;
 }
 
-struct mpm_process *mpm_process(void)
+struct mpm_process_state *mpm_process_state(void)
 {
     pid_t pid = getpid();
 
@@ -64,35 +64,38 @@ struct mpm_process *mpm_process(void)
     return make(pid);
 }
 
-static int is_kept(const struct mpm_message *message)
+static int is_parsed(const struct mpm_message *message)
 {
-    return seen.raw.len > 0 && seen.raw.len == message->raw.len &&
-           seen.transport == message->transport &&
-           memcmp(&seen.source, &message->source, sizeof seen.source) == 0 &&
-           memcmp(&seen.local, &message->local, sizeof seen.local) == 0 &&
-           memcmp(kept, message->raw.ptr, message->raw.len) == 0;
+    return parsed.raw.len > 0 && parsed.raw.len == message->raw.len &&
+           parsed.transport == message->transport &&
+           memcmp(&parsed.source, &message->source, sizeof parsed.source) == 0 &&
+           memcmp(&parsed.local, &message->local, sizeof parsed.local) == 0 &&
+           memcmp(bytes, message->raw.ptr, message->raw.len) == 0;
 }
 
-struct mpm_process *mpm_parsed(const struct mpm_message *message, const char *verb)
+struct mpm_process_state *mpm_parsed(void *message, const char *verb, struct mpm_message *to)
 {
-    struct mpm_process *process = mpm_process();
-    const mp_address *local = message->local.family != 0 ? &message->local : NULL;
-    mp_str raw = message->raw;
+    struct mpm_process_state *process = mpm_process_state();
+    const mp_address *local;
     mp_status status;
+    mp_str raw;
 
-    if (process == NULL || is_kept(message))
+    mpm_server.describe(message, to);
+    if (process == NULL || is_parsed(to))
         return process;
-    seen.raw.len = 0;
-    /* What is longer is refused without being read. */
-    if (raw.len <= sizeof kept) {
-        memcpy(kept, raw.ptr, raw.len);
-        raw.ptr = kept;
+    local = to->local.family != 0 ? &to->local : NULL;
+    raw = to->raw;
+    parsed.raw.len = 0;
+    /* A longer message is refused without being read. */
+    if (raw.len <= sizeof bytes) {
+        memcpy(bytes, raw.ptr, raw.len);
+        raw.ptr = bytes;
     }
-    status = mp_message_parse(process->message, raw, &message->source, local, message->transport);
+    status = mp_message_parse(process->message, raw, &to->source, local, to->transport);
     if (status == MP_OK) {
-        seen = *message;
+        parsed = *to;
         return process;
     }
-    mpm_failed(message, verb, status, mp_message_last_error(process->message));
+    mpm_failed(to->id, verb, status, mp_message_last_error(process->message));
     return NULL;
 }

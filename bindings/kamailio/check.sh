@@ -66,7 +66,12 @@ onreply_route[1] {
 }
 END
 
-# What it exports is what Kamailio looks up.
+# Policy belongs to bindings/common: what only this server needs stays small.
+lines=$(cat "$here"/*.c "$here"/*.h | sed 's|/\*.*\*/||' |
+    awk '/\/\*/ { c = 1 } !c && /[^ \t]/ { n++ } /\*\// { c = 0 } END { print n }')
+[ "$lines" -lt 600 ] || fail "$lines lines of code in bindings/kamailio; the limit is 600"
+
+# The module exports what Kamailio looks up, and nothing else.
 exported=$(nm -D --defined-only "$module" | awk '{ print $3 }' | sort | tr '\n' ' ')
 [ "$exported" = "exports mod_register module_flags module_interface_ver module_version " ] ||
     fail "exported symbols: $exported"
@@ -86,7 +91,8 @@ ${CC:-cc} -I "$here/../../include" "$work/settings.c" "$library" \
 settings=$("$work/settings" | sed 's/.*there are: //; s/,//g')
 [ -n "$settings" ] || fail "the library does not name its settings"
 for setting in $settings; do
-    grep -q "each($setting)" "$here/parameters.c" || fail "parameters.c lacks the setting $setting"
+    grep -q "each($setting)" "$here/../common/parameters.h" ||
+        fail "bindings/common/parameters.h lacks the setting $setting"
 done
 
 "$kamailio" -c -f "$work/kamailio.cfg" >"$work/server.log" 2>&1 || fail "the module does not load"

@@ -6,55 +6,61 @@
 
 #include "kamailio.h"
 
-static int kemi_client_nat_test(struct sip_msg *msg, str *tests)
+static int ki_client_nat_test(struct sip_msg *msg, str *tests)
 {
-    return client_nat_test(msg, text_of(*tests));
+    return mpm_client_nat_test(msg, family_text(*tests));
 }
 
-/* Where the language has numbers of its own. */
-static int kemi_client_nat_test_number(struct sip_msg *msg, int tests)
+/* For a language that has numbers. */
+static int ki_client_nat_test_number(struct sip_msg *msg, int tests)
 {
     char text[16];
 
     snprintf(text, sizeof text, "%d", tests);
-    return client_nat_test(msg, mp_text(text));
+    return mpm_client_nat_test(msg, mp_text(text));
 }
 
-static int kemi_use_media_proxy(struct sip_msg *msg)
+static int ki_fix_contact(struct sip_msg *msg)
 {
-    return use_media_proxy(msg, mp_text(NULL));
+    return mpm_fix_contact(msg);
 }
 
-static int kemi_use_media_proxy_set(struct sip_msg *msg, str *set)
+static int ki_use_media_proxy(struct sip_msg *msg)
 {
-    return use_media_proxy(msg, text_of(*set));
+    return mpm_use_media_proxy(msg, mp_text(NULL));
 }
 
-#define MODULE str_init("mediaproxy")
-#define NO_ARGUMENT                                                                                \
-    {                                                                                              \
-        SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE   \
-    }
-#define ONE_ARGUMENT(type)                                                                         \
-    {                                                                                              \
-        type, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE            \
-    }
+static int ki_use_media_proxy_set(struct sip_msg *msg, str *set)
+{
+    return mpm_use_media_proxy(msg, family_text(*set));
+}
 
-static sr_kemi_t kemi[] = {
-    { MODULE, str_init("client_nat_test"), SR_KEMIP_INT, kemi_client_nat_test,
-      ONE_ARGUMENT(SR_KEMIP_STR) },
-    { MODULE, str_init("client_nat_test_number"), SR_KEMIP_INT, kemi_client_nat_test_number,
-      ONE_ARGUMENT(SR_KEMIP_INT) },
-    { MODULE, str_init("fix_contact"), SR_KEMIP_INT, fix_contact, NO_ARGUMENT },
-    { MODULE, str_init("use_media_proxy"), SR_KEMIP_INT, kemi_use_media_proxy, NO_ARGUMENT },
-    { MODULE, str_init("use_media_proxy_set"), SR_KEMIP_INT, kemi_use_media_proxy_set,
-      ONE_ARGUMENT(SR_KEMIP_STR) },
-    { MODULE, str_init("engage_media_proxy"), SR_KEMIP_INT, engage_media_proxy, NO_ARGUMENT },
-    { MODULE, str_init("end_media_session"), SR_KEMIP_INT, end_media_session, NO_ARGUMENT },
-    { { NULL, 0 }, { NULL, 0 }, 0, NULL, NO_ARGUMENT },
+static int ki_engage_media_proxy(struct sip_msg *msg)
+{
+    return mpm_engage_media_proxy(msg);
+}
+
+static int ki_end_media_session(struct sip_msg *msg)
+{
+    return mpm_end_media_session(msg);
+}
+
+#define FUNCTION(name, argument)                                                                   \
+    { str_init("mediaproxy"), str_init(#name), SR_KEMIP_INT, ki_##name,                            \
+      { argument, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE, SR_KEMIP_NONE } },
+
+static sr_kemi_t functions[] = {
+    FUNCTION(client_nat_test, SR_KEMIP_STR)
+    FUNCTION(client_nat_test_number, SR_KEMIP_INT)
+    FUNCTION(fix_contact, SR_KEMIP_NONE)
+    FUNCTION(use_media_proxy, SR_KEMIP_NONE)
+    FUNCTION(use_media_proxy_set, SR_KEMIP_STR)
+    FUNCTION(engage_media_proxy, SR_KEMIP_NONE)
+    FUNCTION(end_media_session, SR_KEMIP_NONE)
+    { .mname = { NULL, 0 } },
 };
 
-int kemi_register(void)
+int kemi_init(void)
 {
-    return sr_kemi_modules_add(kemi);
+    return sr_kemi_modules_add(functions);
 }

@@ -2,36 +2,38 @@
 /* The module as Kamailio loads it. */
 #include "kamailio.h"
 
-static const struct mpm_server server = {
-    .log = log_line,
-    .replace = lumps_replace,
-    .forget = lumps_forget,
-    .contact_uri = contact_uri,
-    .contact_update = contact_update,
-    .identify = identify,
-    .on_idle = processes_on_idle,
-};
-
-static int refuse(const char *error)
+static void options(void *message, struct mpm_options *to)
 {
-    LM_ERR("%s\n", error);
-    return -1;
+    family_next_hop(message, to);
+    family_avps(to);
 }
+
+const struct mpm_server mpm_server = {
+    .log = family_log,
+    .on_idle = processes_on_idle,
+    .keepalive_elsewhere = "nathelper or nat_traversal beside it",
+    .describe = family_describe,
+    .identify = family_identify,
+    .options = options,
+    .replace = family_replace,
+    .forget = family_forget,
+    .contact_uri = family_contact_uri,
+    .contact_update = family_contact_update,
+};
 
 /* Before any process is forked. */
 static int mod_init(void)
 {
     char error[MPM_ERROR_SIZE];
 
-    if (mpm_relay_needs_address() && !mpm_disabled() && sockets_to_relay(error) != 0)
-        return refuse(error);
-    if (mpm_start(&server, error) != 0)
-        return refuse(error);
-    if (avps_init() != 0 || dialog_init() != 0)
+    sockets_init();
+    if (mpm_start(error) != 0) {
+        LM_ERR("%s\n", error);
         return -1;
-    if (statistics_register() != 0)
-        return refuse("the statistics cannot be registered");
-    return processes_register();
+    }
+    if (family_avps_init() != 0 || dialog_init() != 0 || statistics_init() != 0)
+        return -1;
+    return processes_init();
 }
 
 static int child_init(int rank)
@@ -49,7 +51,7 @@ static void mod_destroy(void)
     mpm_stop();
 }
 
-/* What the server looks up by name; all else stays within the module. */
+/* The symbols that the server looks up by name. */
 #pragma GCC visibility push(default)
 
 MODULE_VERSION
@@ -57,10 +59,10 @@ MODULE_VERSION
 struct module_exports exports = {
     .name = "mediaproxy",
     .dlflags = DEFAULT_DLFLAGS,
-    .cmds = functions,
-    .params = parameters,
-    .rpc_methods = commands,
-    .pv_items = pseudo_variables,
+    .cmds = cmds,
+    .params = params,
+    .rpc_methods = rpc_cmds,
+    .pv_items = pvs,
     .init_mod_f = mod_init,
     .init_child_f = child_init,
     .destroy_mod_f = mod_destroy,
@@ -74,7 +76,7 @@ int mod_register(char *path, int *dlflags, void *unused1, void *unused2)
     (void)dlflags;
     (void)unused1;
     (void)unused2;
-    return kemi_register();
+    return kemi_init();
 }
 
 #pragma GCC visibility pop

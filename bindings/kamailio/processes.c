@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The module's own processes: the keeper, and who looks after the relay. */
+/* The module's own processes. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -8,43 +8,40 @@
 
 #include "kamailio.h"
 
-static int runs_relay(void)
+int processes_init(void)
 {
-    return mpm_relay_embedded() && !mpm_disabled();
-}
+    int count = 0;
 
-int processes_register(void)
-{
-    int count = runs_relay() ? 2 : 1;
-
+    while (mpm_process(count) != NULL)
+        count++;
     cfg_register_child(count);
     return register_procs(count);
 }
 
-/* Takes over settings of the core that changed, the log level for one. */
+/* Takes over settings of the core that changed, such as the log level. */
 void processes_on_idle(void)
 {
     cfg_update();
 }
 
-static int start(char *description, void (*body)(pid_t parent))
-{
-    pid_t parent = getpid();
-    int pid = fork_process(PROC_NOCHLDINIT, description, 0);
-
-    if (pid == 0) {
-        if (cfg_child_init() == 0)
-            body(parent);
-        _exit(0);
-    }
-    if (pid < 0)
-        LM_ERR("no process for the %s\n", description);
-    return pid < 0 ? -1 : 0;
-}
-
 int processes_start(void)
 {
-    if (start("MediaProxy keeper", mpm_keep) != 0)
-        return -1;
-    return runs_relay() ? start("MediaProxy relay", mpm_supervise) : 0;
+    const struct mpm_process *process;
+    pid_t parent = getpid();
+    size_t i;
+    int pid;
+
+    for (i = 0; (process = mpm_process(i)) != NULL; i++) {
+        pid = fork_process(PROC_NOCHLDINIT, (char *)(uintptr_t)process->description, 0);
+        if (pid == 0) {
+            if (cfg_child_init() == 0)
+                process->run(parent);
+            _exit(0);
+        }
+        if (pid < 0) {
+            LM_ERR("cannot fork a process: %s\n", process->description);
+            return -1;
+        }
+    }
+    return 0;
 }

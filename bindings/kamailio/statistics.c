@@ -10,14 +10,17 @@ static counter_val_t value(counter_handle_t handle, void *index)
     return (counter_val_t)mpm_number_value((size_t)index);
 }
 
-int statistics_register(void)
+int statistics_init(void)
 {
-    const struct mpm_number *number;
+    struct mpm_number number;
     size_t i;
 
-    for (i = 0; (number = mpm_number(i)) != NULL; i++)
-        if (counter_register(NULL, "mediaproxy", number->name, CNT_F_NO_RESET, value, (void *)i,
-                             number->help, 0) < 0)
+    for (i = 0; mpm_number(i, &number) == 0; i++) {
+        if (counter_register(NULL, "mediaproxy", number.name, CNT_F_NO_RESET, value, (void *)i,
+                             number.help, 0) < 0) {
+            LM_ERR("cannot register the statistic %s\n", number.name);
             return -1;
+        }
+    }
     return 0;
 }

@@ -32,7 +32,7 @@ fn an_embedded_relay_that_is_killed_is_started_anew() {
         let relay = child_of(supervisor).expect("the relay's process");
         // SAFETY: takes no pointers; a process of the server this test started.
         unsafe { libc::kill(relay, libc::SIGKILL) };
-        scene.server.says("the embedded relay was ended by signal 9: 1 calls lost their media");
+        scene.server.says("signal 9 ended the embedded relay: 1 calls lost their media");
         wait_for("another relay", || child_of(supervisor).filter(|&pid| pid != relay));
         // At once, and also for the call that lost its ports, when it asks.
         let mut call = scene.answered("next@x");

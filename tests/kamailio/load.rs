@@ -160,7 +160,7 @@ fn nothing_is_left(server: &Kamailio, relays: &[Relay], ports: usize) {
     let all = |command, name| values(server, &[command], name);
     let end = Instant::now() + PATIENCE;
     loop {
-        let sessions = all("mediaproxy.sessions", "sessions");
+        let sessions = all("mediaproxy.sessions", "active_calls");
         let waiting = all("mediaproxy.stats", "deletes_waiting");
         let open: Vec<_> = relays.iter().map(Relay::open_ports).collect();
         if sessions == [0, 0] && waiting == [0] && open[0] <= ports && open[1] == 0 {
@@ -217,7 +217,7 @@ fn a_relay_that_dies_touches_its_own_calls_only() {
     with_load(test, |network, directory, server, relays| {
         let mut on_it = 0;
         let outcome = carry(network, &directory.join("calls"), calls(), || {
-            on_it = values(server, &["mediaproxy.sessions"], "sessions")[0] as usize;
+            on_it = values(server, &["mediaproxy.sessions"], "active_calls")[0] as usize;
             relays[0].running.signal(libc::SIGKILL);
         });
         let waiting = values(server, &["mediaproxy.relays"], "deletes_waiting");

@@ -38,9 +38,7 @@ pub(crate) fn is_under(command: &Command) -> bool {
 /// A function of the library or of the module is in the stack: by its name, by
 /// the file it is in, or by the module it is loaded from.
 pub(crate) fn is_ours(error: &str) -> bool {
-    ["mediaproxy", "mpm_", "/bindings/kamailio/", "/bindings/common/"]
-        .iter()
-        .any(|sign| error.contains(sign))
+    ["mediaproxy", "mpm_", "family_", "/bindings/"].iter().any(|sign| error.contains(sign))
 }
 
 /// No error in which a function of ours took part.

@@ -67,6 +67,7 @@ fn an_error_below_a_function_of_the_module_is_ours() {
         |place: &str| format!("==7== Invalid read of size 1\n==7==    at 0x5: f ({place})\n");
     assert!(memcheck::is_ours(&frame("/somewhere/bindings/kamailio/dialog.c:93")));
     assert!(memcheck::is_ours(&frame("/somewhere/bindings/common/media.c:9")));
+    assert!(memcheck::is_ours(&frame("/somewhere/bindings/ser-family/lumps.c:40")));
     assert!(memcheck::is_ours(&frame("in /somewhere/mediaproxy.so")));
     assert!(!memcheck::is_ours(&frame("in /usr/lib/x86_64-linux-gnu/kamailio/modules/tm.so")));
 }

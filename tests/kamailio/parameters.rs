@@ -164,17 +164,17 @@ fn nothing_is_accepted_and_ignored() {
         for (parameters, reason) in [
             (
                 &[("mediaproxy_socket", "/run/a"), ("relay", "mediaproxy:/run/b")][..],
-                "mediaproxy_socket is the relay where no other is given",
+                "mediaproxy_socket has no effect where relay or relays is set",
             ),
             (
                 &[("relays", "/etc/kamailio/relays"), ("mediaproxy_socket", "/run/a")],
-                "mediaproxy_socket is the relay where no other is given",
+                "mediaproxy_socket has no effect where relay or relays is set",
             ),
             (
                 &[("relay", "mediaproxy:/run/b"), ("proxy_ports", "20000-20999")],
-                "proxy_ports is the embedded relay's",
+                "proxy_ports belongs to the embedded relay",
             ),
-            (&[("proxy_hold_timeout", "60")], "proxy_hold_timeout is the embedded relay's"),
+            (&[("proxy_hold_timeout", "60")], "proxy_hold_timeout belongs to the embedded relay"),
         ] {
             let line = |(name, value): &(_, _)| {
                 format!("modparam(\"mediaproxy\", \"{name}\", \"{value}\")\n")

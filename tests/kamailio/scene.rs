@@ -347,7 +347,7 @@ impl<'n> Scene<'n> {
     /// How many calls each relay has.
     pub(crate) fn sessions(&self) -> Vec<u32> {
         let said = self.server.rpc(&["mediaproxy.sessions"]).expect("the sessions");
-        let counts = said.lines().filter_map(|line| line.trim().strip_prefix("sessions: "));
+        let counts = said.lines().filter_map(|line| line.trim().strip_prefix("active_calls: "));
         counts.map(|count| count.parse().expect("a number")).collect()
     }
 

@@ -25,20 +25,21 @@ const TAKE_NOTHING: [&str; 6] = [
     "contact_match",
 ];
 
-/// The names of all parameters: the library's settings, and those that the
-/// common part and the module add. The module exports exactly these.
+/// The names of all parameters: the library's settings, those that the common
+/// part adds, and those that the module refuses. The module exports exactly these.
 fn names() -> BTreeSet<String> {
     let source = |path: &str| {
         fs::read_to_string(root().join("bindings").join(path)).expect("a source of the module")
     };
-    let parameters = source("kamailio/parameters.c");
-    let mut exported = first_column(&parameters, "parameters[] = {");
-    exported.extend(
-        parameters.split("each(").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.into())),
-    );
+    let tables = source("common/parameters.h") + &source("kamailio/params.c");
+    let exported: BTreeSet<String> = tables
+        .split(" each(")
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once(')')?.0.replace("##suffix", "_avp")))
+        .collect();
     let mut names: BTreeSet<String> = Settings::names().map(str::to_string).collect();
     names.extend(first_column(&source("common/settings.c"), "parameters[] = {"));
-    names.extend(first_column(&source("kamailio/avps.c"), "avps[] = {"));
+    names.extend(TAKE_NOTHING.map(str::to_string));
     assert_eq!(exported, names);
     names
 }

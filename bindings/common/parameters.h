@@ -1,29 +1,16 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
- * Parameters. The server calls a function for each without telling which one it
- * is, so there is a function a name. Each is taken as text and as a number.
+ * The parameters of a module. A server that calls a function for each parameter
+ * without its name makes one function a name from this table:
+ *
+ *     #define SETTER(name) static int set_##name(...) { return mpm_set(#name, ...); }
+ *     MPM_PARAMETERS(SETTER)
  */
-#include <stdio.h>
+#ifndef MPM_PARAMETERS_H
+#define MPM_PARAMETERS_H
 
-#include "kamailio.h"
-
-static int set(const char *name, modparam_t type, void *value)
-{
-    char error[MPM_ERROR_SIZE];
-    char number[32];
-
-    if (PARAM_TYPE_MASK(type) == PARAM_INT) {
-        snprintf(number, sizeof number, "%d", (int)(long)value);
-        value = number;
-    }
-    if (mpm_set(name, value, error) == 0)
-        return 0;
-    LM_ERR("modparam %s\n", error);
-    return -1;
-}
-
-/* Those of the library and of the common part, which a check compares. */
-#define PARAMETERS(each)                                                                           \
+/* The settings of the library, then those of settings.c. */
+#define MPM_PARAMETERS(each)                                                                       \
     each(profile)                                                                                  \
     each(mediaproxy_socket)                                                                        \
     each(sip_asymmetrics)                                                                          \
@@ -49,29 +36,13 @@ static int set(const char *name, modparam_t type, void *value)
     each(disable)                                                                                  \
     each(mediaproxy_timeout)                                                                       \
     each(natping_interval)                                                                         \
-    each(keepalive_interval)                                                                       \
-    each(keepalive_method)                                                                         \
-    each(keepalive_from)                                                                           \
-    each(keepalive_extra_headers)                                                                  \
-    each(keepalive_state_file)                                                                     \
-    each(contact_match)
+    MPM_AVPS(each, _avp)
 
-#define SETTER(name)                                                                               \
-    static int set_##name(modparam_t type, void *value)                                            \
-    {                                                                                              \
-        return set(#name, type, value);                                                            \
-    }
+/* The members of struct mpm_options that a script sets in a variable of its
+ * own; the parameter NAME_avp names that variable. */
+#define MPM_AVPS(each, suffix)                                                                     \
+    each(signaling_ip##suffix)                                                                     \
+    each(media_relay##suffix)                                                                      \
+    each(ice_candidate##suffix)
 
-#define EXPORT(name)                                                                               \
-    { #name, PARAM_STRING | PARAM_USE_FUNC, (void *)set_##name },                                  \
-    { #name, PARAM_INT | PARAM_USE_FUNC, (void *)set_##name },
-
-PARAMETERS(SETTER)
-
-param_export_t parameters[] = {
-    PARAMETERS(EXPORT)
-    { "signaling_ip_avp", PARAM_STR | PARAM_USE_FUNC, (void *)avps_set_signaling_ip },
-    { "media_relay_avp", PARAM_STR | PARAM_USE_FUNC, (void *)avps_set_media_relay },
-    { "ice_candidate_avp", PARAM_STR | PARAM_USE_FUNC, (void *)avps_set_ice_candidate },
-    { NULL, 0, NULL },
-};
+#endif

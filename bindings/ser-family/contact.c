@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server's parsed Contact, which registrar and dialog read. Its URI is made
+ * The server's parsed Contact, which registrar and dialogs read. Its URI is made
  * to point at the text of the lump, which lives as long as the message.
  */
-#include "core/data_lump.h"
-#include "core/parser/contact/parse_contact.h"
+#include "family.h"
 
-#include "kamailio.h"
-
-/* The next header field Contact from `field` on, parsed; NULL when there is
- * none that can be. */
+/* The next header field Contact from `field` on that can be parsed, or NULL. */
 static struct hdr_field *contact_field(struct hdr_field *field)
 {
     while (field != NULL && (field->type != HDR_CONTACT_T || parse_contact(field) < 0))
@@ -17,8 +13,8 @@ static struct hdr_field *contact_field(struct hdr_field *field)
     return field;
 }
 
-/* The first parsed Contact whose URI holds `wanted`, a place in the message or
- * anywhere else. *moved says whether a URI lies outside the message. */
+/* The parsed Contact whose URI contains `wanted`, or NULL. *moved: the URI of
+ * another one does not point into the message. */
 static contact_t *contact_at(struct sip_msg *msg, const char *wanted, int *moved)
 {
     struct hdr_field *field;
@@ -39,7 +35,7 @@ static contact_t *contact_at(struct sip_msg *msg, const char *wanted, int *moved
     return NULL;
 }
 
-int contact_uri(void *message, size_t offset, mp_str *uri)
+int family_contact_uri(void *message, size_t offset, mp_str *uri)
 {
     struct sip_msg *msg = message;
     int moved;
@@ -47,26 +43,26 @@ int contact_uri(void *message, size_t offset, mp_str *uri)
 
     if (contact == NULL)
         return moved ? -1 : 0;
-    *uri = text_of(contact->uri);
+    *uri = family_text(contact->uri);
     return 1;
 }
 
-int contact_update(void *message)
+int family_contact_update(void *message)
 {
     struct sip_msg *msg = message;
-    struct lump *lump = lumps_contact(msg);
+    struct lump *lump = family_contact_lump(msg);
     contact_t *contact;
     int moved;
 
     if (lump == NULL)
         return 0;
-    /* A copied message is parsed anew, and its Contact is the first one again;
-     * else it points at the text already. */
+    /* A copy of the message is parsed again, and its Contact is the original
+     * one; otherwise it points at the text already. */
     contact = contact_at(msg, msg->buf + lump->u.offset, &moved);
     if (contact != NULL && lump->op == LUMP_DEL && lump->after != NULL &&
-        contact->uri.s == msg->buf + lump->u.offset && contact->uri.len == lump->len) {
+        contact->uri.s == msg->buf + lump->u.offset && contact->uri.len == (int)lump->len) {
         contact->uri.s = lump->after->u.value;
-        contact->uri.len = lump->after->len;
+        contact->uri.len = (int)lump->after->len;
     }
     return 1;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The library's log lines in the server's log. */
-#include "kamailio.h"
+/* Log lines of the library and of the common part in the server's log. */
+#include "family.h"
 
-void log_line(void *arg, uint32_t level, mp_str text)
+void family_log(void *arg, uint32_t level, mp_str text)
 {
     int length = (int)text.len;
 

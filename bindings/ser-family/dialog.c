@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The callbacks of the server's dialog module, for engage_media_proxy. */
+#include <stdio.h>
+#include <string.h>
+
+#include "family.h"
+
+static struct dlg_binds api;
+
+static str variable = str_init("mediaproxy_engaged");
+static str value = str_init("yes");
+
+static void on_request(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
+{
+    struct sip_msg *msg = family_dialog_request(parameters);
+
+    (void)type;
+    if (msg != NULL)
+        mpm_dialog_request(dlg, *parameters->param, msg);
+}
+
+static void on_reply(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
+{
+    struct sip_msg *msg = family_dialog_reply(parameters);
+
+    (void)type;
+    if (msg != NULL && msg != FAKED_REPLY)
+        mpm_dialog_reply(dlg, *parameters->param, msg, msg->REPLY_STATUS);
+}
+
+static void on_terminated(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
+{
+    /* A BYE terminates the dialog it belongs to; a dialog that fails or expires
+     * leaves nothing of its call. */
+    mpm_dialog_terminated(*parameters->param, family_text(dlg->callid),
+                          family_text(family_caller_tag(dlg)),
+                          type == DLGCB_TERMINATED ? family_text(family_callee_tag(dlg))
+                                                   : mp_text(NULL));
+}
+
+static void on_created(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
+{
+    struct sip_msg *msg = family_dialog_request(parameters);
+
+    (void)type;
+    if (msg != NULL)
+        mpm_dialog_created(dlg, msg);
+}
+
+static void on_loaded(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
+{
+    (void)type;
+    (void)parameters;
+    mpm_dialog_loaded(dlg);
+}
+
+static void free_state(void *state)
+{
+    shm_free(state);
+}
+
+static struct mpm_dialog *watch(void *dialog, const struct mpm_dialog *first)
+{
+    struct mpm_dialog *state = shm_malloc(sizeof *state);
+
+    if (state == NULL) {
+        LM_ERR("no shared memory for an engaged dialog\n");
+        return NULL;
+    }
+    *state = *first;
+    /* The state is freed with the last callback of this registration; the dialog
+     * module runs the one for DLGCB_DESTROY before it frees any. */
+    if (api.register_dlgcb(dialog,
+                           DLGCB_TERMINATED | DLGCB_FAILED | DLGCB_EXPIRED | DLGCB_DESTROY,
+                           on_terminated, state, free_state) != 0) {
+        LM_ERR("cannot register the callbacks of a dialog\n");
+        shm_free(state);
+        return NULL;
+    }
+    if (api.register_dlgcb(dialog, FAMILY_DIALOG_REQUESTS, on_request, state, NULL) != 0 ||
+        api.register_dlgcb(dialog, DLGCB_RESPONSE_FWDED | DLGCB_RESPONSE_WITHIN, on_reply, state,
+                           NULL) != 0)
+        LM_ERR("cannot register all callbacks of a dialog: some messages are not rewritten\n");
+    return state;
+}
+
+static void *find(void *message)
+{
+    return family_dialog_find(&api, message);
+}
+
+static void release(void *dialog)
+{
+    family_dialog_release(&api, dialog);
+}
+
+static int create(void *message)
+{
+    return family_dialog_create(&api, message);
+}
+
+static int is_engaged(void *dialog)
+{
+    return family_dialog_has_variable(&api, dialog, &variable);
+}
+
+static int set_engaged(void *dialog)
+{
+    return family_dialog_set_variable(&api, dialog, &variable, &value);
+}
+
+static void id(void *dialog, char *to, size_t size)
+{
+    struct dlg_cell *dlg = dialog;
+
+    snprintf(to, size, "%u:%u", dlg->h_entry, dlg->h_id);
+}
+
+int family_dialog_init(void)
+{
+    static const struct mpm_dialogs dialogs = {
+        .find = find,
+        .release = release,
+        .create = create,
+        .is_engaged = is_engaged,
+        .set_engaged = set_engaged,
+        .watch = watch,
+        .id = id,
+    };
+
+    if (!module_loaded("dialog"))
+        return 0;
+    if (load_dlg_api(&api) != 0) {
+        LM_ERR("the dialog module has no interface for other modules\n");
+        return -1;
+    }
+    if (api.register_dlgcb(NULL, DLGCB_CREATED, on_created, NULL, NULL) != 0 ||
+        api.register_dlgcb(NULL, DLGCB_LOADED, on_loaded, NULL, NULL) != 0) {
+        LM_ERR("cannot register callbacks with the dialog module\n");
+        return -1;
+    }
+    mpm_use_dialogs(&dialogs);
+    return 0;
+}
