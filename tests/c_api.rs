@@ -28,20 +28,27 @@ fn build(purpose: &str, name: &str, way: (Language, Library)) -> PathBuf {
     c_program::build(purpose, &format!("c-tests/{name}.c"), way, libraries_of(name))
 }
 
+/// The ways a program may be built: bindings/common is C and no C++.
+fn ways_of(name: &str) -> Vec<(Language, Library)> {
+    let is_possible = |way: &(Language, Library)| name != "module" || way.0 == Language::C99;
+    EVERY_WAY.into_iter().filter(is_possible).collect()
+}
+
 fn every_way(name: &str) {
-    for way in EVERY_WAY {
+    for way in ways_of(name) {
         let program = build("run", name, way);
         let out = program.parent().expect("the program's directory");
         c_program::must_run(&mut Command::new(&program), out);
     }
 }
 
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "call",
     "every_function",
     "every_status",
     "fork_workers",
     "keeper",
+    "module",
     "new_free_cycles",
     "nonblocking",
     "null_everywhere",
@@ -91,6 +98,12 @@ fn handles_made_and_freed_leave_nothing_behind() {
 #[test]
 fn a_rewrite_runs_beside_a_poll_loop() {
     every_way("nonblocking");
+}
+
+/// The common part of a SIP server's module, driven by a fake server.
+#[test]
+fn module_common_part_with_fake_server() {
+    every_way("module");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use crate::c_program::{
     self, EVERY_WAY, LIMIT, Language, Library, MEMCHECK_LIMIT, have_tool, root,
 };
-use crate::{PROGRAMS, build};
+use crate::{PROGRAMS, build, ways_of};
 
 /// One way to build is enough where all four are not asked for.
 const PLAIN: (Language, Library) = EVERY_WAY[0];
@@ -54,10 +54,9 @@ fn memcheck_finds_nothing() {
         return;
     }
     let long = std::env::var_os("MEDIAPROXY_LONG").is_some();
-    let ways = if long { &EVERY_WAY[..] } else { &[PLAIN] };
     for name in PROGRAMS {
-        for way in ways {
-            let program = build("memcheck", name, *way);
+        for way in if long { ways_of(name) } else { vec![PLAIN] } {
+            let program = build("memcheck", name, way);
             let mut valgrind = memcheck(&program);
             match name {
                 "keeper" => valgrind.args(["notify", "slow"]),

@@ -72,8 +72,8 @@ fn compiler(language: Language) -> Command {
 }
 
 /// The files of a program: `source`, all beside it when it has a directory of
-/// its own (`name/name.c`), and each `part.c` whose header `part.h` one of them
-/// includes.
+/// its own (`name/name.c`), each `part.c` whose header `part.h` one of them
+/// includes, and all of `bindings/common` where one includes its `mpm.h`.
 fn files_of(source: &Path) -> Vec<PathBuf> {
     let source = source.canonicalize().expect("the program's source");
     let directory = source.parent().expect("its directory");
@@ -94,7 +94,14 @@ fn files_of(source: &Path) -> Vec<PathBuf> {
                 continue;
             };
             let header = directory.join(name);
-            for path in [header.with_extension("c"), header] {
+            let mut paths = vec![header.with_extension("c")];
+            if header.ends_with("bindings/common/mpm.h") {
+                let beside = fs::read_dir(header.with_file_name("")).expect("its directory");
+                paths.extend(beside.map(|entry| entry.expect("an entry").path()));
+                paths.sort();
+            }
+            paths.push(header);
+            for path in paths {
                 if let Ok(path) = path.canonicalize()
                     && !files.contains(&path)
                 {
