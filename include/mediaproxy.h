@@ -1,46 +1,49 @@
 /*
  * libmediaproxy: NAT traversal for SIP servers.
  *
- * A server hands over a raw SIP message and where it came from; the library
- * answers with a verdict (mp_nat_test) or with edits against the original
- * bytes (mp_fix_contact, mp_rewrite_sdp). A byte that no edit names is the byte
- * that came in.
+ * A server gives the library a raw SIP message and its source. The library
+ * answers with a verdict (mp_nat_test) or with edits against the original bytes
+ * (mp_fix_contact, mp_rewrite_sdp). A byte that no edit names is unchanged.
  *
  * Before the fork:  mp_config, mp_engine, and mp_proxy for the built-in relay.
  * After the fork:   one mp_worker in each process or thread, and one mp_keeper
  *                   in one of them.
  * Reusable values:  mp_message, mp_options, mp_verdict, mp_edits.
  *
- * Rules that hold for every function:
- * - A handle is an opaque pointer made by a _new (or _start) and given back
- *   once to its _free. free(NULL) does nothing. Apart from _free, and where a
- *   comment says so, a NULL pointer is MP_ERR_NULL (accessors: 0 or empty), and
- *   a pointer that is neither NULL nor alive is undefined behaviour.
- * - Order of arguments: the handle, inputs, outputs. Outputs are written only
- *   on success.
- * - Texts are mp_str, any bytes; what the library returns as text belongs to
- *   it and lives as long as the comment says. Inputs are copied unless the
- *   comment says otherwise (mp_message_parse does not copy).
- * - A handle is used by one thread at a time, except mp_engine, mp_keeper,
- *   mp_proxy and mp_error. Different handles may be used by different threads
- *   at once.
- * - Enumerations and bits are given as uint32_t; a value that is not defined is
- *   MP_ERR_ARGUMENT.
- * - Time is milliseconds of CLOCK_MONOTONIC (mp_now).
- * - A function that takes an mp_error ** writes the reason of a failure there
- *   unless it is NULL; the caller frees it. Failures of verbs are explained by
- *   mp_worker_last_error.
- * - No panic or exception leaves the library; a panic is MP_ERR_PANIC. The
- *   library writes nothing to descriptors 0 to 2, installs no signal handler,
- *   raises no SIGPIPE, and does not change locale, umask or directory.
+ * Rules for every function:
+ * - A handle is an opaque pointer. It is made by a function _new or _start and
+ *   freed once by the function _free of its type, which takes NULL too.
+ *   Otherwise a NULL pointer is MP_ERR_NULL (an accessor returns 0 or the empty
+ *   text) unless the comment allows NULL. A pointer that is neither NULL nor
+ *   valid is undefined behaviour.
+ * - Arguments come in this order: the handle, inputs, outputs. Outputs are
+ *   written only on success.
+ * - Texts are mp_str and may hold any bytes. A text that the library returns
+ *   belongs to the library and lives as long as the comment says. Inputs are
+ *   copied unless the comment says otherwise (mp_message_parse does not copy).
+ * - One thread at a time uses a handle, except mp_engine, mp_keeper, mp_proxy
+ *   and mp_error, which any number of threads may use at once. Different
+ *   threads may use different handles at once.
+ * - Enumerations and bits are uint32_t. An undefined value is MP_ERR_ARGUMENT.
+ * - Times are milliseconds of CLOCK_MONOTONIC (mp_now).
+ * - A function with an mp_error ** writes the reason of its failure there,
+ *   unless it is NULL; the caller frees the mp_error. mp_worker_last_error
+ *   explains the failure of a verb.
+ * - No panic and no exception leaves the library: a panic becomes MP_ERR_PANIC.
+ *   The library writes nothing to descriptors 0 to 2, installs no signal
+ *   handler, raises no SIGPIPE, and does not change locale, umask or working
+ *   directory.
+ *
+ * In the examples, functions without mp_ belong to the server.
  */
 
 #ifndef MEDIAPROXY_H
 #define MEDIAPROXY_H
+
 #include <stddef.h>
 #include <stdint.h>
 
-/* The version of this header; mp_version() is that of the library. */
+/* The version of this header. mp_version() is the version of the library. */
 #define MP_VERSION_MAJOR 0
 #define MP_VERSION_MINOR 1
 #define MP_VERSION_PATCH 0
@@ -51,23 +54,26 @@ extern "C" {
 #endif // __cplusplus
 
 /* --------------------------------------------------------------------------
- * `mp_str`.
+ * Text: mp_str
  * -------------------------------------------------------------------------- */
 
-// A text: len bytes at ptr, any bytes, no terminating NUL needed. NULL with
-// length 0 is the empty text; NULL with another length is MP_ERR_NULL. As an
-// argument the bytes are only read during the call, unless the function says
-// otherwise. As a result they belong to the library and live as long as the
-// function says; print them with printf("%.*s", (int)text.len, text.ptr).
+// A text of len bytes at ptr. It may hold any bytes and needs no terminating
+// NUL. NULL with len 0 is the empty text; NULL with another len is
+// MP_ERR_NULL.
+//
+// As an argument, a text is only read during the call, unless the comment of
+// the function says otherwise. As a result, the bytes belong to the library
+// and live as long as the comment of the function says. Print a text with
+// printf("%.*s", (int)text.len, text.ptr).
 typedef struct {
-    // The first byte; may be NULL when len is 0.
+    // The first byte. May be NULL when len is 0.
     const char *ptr;
     // The number of bytes.
     size_t len;
 } mp_str;
 
-/* A C string, which ends with a NUL, as an mp_str; NULL becomes the empty text.
- * Borrows: the result lives as long as text. */
+/* A C string, which ends with a NUL, as an mp_str. NULL becomes the empty text.
+ * Nothing is copied: the result lives as long as text. */
 static inline mp_str mp_text(const char *text)
 {
     mp_str result;
@@ -79,57 +85,61 @@ static inline mp_str mp_text(const char *text)
 }
 
 /* --------------------------------------------------------------------------
- * `mp_status`.
+ * Outcomes of calls: mp_status
  * -------------------------------------------------------------------------- */
 
 // The outcome of a call. 0 is success, positive numbers are outcomes that are
-// no errors, negative numbers are errors. Numbers are never changed and never
-// reused; new ones may come, so treat an unknown negative number as an error.
+// not errors, negative numbers are errors. A number is never changed and never
+// reused. Later versions may add numbers: treat an unknown negative number as
+// an error.
 enum mp_status
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-    // Done.
+    // Success.
     MP_OK = 0,
-    // The message carries no session description: nothing to rewrite.
+    // The message has no SDP: there is nothing to rewrite.
     MP_NO_SDP = 1,
-    // A non-blocking call waits for its relay.
+    // A non-blocking request waits for its relay.
     MP_PENDING = 2,
-    // The message has no sip: or sips: Contact: nothing to repair.
+    // The message has no sip: or sips: Contact: there is nothing to fix.
     MP_NO_CONTACT = 3,
-    // A pointer that must not be NULL was NULL, or a text was NULL with a
-    // length above 0.
+    // A pointer that must not be NULL is NULL, or a text is NULL with a length
+    // above 0.
     MP_ERR_NULL = -1,
     // An argument is outside its range, or the handle is not ready for this
     // call.
     MP_ERR_ARGUMENT = -2,
-    // The message cannot be read; the text names header and reason.
+    // The message cannot be parsed. The text of the error names the header and
+    // the reason.
     MP_ERR_SYNTAX = -3,
-    // A bound was exceeded: message 64 KiB, 512 headers, 64 streams, nesting
-    // depth 8, or an option's length.
+    // A limit is exceeded: message 64 KiB, 512 headers, 64 streams, nesting
+    // depth 8, or the length of an option.
     MP_ERR_LIMIT = -4,
-    // The caller's buffer is too small; the needed length was written.
+    // The buffer of the caller is too small. The length it needs was written.
     MP_ERR_BUFFER_TOO_SMALL = -5,
     // The worker or keeper was made in another process, before a fork.
     MP_ERR_WRONG_PROCESS = -6,
-    // The library panicked, which is a defect in it; the text says where.
-    // Every handle given to the call is poisoned, except mp_engine, mp_keeper
-    // and mp_proxy.
+    // The library panicked, which is a defect in it; the text of the error
+    // says where. Every handle given to the call is poisoned, except
+    // mp_engine, mp_keeper and mp_proxy.
     MP_ERR_PANIC = -7,
     // An earlier panic poisoned this handle: free it and make a new one.
     MP_ERR_POISONED = -8,
-    // A setting has an unknown name or a bad value, or cannot be honoured.
+    // A setting has an unknown name or a bad value, or it cannot be honoured
+    // together with the others.
     MP_ERR_SETTING = -9,
-    // No relay could be reached, or none is configured.
+    // No usable relay: none is configured, or none could be reached.
     MP_ERR_NO_RELAY = -10,
     // A relay did not answer in time.
     MP_ERR_RELAY_TIMEOUT = -11,
     // A relay refused the request, or its answer cannot be used.
     MP_ERR_RELAY_ANSWER = -12,
-    // The operating system refused: socket, memory, file.
+    // The operating system refused a socket, memory or a file.
     MP_ERR_SYSTEM = -13,
-    // The edits overlap, reach beyond the message or belong to another one.
+    // The edits overlap, reach beyond the message or belong to another
+    // message.
     MP_ERR_EDITS = -14,
 };
 #ifndef __cplusplus
@@ -140,158 +150,197 @@ typedef int32_t mp_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// The name of a status as it stands in this header, for a log line: MP_OK,
-// MP_ERR_NULL. Empty for a number that is no status. Static, never freed. Any
-// thread, any process.
+// The name of a status as it stands in this header, for log lines: "MP_OK",
+// "MP_ERR_NULL". Empty for a number that is not a status. The text is static.
+// Any thread of any process may call this function.
 mp_str mp_status_name(int32_t status);
 
 /* --------------------------------------------------------------------------
- * `mp_version`.
+ * Version of the library
  * -------------------------------------------------------------------------- */
 
-// The version of the library that runs, as MP_VERSION was of the header:
-// MAJOR.MINOR.PATCH. Compatible when MAJOR is the header's. Static, never
-// freed; a NUL follows it. Any thread, any process.
+// The version of the library that runs, as MAJOR.MINOR.PATCH; MP_VERSION is
+// the version of this header. The two are compatible when their MAJOR is the
+// same. The text is static and a NUL follows it. Any thread of any process may
+// call this function.
 mp_str mp_version(void);
 
 /* --------------------------------------------------------------------------
- * The clock of all times in this header.
+ * Time
  * -------------------------------------------------------------------------- */
 
-// Milliseconds of the monotonic clock (CLOCK_MONOTONIC): the unit and origin
-// of every argument now and of every deadline. Any thread, any process.
+// Milliseconds of the monotonic clock (CLOCK_MONOTONIC): unit and origin of
+// every argument now and of every deadline in this header. Any thread of any
+// process may call this function.
 uint64_t mp_now(void);
 
 /* --------------------------------------------------------------------------
- * `mp_error`.
+ * Reasons of failures: mp_error
  * -------------------------------------------------------------------------- */
 
-// Why a constructor or a setting failed. Made by the library where an
-// mp_error ** is given (NULL if the reason is not wanted) and the call fails;
-// on success nothing is written. The caller frees it with mp_error_free.
-// Never changes: any thread may read it, also after a fork.
+// Why a call failed. The library makes an mp_error when a call that takes an
+// mp_error ** fails, and writes it there; it writes nothing on success, and
+// nothing when the pointer is NULL. The caller frees it with mp_error_free. An
+// mp_error never changes: any thread may read it, also after a fork.
+//
+//     mp_error *error = NULL;
+//     if (mp_engine_new(config, &engine, &error) != MP_OK) {
+//         print(mp_error_text(error));
+//         mp_error_free(error);
+//     }
 typedef struct mp_error mp_error;
 
-// The status of an error, the one the failed call returned. MP_ERR_NULL for
-// NULL.
+// The status that the failed call returned. MP_ERR_NULL for NULL.
 mp_status mp_error_status(const mp_error *error);
 
-// The sentence of an error: what was wrong, where (setting, file, line), and
-// what to do. UTF-8, one line. Lives until mp_error_free. Empty for NULL.
+// A sentence for the operator: what is wrong, where (setting, file, line), and
+// what to do. One line of UTF-8. It lives until mp_error_free. Empty for NULL.
 mp_str mp_error_text(const mp_error *error);
 
-// Frees an error. NULL is fine.
+// Frees an error. NULL is allowed.
 void mp_error_free(mp_error *error);
 
 /* --------------------------------------------------------------------------
- * The log callback.
+ * Log lines
  * -------------------------------------------------------------------------- */
 
 // A call is harmed, or a setting cannot be honoured.
 #define MP_LOG_ERROR 1
 
-// Something is not as it should be, but served.
+// Something is wrong, but calls are served.
 #define MP_LOG_WARNING 2
 
-// What an operator wants to know of normal running.
+// What an operator wants to know of normal operation.
 #define MP_LOG_INFO 3
 
-// For finding faults.
+// For troubleshooting.
 #define MP_LOG_DEBUG 4
 
-// Receives log lines: arg as given to mp_config_set_log, one of MP_LOG_*, and
-// a line of UTF-8 without line end that lives during the call only. Called on
-// the thread that called the library, from within that call: it must not call
-// the library with the same handles, nor leave by a C++ exception or longjmp.
-// Higher levels may come in later versions; treat them as debug.
+// Receives log lines: arg as given to mp_config_set_log, a level (one of
+// MP_LOG_*), and a line of UTF-8 without line end, which lives only during the
+// call. A later version may add higher levels: treat them as debug.
+//
+// The library calls it on the thread that called the library, from within that
+// call. The callback must not call the library with the same handles, and must
+// not leave by longjmp or a C++ exception.
 typedef void (*mp_log_callback)(void *arg, uint32_t level, mp_str text);
 
 /* --------------------------------------------------------------------------
- * `mp_address`.
+ * Addresses: mp_address
  * -------------------------------------------------------------------------- */
 
-// An IP address and port, free of system types. From a struct sockaddr_in:
-// family 4, memcpy of sin_addr to bytes, ntohs(sin_port); from a struct
-// sockaddr_in6: family 6, memcpy of sin6_addr, ntohs(sin6_port). It has no
-// padding.
+// An IP address and port, without system types and without padding. From a
+// struct sockaddr_in: family 4, memcpy of sin_addr to bytes, ntohs(sin_port).
+// From a struct sockaddr_in6: family 6, memcpy of sin6_addr to bytes,
+// ntohs(sin6_port).
 typedef struct {
     // 4 or 6.
     uint16_t family;
     // The port in host byte order.
     uint16_t port;
-    // The address in network byte order; IPv4 uses the first four bytes.
+    // The address in network byte order. IPv4 uses the first four bytes.
     uint8_t bytes[16];
 } mp_address;
 
-// Reads a literal IP address, IPv6 with or without brackets, no zone, and
-// writes it with port to *address. An IPv4-mapped IPv6 address becomes IPv4.
-// MP_ERR_ARGUMENT for anything else; a host name is never looked up. Any
-// thread, any process.
+// Parses a literal IP address and writes it with port to *address. IPv6 may
+// have brackets, and must not have a zone. An IPv4-mapped IPv6 address becomes
+// IPv4. A host name is MP_ERR_ARGUMENT, as anything else is: it is never
+// resolved. Any thread of any process may call this function.
+//
+//     mp_address source;
+//     if (mp_address_parse(mp_text("203.0.113.5"), 5060, &source) != MP_OK)
+//         return;
 mp_status mp_address_parse(mp_str text, uint16_t port, mp_address *address);
 
 /* --------------------------------------------------------------------------
- * `mp_config`.
+ * Settings: mp_config
  * -------------------------------------------------------------------------- */
 
-// Settings being collected. mp_engine_new and mp_proxy_new copy what they
-// need: it may be changed or freed afterwards. One thread at a time; made
-// before the fork, like what is made from it.
+// The settings of an engine and of a proxy. mp_engine_new and mp_proxy_new
+// copy them: the mp_config may be changed or freed afterwards. Make it before
+// the server forks, as what is made from it. One thread at a time.
+//
+//     mp_config *config = mp_config_new();
+//     mp_error *error = NULL;
+//     mp_config_set_log(config, write_log, NULL);
+//     if (mp_config_set(config, mp_text("relay"), mp_text("embedded"), &error)
+//         != MP_OK) {
+//         print(mp_error_text(error));
+//         mp_error_free(error);
+//     }
 typedef struct mp_config mp_config;
 
-// Makes settings with their defaults (the profile `seed`) and no log. The
-// caller frees them with mp_config_free. Never NULL but after a panic.
+// Makes settings with the defaults of the profile "seed" and without a log.
+// The caller frees them with mp_config_free. NULL only after a panic.
 mp_config *mp_config_new(void);
 
-// Sets one setting from text, as a configuration line holds it; white space
-// around it does not count. `relay` adds a relay each time, every other
-// setting replaces. Both texts are copied. MP_ERR_SETTING for an unknown name
-// (the error lists all) and for a bad value (the error names the accepted
-// form); nothing is changed then. error may be NULL.
+// Sets one setting from text, as a line of a configuration file holds it;
+// white space around name and value is removed. "relay" adds a relay each
+// time, every other setting replaces its earlier value. Both texts are copied.
+// MP_ERR_SETTING for an unknown name (the error lists all names) and for a bad
+// value (the error names the accepted form); nothing is changed then. Settings
+// that have no effect together are refused later, by mp_engine_new. error may
+// be NULL.
 mp_status mp_config_set(mp_config *config,
                         mp_str name,
                         mp_str value,
                         mp_error **error);
 
-// Hands log lines to callback, with arg. NULL forgets them (the default). The
-// callback and what arg points to must live as long as every engine made from
-// this config and its workers.
+// Sends log lines to callback, with arg. A callback NULL turns logging off
+// (the default). The callback and the object that arg points to must live as
+// long as every engine made from this config and every worker of these
+// engines.
 mp_status mp_config_set_log(mp_config *config,
                             mp_log_callback callback,
                             void *arg);
 
-// Frees settings. NULL is fine.
+// Frees settings. NULL is allowed.
 void mp_config_free(mp_config *config);
 
 /* --------------------------------------------------------------------------
- * `mp_engine`.
+ * Once a server, before it forks: mp_engine
  * -------------------------------------------------------------------------- */
 
-// What a server makes once, before it forks: settings, the first copy of the
-// client lists, and the memory all its processes share. It has no thread, no
-// lock and no descriptor, so it may cross a fork. It never changes: any
-// thread of any process may make workers from it.
+// What a server makes once, before it forks: the settings, the first copy of
+// the client lists and of the relays, and the memory that all its processes
+// share (calls, health of relays, statistics). An engine has no thread, no
+// lock and no descriptor, so it survives a fork. Any thread of any process may
+// use it.
+//
+//     mp_engine *engine = NULL;
+//     mp_error *error = NULL;
+//     if (mp_engine_new(config, &engine, &error) != MP_OK) {
+//         print(mp_error_text(error));
+//         mp_error_free(error);
+//     }
+//     mp_config_free(config);
 typedef struct mp_engine mp_engine;
 
-// Makes an engine and writes it to *engine; call it once, before the server
-// forks (mod_init). The config is copied. The caller frees it with
-// mp_engine_free. MP_ERR_SETTING when settings cannot be honoured together,
-// MP_ERR_SYSTEM when the shared memory cannot be had. Bad lines of the client
-// lists are logged and skipped, a missing list is empty. error may be NULL.
+// Makes an engine and writes it to *engine. Call it once, before the server
+// forks (mod_init). The settings are copied. The caller frees the engine with
+// mp_engine_free.
+//
+// MP_ERR_SETTING when settings contradict each other or one has no effect
+// beside the others: mediaproxy_socket beside relay or relays, proxy_* without
+// a relay "embedded", relay_try longer than relay_timeout. MP_ERR_SYSTEM when
+// the system gives no shared memory. Bad lines of the client lists are logged
+// and skipped; a missing list is an empty list. error may be NULL.
 mp_status mp_engine_new(const mp_config *config,
                         mp_engine **engine,
                         mp_error **error);
 
-// Has all processes read the client lists and the relays file again, each with
-// its next message. Not needed when a file changes, which is noticed within a
-// second; for a management command. Any thread of any process.
+// Makes all processes read the client lists and the relays file again, each
+// with its next message. It is meant for a management command: a changed file
+// is noticed within a second without it. Any thread of any process may call
+// it.
 mp_status mp_engine_reload(const mp_engine *engine);
 
-// Frees an engine. Workers made from it keep what they need: the order does
-// not matter. In each process only its own copy goes. NULL is fine.
+// Frees the engine of this process; other processes keep theirs. Workers,
+// keepers and relay lists made from it stay valid. NULL is allowed.
 void mp_engine_free(mp_engine *engine);
 
 /* --------------------------------------------------------------------------
- * `mp_message`.
+ * SIP messages: mp_message
  * -------------------------------------------------------------------------- */
 
 // UDP
@@ -312,487 +361,619 @@ void mp_engine_free(mp_engine *engine);
 // WebSocket over TLS (RFC 7118)
 #define MP_TRANSPORT_WSS 6
 
-// A view of one raw SIP message and where it came from. Reusable: parsing
-// the next message into it allocates nothing. It copies no byte: the caller's
-// buffer must stay as it is until the next mp_message_parse or
-// mp_message_free on this handle. One thread at a time; may cross a fork.
+// A view of one raw SIP message and of where it came from. Reusable: parsing
+// the next message into it allocates no memory. It copies no byte of the
+// message: the buffer of the caller must stay unchanged until the next
+// mp_message_parse or mp_message_free with this handle. One thread at a time.
+// It survives a fork.
+//
+//     mp_message *message = mp_message_new();
+//     mp_str raw = { received, received_length };
+//     if (mp_message_parse(message, raw, &source, NULL, MP_TRANSPORT_UDP)
+//         != MP_OK)
+//         print(mp_message_last_error(message));
 typedef struct mp_message mp_message;
 
-// Makes an empty message view. The caller frees it with mp_message_free.
-// Never NULL but after a panic.
+// Makes an empty message view. The caller frees it with mp_message_free. NULL
+// only after a panic.
 mp_message *mp_message_new(void);
 
-// Takes a raw message as it came from the socket: raw is not copied and must
-// stay until the next parse or free. source is the sender's address and port
-// as the server's socket saw them; local the server's own address it came in
-// on, NULL if unknown; transport one of MP_TRANSPORT_*. Both addresses are
-// copied. Only the start line is read now (RFC 3261 7.1, 7.2), headers when
-// a verb needs them. MP_ERR_LIMIT above 64 KiB, MP_ERR_SYNTAX when the first
-// line is neither a request nor a reply of SIP/2.0, MP_ERR_ARGUMENT for an
-// unknown transport or address family. After an error the handle holds no
-// message; the reason is in mp_message_last_error.
+// Parses a message as the socket received it. raw is not copied: it must stay
+// unchanged until the next mp_message_parse or mp_message_free. source is the
+// address and port of the sender as the socket of the server saw them. local
+// is the server's own address that received the message, NULL when it is
+// unknown. transport is one of MP_TRANSPORT_*. Both addresses are copied.
+//
+// Only the start line is parsed now (RFC 3261 7.1, 7.2), a header when a verb
+// needs it. MP_ERR_LIMIT above 64 KiB, MP_ERR_SYNTAX when the first line is
+// neither a request nor a reply of SIP/2.0, MP_ERR_ARGUMENT for an unknown
+// transport or address family. After an error the handle holds no message, and
+// mp_message_last_error gives the reason.
 mp_status mp_message_parse(mp_message *message,
                            mp_str raw,
                            const mp_address *source,
                            const mp_address *local,
                            uint32_t transport);
 
-// Why the last mp_message_parse on this handle failed; empty if none did.
-// Lives until the next call with this handle.
+// Why the last failed mp_message_parse with this handle failed. Empty when
+// none failed. It lives until the next call with this handle.
 mp_str mp_message_last_error(const mp_message *message);
 
-// Frees a message view; the caller's buffer is not touched. NULL is fine.
+// Frees a message view; the buffer of the caller is not touched. NULL is
+// allowed.
 void mp_message_free(mp_message *message);
 
 /* --------------------------------------------------------------------------
- * `mp_options`.
+ * Options of one call: mp_options
  * -------------------------------------------------------------------------- */
 
-// Offer or answer is worked out from method, CSeq and what is known of the
-// call (the default).
+// Offer or answer is decided from the method, the CSeq and the dialog state
+// (the default).
 #define MP_ROLE_AUTO 0
 
-// The session description is an offer (RFC 3264).
+// The SDP is an offer (RFC 3264).
 #define MP_ROLE_OFFER 1
 
-// The session description is an answer (RFC 3264).
+// The SDP is an answer (RFC 3264).
 #define MP_ROLE_ANSWER 2
 
-// As the setting ice_candidate says (the default).
+// The setting ice_candidate decides (the default).
 #define MP_ICE_AS_SET 0
 
 // No relay candidate is inserted.
 #define MP_ICE_NONE 1
 
-// A relay candidate is inserted that is used when nothing else works.
+// A relay candidate is inserted that is used when no other works.
 #define MP_ICE_LOW_PRIORITY 2
 
 // A relay candidate is inserted that is preferred to the phone's own.
 #define MP_ICE_HIGH_PRIORITY 3
 
-// What a script says about one call, beyond what the message says. Where a
-// verb takes options, NULL stands for none. Reusable. One thread at a time;
-// may cross a fork.
+// What a script knows about one call beyond the message. A verb that takes
+// options takes NULL for none. Reusable. One thread at a time. It survives a
+// fork.
+//
+//     mp_options *options = mp_options_new();
+//     mp_options_set_relay_set(options, mp_text("west"));
+//     mp_options_set_next_hop(options, mp_text("sip:bob@192.0.2.7:5060"));
 typedef struct mp_options mp_options;
 
-// Makes options that leave everything to the library. The caller frees them
-// with mp_options_free. Never NULL but after a panic.
+// Makes options with all defaults. The caller frees them with mp_options_free.
+// NULL only after a panic.
 mp_options *mp_options_new(void);
 
-// Sets one option from text, as a script holds it: role (auto, offer, answer),
-// relay_set, media_relay, dialog_id, ice_candidate (none, low-priority,
-// high-priority), signaling_address and receiver (an IP address), next_hop (a
-// SIP URI). The empty text gives the option its default back. Both texts are
-// copied and taken as they are. MP_ERR_ARGUMENT for an unknown name (the error
-// lists all) and for a bad value (the error names the accepted form),
-// MP_ERR_LIMIT above 1024 bytes; nothing is changed then. error may be NULL.
+// Sets one option from text, as the variable of a script holds it. The names
+// are role (auto, offer, answer), relay_set, media_relay, dialog_id,
+// ice_candidate (none, low-priority, high-priority), signaling_address and
+// receiver (an IP address), next_hop (a SIP URI): each does what the function
+// with that name at its end does. The empty text restores the default. The
+// value is copied as it is.
+//
+// MP_ERR_ARGUMENT for an unknown name (the error lists all names) and for a
+// bad value (the error names the accepted form), MP_ERR_LIMIT above 1024
+// bytes; nothing is changed then. error may be NULL.
+//
+//     mp_error *error = NULL;
+//     if (mp_options_set(options, mp_text("ice_candidate"), value, &error)
+//         != MP_OK) {
+//         print(mp_error_text(error));
+//         mp_error_free(error);
+//     }
 mp_status mp_options_set(mp_options *options,
                          mp_str name,
                          mp_str value,
                          mp_error **error);
 
-// Says whether the session description is an offer or an answer (RFC 3264):
-// one of MP_ROLE_*, else MP_ERR_ARGUMENT.
+// Says whether the SDP is an offer or an answer (RFC 3264): one of MP_ROLE_*.
+// MP_ERR_ARGUMENT for another number.
 mp_status mp_options_set_role(mp_options *options, uint32_t role);
 
-// Gives the phone's signalling address when the message came through another
-// proxy; by default it is the message's source. Copied; the port does not
-// matter. MP_ERR_ARGUMENT for an unknown family.
+// Gives the signalling address of the phone, for a message that came through
+// another proxy. The default is the source of the message. The address is
+// copied; its port is not used. MP_ERR_ARGUMENT for an unknown family.
 mp_status mp_options_set_signaling_address(mp_options *options,
                                            const mp_address *address);
 
-// Says where the message goes next: of a relay with addresses of both families
-// the receiver is then told one of his family. Without it an offer gets one of
-// the sender's family, until the receiver has answered. Copied; the port does
-// not matter. MP_ERR_ARGUMENT for an unknown family.
+// Gives the address that the message goes to next. A relay with IPv4 and IPv6
+// addresses then gives the receiver an address of its own family. Without it,
+// an offer carries an address of the sender's family until the receiver has
+// answered. The address is copied; its port is not used. MP_ERR_ARGUMENT for
+// an unknown family.
 mp_status mp_options_set_receiver(mp_options *options,
                                   const mp_address *address);
 
-// Says where the message goes next by the URI that the server sends it to (RFC
-// 3261 8.1.2): where its host is an IP address, that is the receiver (see
-// mp_options_set_receiver); where it is a name, or the scheme is neither sip:
-// nor sips:, or the text is empty, the receiver is unknown. No name is
-// resolved. Nothing of the text is kept. MP_ERR_SYNTAX when it is no URI;
-// nothing is changed then.
+// Gives the URI that the server sends the message to (RFC 3261 8.1.2). When
+// the host of the URI is an IP address, the effect is that of
+// mp_options_set_receiver. When it is a host name, the receiver is unknown: no
+// name is resolved. The same holds for the empty text and for a scheme other
+// than sip: and sips:. Nothing of the text is kept. MP_ERR_SYNTAX when the
+// text is not a URI; nothing is changed then.
 mp_status mp_options_set_next_hop(mp_options *options, mp_str uri);
 
-// Names the set of relays that a new call chooses from: the set= of their
-// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
-// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
+// Names the set of relays that a new call may use: the set= of their lines.
+// Empty: the SIP domains decide (the default). Copied. MP_ERR_LIMIT above 1024
+// bytes, MP_ERR_ARGUMENT for text that is not UTF-8.
 mp_status mp_options_set_relay_set(mp_options *options, mp_str set);
 
-// Names the relay wanted for a new call, a hint to the dispatcher. Empty for
-// none. Copied; MP_ERR_LIMIT above 1024 bytes.
+// Names the media relay wanted for a new call, a hint to a MediaProxy
+// dispatcher. Empty for none (the default). Copied. MP_ERR_LIMIT above 1024
+// bytes.
 mp_status mp_options_set_media_relay(mp_options *options, mp_str relay);
 
-// Gives the server's dialog id, by which a media timeout can end the dialog.
-// Empty for none. Copied; MP_ERR_LIMIT above 1024 bytes.
+// Gives the id of the server's dialog. With it, a media timeout at a
+// MediaProxy dispatcher can terminate the dialog. Empty for none (the
+// default). Copied. MP_ERR_LIMIT above 1024 bytes.
 mp_status mp_options_set_dialog_id(mp_options *options, mp_str id);
 
 // Says whether streams that use ICE (RFC 8445, RFC 8839) get a relay
-// candidate: one of MP_ICE_*, else MP_ERR_ARGUMENT.
+// candidate: one of MP_ICE_*. MP_ERR_ARGUMENT for another number.
 mp_status mp_options_set_ice_candidate(mp_options *options, uint32_t candidate);
 
-// Forgets all options: they are as after mp_options_new.
+// Restores all defaults, as after mp_options_new.
 mp_status mp_options_reset(mp_options *options);
 
-// Frees options. NULL is fine.
+// Frees options. NULL is allowed.
 void mp_options_free(mp_options *options);
 
 /* --------------------------------------------------------------------------
- * `mp_verdict` and the bits of `mp_nat_test`.
+ * Outcome of NAT tests: mp_verdict
  * -------------------------------------------------------------------------- */
 
-// The Contact host is a private address (setting private_networks).
+// The host of the Contact is a private address (setting private_networks).
 #define MP_TEST_PRIVATE_CONTACT 1
 
-// Source IP or port differs from the top Via's sent-by (RFC 3261 18.2.1); in
-// a reply, from the Contact. The port is not compared for SIP-asymmetric
-// clients.
+// Source IP or port differ from the sent-by of the top Via (RFC 3261 18.2.1),
+// in a reply from the Contact. The port is not compared for a SIP-asymmetric
+// client.
 #define MP_TEST_SOURCE_ADDRESS 2
 
-// The top Via host is a private address; never in a reply.
+// The host of the top Via is a private address. Never in a reply.
 #define MP_TEST_PRIVATE_VIA 4
 
-// A stream's connection address is private (RFC 4566 5.7).
+// The connection address of a stream is private (RFC 4566 5.7).
 #define MP_TEST_PRIVATE_SDP 8
 
-// The source port differs from the top Via's.
+// The source port differs from the port of the top Via.
 #define MP_TEST_SOURCE_PORT 16
 
-// The source IP differs from the Contact host.
+// The source IP differs from the host of the Contact.
 #define MP_TEST_SOURCE_CONTACT 256
 
-// The source port differs from the Contact port.
+// The source port differs from the port of the Contact.
 #define MP_TEST_CONTACT_PORT 512
 
-// The source itself is private.
+// The source itself is a private address.
 #define MP_TEST_PRIVATE_SOURCE 1024
 
-// A stream's connection address differs from the source IP.
+// The connection address of a stream differs from the source IP.
 #define MP_TEST_SOURCE_SDP 2048
 
 // The message came over WS or WSS (RFC 7118).
 #define MP_TEST_WEBSOCKET 4096
 
 // The outcome of mp_nat_test: which tests ran, which matched, and why.
-// Reusable: filling it again allocates nothing after warm-up. One thread at a
-// time; may cross a fork.
+// Reusable: after the first messages, filling it allocates no memory. One
+// thread at a time. It survives a fork.
 typedef struct mp_verdict mp_verdict;
 
-// Makes an empty verdict. The caller frees it with mp_verdict_free. Never
-// NULL but after a panic.
+// Makes an empty verdict. The caller frees it with mp_verdict_free. NULL only
+// after a panic.
 mp_verdict *mp_verdict_new(void);
 
-// The tests that ran, MP_TEST_* ORed: all that were asked for, or up to the
+// The tests that ran, MP_TEST_* ORed: all that were given, or those up to the
 // first match. 0 for NULL.
 uint32_t mp_verdict_tested(const mp_verdict *verdict);
 
-// The tests that matched, MP_TEST_* ORed; not 0 means the client is behind
-// NAT. 0 for NULL.
+// The tests that matched, MP_TEST_* ORed. Not 0: the client is behind NAT. 0
+// for NULL.
 uint32_t mp_verdict_matched(const mp_verdict *verdict);
 
-// How many tests matched. 0 for NULL.
+// The number of tests that matched. 0 for NULL.
 size_t mp_verdict_count(const mp_verdict *verdict);
 
 // The test of match number index, from 0, in the order of the bits: a single
-// MP_TEST_* bit; 0 beyond the last one.
+// MP_TEST_* bit. 0 beyond the last match.
 uint32_t mp_verdict_test(const mp_verdict *verdict, size_t index);
 
-// Why match number index matched, for an operator to read: the header and the
-// two values that were compared, as in
-// "private_contact: Contact 192.168.1.10:5060 is private". Empty beyond the
-// last match. Host names come from the message: any bytes. Lives until the
-// verdict is filled again or freed.
+// Why match number index matched, for an operator: the header and the two
+// values that were compared, as in "private_contact: Contact 192.168.1.10:5060
+// is private". Empty beyond the last match. Host names come from the message
+// and may hold any bytes. The text lives until the verdict is filled again or
+// freed.
 mp_str mp_verdict_text(mp_verdict *verdict, size_t index);
 
-// Frees a verdict. NULL is fine.
+// Frees a verdict. NULL is allowed.
 void mp_verdict_free(mp_verdict *verdict);
 
-// Reads tests as a script writes them: a number, or names separated by `,`,
-// `|`, `+` or spaces (private_contact, source_address, private_via,
-// private_sdp, source_port, source_contact, contact_port, private_source,
-// source_sdp, websocket). Writes the bits to *tests. MP_ERR_ARGUMENT for
-// anything else, also for no test at all. Any thread, any process.
+// Parses tests as a script writes them, and writes the bits to *tests: a
+// number, or names separated by comma, |, + or spaces. The names are
+// private_contact, source_address, private_via, private_sdp, source_port,
+// source_contact, contact_port, private_source, source_sdp, websocket.
+// MP_ERR_ARGUMENT for anything else, also for no test at all. Any thread of
+// any process may call this function.
+//
+//     uint32_t tests = 0;
+//     if (mp_tests_parse(mp_text("private_contact,source_port"), &tests)
+//         != MP_OK)
+//         return;
 mp_status mp_tests_parse(mp_str text, uint32_t *tests);
 
-// The name of one test, as mp_tests_parse reads it; empty for what is not a
-// single MP_TEST_* bit. Static, never freed. Any thread, any process.
+// The name of one test, as mp_tests_parse accepts it. Empty for a number that
+// is not a single MP_TEST_* bit. The text is static. Any thread of any process
+// may call this function.
 mp_str mp_test_name(uint32_t test);
 
 /* --------------------------------------------------------------------------
- * `mp_edits`.
+ * Edits of a message: mp_edits
  * -------------------------------------------------------------------------- */
 
 // A list of edits against the original bytes of one message, sorted by offset
-// and disjoint. A verb called twice on one list replaces its own earlier edits
-// and leaves the other verbs'. Reusable: reset it for the next message. One
-// thread at a time; may cross a fork.
+// and disjoint. A verb that is called twice with one list replaces its own
+// earlier edits and keeps those of other verbs. Reusable: reset it for the
+// next message. One thread at a time. It survives a fork.
+//
+// Applied by the library, in one buffer:
+//
+//     char buffer[65535];
+//     size_t length;
+//     if (mp_edits_apply(edits, message, buffer, sizeof buffer, &length)
+//         == MP_OK)
+//         forward(buffer, length);
+//     else
+//         print(mp_edits_last_error(edits));
+//
+// Applied by a server that has its own representation of changes:
+//
+//     mp_edit edit;
+//     for (size_t i = 0; i < mp_edits_count(edits); i++)
+//         if (mp_edits_get(edits, i, &edit) == MP_OK)
+//             add_lump(edit.offset, edit.remove, edit.insert.ptr,
+//                      edit.insert.len);
 typedef struct mp_edits mp_edits;
 
-// One edit of a message: at offset, remove bytes go and insert comes. Either
+// One edit: at offset, remove bytes are removed and insert is inserted. Either
 // may be empty.
 typedef struct {
     // Bytes from the start of the raw message.
     size_t offset;
-    // How many of the original bytes go.
+    // The number of original bytes that are removed.
     size_t remove;
-    // The bytes that come. Lives until the list changes or is freed.
+    // The bytes that are inserted. They live until the list changes or is
+    // freed.
     mp_str insert;
 } mp_edit;
 
-// Makes an empty list. The caller frees it with mp_edits_free. Never NULL but
-// after a panic.
+// Makes an empty list. The caller frees it with mp_edits_free. NULL only after
+// a panic.
 mp_edits *mp_edits_new(void);
 
-// How many edits there are; 0 means the message stays byte for byte. 0 for
-// NULL.
+// The number of edits. 0 when the message stays as it is, and for NULL.
 size_t mp_edits_count(const mp_edits *edits);
 
-// Writes edit number index, from 0, in order of offset, to *edit. Apply them
-// yourself only if you also set Content-Length where the body changes (RFC
-// 3261 20.14), or let the server do it. MP_ERR_ARGUMENT beyond the last one.
+// Writes edit number index, from 0, in order of offset, to *edit. A server
+// that applies edits itself must also set Content-Length where the body
+// changes (RFC 3261 20.14). MP_ERR_ARGUMENT beyond the last edit.
 mp_status mp_edits_get(const mp_edits *edits, size_t index, mp_edit *edit);
 
-// Writes the edited message to the capacity bytes at buffer and its length to
-// *length. When an edit touches the body, every Content-Length header is set
-// to the body's new length (RFC 3261 20.14); none is added. The buffer must
-// not overlap the message's own bytes and may be NULL with capacity 0.
-// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
-// fit, the buffer untouched; MP_ERR_EDITS when an edit reaches beyond the
-// message, which was then made for another one. The reason is in
-// mp_edits_last_error.
+// Writes the edited message to buffer, at most capacity bytes, and its length
+// to *length. When an edit changes the body, every Content-Length header is
+// set to the new length of the body (RFC 3261 20.14); none is added. The
+// buffer must not overlap the message, and may be NULL with capacity 0.
+//
+// MP_ERR_BUFFER_TOO_SMALL when the message does not fit: *length is the length
+// it needs, and the buffer is unchanged. MP_ERR_EDITS when an edit reaches
+// beyond the message, because the list was made for another one.
+// mp_edits_last_error gives the reason.
 mp_status mp_edits_apply(mp_edits *edits,
                          const mp_message *message,
                          char *buffer,
                          size_t capacity,
                          size_t *length);
 
-// As mp_edits_apply, for one part of the message: the length bytes from offset
-// on, as a Contact URI or a body. Writes these bytes with the edits made, at
-// most size bytes, to buffer, and their number to *written. Content-Length is
-// not set. MP_ERR_EDITS also when an edit is not wholly within the part (an
-// insertion at its end is), for no edit is left out silently.
+// Writes the edited bytes of one part of the message, for instance a Contact
+// URI or the body: the part of length bytes at offset goes to buffer, at most
+// capacity bytes, and the number of bytes to *written. Content-Length is not
+// changed. All edits of the list must lie within the part, so that none is
+// lost: MP_ERR_EDITS else. An insertion at the start or at the end lies within
+// it. Otherwise as mp_edits_apply.
+//
+//     char uri[512];
+//     size_t length;
+//     if (mp_edits_apply_range(edits, message, uri_offset, uri_length, uri,
+//                              sizeof uri, &length) == MP_OK)
+//         replace_contact(uri, length);
 mp_status mp_edits_apply_range(mp_edits *edits,
                                const mp_message *message,
                                size_t offset,
                                size_t length,
                                char *buffer,
-                               size_t size,
+                               size_t capacity,
                                size_t *written);
 
-// Why the last mp_edits_apply on this list failed; empty if none did. Lives
-// until the next call with this list.
+// Why the last failed mp_edits_apply or mp_edits_apply_range with this list
+// failed. Empty when none failed. It lives until the next call with this list.
 mp_str mp_edits_last_error(const mp_edits *edits);
 
-// Forgets all edits and keeps the memory, for the next message.
+// Removes all edits and keeps the memory, for the next message.
 mp_status mp_edits_reset(mp_edits *edits);
 
-// Frees a list. NULL is fine.
+// Frees a list. NULL is allowed.
 void mp_edits_free(mp_edits *edits);
 
 /* --------------------------------------------------------------------------
- * `mp_worker` and the verbs.
+ * The verbs, in each process: mp_worker
  * -------------------------------------------------------------------------- */
 
-// List of mp_client_lists: the setting sip_asymmetrics.
+// The client is on the list of the setting sip_asymmetrics.
 #define MP_ASYMMETRIC_SIP 1
 
-// List of mp_client_lists: the setting rtp_asymmetrics.
+// The client is on the list of the setting rtp_asymmetrics.
 #define MP_ASYMMETRIC_RTP 2
 
 // Flag of mp_nat_test: stop at the first test that matches.
 #define MP_FIRST_MATCH 1
 
-// What a process or thread makes for itself, after the fork; lazily is fine.
-// It owns its sockets, buffers and its copy of the client lists. One thread at
-// a time. In a process other than the one that made it, the verbs that talk
-// to a relay answer MP_ERR_WRONG_PROCESS, and mp_worker_free only closes the
-// inherited descriptors.
+// The part of the library that serves messages: each process or thread makes
+// its own, after the fork, at the latest with its first message. A worker owns
+// its sockets, buffers and its copy of the client lists. One thread at a time.
+// In another process than the one that made it, verbs that need a relay return
+// MP_ERR_WRONG_PROCESS, and mp_worker_free only closes the inherited
+// descriptors.
+//
+//     mp_worker *worker = NULL;
+//     mp_error *error = NULL;
+//     if (mp_worker_new(engine, &worker, &error) != MP_OK) {
+//         print(mp_error_text(error));
+//         mp_error_free(error);
+//     }
 typedef struct mp_worker mp_worker;
 
-// Makes a worker in the current process and writes it to *worker; opens
-// nothing yet. The caller frees it with mp_worker_free. Any thread may call
-// this with one engine. error may be NULL.
+// Makes a worker in the current process and writes it to *worker. It opens no
+// socket yet. The caller frees it with mp_worker_free. Any thread may call
+// this function. error may be NULL.
 mp_status mp_worker_new(const mp_engine *engine,
                         mp_worker **worker,
                         mp_error **error);
 
-// The sentence for the last verb on this worker that failed: which line,
-// header or relay, and what to do. UTF-8, one line; empty if none failed yet.
-// Success does not clear it. Lives until the worker's next call.
+// Why the last failed verb of this worker failed: which line, header or relay,
+// and what to do. One line of UTF-8. Empty when none failed; success does not
+// clear it. It lives until the next call with this worker.
 mp_str mp_worker_last_error(const mp_worker *worker);
 
-// Frees a worker and closes its sockets. Requests started on it that still
-// live can only be freed. NULL is fine.
+// Frees a worker and closes its sockets. A request that was started on it can
+// only be freed afterwards. NULL is allowed.
 void mp_worker_free(mp_worker *worker);
 
-// Is the client behind NAT? Runs tests (MP_TEST_* ORed) on the message and
-// fills the verdict; mp_verdict_matched says which matched. flags is 0 or
-// MP_FIRST_MATCH. No test asks DNS; addresses compare by value, a host name
-// never equals an address. MP_ERR_ARGUMENT for no test, an unknown bit or
-// flag; MP_ERR_SYNTAX or MP_ERR_LIMIT when a header that a test needs cannot
-// be read (a broken body never fails a header test). On these errors the
-// verdict says that nothing was tested. Talks to nobody: also in another
-// process than the worker's. (RFC 3261 18.2.1, 20.10, 20.42; RFC 1918)
+// Tests whether the client that sent the message is behind NAT: runs tests
+// (MP_TEST_* ORed) and fills the verdict. flags is 0 or MP_FIRST_MATCH.
+// Addresses are compared by value; a host name never equals an address, and no
+// name is resolved (RFC 3261 18.2.1, 20.10, 20.42; RFC 1918).
+//
+// MP_ERR_ARGUMENT for no test, an unknown bit or an unknown flag.
+// MP_ERR_SYNTAX or MP_ERR_LIMIT when a header that a test needs cannot be
+// parsed; a broken body does not affect tests of headers. After an error the
+// verdict says that no test ran. It needs no relay: it works in any process.
+//
+//     uint32_t tests = MP_TEST_PRIVATE_CONTACT | MP_TEST_SOURCE_ADDRESS;
+//     if (mp_nat_test(worker, message, tests, 0, verdict) != MP_OK)
+//         print(mp_worker_last_error(worker));
+//     for (size_t i = 0; i < mp_verdict_count(verdict); i++)
+//         print(mp_verdict_text(verdict, i));
 mp_status mp_nat_test(mp_worker *worker,
                       const mp_message *message,
                       uint32_t tests,
                       uint32_t flags,
                       mp_verdict *verdict);
 
-// Which client lists the message's User-Agent (else Server) is on: MP_ASYMMETRIC_*
-// ORed, 0 for none, written to lists. A SIP-asymmetric client hears on another
-// port than it sends from, so replies must go to the port in its Via, not to
-// where its request came from (RFC 3581 does not hold for it). MP_ERR_SYNTAX or
-// MP_ERR_LIMIT when the headers cannot be read. Talks to nobody: also in
-// another process than the worker's.
+// Writes to *lists on which client lists the sender of the message is, by its
+// User-Agent header, or Server where that is missing: MP_ASYMMETRIC_* ORed, 0
+// for none. A SIP-asymmetric client receives on another port than it sends
+// from: replies must go to the port in its Via, and RFC 3581 must not be
+// applied. MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be parsed. It
+// needs no relay: it works in any process.
+//
+//     uint32_t lists = 0;
+//     if (mp_client_lists(worker, message, &lists) == MP_OK &&
+//         (lists & MP_ASYMMETRIC_SIP) == 0)
+//         force_rport();
 mp_status mp_client_lists(mp_worker *worker,
                           const mp_message *message,
                           uint32_t *lists);
 
-// Makes host and port of the first sip: or sips: Contact the message's source
-// (RFC 3261 20.10), as edits: IPv6 in brackets, maddr goes, all else stays;
-// for SIP-asymmetric clients the port stays too. `Contact: *`, other schemes,
-// 3xx replies, replies to REGISTER and Contacts that already say the source
-// get no edit; MP_NO_CONTACT when there is no sip: or sips: Contact at all.
-// Replaces the edits an earlier mp_fix_contact made in this list.
-// MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be read; no edit is
-// added then. Talks to nobody: also in another process than the worker's.
+// Replaces host and port of the first sip: or sips: Contact by the source of
+// the message (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed,
+// everything else stays. For a SIP-asymmetric client the port stays too. No
+// edit is made for "Contact: *", for other schemes, in 3xx replies, in replies
+// to REGISTER and when the Contact already is the source. MP_NO_CONTACT when
+// there is no sip: or sips: Contact.
+//
+// Replaces the edits that an earlier mp_fix_contact made in this list.
+// MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be parsed; no edit is
+// made then. It needs no relay: it works in any process.
+//
+//     if (mp_fix_contact(worker, message, edits) < MP_OK)
+//         print(mp_worker_last_error(worker));
 mp_status mp_fix_contact(mp_worker *worker,
                          const mp_message *message,
                          mp_edits *edits);
 
-// Asks a relay for ports and makes the session description (RFC 4566, RFC
-// 3264) point at them, as edits: all of them or none. Blocks at most the
-// setting relay_timeout, failovers included. Replaces the edits an earlier
-// rewrite made in this list. options may be NULL. MP_NO_SDP when there is no
-// session description. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that
-// cannot be read, MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT and
-// MP_ERR_RELAY_ANSWER for relays, MP_ERR_WRONG_PROCESS after a fork. Asking
+// Requests ports from a relay and replaces the addresses in the SDP (RFC 4566,
+// RFC 3264) by those of the relay, as edits: all of them or none. It blocks
+// for the setting relay_timeout at most, failover included. Replaces the edits
+// that an earlier rewrite made in this list. options may be NULL. Calling it
 // again for the same message gives the same result.
+//
+// MP_NO_SDP when the message has no SDP. MP_ERR_SYNTAX or MP_ERR_LIMIT for a
+// message that cannot be parsed. MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT or
+// MP_ERR_RELAY_ANSWER when no relay served the request. MP_ERR_WRONG_PROCESS
+// after a fork.
+//
+//     mp_status status = mp_rewrite_sdp(worker, message, options, edits);
+//     if (status < MP_OK) {
+//         print(mp_worker_last_error(worker));
+//         reply(503, "Service Unavailable");
+//     }
 mp_status mp_rewrite_sdp(mp_worker *worker,
                          const mp_message *message,
                          const mp_options *options,
                          mp_edits *edits);
 
-// Tells the relay that this message ends its call or branch: a BYE, a CANCEL
-// or a failure reply (RFC 3261 15, 9, 13.3.1.3). Never waits; what cannot be
-// sent now is sent later. Idempotent. options may be NULL. MP_ERR_ARGUMENT for
-// a message that ends nothing, MP_ERR_SYNTAX when Call-ID or tags cannot be
-// read, MP_ERR_WRONG_PROCESS after a fork.
+// Terminates the session or the branch that the message ends: a BYE, a CANCEL
+// or a failure reply to an INVITE (RFC 3261 15, 9, 13.3.1.3). Sends a delete
+// request to the relay of the call. It never waits: a delete that cannot be
+// sent now is queued and sent later. Calling it again for the same message
+// does no harm. options may be NULL.
+//
+// MP_ERR_ARGUMENT for a message that ends no session, MP_ERR_SYNTAX when
+// Call-ID or tags cannot be parsed, MP_ERR_WRONG_PROCESS after a fork.
+//
+//     if (mp_end_session(worker, message, NULL) != MP_OK)
+//         print(mp_worker_last_error(worker));
 mp_status mp_end_session(mp_worker *worker,
                          const mp_message *message,
                          const mp_options *options);
 
-// The same by identifiers, for a server that has no message at hand: ends the
-// branch to_tag, or the whole call when that is empty. The texts are copied.
-// MP_ERR_ARGUMENT for an empty Call-ID.
+// Terminates a branch by its identifiers, or the whole call when to_tag is
+// empty, for a server that has no message at hand, as when a dialog times out.
+// Otherwise as mp_end_session. The texts are copied. MP_ERR_ARGUMENT for an
+// empty Call-ID.
+//
+//     if (mp_end_call(worker, call_id, from_tag, mp_text("")) != MP_OK)
+//         print(mp_worker_last_error(worker));
 mp_status mp_end_call(mp_worker *worker,
                       mp_str call_id,
                       mp_str from_tag,
                       mp_str to_tag);
 
 /* --------------------------------------------------------------------------
- * `mp_request`: a rewrite that does not block.
+ * The SDP verb without blocking: mp_request
  * -------------------------------------------------------------------------- */
 
-// Wait until the descriptor can be read (POLLIN).
+// Wait until the descriptor is readable (POLLIN).
 #define MP_WAIT_READ 1
 
-// Wait until the descriptor can be written (POLLOUT).
+// Wait until the descriptor is writable (POLLOUT).
 #define MP_WAIT_WRITE 2
 
-// A rewrite under way that does not block. It holds its own relay connection;
-// message and options may be gone before it ends. It belongs to the worker it
-// was started on: same thread rule, same process.
+// A rewrite of an SDP that does not block. It holds its own connection to a
+// relay. Message and options may be freed before it ends. It belongs to the
+// worker that it was started on, with the same rule for threads and the same
+// process.
+//
+//     mp_request *request = NULL;
+//     mp_status status = mp_rewrite_start(worker, message, NULL, 0, &request);
+//     if (status == MP_OK)
+//         do {
+//             mp_wait wait;
+//             mp_request_wait(request, &wait);
+//             wait_for(wait.descriptor, wait.events, wait.deadline);
+//             status = mp_request_continue(request, worker, 0, edits);
+//         } while (status == MP_PENDING);
+//     if (status < MP_OK)
+//         print(mp_worker_last_error(worker));
+//     mp_request_free(request);
 typedef struct mp_request mp_request;
 
 // What a request waits for.
 typedef struct {
-    // When to continue at the latest, in milliseconds as mp_now counts them;
-    // at once when that has passed, as 0 has.
+    // When to continue at the latest, in milliseconds of mp_now. Continue at
+    // once when that time has passed; 0 has always passed.
     uint64_t deadline;
-    // The descriptor to watch; -1 when there is none and only the deadline
-    // counts. It belongs to the library: never read, write or close it.
+    // The descriptor to watch, -1 when only the deadline counts. It belongs to
+    // the library: never read, write or close it.
     int32_t descriptor;
-    // MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
+    // MP_WAIT_READ and MP_WAIT_WRITE, ORed. 0 when there is no descriptor.
     uint32_t events;
 } mp_wait;
 
-// mp_rewrite_sdp without blocking: start, then wait with poll or epoll for
-// what mp_request_wait says, mp_request_continue, until that says something
-// else than MP_PENDING. now is milliseconds as mp_now counts them, 0 lets the
-// library read the clock. Writes the request to *request; the caller frees it
-// with mp_request_free, which also cancels it. MP_NO_SDP: nothing to do, no
-// request is written. Errors as for mp_rewrite_sdp.
+// Starts what mp_rewrite_sdp does, and writes the request to *request. Then
+// wait with poll or epoll for what mp_request_wait says, and call
+// mp_request_continue, until that returns something other than MP_PENDING. now
+// is in milliseconds of mp_now; 0 lets the library read the clock. The caller
+// frees the request with mp_request_free, which also cancels it. MP_NO_SDP:
+// there is nothing to do and no request is written. Errors as for
+// mp_rewrite_sdp.
 mp_status mp_rewrite_start(mp_worker *worker,
                            const mp_message *message,
                            const mp_options *options,
                            uint64_t now,
                            mp_request **request);
 
-// Writes to *wait what the request waits for now. It may change with each
-// mp_request_continue: ask again after it.
+// Writes to *wait what the request waits for. It may change with each
+// mp_request_continue: call this function again after it.
 mp_status mp_request_wait(const mp_request *request, mp_wait *wait);
 
-// Goes on after the descriptor became ready or the deadline passed; calling it
-// too early does no harm. worker is the one the request was started on, else
-// MP_ERR_ARGUMENT. MP_PENDING: wait again, edits is unchanged. MP_OK: done, all
-// edits are in the list, in place of those an earlier rewrite made. An error,
-// as of mp_rewrite_sdp, ends it as well: edits is unchanged. After the end a
-// further call is MP_ERR_ARGUMENT. now as for mp_rewrite_start.
+// Continues a request after its descriptor became ready or its deadline
+// passed; calling it too early does no harm. worker is the one that the
+// request was started on, else MP_ERR_ARGUMENT. now as for mp_rewrite_start.
+//
+// MP_PENDING: wait again; edits is unchanged. MP_OK: the request has ended and
+// all its edits are in the list, in place of those that an earlier rewrite
+// made. An error, as of mp_rewrite_sdp, ends the request too, and edits is
+// unchanged. After the end a further call is MP_ERR_ARGUMENT.
 mp_status mp_request_continue(mp_request *request,
                               mp_worker *worker,
                               uint64_t now,
                               mp_edits *edits);
 
-// Frees a request; one that still waits is cancelled. Also fine after its
-// worker was freed. NULL is fine.
+// Frees a request; one that still waits is cancelled. Its worker may have been
+// freed before. NULL is allowed.
 void mp_request_free(mp_request *request);
 
 /* --------------------------------------------------------------------------
- * `mp_relay`: which relays there are, and what is ordered of them.
+ * Relays, for management commands: mp_relay
  * -------------------------------------------------------------------------- */
 
 // The relay answers, as far as any process knows.
 #define MP_RELAY_UP 0
 
-// A message was not answered in time; a probe will tell.
+// A request timed out; a probe will decide.
 #define MP_RELAY_SUSPECT 1
 
-// A probe was not answered either.
+// A probe timed out too.
 #define MP_RELAY_DEAD 2
 
-// Connections to it fail.
+// Connections to the relay fail.
 #define MP_RELAY_UNREACHABLE 3
 
 // The relay is used.
 #define MP_RELAY_ENABLED 0
 
-// The relay keeps its calls and takes no new ones.
+// The relay keeps its calls and gets no new ones.
 #define MP_RELAY_DRAINING 1
 
-// The relay is not asked at all.
+// No request is sent to the relay.
 #define MP_RELAY_DISABLED 2
 
 // The relays at one moment: those of the setting relay, those of the relays
-// file, then those that were removed while a process still knows them. A
-// relay that was named twice comes twice. Never changes; one thread at a time.
+// file, then those that were removed while a process still stores their calls.
+// A relay that is named twice is in the list twice. A list never changes. One
+// thread at a time.
+//
+//     mp_relay_list *list = NULL;
+//     mp_relay relay;
+//     if (mp_relay_list_new(engine, &list, NULL) != MP_OK)
+//         return;
+//     for (size_t i = 0; i < mp_relay_list_count(list); i++)
+//         if (mp_relay_list_get(list, i, &relay, sizeof relay) == MP_OK) {
+//             print(relay.uri);
+//             print(mp_relay_health_name(relay.health));
+//         }
+//     mp_relay_list_free(list);
 typedef struct mp_relay_list mp_relay_list;
 
 // One relay, as all processes of the server see it.
 typedef struct {
-    // Its name: what mp_relay_drain takes.
+    // Its name, which mp_relay_drain takes.
     mp_str uri;
-    // The set it is in; empty for the unnamed one.
+    // Its set; empty for the unnamed set.
     mp_str set;
-    // 1 when it is in the settings or the relays file now; 0 when it was, and
-    // may still have calls.
+    // 1 when the settings or the relays file name it now; 0 when they named it
+    // before and it may still have calls.
     uint32_t listed;
     // Its share of the calls; 0 for a backup.
     uint32_t weight;
-    // Lower numbers come first.
+    // Lower numbers are used first.
     uint32_t priority;
     // MP_RELAY_UP, _SUSPECT, _DEAD or _UNREACHABLE.
     uint32_t health;
@@ -818,76 +999,87 @@ typedef struct {
     uint64_t probes;
 } mp_relay;
 
-// Looks up the relays and writes the list to *list; the caller frees it with
-// mp_relay_list_free. Any thread of any process may call this. Reads the
-// relays file and the whole call table: for a management command, not for
-// each message. error may be NULL.
+// Makes a list of the relays and writes it to *list; the caller frees it with
+// mp_relay_list_free. It reads the relays file and the whole call table: call
+// it for a management command, not for each message. Any thread of any process
+// may call it. error may be NULL.
 mp_status mp_relay_list_new(const mp_engine *engine,
                             mp_relay_list **list,
                             mp_error **error);
 
-// How many relays there are. 0 for NULL.
+// The number of relays in the list. 0 for NULL.
 size_t mp_relay_list_count(const mp_relay_list *list);
 
 // Writes relay number index, from 0, to *relay. size is sizeof *relay: a
-// program built with an older header gets what it knows. The texts live as
-// long as the list. MP_ERR_ARGUMENT beyond the last relay, and for a size that
-// is 0 or no multiple of 8.
+// program that was built with an older header gets the members it knows. The
+// texts live as long as the list. MP_ERR_ARGUMENT beyond the last relay, and
+// for a size that is 0 or not a multiple of 8.
 mp_status mp_relay_list_get(const mp_relay_list *list,
                             size_t index,
                             mp_relay *relay,
                             size_t size);
 
-// Frees a list. NULL is fine.
+// Frees a list. NULL is allowed.
 void mp_relay_list_free(mp_relay_list *list);
 
-// The relay takes no new calls any more; those on it stay until they end. In
-// all processes at once, until mp_relay_enable or the server's end, also over
-// changes of the relays file. uri is the relay's name (mp_relay), or the line
-// that names it. MP_ERR_ARGUMENT for a relay that is not known,
-// MP_ERR_SETTING for what is no relay. Any thread of any process. error may be
-// NULL.
+// Sets the admin state of a relay to draining: it gets no new calls and keeps
+// those it has until they end. It holds for all processes at once, and until
+// another admin state is set or the server ends, also when the relays file
+// changes. uri is the name of the relay (mp_relay), or the line that names it.
+// MP_ERR_ARGUMENT for an unknown relay, MP_ERR_SETTING for text that is not a
+// relay. Any thread of any process may call it. error may be NULL.
+//
+//     mp_error *error = NULL;
+//     if (mp_relay_drain(engine, uri, &error) != MP_OK) {
+//         print(mp_error_text(error));
+//         mp_error_free(error);
+//     }
 mp_status mp_relay_drain(const mp_engine *engine, mp_str uri, mp_error **error);
 
-// The relay is used again, if it answers; undoes mp_relay_drain and
-// mp_relay_disable. Otherwise as mp_relay_drain.
+// Sets the admin state of a relay to enabled: it is used again when it
+// answers. Otherwise as mp_relay_drain.
 mp_status mp_relay_enable(const mp_engine *engine,
                           mp_str uri,
                           mp_error **error);
 
-// The relay is not asked at all any more: answers for calls on it fail, new
-// offers go to others, ends wait. Otherwise as mp_relay_drain.
+// Sets the admin state of a relay to disabled: no request is sent to it. New
+// offers go to other relays, answers for its calls fail, delete requests stay
+// queued. Otherwise as mp_relay_drain.
 mp_status mp_relay_disable(const mp_engine *engine,
                            mp_str uri,
                            mp_error **error);
 
-// The name of a relay's health, for an operator to read: up, suspect, dead,
-// unreachable. Empty for any other number. Static, never freed. Any thread,
-// any process.
+// The name of a health (MP_RELAY_UP and so on) for an operator: "up",
+// "suspect", "dead", "unreachable". Empty for another number. The text is
+// static. Any thread of any process may call this function.
 mp_str mp_relay_health_name(uint32_t health);
 
-// The name of a relay's admin state: enabled, draining, disabled. Otherwise as
-// mp_relay_health_name.
+// The name of an admin state (MP_RELAY_ENABLED and so on): "enabled",
+// "draining", "disabled". Empty for another number. The text is static. Any
+// thread of any process may call this function.
 mp_str mp_relay_admin_state_name(uint32_t admin_state);
 
-// Sets the admin state of a relay by its name: enabled, draining or disabled.
-// MP_ERR_ARGUMENT also for another name. Otherwise as mp_relay_drain.
+// Sets the admin state of a relay by the name of the state: "enabled",
+// "draining" or "disabled". MP_ERR_ARGUMENT also for another name. Otherwise
+// as mp_relay_drain.
 mp_status mp_relay_set_admin_state(const mp_engine *engine,
                                    mp_str uri,
                                    mp_str admin_state,
                                    mp_error **error);
 
 /* --------------------------------------------------------------------------
- * `mp_statistics`.
+ * Statistics: mp_statistics
  * -------------------------------------------------------------------------- */
 
-// A statistic that only grows.
+// The value only grows.
 #define MP_STATISTIC_COUNTER 0
 
-// A statistic that rises and falls.
+// The value rises and falls.
 #define MP_STATISTIC_GAUGE 1
 
-// The metrics of all processes of a server since its engine was made.
+// The statistics of a server, all its processes together, since the engine was
+// made. The members are counters, except active_calls, max_calls and
+// deletes_waiting, which are values of the moment.
 typedef struct {
     // The sum of the durations of all SDP rewrites that needed a relay, in
     // milliseconds.
@@ -951,51 +1143,67 @@ typedef struct {
     uint64_t relays_file_changes;
 } mp_statistics;
 
-// Writes what all processes have done to *statistics. size is sizeof
-// *statistics: a program built with an older header gets what it knows.
-// MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
-// call table. Any thread of any process.
+// Writes the statistics to *statistics. size is sizeof *statistics: a program
+// that was built with an older header gets the members it knows. It reads the
+// whole call table. MP_ERR_ARGUMENT for a size that is 0 or not a multiple of
+// 8. Any thread of any process may call it.
+//
+//     mp_statistics now;
+//     if (mp_statistics_get(engine, &now, sizeof now) != MP_OK)
+//         return;
+//     for (size_t i = 0; i < mp_statistics_count(); i++) {
+//         print(mp_statistics_name(i));
+//         print_number(mp_statistics_value(&now, sizeof now, i));
+//     }
 mp_status mp_statistics_get(const mp_engine *engine,
                             mp_statistics *statistics,
                             size_t size);
 
-// How many statistics have a name: the values of mp_statistics in its order,
-// latency_sum and latency excepted. With the four functions below a server
-// offers each under its own statistics. Any thread, any process.
+// The number of statistics that have a name: every member of mp_statistics
+// except latency_sum and latency, in their order. A server offers them as its
+// own statistics without a table. Any thread of any process may call this
+// function.
 size_t mp_statistics_count(void);
 
 // The name of statistic number index, from 0: that of its member in
-// mp_statistics. Empty beyond the last one. Static, never freed. Any thread,
-// any process.
+// mp_statistics. Empty beyond the last one. The text is static. Any thread of
+// any process may call this function.
 mp_str mp_statistics_name(size_t index);
 
-// A sentence that says what statistic number index is. Otherwise as
+// A sentence that explains statistic number index. Otherwise as
 // mp_statistics_name.
 mp_str mp_statistics_help(size_t index);
 
-// MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE; MP_STATISTIC_COUNTER beyond the
-// last statistic. Any thread, any process.
+// The kind of statistic number index: MP_STATISTIC_COUNTER or
+// MP_STATISTIC_GAUGE. MP_STATISTIC_COUNTER beyond the last one. Any thread of
+// any process may call this function.
 uint32_t mp_statistics_kind(size_t index);
 
-// The value of statistic number index in what mp_statistics_get wrote: size is
-// sizeof *statistics. 0 beyond the last statistic, beyond size and for NULL.
-// Any thread, any process.
+// The value of statistic number index in the statistics that mp_statistics_get
+// wrote; size is sizeof *statistics. 0 beyond the last one, for a member
+// beyond size and for NULL. Any thread of any process may call this function.
 uint64_t mp_statistics_value(const mp_statistics *statistics,
                              size_t size,
                              size_t index);
 
-// Writes the same, and each relay, as text for Prometheus (text format 0.0.4)
-// to the capacity bytes at buffer, and its length to *length. The buffer may
-// be NULL with capacity 0. MP_ERR_BUFFER_TOO_SMALL with the needed length in
-// *length when it does not fit, the buffer untouched; the next text may be
-// longer by a few bytes. No terminating NUL is written. Any thread of any
-// process.
+// Writes the statistics of the server and of each relay as text for Prometheus
+// (text format 0.0.4) to buffer, at most capacity bytes, and its length to
+// *length. No NUL is added. buffer may be NULL with capacity 0.
+// MP_ERR_BUFFER_TOO_SMALL when the text does not fit: *length is the length it
+// needs, and the buffer is unchanged; the next text may be longer by a few
+// bytes. Any thread of any process may call it.
+//
+//     char text[65536];
+//     size_t length;
+//     if (mp_statistics_prometheus(engine, text, sizeof text, &length)
+//         == MP_OK)
+//         forward(text, length);
 mp_status mp_statistics_prometheus(const mp_engine *engine,
                                    char *buffer,
                                    size_t capacity,
                                    size_t *length);
 
-// Writes the same as one JSON object (RFC 8259); otherwise as
+// Writes the same values as one JSON object (RFC 8259). Otherwise as
 // mp_statistics_prometheus.
 mp_status mp_statistics_json(const mp_engine *engine,
                              char *buffer,
@@ -1003,76 +1211,108 @@ mp_status mp_statistics_json(const mp_engine *engine,
                              size_t *length);
 
 /* --------------------------------------------------------------------------
- * `mp_keeper`.
+ * Tasks without a message: mp_keeper
  * -------------------------------------------------------------------------- */
 
-// What must happen in a server without a message: watching the client lists
-// and the file of relays, asking dead relays whether they live, delivering
-// ends that wait for theirs. One a server, in a timer process, a process of
-// its own or a thread; several do no harm, one of them works, and another
-// takes over within a second when that one dies. Make it after the fork, in
-// the process that uses it. Either call mp_keeper_tick from an event loop or
-// give mp_keeper_run a thread. Without a keeper the workers do the least
-// themselves, each with its next message. Any thread may call it; in another
-// process than its own only mp_keeper_free works.
+// Does the tasks of a server that no message triggers: it watches the client
+// lists and the relays file, probes relays that do not answer, and sends
+// queued delete requests. One is enough for a server, in a timer process, a
+// process of its own or a thread. Several do no harm: one of them works, and
+// another takes over within a second when that one dies.
+//
+// Make it after the fork, in the process that uses it. Either call
+// mp_keeper_tick from an event loop, or give mp_keeper_run a thread. Without a
+// keeper, workers do the most necessary part of these tasks with their next
+// message. Any thread may use it; in another process than the one that made it
+// only mp_keeper_free works.
+//
+// With a thread of its own:
+//
+//     mp_keeper *keeper = NULL;
+//     if (mp_keeper_new(engine, &keeper, NULL) == MP_OK)
+//         mp_keeper_run(keeper, NULL);
+//
+// In an event loop:
+//
+//     while (serving) {
+//         wait_for(mp_keeper_descriptor(keeper), MP_WAIT_READ, 0);
+//         if (mp_keeper_tick(keeper, 0) != MP_OK)
+//             break;
+//     }
 typedef struct mp_keeper mp_keeper;
 
 // Makes a keeper in the current process and writes it to *keeper. The caller
 // frees it with mp_keeper_free; the engine may be freed before. MP_ERR_SYSTEM
-// when its descriptor cannot be had. error may be NULL.
+// when the system gives no descriptor. error may be NULL.
 mp_status mp_keeper_new(const mp_engine *engine,
                         mp_keeper **keeper,
                         mp_error **error);
 
-// Does what is due and never waits: call it when mp_keeper_descriptor is
-// readable or mp_keeper_next has passed, or simply five times a second. now is
-// milliseconds of CLOCK_MONOTONIC (mp_now), 0 lets the library read it. Log
-// lines come on the calling thread. Where another process works for the
-// server it does nothing. The first tick that works starts one thread, which
-// blocks all signals, unless the setting watch is "poll". MP_ERR_WRONG_PROCESS
-// after a fork, MP_ERR_ARGUMENT while mp_keeper_run runs.
+// Does the tasks that are due, and never waits. Call it when
+// mp_keeper_descriptor is readable, when mp_keeper_next has passed, or simply
+// five times a second. now is in milliseconds of mp_now; 0 lets the library
+// read the clock. Log lines come on the calling thread. It does nothing while
+// the keeper of another process works. The first tick that works starts one
+// thread, which blocks all signals, unless the setting watch is "poll".
+// MP_ERR_WRONG_PROCESS after a fork, MP_ERR_ARGUMENT while mp_keeper_run runs.
 mp_status mp_keeper_tick(const mp_keeper *keeper, uint64_t now);
 
-// A descriptor that is readable when mp_keeper_tick should be called: its time
-// has come, a file changed, a relay said something. Only for poll, epoll and
-// the like, never to be read or closed. The same until mp_keeper_free. -1 for
-// NULL.
+// A descriptor that is readable when mp_keeper_tick should be called: a task
+// is due, a file changed, or a relay answered. Use it for poll, epoll and the
+// like only; never read or close it. It is the same until mp_keeper_free. -1
+// for NULL.
 int32_t mp_keeper_descriptor(const mp_keeper *keeper);
 
-// In how many milliseconds from now (see mp_keeper_tick) the next tick is due;
-// 0: at once. For servers whose loop has a timer and no place for a
-// descriptor. 0 for NULL.
+// The milliseconds from now (see mp_keeper_tick) until the next tick is due; 0
+// when it is due. It is meant for a server whose event loop has timers and
+// takes no descriptor. 0 for NULL.
 uint64_t mp_keeper_next(const mp_keeper *keeper, uint64_t now);
 
 // Ticks on the calling thread until another thread calls mp_keeper_stop.
-// MP_ERR_WRONG_PROCESS after a fork, MP_ERR_ARGUMENT when it runs already,
+// MP_ERR_WRONG_PROCESS after a fork, MP_ERR_ARGUMENT when it already runs,
 // MP_ERR_SYSTEM when the system refuses to wait. error may be NULL.
 mp_status mp_keeper_run(const mp_keeper *keeper, mp_error **error);
 
-// Ends mp_keeper_run, from any thread of the same process; it then gives up
-// its place to another process at once. Called before mp_keeper_run, that
-// returns at once.
+// Stops mp_keeper_run from any thread of the same process; the keeper of
+// another process may then take over at once. When it is called before
+// mp_keeper_run, mp_keeper_run returns at once.
 mp_status mp_keeper_stop(const mp_keeper *keeper);
 
-// Frees a keeper and gives up its place. Not while mp_keeper_run is still
-// running: stop it and wait for its return. In another process only the
-// inherited descriptors are closed. NULL is fine.
+// Frees a keeper; that of another process may then take over. Not while
+// mp_keeper_run runs: stop it and wait for its return. In another process than
+// the one that made it, it only closes the inherited descriptors. NULL is
+// allowed.
 void mp_keeper_free(mp_keeper *keeper);
 
 /* --------------------------------------------------------------------------
- * `mp_proxy`: the built-in media relay.
+ * The built-in media relay: mp_proxy
  * -------------------------------------------------------------------------- */
 
-// The built-in media relay: RTP and RTCP port pairs on this machine, set up by
-// the settings proxy_*; a worker reaches it with the setting relay =
-// "embedded". One a server. Make it before the fork, so that workers may
-// connect before it runs; then run it in one process, or start it in one,
-// after the fork. A process that only uses it calls mp_proxy_free: there, that
-// closes its inherited copy of the listening socket and nothing else. Any
-// thread may call it.
+// The built-in media relay: pairs of RTP and RTCP ports on this machine,
+// configured by the settings proxy_*. A worker reaches it by the setting relay
+// = "embedded". One is enough for a server.
+//
+// Make it before the fork, so that workers may connect before it runs. Then
+// run it in one process, after the fork: mp_proxy_run blocks, mp_proxy_start
+// has its own threads. Every other process calls mp_proxy_free, which there
+// only closes the inherited copy of the listening socket. Any thread may use
+// it.
+//
+//     mp_proxy *proxy = NULL;
+//     mp_config_set(config, mp_text("relay"), mp_text("embedded"), NULL);
+//     mp_config_set(config, mp_text("proxy_address"), mp_text("203.0.113.9"),
+//                   NULL);
+//     if (mp_proxy_new(config, &proxy, NULL) != MP_OK)
+//         return;
+//     if (fork() == 0) {
+//         mp_proxy_run(proxy, NULL);
+//         _exit(0);
+//     }
+//     mp_proxy_free(proxy);
 typedef struct mp_proxy mp_proxy;
 
-// The metrics of a proxy since it was made.
+// The statistics of a proxy since it was made. sessions and open_ports are
+// values of the moment, the others are counters.
 typedef struct {
     // Sessions now.
     uint64_t sessions;
@@ -1091,9 +1331,9 @@ typedef struct {
     uint64_t refused;
 } mp_proxy_counters;
 
-// Makes a proxy: opens its listening Unix socket, nothing more, and writes it
-// to *proxy. A stale socket file is replaced; the directory is made (mode
-// 0700) when it is missing. The config is copied. The caller frees it with
+// Makes a proxy and writes it to *proxy: it opens its listening Unix socket,
+// nothing else. A stale socket file is replaced; a missing directory is made
+// with mode 0700. The settings are copied. The caller frees it with
 // mp_proxy_free. MP_ERR_SETTING when the setting proxy_address is missing,
 // MP_ERR_SYSTEM when the socket cannot be opened or another proxy serves it.
 // error may be NULL.
@@ -1101,35 +1341,34 @@ mp_status mp_proxy_new(const mp_config *config,
                        mp_proxy **proxy,
                        mp_error **error);
 
-// The path of the Unix socket it listens on. Lives as long as the proxy. Empty
-// for NULL.
+// The path of its Unix socket. It lives as long as the proxy. Empty for NULL.
 mp_str mp_proxy_socket(const mp_proxy *proxy);
 
-// Serves on the calling thread until mp_proxy_stop is called by another
-// thread of this process. Once only, and not beside mp_proxy_start.
-// MP_ERR_SYSTEM when the system refuses what it needs. error may be NULL.
+// Serves on the calling thread until another thread of this process calls
+// mp_proxy_stop. It may run only once, and not beside mp_proxy_start.
+// MP_ERR_SYSTEM when the system refuses sockets or memory. error may be NULL.
 mp_status mp_proxy_run(const mp_proxy *proxy, mp_error **error);
 
-// Serves on threads of its own, which block all signals, and returns at once.
+// Starts threads that serve, which block all signals, and returns at once.
 // Call it after the fork, in one process. error may be NULL.
 mp_status mp_proxy_start(const mp_proxy *proxy, mp_error **error);
 
-// Ends mp_proxy_run or mp_proxy_start: media sockets are closed and sessions
-// forgotten. After mp_proxy_start its threads have ended when this returns.
+// Stops mp_proxy_run or mp_proxy_start: closes the media sockets and drops the
+// sessions. The threads of mp_proxy_start have ended when it returns.
 mp_status mp_proxy_stop(const mp_proxy *proxy);
 
-// Writes what the proxy has done to *counters. size is sizeof *counters: a
-// program built with an older header gets the counters it knows.
-// MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Counts what this process
-// did.
+// Writes the statistics of a proxy that runs in this process to *counters.
+// size is sizeof *counters: a program that was built with an older header gets
+// the members it knows. MP_ERR_ARGUMENT for a size that is 0 or not a multiple
+// of 8.
 mp_status mp_proxy_statistics(const mp_proxy *proxy,
                               mp_proxy_counters *counters,
                               size_t size);
 
-// Frees a proxy, stops it first if this process runs it, and removes the
-// socket file if this process made it. In another process only the inherited
-// descriptors are closed. Not while mp_proxy_run is still running: stop it and
-// wait for its return. NULL is fine.
+// Frees a proxy. In the process that runs it, it stops the proxy first, and in
+// the one that made it, it removes the socket file. In another process it only
+// closes the inherited descriptors. Not while mp_proxy_run runs: stop it and
+// wait for its return. NULL is allowed.
 void mp_proxy_free(mp_proxy *proxy);
 
 #ifdef __cplusplus

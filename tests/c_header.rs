@@ -75,7 +75,7 @@ const EXTERN_C: [&str; 2] = [
 fn generate() -> String {
     let mut config =
         cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
-    let mut header = config.header.take().expect("a header").trim_start().to_string();
+    let mut header = config.header.take().expect("a header").trim_start().to_string() + "\n";
     for include in config.sys_includes.drain(..) {
         header += &format!("#include <{include}>\n");
     }
@@ -123,7 +123,7 @@ fn with_examples(items: &str) -> String {
 }
 
 #[test]
-fn the_committed_header_is_the_generated_one() {
+fn header_is_the_generated_one() {
     let path = root().join("include/mediaproxy.h");
     let made = generate();
     if std::env::var_os("MEDIAPROXY_WRITE_HEADER").is_some() {
@@ -137,7 +137,7 @@ fn the_committed_header_is_the_generated_one() {
 }
 
 #[test]
-fn every_file_of_the_boundary_is_in_the_header() {
+fn header_has_every_file_of_the_boundary() {
     let mut exporting: Vec<String> = fs::read_dir(root().join("src/capi"))
         .expect("src/capi")
         .map(|entry| entry.expect("an entry").path())
@@ -152,7 +152,7 @@ fn every_file_of_the_boundary_is_in_the_header() {
 }
 
 #[test]
-fn the_version_macros_are_the_crates() {
+fn version_macros_match_the_crate() {
     let header = generate();
     for (name, value) in [
         ("MP_VERSION_MAJOR", env!("CARGO_PKG_VERSION_MAJOR").to_string()),
@@ -166,7 +166,7 @@ fn the_version_macros_are_the_crates() {
 }
 
 #[test]
-fn every_function_has_a_comment() {
+fn functions_have_comments() {
     let header = generate();
     let lines: Vec<&str> = header.lines().collect();
     for (index, line) in lines.iter().enumerate() {
@@ -179,7 +179,7 @@ fn every_function_has_a_comment() {
 }
 
 #[test]
-fn every_export_runs_inside_the_boundary() {
+fn exports_run_inside_the_boundary() {
     for file in FILES {
         let path = root().join("src/capi").join(file).with_extension("rs");
         let source = fs::read_to_string(&path).expect("a source");
@@ -192,5 +192,96 @@ fn every_export_runs_inside_the_boundary() {
                 .is_some_and(|line| line.starts_with("boundary!("));
             assert!(wrapped, "not inside boundary!: {}", signature.trim());
         }
+    }
+}
+
+/// What the examples of the header use beside it.
+const AROUND_EXAMPLES: &str = r#"
+#include <unistd.h>
+#include "mediaproxy.h"
+
+void print(mp_str text);
+void print_number(uint64_t number);
+void write_log(void *arg, uint32_t level, mp_str text);
+void forward(const char *bytes, size_t length);
+void reply(int code, const char *reason);
+void force_rport(void);
+void add_lump(size_t offset, size_t remove, const char *text, size_t length);
+void replace_contact(const char *uri, size_t length);
+void wait_for(int32_t descriptor, uint32_t events, uint64_t deadline);
+extern int serving;
+extern const char *received;
+extern size_t received_length, uri_offset, uri_length;
+extern mp_str value, uri, call_id, from_tag;
+extern mp_address source;
+extern mp_config *config;
+extern mp_engine *engine;
+extern mp_worker *worker;
+extern mp_message *message;
+extern mp_options *options;
+extern mp_verdict *verdict;
+extern mp_edits *edits;
+extern mp_keeper *keeper;
+"#;
+
+/// The fenced code of the comments, a function each.
+fn examples() -> String {
+    let mut program = AROUND_EXAMPLES.to_string();
+    for file in FILES {
+        let text = fs::read_to_string(source(file)).expect("a source");
+        for (at, example) in text.split("/// ```c\n").skip(1).enumerate() {
+            let (code, _) = example.split_once("/// ```\n").expect("the end of the code");
+            let code: String = code
+                .lines()
+                .map(|line| line.trim_start_matches("///"))
+                .fold(String::new(), |code, line| code + line + "\n");
+            program += &format!("void {file}_{at}(void);\nvoid {file}_{at}(void)\n{{\n{code}}}\n");
+        }
+    }
+    program
+}
+
+#[test]
+fn examples_of_the_header_compile() {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("header_examples.c");
+    fs::write(&program, examples()).expect("the temporary directory is writable");
+    let compiled = std::process::Command::new("cc")
+        .args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wno-unused", "-fsyntax-only"])
+        .arg("-I")
+        .arg(root().join("include"))
+        .arg(&program)
+        .output()
+        .expect("cc runs");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+}
+
+/// What changes a message or talks to a relay has an example in its comment or
+/// in that of its type.
+#[test]
+fn each_verb_has_an_example() {
+    let examples = examples();
+    for verb in [
+        "mp_config_set",
+        "mp_engine_new",
+        "mp_worker_new",
+        "mp_message_parse",
+        "mp_options_set",
+        "mp_nat_test",
+        "mp_client_lists",
+        "mp_fix_contact",
+        "mp_rewrite_sdp",
+        "mp_rewrite_start",
+        "mp_end_session",
+        "mp_end_call",
+        "mp_edits_apply",
+        "mp_edits_apply_range",
+        "mp_relay_list_new",
+        "mp_relay_drain",
+        "mp_statistics_get",
+        "mp_keeper_tick",
+        "mp_keeper_run",
+        "mp_proxy_new",
+    ] {
+        assert!(examples.contains(&format!("{verb}(")), "{verb} has no example");
     }
 }

@@ -1,4 +1,4 @@
-//! `mp_address`.
+//! Addresses: mp_address
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,10 +7,10 @@ use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Result, Status};
 
-/// An IP address and port, free of system types. From a struct sockaddr_in:
-/// family 4, memcpy of sin_addr to bytes, ntohs(sin_port); from a struct
-/// sockaddr_in6: family 6, memcpy of sin6_addr, ntohs(sin6_port). It has no
-/// padding.
+/// An IP address and port, without system types and without padding. From a
+/// struct sockaddr_in: family 4, memcpy of sin_addr to bytes, ntohs(sin_port).
+/// From a struct sockaddr_in6: family 6, memcpy of sin6_addr to bytes,
+/// ntohs(sin6_port).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpAddress {
@@ -18,7 +18,7 @@ pub struct MpAddress {
     pub family: u16,
     /// The port in host byte order.
     pub port: u16,
-    /// The address in network byte order; IPv4 uses the first four bytes.
+    /// The address in network byte order. IPv4 uses the first four bytes.
     pub bytes: [u8; 16],
 }
 
@@ -48,10 +48,16 @@ impl MpAddress {
     }
 }
 
-/// Reads a literal IP address, IPv6 with or without brackets, no zone, and
-/// writes it with port to *address. An IPv4-mapped IPv6 address becomes IPv4.
-/// MP_ERR_ARGUMENT for anything else; a host name is never looked up. Any
-/// thread, any process.
+/// Parses a literal IP address and writes it with port to *address. IPv6 may
+/// have brackets, and must not have a zone. An IPv4-mapped IPv6 address becomes
+/// IPv4. A host name is MP_ERR_ARGUMENT, as anything else is: it is never
+/// resolved. Any thread of any process may call this function.
+///
+/// ```c
+/// mp_address source;
+/// if (mp_address_parse(mp_text("203.0.113.5"), 5060, &source) != MP_OK)
+///     return;
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_address_parse(
     text: MpStr,

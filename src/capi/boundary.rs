@@ -1,8 +1,8 @@
 //! The wrapper of every export.
 //!
-//! `boundary!` checks pointers, runs the body where a panic is caught, poisons
-//! the handles of a body that panicked, and hands the error's text to where
-//! the caller will look for it.
+//! `boundary!` checks pointers, catches a panic of the body, poisons the handles
+//! of a body that panicked, and stores the text of an error where the caller
+//! reads it. `handle!` makes a type one that `boundary!` can take.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result, Status};
 
-/// The flag a handle carries once a panic may have left it half changed.
+/// Set once a panic may have left a handle half changed.
 #[derive(Debug, Default)]
 pub(crate) struct Poison(AtomicBool);
 
@@ -26,7 +26,7 @@ impl Poison {
     }
 }
 
-/// What lies behind an opaque pointer.
+/// A type behind an opaque pointer of the header.
 pub(super) trait Handle {
     fn poison(&self) -> &Poison;
 }
@@ -38,7 +38,7 @@ pub(super) trait Report {
     unsafe fn report(self, error: Error);
 }
 
-/// The call has no place for a text; its status says enough.
+/// For a call without a place for the text: the caller gets the status only.
 impl Report for () {
     unsafe fn report(self, _: Error) {}
 }
@@ -55,7 +55,7 @@ fn check<T: Handle>(handle: &T, name: &'static str) -> Result<()> {
     Ok(())
 }
 
-/// A handle the call changes.
+/// A handle that the call changes.
 pub(super) mod exclusive {
     use super::*;
 
@@ -82,8 +82,8 @@ pub(super) mod exclusive {
     }
 }
 
-/// A handle the call reads. It may keep places it found (a message does), so
-/// it is poisoned too.
+/// A handle that the call reads. It may store what it parsed, as a message does,
+/// so a panic poisons it too.
 pub(super) mod borrowed {
     use super::*;
 
@@ -109,8 +109,8 @@ pub(super) mod borrowed {
     }
 }
 
-/// A handle that many threads use at once; one caller's panic does not spoil
-/// it for the others.
+/// A handle that many threads use at once: a panic in one call does not poison it
+/// for the others.
 pub(super) mod shared {
     use super::*;
 
@@ -149,7 +149,7 @@ pub(super) mod optional {
     pub(crate) use super::borrowed::poison;
 }
 
-/// A plain value the call reads.
+/// A plain value that the call reads.
 pub(super) mod input {
     use super::*;
 
@@ -165,7 +165,7 @@ pub(super) mod input {
     pub(crate) unsafe fn poison<T>(_: *const T) {}
 }
 
-/// A place the call writes to when it succeeds.
+/// A place that the call writes to when it succeeds.
 pub(super) mod output {
     use super::*;
 
@@ -191,7 +191,7 @@ pub(super) mod output {
     pub(crate) unsafe fn poison<T>(_: *mut T) {}
 }
 
-/// A text the call reads.
+/// A text that the call reads.
 pub(super) mod text {
     use super::*;
     use crate::capi::text::MpStr;
@@ -207,7 +207,10 @@ pub(super) mod text {
             return Err(null(name));
         }
         if isize::try_from(text.len).is_err() {
-            return Err(Error::new(Status::Argument, format!("the length of {name} is absurd")));
+            return Err(Error::new(
+                Status::Argument,
+                format!("the length of {name} is larger than the address space"),
+            ));
         }
         // SAFETY: not NULL, not larger than isize::MAX, and this function's
         // own contract.
@@ -219,6 +222,34 @@ pub(super) mod text {
     pub(crate) unsafe fn poison(_: MpStr) {}
 }
 
+/// Makes a type with the field `poison` a [`Handle`]. With `last_error` its
+/// field `last` keeps the error of the last call that failed, for
+/// `boundary!(last_error ...)`.
+macro_rules! handle {
+    ($type:ident) => {
+        impl $crate::capi::boundary::Handle for $type {
+            fn poison(&self) -> &$crate::capi::boundary::Poison {
+                &self.poison
+            }
+        }
+    };
+    ($type:ident last_error) => {
+        handle!($type);
+
+        impl $crate::capi::boundary::Report for *mut $type {
+            unsafe fn report(self, error: $crate::error::Error) {
+                // The error that poisoned the handle is kept.
+                // SAFETY: the trait's contract.
+                if let Some(handle) = unsafe { self.as_mut() }
+                    && error.status() != $crate::error::Status::Poisoned
+                {
+                    handle.last = Some(error);
+                }
+            }
+        }
+    };
+}
+
 /// Wraps the body of an export. Each argument is named with the module above
 /// that says how it is taken; in the body the name is what `take` returned.
 ///
@@ -227,6 +258,8 @@ pub(super) mod text {
 ///   goes to `worker` (or to an `mp_error **`, or to `()`).
 /// - `boundary!(value 0; edits: borrowed => { ... })`: the body is a
 ///   `Result<T>`; anything wrong gives the value.
+/// - `boundary!(last_error worker)`: the text of its last error, also when it is
+///   poisoned; empty when there is none.
 /// - `boundary!(free worker)`: drops the handle.
 ///
 /// [`MpStatus`]: crate::capi::status::MpStatus
@@ -268,9 +301,18 @@ macro_rules! boundary {
             }
         }
     }};
+    (last_error $name:ident) => {
+        boundary!(value $crate::capi::text::MpStr::EMPTY; => {
+            // SAFETY: the header's contract: NULL or valid.
+            let last = unsafe { $name.as_ref() }.and_then(|handle| handle.last.as_ref());
+            Ok(last.map_or($crate::capi::text::MpStr::EMPTY, |error| {
+                $crate::capi::text::MpStr::of(error.text().as_bytes())
+            }))
+        })
+    };
     (free $name:ident) => {{
         if !$name.is_null() {
-            // A panic while dropping leaks the rest: there is nobody to tell.
+            // A panic while dropping leaks the rest; the caller gets no status.
             let _ = $crate::capi::boundary::guard(|| {
                 // SAFETY: the header's contract: the handle came from its
                 // `_new`, is freed once, and nothing uses it any more.
@@ -281,9 +323,9 @@ macro_rules! boundary {
     }};
 }
 
-/// Runs `body` where a panic ends as `Status::Panic` with what it said.
+/// Runs `body`; a panic becomes `Status::Panic` with the panic's text.
 pub(super) fn guard<T>(body: impl FnOnce() -> Result<T>) -> Result<T> {
-    // What a panic leaves half changed is poisoned by the caller.
+    // The caller poisons the handles that a panic may have left half changed.
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => Err(panicked(payload.as_ref())),
@@ -297,7 +339,7 @@ fn panicked(payload: &(dyn Any + Send)) -> Error {
     } else if let Some(text) = payload.downcast_ref::<String>() {
         text.as_str()
     } else {
-        "no reason given"
+        "no reason was given"
     };
     let place = LAST_PANIC.get();
     let file = String::from_utf8_lossy(place.file.get(..place.len).unwrap_or_default());
@@ -309,8 +351,8 @@ fn panicked(payload: &(dyn Any + Send)) -> Error {
     Error::new(Status::Panic, text)
 }
 
-/// Where a panic happened: the end of the file's path and the line. No
-/// destructor, for a thread local with one is run late in a thread's life.
+/// Where a panic happened: the end of the file's path and the line. It has no
+/// destructor, which would run when the thread ends.
 #[derive(Clone, Copy)]
 struct PanicPlace {
     file: [u8; 64],
@@ -334,17 +376,17 @@ fn remember_place(info: &PanicHookInfo<'_>) {
             place.len += 1;
         }
     }
-    // Fails only while the thread is being torn down.
+    // Fails only while the thread ends.
     let _ = LAST_PANIC.try_with(|last| last.set(place));
 }
 
 /// Makes panics quiet in a C program: the default hook writes to descriptor 2,
-/// which in a daemon may be a call's socket. Called by the first constructors
-/// a C program must use, never by the Rust interface.
+/// which may be any socket in a daemon. The constructors that a C program calls
+/// first call this; the Rust interface never does.
 pub(super) fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Our own unit tests want to see why they failed.
+        // Unit tests of this crate show why they failed.
         let previous = cfg!(test).then(std::panic::take_hook);
         std::panic::set_hook(Box::new(move |info| {
             remember_place(info);

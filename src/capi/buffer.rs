@@ -1,4 +1,4 @@
-//! A buffer of the caller: bytes go in whole or not at all.
+//! A buffer of the caller: it gets a whole text or nothing.
 
 use std::ffi::c_char;
 

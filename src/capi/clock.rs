@@ -1,7 +1,8 @@
-//! The clock of all times in this header.
+//! Time
 
-/// Milliseconds of the monotonic clock (CLOCK_MONOTONIC): the unit and origin
-/// of every argument now and of every deadline. Any thread, any process.
+/// Milliseconds of the monotonic clock (CLOCK_MONOTONIC): unit and origin of
+/// every argument now and of every deadline in this header. Any thread of any
+/// process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_now() -> u64 {
     boundary!(value 0; => { Ok(crate::now()) })

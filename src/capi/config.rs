@@ -1,8 +1,8 @@
-//! `mp_config`.
+//! Settings: mp_config
 
 use std::ffi::c_void;
 
-use crate::capi::boundary::{Handle, Poison, quiet_panics};
+use crate::capi::boundary::{Poison, quiet_panics};
 use crate::capi::error::MpError;
 use crate::capi::log::{MpLogCallback, log};
 use crate::capi::status::MpStatus;
@@ -11,9 +11,20 @@ use crate::error::{Error, Status};
 use crate::log::Log;
 use crate::settings::Settings;
 
-/// Settings being collected. mp_engine_new and mp_proxy_new copy what they
-/// need: it may be changed or freed afterwards. One thread at a time; made
-/// before the fork, like what is made from it.
+/// The settings of an engine and of a proxy. mp_engine_new and mp_proxy_new
+/// copy them: the mp_config may be changed or freed afterwards. Make it before
+/// the server forks, as what is made from it. One thread at a time.
+///
+/// ```c
+/// mp_config *config = mp_config_new();
+/// mp_error *error = NULL;
+/// mp_config_set_log(config, write_log, NULL);
+/// if (mp_config_set(config, mp_text("relay"), mp_text("embedded"), &error)
+///     != MP_OK) {
+///     print(mp_error_text(error));
+///     mp_error_free(error);
+/// }
+/// ```
 #[derive(Debug, Default)]
 pub struct MpConfig {
     poison: Poison,
@@ -21,14 +32,10 @@ pub struct MpConfig {
     pub(super) log: Log,
 }
 
-impl Handle for MpConfig {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpConfig);
 
-/// Makes settings with their defaults (the profile `seed`) and no log. The
-/// caller frees them with mp_config_free. Never NULL but after a panic.
+/// Makes settings with the defaults of the profile "seed" and without a log.
+/// The caller frees them with mp_config_free. NULL only after a panic.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_config_new() -> *mut MpConfig {
     boundary!(value std::ptr::null_mut(); => {
@@ -37,11 +44,13 @@ pub extern "C" fn mp_config_new() -> *mut MpConfig {
     })
 }
 
-/// Sets one setting from text, as a configuration line holds it; white space
-/// around it does not count. `relay` adds a relay each time, every other
-/// setting replaces. Both texts are copied. MP_ERR_SETTING for an unknown name
-/// (the error lists all) and for a bad value (the error names the accepted
-/// form); nothing is changed then. error may be NULL.
+/// Sets one setting from text, as a line of a configuration file holds it;
+/// white space around name and value is removed. "relay" adds a relay each
+/// time, every other setting replaces its earlier value. Both texts are copied.
+/// MP_ERR_SETTING for an unknown name (the error lists all names) and for a bad
+/// value (the error names the accepted form); nothing is changed then. Settings
+/// that have no effect together are refused later, by mp_engine_new. error may
+/// be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_config_set(
     config: *mut MpConfig,
@@ -59,9 +68,10 @@ pub unsafe extern "C" fn mp_config_set(
     })
 }
 
-/// Hands log lines to callback, with arg. NULL forgets them (the default). The
-/// callback and what arg points to must live as long as every engine made from
-/// this config and its workers.
+/// Sends log lines to callback, with arg. A callback NULL turns logging off
+/// (the default). The callback and the object that arg points to must live as
+/// long as every engine made from this config and every worker of these
+/// engines.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_config_set_log(
     config: *mut MpConfig,
@@ -74,7 +84,7 @@ pub unsafe extern "C" fn mp_config_set_log(
     })
 }
 
-/// Frees settings. NULL is fine.
+/// Frees settings. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_config_free(config: *mut MpConfig) {
     boundary!(free config)

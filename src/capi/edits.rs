@@ -1,8 +1,8 @@
-//! `mp_edits`.
+//! Edits of a message: mp_edits
 
 use std::ffi::c_char;
 
-use crate::capi::boundary::{Handle, Poison, Report};
+use crate::capi::boundary::Poison;
 use crate::capi::buffer::Buffer;
 use crate::capi::message::MpMessage;
 use crate::capi::status::MpStatus;
@@ -10,23 +10,46 @@ use crate::capi::text::MpStr;
 use crate::edit::Edits;
 use crate::error::{Error, Status};
 
-/// One edit of a message: at offset, remove bytes go and insert comes. Either
+/// One edit: at offset, remove bytes are removed and insert is inserted. Either
 /// may be empty.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpEdit {
     /// Bytes from the start of the raw message.
     pub offset: usize,
-    /// How many of the original bytes go.
+    /// The number of original bytes that are removed.
     pub remove: usize,
-    /// The bytes that come. Lives until the list changes or is freed.
+    /// The bytes that are inserted. They live until the list changes or is
+    /// freed.
     pub insert: MpStr,
 }
 
 /// A list of edits against the original bytes of one message, sorted by offset
-/// and disjoint. A verb called twice on one list replaces its own earlier edits
-/// and leaves the other verbs'. Reusable: reset it for the next message. One
-/// thread at a time; may cross a fork.
+/// and disjoint. A verb that is called twice with one list replaces its own
+/// earlier edits and keeps those of other verbs. Reusable: reset it for the
+/// next message. One thread at a time. It survives a fork.
+///
+/// Applied by the library, in one buffer:
+///
+/// ```c
+/// char buffer[65535];
+/// size_t length;
+/// if (mp_edits_apply(edits, message, buffer, sizeof buffer, &length)
+///     == MP_OK)
+///     forward(buffer, length);
+/// else
+///     print(mp_edits_last_error(edits));
+/// ```
+///
+/// Applied by a server that has its own representation of changes:
+///
+/// ```c
+/// mp_edit edit;
+/// for (size_t i = 0; i < mp_edits_count(edits); i++)
+///     if (mp_edits_get(edits, i, &edit) == MP_OK)
+///         add_lump(edit.offset, edit.remove, edit.insert.ptr,
+///                  edit.insert.len);
+/// ```
 #[derive(Debug, Default)]
 pub struct MpEdits {
     poison: Poison,
@@ -36,40 +59,24 @@ pub struct MpEdits {
     last: Option<Error>,
 }
 
-impl Handle for MpEdits {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpEdits last_error);
 
-impl Report for *mut MpEdits {
-    unsafe fn report(self, error: Error) {
-        // SAFETY: the trait's contract.
-        if let Some(edits) = unsafe { self.as_mut() }
-            && error.status() != Status::Poisoned
-        {
-            edits.last = Some(error);
-        }
-    }
-}
-
-/// Makes an empty list. The caller frees it with mp_edits_free. Never NULL but
-/// after a panic.
+/// Makes an empty list. The caller frees it with mp_edits_free. NULL only after
+/// a panic.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_edits_new() -> *mut MpEdits {
     boundary!(value std::ptr::null_mut(); => { Ok(Box::into_raw(Box::new(MpEdits::default()))) })
 }
 
-/// How many edits there are; 0 means the message stays byte for byte. 0 for
-/// NULL.
+/// The number of edits. 0 when the message stays as it is, and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_count(edits: *const MpEdits) -> usize {
     boundary!(value 0; edits: borrowed => { Ok(edits.edits.len()) })
 }
 
-/// Writes edit number index, from 0, in order of offset, to *edit. Apply them
-/// yourself only if you also set Content-Length where the body changes (RFC
-/// 3261 20.14), or let the server do it. MP_ERR_ARGUMENT beyond the last one.
+/// Writes edit number index, from 0, in order of offset, to *edit. A server
+/// that applies edits itself must also set Content-Length where the body
+/// changes (RFC 3261 20.14). MP_ERR_ARGUMENT beyond the last edit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_get(
     edits: *const MpEdits,
@@ -80,7 +87,7 @@ pub unsafe extern "C" fn mp_edits_get(
         let found = edits
             .edits
             .get(index)
-            .ok_or_else(|| Error::new(Status::Argument, "there is no edit of this number"))?;
+            .ok_or_else(|| Error::new(Status::Argument, "index is beyond the last edit"))?;
         edit.set(MpEdit {
             offset: found.offset,
             remove: found.remove,
@@ -90,14 +97,15 @@ pub unsafe extern "C" fn mp_edits_get(
     })
 }
 
-/// Writes the edited message to the capacity bytes at buffer and its length to
-/// *length. When an edit touches the body, every Content-Length header is set
-/// to the body's new length (RFC 3261 20.14); none is added. The buffer must
-/// not overlap the message's own bytes and may be NULL with capacity 0.
-/// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
-/// fit, the buffer untouched; MP_ERR_EDITS when an edit reaches beyond the
-/// message, which was then made for another one. The reason is in
-/// mp_edits_last_error.
+/// Writes the edited message to buffer, at most capacity bytes, and its length
+/// to *length. When an edit changes the body, every Content-Length header is
+/// set to the new length of the body (RFC 3261 20.14); none is added. The
+/// buffer must not overlap the message, and may be NULL with capacity 0.
+///
+/// MP_ERR_BUFFER_TOO_SMALL when the message does not fit: *length is the length
+/// it needs, and the buffer is unchanged. MP_ERR_EDITS when an edit reaches
+/// beyond the message, because the list was made for another one.
+/// mp_edits_last_error gives the reason.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_apply(
     edits: *mut MpEdits,
@@ -114,11 +122,20 @@ pub unsafe extern "C" fn mp_edits_apply(
     })
 }
 
-/// As mp_edits_apply, for one part of the message: the length bytes from offset
-/// on, as a Contact URI or a body. Writes these bytes with the edits made, at
-/// most size bytes, to buffer, and their number to *written. Content-Length is
-/// not set. MP_ERR_EDITS also when an edit is not wholly within the part (an
-/// insertion at its end is), for no edit is left out silently.
+/// Writes the edited bytes of one part of the message, for instance a Contact
+/// URI or the body: the part of length bytes at offset goes to buffer, at most
+/// capacity bytes, and the number of bytes to *written. Content-Length is not
+/// changed. All edits of the list must lie within the part, so that none is
+/// lost: MP_ERR_EDITS else. An insertion at the start or at the end lies within
+/// it. Otherwise as mp_edits_apply.
+///
+/// ```c
+/// char uri[512];
+/// size_t length;
+/// if (mp_edits_apply_range(edits, message, uri_offset, uri_length, uri,
+///                          sizeof uri, &length) == MP_OK)
+///     replace_contact(uri, length);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_apply_range(
     edits: *mut MpEdits,
@@ -126,31 +143,26 @@ pub unsafe extern "C" fn mp_edits_apply_range(
     offset: usize,
     length: usize,
     buffer: *mut c_char,
-    size: usize,
+    capacity: usize,
     written: *mut usize,
 ) -> MpStatus {
     boundary!(report edits; edits: exclusive, message: borrowed, written: output => {
         // SAFETY: the header's contract.
-        let buffer = unsafe { Buffer::new(buffer, size) }?;
+        let buffer = unsafe { Buffer::new(buffer, capacity) }?;
         let range = offset..offset.saturating_add(length);
         edits.edits.apply_range(message.get()?, range, &mut edits.applied)?;
         buffer.write(&edits.applied, written)
     })
 }
 
-/// Why the last mp_edits_apply on this list failed; empty if none did. Lives
-/// until the next call with this list.
+/// Why the last failed mp_edits_apply or mp_edits_apply_range with this list
+/// failed. Empty when none failed. It lives until the next call with this list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_last_error(edits: *const MpEdits) -> MpStr {
-    boundary!(value MpStr::EMPTY; => {
-        // SAFETY: the header's contract. A poisoned handle answers too.
-        let edits = unsafe { edits.as_ref() };
-        let last = edits.and_then(|edits| edits.last.as_ref());
-        Ok(last.map_or(MpStr::EMPTY, |error| MpStr::of(error.text().as_bytes())))
-    })
+    boundary!(last_error edits)
 }
 
-/// Forgets all edits and keeps the memory, for the next message.
+/// Removes all edits and keeps the memory, for the next message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_reset(edits: *mut MpEdits) -> MpStatus {
     boundary!(report (); edits: exclusive => {
@@ -159,7 +171,7 @@ pub unsafe extern "C" fn mp_edits_reset(edits: *mut MpEdits) -> MpStatus {
     })
 }
 
-/// Frees a list. NULL is fine.
+/// Frees a list. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_edits_free(edits: *mut MpEdits) {
     boundary!(free edits)

@@ -1,35 +1,46 @@
-//! `mp_engine`.
+//! Once a server, before it forks: mp_engine
 
 use std::sync::Arc;
 
 use crate::Engine;
-use crate::capi::boundary::{Handle, Poison, quiet_panics};
+use crate::capi::boundary::{Poison, quiet_panics};
 use crate::capi::config::MpConfig;
 use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
 use crate::error::Status;
 
-/// What a server makes once, before it forks: settings, the first copy of the
-/// client lists, and the memory all its processes share. It has no thread, no
-/// lock and no descriptor, so it may cross a fork. It never changes: any
-/// thread of any process may make workers from it.
+/// What a server makes once, before it forks: the settings, the first copy of
+/// the client lists and of the relays, and the memory that all its processes
+/// share (calls, health of relays, statistics). An engine has no thread, no
+/// lock and no descriptor, so it survives a fork. Any thread of any process may
+/// use it.
+///
+/// ```c
+/// mp_engine *engine = NULL;
+/// mp_error *error = NULL;
+/// if (mp_engine_new(config, &engine, &error) != MP_OK) {
+///     print(mp_error_text(error));
+///     mp_error_free(error);
+/// }
+/// mp_config_free(config);
+/// ```
 #[derive(Debug)]
 pub struct MpEngine {
     poison: Poison,
     pub(super) engine: Arc<Engine>,
 }
 
-impl Handle for MpEngine {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpEngine);
 
-/// Makes an engine and writes it to *engine; call it once, before the server
-/// forks (mod_init). The config is copied. The caller frees it with
-/// mp_engine_free. MP_ERR_SETTING when settings cannot be honoured together,
-/// MP_ERR_SYSTEM when the shared memory cannot be had. Bad lines of the client
-/// lists are logged and skipped, a missing list is empty. error may be NULL.
+/// Makes an engine and writes it to *engine. Call it once, before the server
+/// forks (mod_init). The settings are copied. The caller frees the engine with
+/// mp_engine_free.
+///
+/// MP_ERR_SETTING when settings contradict each other or one has no effect
+/// beside the others: mediaproxy_socket beside relay or relays, proxy_* without
+/// a relay "embedded", relay_try longer than relay_timeout. MP_ERR_SYSTEM when
+/// the system gives no shared memory. Bad lines of the client lists are logged
+/// and skipped; a missing list is an empty list. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_engine_new(
     config: *const MpConfig,
@@ -44,9 +55,10 @@ pub unsafe extern "C" fn mp_engine_new(
     })
 }
 
-/// Has all processes read the client lists and the relays file again, each with
-/// its next message. Not needed when a file changes, which is noticed within a
-/// second; for a management command. Any thread of any process.
+/// Makes all processes read the client lists and the relays file again, each
+/// with its next message. It is meant for a management command: a changed file
+/// is noticed within a second without it. Any thread of any process may call
+/// it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_engine_reload(engine: *const MpEngine) -> MpStatus {
     boundary!(report (); engine: shared => {
@@ -55,8 +67,8 @@ pub unsafe extern "C" fn mp_engine_reload(engine: *const MpEngine) -> MpStatus {
     })
 }
 
-/// Frees an engine. Workers made from it keep what they need: the order does
-/// not matter. In each process only its own copy goes. NULL is fine.
+/// Frees the engine of this process; other processes keep theirs. Workers,
+/// keepers and relay lists made from it stay valid. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_engine_free(engine: *mut MpEngine) {
     boundary!(free engine)

@@ -1,25 +1,29 @@
-//! `mp_error`.
+//! Reasons of failures: mp_error
 
-use crate::capi::boundary::{Handle, Poison, Report};
+use crate::capi::boundary::{Poison, Report};
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::Error;
 
-/// Why a constructor or a setting failed. Made by the library where an
-/// mp_error ** is given (NULL if the reason is not wanted) and the call fails;
-/// on success nothing is written. The caller frees it with mp_error_free.
-/// Never changes: any thread may read it, also after a fork.
+/// Why a call failed. The library makes an mp_error when a call that takes an
+/// mp_error ** fails, and writes it there; it writes nothing on success, and
+/// nothing when the pointer is NULL. The caller frees it with mp_error_free. An
+/// mp_error never changes: any thread may read it, also after a fork.
+///
+/// ```c
+/// mp_error *error = NULL;
+/// if (mp_engine_new(config, &engine, &error) != MP_OK) {
+///     print(mp_error_text(error));
+///     mp_error_free(error);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct MpError {
     poison: Poison,
     error: Error,
 }
 
-impl Handle for MpError {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpError);
 
 impl Report for *mut *mut MpError {
     unsafe fn report(self, error: Error) {
@@ -32,21 +36,20 @@ impl Report for *mut *mut MpError {
     }
 }
 
-/// The status of an error, the one the failed call returned. MP_ERR_NULL for
-/// NULL.
+/// The status that the failed call returned. MP_ERR_NULL for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_error_status(error: *const MpError) -> MpStatus {
     boundary!(value MpStatus::MP_ERR_NULL; error: shared => { Ok(error.error.status().into()) })
 }
 
-/// The sentence of an error: what was wrong, where (setting, file, line), and
-/// what to do. UTF-8, one line. Lives until mp_error_free. Empty for NULL.
+/// A sentence for the operator: what is wrong, where (setting, file, line), and
+/// what to do. One line of UTF-8. It lives until mp_error_free. Empty for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_error_text(error: *const MpError) -> MpStr {
     boundary!(value MpStr::EMPTY; error: shared => { Ok(MpStr::of(error.error.text().as_bytes())) })
 }
 
-/// Frees an error. NULL is fine.
+/// Frees an error. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_error_free(error: *mut MpError) {
     boundary!(free error)

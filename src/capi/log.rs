@@ -1,4 +1,4 @@
-//! The log callback.
+//! Log lines
 
 use std::ffi::c_void;
 
@@ -7,11 +7,11 @@ use crate::log::{Level, Log};
 
 /// A call is harmed, or a setting cannot be honoured.
 pub const MP_LOG_ERROR: u32 = 1;
-/// Something is not as it should be, but served.
+/// Something is wrong, but calls are served.
 pub const MP_LOG_WARNING: u32 = 2;
-/// What an operator wants to know of normal running.
+/// What an operator wants to know of normal operation.
 pub const MP_LOG_INFO: u32 = 3;
-/// For finding faults.
+/// For troubleshooting.
 pub const MP_LOG_DEBUG: u32 = 4;
 
 const _: () = assert!(
@@ -21,11 +21,13 @@ const _: () = assert!(
         && MP_LOG_DEBUG == Level::Debug as u32
 );
 
-/// Receives log lines: arg as given to mp_config_set_log, one of MP_LOG_*, and
-/// a line of UTF-8 without line end that lives during the call only. Called on
-/// the thread that called the library, from within that call: it must not call
-/// the library with the same handles, nor leave by a C++ exception or longjmp.
-/// Higher levels may come in later versions; treat them as debug.
+/// Receives log lines: arg as given to mp_config_set_log, a level (one of
+/// MP_LOG_*), and a line of UTF-8 without line end, which lives only during the
+/// call. A later version may add higher levels: treat them as debug.
+///
+/// The library calls it on the thread that called the library, from within that
+/// call. The callback must not call the library with the same handles, and must
+/// not leave by longjmp or a C++ exception.
 pub type MpLogCallback = Option<extern "C" fn(arg: *mut c_void, level: u32, text: MpStr)>;
 
 /// A callback with its argument.
@@ -34,8 +36,8 @@ struct Sink {
     arg: *mut c_void,
 }
 
-// SAFETY: the header says that the callback is called on whichever thread uses
-// a worker; that `arg` bears it is the caller's promise.
+// SAFETY: the header says that the callback is called on any thread that uses
+// the library; the caller gives an `arg` that allows this.
 unsafe impl Send for Sink {}
 // SAFETY: as above.
 unsafe impl Sync for Sink {}

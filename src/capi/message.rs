@@ -1,7 +1,7 @@
-//! `mp_message`.
+//! SIP messages: mp_message
 
 use crate::capi::address::MpAddress;
-use crate::capi::boundary::{Handle, Poison, Report};
+use crate::capi::boundary::Poison;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Result, Status};
@@ -30,16 +30,25 @@ fn transport(number: u32) -> Result<Transport> {
         MP_TRANSPORT_WS => Transport::Ws,
         MP_TRANSPORT_WSS => Transport::Wss,
         other => {
-            let text = format!("{other} is no transport; give one of MP_TRANSPORT_*");
+            let text = format!("{other} is not a transport; give one of MP_TRANSPORT_*");
             return Err(Error::new(Status::Argument, text));
         }
     })
 }
 
-/// A view of one raw SIP message and where it came from. Reusable: parsing
-/// the next message into it allocates nothing. It copies no byte: the caller's
-/// buffer must stay as it is until the next mp_message_parse or
-/// mp_message_free on this handle. One thread at a time; may cross a fork.
+/// A view of one raw SIP message and of where it came from. Reusable: parsing
+/// the next message into it allocates no memory. It copies no byte of the
+/// message: the buffer of the caller must stay unchanged until the next
+/// mp_message_parse or mp_message_free with this handle. One thread at a time.
+/// It survives a fork.
+///
+/// ```c
+/// mp_message *message = mp_message_new();
+/// mp_str raw = { received, received_length };
+/// if (mp_message_parse(message, raw, &source, NULL, MP_TRANSPORT_UDP)
+///     != MP_OK)
+///     print(mp_message_last_error(message));
+/// ```
 #[derive(Debug, Default)]
 pub struct MpMessage {
     poison: Poison,
@@ -53,30 +62,18 @@ impl MpMessage {
     /// The message, if one was parsed.
     pub(super) fn get(&self) -> Result<&Message<'static>> {
         self.message.as_ref().ok_or_else(|| {
-            Error::new(Status::Argument, "this mp_message holds no message; parse one first")
+            Error::new(
+                Status::Argument,
+                "the mp_message holds no message; call mp_message_parse first",
+            )
         })
     }
 }
 
-impl Handle for MpMessage {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpMessage last_error);
 
-impl Report for *mut MpMessage {
-    unsafe fn report(self, error: Error) {
-        // SAFETY: the trait's contract.
-        if let Some(message) = unsafe { self.as_mut() }
-            && error.status() != Status::Poisoned
-        {
-            message.last = Some(error);
-        }
-    }
-}
-
-/// Makes an empty message view. The caller frees it with mp_message_free.
-/// Never NULL but after a panic.
+/// Makes an empty message view. The caller frees it with mp_message_free. NULL
+/// only after a panic.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_message_new() -> *mut MpMessage {
     boundary!(value std::ptr::null_mut(); => {
@@ -84,15 +81,17 @@ pub extern "C" fn mp_message_new() -> *mut MpMessage {
     })
 }
 
-/// Takes a raw message as it came from the socket: raw is not copied and must
-/// stay until the next parse or free. source is the sender's address and port
-/// as the server's socket saw them; local the server's own address it came in
-/// on, NULL if unknown; transport one of MP_TRANSPORT_*. Both addresses are
-/// copied. Only the start line is read now (RFC 3261 7.1, 7.2), headers when
-/// a verb needs them. MP_ERR_LIMIT above 64 KiB, MP_ERR_SYNTAX when the first
-/// line is neither a request nor a reply of SIP/2.0, MP_ERR_ARGUMENT for an
-/// unknown transport or address family. After an error the handle holds no
-/// message; the reason is in mp_message_last_error.
+/// Parses a message as the socket received it. raw is not copied: it must stay
+/// unchanged until the next mp_message_parse or mp_message_free. source is the
+/// address and port of the sender as the socket of the server saw them. local
+/// is the server's own address that received the message, NULL when it is
+/// unknown. transport is one of MP_TRANSPORT_*. Both addresses are copied.
+///
+/// Only the start line is parsed now (RFC 3261 7.1, 7.2), a header when a verb
+/// needs it. MP_ERR_LIMIT above 64 KiB, MP_ERR_SYNTAX when the first line is
+/// neither a request nor a reply of SIP/2.0, MP_ERR_ARGUMENT for an unknown
+/// transport or address family. After an error the handle holds no message, and
+/// mp_message_last_error gives the reason.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_message_parse(
     message: *mut MpMessage,
@@ -110,26 +109,22 @@ pub unsafe extern "C" fn mp_message_parse(
         };
         let transport = self::transport(transport)?;
         let source = Source { address: source.to_socket("source")?, local, transport };
-        // `raw` was given the lifetime 'static by `text::take`. It is really
-        // the caller's promise: until the next parse (above) or free.
+        // `text::take` gave `raw` the lifetime 'static. In truth the caller
+        // keeps it until the next parse (above) or free.
         message.message = Some(Message::parse(raw, source)?);
         Ok(Status::Ok)
     })
 }
 
-/// Why the last mp_message_parse on this handle failed; empty if none did.
-/// Lives until the next call with this handle.
+/// Why the last failed mp_message_parse with this handle failed. Empty when
+/// none failed. It lives until the next call with this handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_message_last_error(message: *const MpMessage) -> MpStr {
-    boundary!(value MpStr::EMPTY; => {
-        // SAFETY: the header's contract. A poisoned handle answers too.
-        let message = unsafe { message.as_ref() };
-        let last = message.and_then(|message| message.last.as_ref());
-        Ok(last.map_or(MpStr::EMPTY, |error| MpStr::of(error.text().as_bytes())))
-    })
+    boundary!(last_error message)
 }
 
-/// Frees a message view; the caller's buffer is not touched. NULL is fine.
+/// Frees a message view; the buffer of the caller is not touched. NULL is
+/// allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_message_free(message: *mut MpMessage) {
     boundary!(free message)

@@ -1,12 +1,12 @@
-//! The C boundary: `include/mediaproxy.h`. Everything here only translates:
-//! pointers to references, panics to `MP_ERR_PANIC`, [`crate::Error`] to a
-//! number and a text. One file a handle; `boundary!` is the wrapper that
-//! every export uses.
+//! The C boundary: `include/mediaproxy.h`. It only translates: pointers to
+//! references, panics to `MP_ERR_PANIC`, [`crate::Error`] to a number and a
+//! text. Each file is one handle and one group of the header; its `//!` comment
+//! is the heading of the group. Every export uses the wrapper `boundary!`.
 //!
 //! The doc comments of the exported items become the header's comments
-//! (`tests/c_header.rs`), hence they speak to C programmers. What makes a call
-//! safe is the contract at the top of that header, the same for every export:
-//! a pointer is NULL or what the comment says, and lives as long as it says.
+//! (`tests/c_header.rs`), so they address C programmers. The contract at the top
+//! of that header makes every call safe: a pointer is NULL or what the comment
+//! says, and lives as long as the comment says.
 
 // One contract for all, see above.
 #![allow(clippy::missing_safety_doc)]

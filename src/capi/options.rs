@@ -1,7 +1,7 @@
-//! `mp_options`.
+//! Options of one call: mp_options
 
 use crate::capi::address::MpAddress;
-use crate::capi::boundary::{Handle, Poison};
+use crate::capi::boundary::Poison;
 use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
@@ -9,26 +9,32 @@ use crate::error::{Error, Status};
 use crate::options::{Options, RoleOption};
 use crate::relay::IceCandidate;
 
-/// Offer or answer is worked out from method, CSeq and what is known of the
-/// call (the default).
+/// Offer or answer is decided from the method, the CSeq and the dialog state
+/// (the default).
 pub const MP_ROLE_AUTO: u32 = 0;
-/// The session description is an offer (RFC 3264).
+/// The SDP is an offer (RFC 3264).
 pub const MP_ROLE_OFFER: u32 = 1;
-/// The session description is an answer (RFC 3264).
+/// The SDP is an answer (RFC 3264).
 pub const MP_ROLE_ANSWER: u32 = 2;
 
-/// As the setting ice_candidate says (the default).
+/// The setting ice_candidate decides (the default).
 pub const MP_ICE_AS_SET: u32 = 0;
 /// No relay candidate is inserted.
 pub const MP_ICE_NONE: u32 = 1;
-/// A relay candidate is inserted that is used when nothing else works.
+/// A relay candidate is inserted that is used when no other works.
 pub const MP_ICE_LOW_PRIORITY: u32 = 2;
 /// A relay candidate is inserted that is preferred to the phone's own.
 pub const MP_ICE_HIGH_PRIORITY: u32 = 3;
 
-/// What a script says about one call, beyond what the message says. Where a
-/// verb takes options, NULL stands for none. Reusable. One thread at a time;
-/// may cross a fork.
+/// What a script knows about one call beyond the message. A verb that takes
+/// options takes NULL for none. Reusable. One thread at a time. It survives a
+/// fork.
+///
+/// ```c
+/// mp_options *options = mp_options_new();
+/// mp_options_set_relay_set(options, mp_text("west"));
+/// mp_options_set_next_hop(options, mp_text("sip:bob@192.0.2.7:5060"));
+/// ```
 #[derive(Debug, Default)]
 pub struct MpOptions {
     poison: Poison,
@@ -46,14 +52,10 @@ impl MpOptions {
     }
 }
 
-impl Handle for MpOptions {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpOptions);
 
-/// Makes options that leave everything to the library. The caller frees them
-/// with mp_options_free. Never NULL but after a panic.
+/// Makes options with all defaults. The caller frees them with mp_options_free.
+/// NULL only after a panic.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_options_new() -> *mut MpOptions {
     boundary!(value std::ptr::null_mut(); => {
@@ -61,13 +63,25 @@ pub extern "C" fn mp_options_new() -> *mut MpOptions {
     })
 }
 
-/// Sets one option from text, as a script holds it: role (auto, offer, answer),
-/// relay_set, media_relay, dialog_id, ice_candidate (none, low-priority,
-/// high-priority), signaling_address and receiver (an IP address), next_hop (a
-/// SIP URI). The empty text gives the option its default back. Both texts are
-/// copied and taken as they are. MP_ERR_ARGUMENT for an unknown name (the error
-/// lists all) and for a bad value (the error names the accepted form),
-/// MP_ERR_LIMIT above 1024 bytes; nothing is changed then. error may be NULL.
+/// Sets one option from text, as the variable of a script holds it. The names
+/// are role (auto, offer, answer), relay_set, media_relay, dialog_id,
+/// ice_candidate (none, low-priority, high-priority), signaling_address and
+/// receiver (an IP address), next_hop (a SIP URI): each does what the function
+/// with that name at its end does. The empty text restores the default. The
+/// value is copied as it is.
+///
+/// MP_ERR_ARGUMENT for an unknown name (the error lists all names) and for a
+/// bad value (the error names the accepted form), MP_ERR_LIMIT above 1024
+/// bytes; nothing is changed then. error may be NULL.
+///
+/// ```c
+/// mp_error *error = NULL;
+/// if (mp_options_set(options, mp_text("ice_candidate"), value, &error)
+///     != MP_OK) {
+///     print(mp_error_text(error));
+///     mp_error_free(error);
+/// }
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set(
     options: *mut MpOptions,
@@ -81,8 +95,8 @@ pub unsafe extern "C" fn mp_options_set(
     })
 }
 
-/// Says whether the session description is an offer or an answer (RFC 3264):
-/// one of MP_ROLE_*, else MP_ERR_ARGUMENT.
+/// Says whether the SDP is an offer or an answer (RFC 3264): one of MP_ROLE_*.
+/// MP_ERR_ARGUMENT for another number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_role(options: *mut MpOptions, role: u32) -> MpStatus {
     boundary!(report (); options: exclusive => {
@@ -90,15 +104,15 @@ pub unsafe extern "C" fn mp_options_set_role(options: *mut MpOptions, role: u32)
             MP_ROLE_AUTO => RoleOption::Auto,
             MP_ROLE_OFFER => RoleOption::Offer,
             MP_ROLE_ANSWER => RoleOption::Answer,
-            _ => return Err(Error::new(Status::Argument, "give one of MP_ROLE_*")),
+            _ => return Err(Error::new(Status::Argument, "the role is not one of MP_ROLE_*")),
         };
         Ok(Status::Ok)
     })
 }
 
-/// Gives the phone's signalling address when the message came through another
-/// proxy; by default it is the message's source. Copied; the port does not
-/// matter. MP_ERR_ARGUMENT for an unknown family.
+/// Gives the signalling address of the phone, for a message that came through
+/// another proxy. The default is the source of the message. The address is
+/// copied; its port is not used. MP_ERR_ARGUMENT for an unknown family.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_signaling_address(
     options: *mut MpOptions,
@@ -110,10 +124,11 @@ pub unsafe extern "C" fn mp_options_set_signaling_address(
     })
 }
 
-/// Says where the message goes next: of a relay with addresses of both families
-/// the receiver is then told one of his family. Without it an offer gets one of
-/// the sender's family, until the receiver has answered. Copied; the port does
-/// not matter. MP_ERR_ARGUMENT for an unknown family.
+/// Gives the address that the message goes to next. A relay with IPv4 and IPv6
+/// addresses then gives the receiver an address of its own family. Without it,
+/// an offer carries an address of the sender's family until the receiver has
+/// answered. The address is copied; its port is not used. MP_ERR_ARGUMENT for
+/// an unknown family.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_receiver(
     options: *mut MpOptions,
@@ -125,12 +140,12 @@ pub unsafe extern "C" fn mp_options_set_receiver(
     })
 }
 
-/// Says where the message goes next by the URI that the server sends it to (RFC
-/// 3261 8.1.2): where its host is an IP address, that is the receiver (see
-/// mp_options_set_receiver); where it is a name, or the scheme is neither sip:
-/// nor sips:, or the text is empty, the receiver is unknown. No name is
-/// resolved. Nothing of the text is kept. MP_ERR_SYNTAX when it is no URI;
-/// nothing is changed then.
+/// Gives the URI that the server sends the message to (RFC 3261 8.1.2). When
+/// the host of the URI is an IP address, the effect is that of
+/// mp_options_set_receiver. When it is a host name, the receiver is unknown: no
+/// name is resolved. The same holds for the empty text and for a scheme other
+/// than sip: and sips:. Nothing of the text is kept. MP_ERR_SYNTAX when the
+/// text is not a URI; nothing is changed then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_next_hop(options: *mut MpOptions, uri: MpStr) -> MpStatus {
     boundary!(report (); options: exclusive, uri: text => {
@@ -139,9 +154,9 @@ pub unsafe extern "C" fn mp_options_set_next_hop(options: *mut MpOptions, uri: M
     })
 }
 
-/// Names the set of relays that a new call chooses from: the set= of their
-/// lines. Empty to choose by the SIP domains. Copied; MP_ERR_LIMIT above 1024
-/// bytes, MP_ERR_ARGUMENT for what is not UTF-8.
+/// Names the set of relays that a new call may use: the set= of their lines.
+/// Empty: the SIP domains decide (the default). Copied. MP_ERR_LIMIT above 1024
+/// bytes, MP_ERR_ARGUMENT for text that is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_relay_set(options: *mut MpOptions, set: MpStr) -> MpStatus {
     boundary!(report (); options: exclusive, set: text => {
@@ -150,8 +165,9 @@ pub unsafe extern "C" fn mp_options_set_relay_set(options: *mut MpOptions, set: 
     })
 }
 
-/// Names the relay wanted for a new call, a hint to the dispatcher. Empty for
-/// none. Copied; MP_ERR_LIMIT above 1024 bytes.
+/// Names the media relay wanted for a new call, a hint to a MediaProxy
+/// dispatcher. Empty for none (the default). Copied. MP_ERR_LIMIT above 1024
+/// bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_media_relay(
     options: *mut MpOptions,
@@ -163,8 +179,9 @@ pub unsafe extern "C" fn mp_options_set_media_relay(
     })
 }
 
-/// Gives the server's dialog id, by which a media timeout can end the dialog.
-/// Empty for none. Copied; MP_ERR_LIMIT above 1024 bytes.
+/// Gives the id of the server's dialog. With it, a media timeout at a
+/// MediaProxy dispatcher can terminate the dialog. Empty for none (the
+/// default). Copied. MP_ERR_LIMIT above 1024 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_dialog_id(options: *mut MpOptions, id: MpStr) -> MpStatus {
     boundary!(report (); options: exclusive, id: text => {
@@ -174,7 +191,7 @@ pub unsafe extern "C" fn mp_options_set_dialog_id(options: *mut MpOptions, id: M
 }
 
 /// Says whether streams that use ICE (RFC 8445, RFC 8839) get a relay
-/// candidate: one of MP_ICE_*, else MP_ERR_ARGUMENT.
+/// candidate: one of MP_ICE_*. MP_ERR_ARGUMENT for another number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_set_ice_candidate(
     options: *mut MpOptions,
@@ -186,13 +203,13 @@ pub unsafe extern "C" fn mp_options_set_ice_candidate(
             MP_ICE_NONE => Some(IceCandidate::None),
             MP_ICE_LOW_PRIORITY => Some(IceCandidate::LowPriority),
             MP_ICE_HIGH_PRIORITY => Some(IceCandidate::HighPriority),
-            _ => return Err(Error::new(Status::Argument, "give one of MP_ICE_*")),
+            _ => return Err(Error::new(Status::Argument, "the candidate is not one of MP_ICE_*")),
         };
         Ok(Status::Ok)
     })
 }
 
-/// Forgets all options: they are as after mp_options_new.
+/// Restores all defaults, as after mp_options_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_reset(options: *mut MpOptions) -> MpStatus {
     boundary!(report (); options: exclusive => {
@@ -201,7 +218,7 @@ pub unsafe extern "C" fn mp_options_reset(options: *mut MpOptions) -> MpStatus {
     })
 }
 
-/// Frees options. NULL is fine.
+/// Frees options. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_options_free(options: *mut MpOptions) {
     boundary!(free options)

@@ -1,9 +1,9 @@
-//! `mp_proxy`: the built-in media relay.
+//! The built-in media relay: mp_proxy
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use crate::capi::boundary::{Handle, Poison, quiet_panics};
+use crate::capi::boundary::{Poison, quiet_panics};
 use crate::capi::config::MpConfig;
 use crate::capi::error::MpError;
 use crate::capi::statistics::write_known;
@@ -12,7 +12,8 @@ use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
 use crate::proxy::{Proxy, Statistics};
 
-/// The metrics of a proxy since it was made.
+/// The statistics of a proxy since it was made. sessions and open_ports are
+/// values of the moment, the others are counters.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpProxyCounters {
@@ -20,13 +21,29 @@ pub struct MpProxyCounters {
     pub values: [u64; Statistics::TABLE.len()],
 }
 
-/// The built-in media relay: RTP and RTCP port pairs on this machine, set up by
-/// the settings proxy_*; a worker reaches it with the setting relay =
-/// "embedded". One a server. Make it before the fork, so that workers may
-/// connect before it runs; then run it in one process, or start it in one,
-/// after the fork. A process that only uses it calls mp_proxy_free: there, that
-/// closes its inherited copy of the listening socket and nothing else. Any
-/// thread may call it.
+/// The built-in media relay: pairs of RTP and RTCP ports on this machine,
+/// configured by the settings proxy_*. A worker reaches it by the setting relay
+/// = "embedded". One is enough for a server.
+///
+/// Make it before the fork, so that workers may connect before it runs. Then
+/// run it in one process, after the fork: mp_proxy_run blocks, mp_proxy_start
+/// has its own threads. Every other process calls mp_proxy_free, which there
+/// only closes the inherited copy of the listening socket. Any thread may use
+/// it.
+///
+/// ```c
+/// mp_proxy *proxy = NULL;
+/// mp_config_set(config, mp_text("relay"), mp_text("embedded"), NULL);
+/// mp_config_set(config, mp_text("proxy_address"), mp_text("203.0.113.9"),
+///               NULL);
+/// if (mp_proxy_new(config, &proxy, NULL) != MP_OK)
+///     return;
+/// if (fork() == 0) {
+///     mp_proxy_run(proxy, NULL);
+///     _exit(0);
+/// }
+/// mp_proxy_free(proxy);
+/// ```
 #[derive(Debug)]
 pub struct MpProxy {
     poison: Poison,
@@ -34,15 +51,11 @@ pub struct MpProxy {
     socket: PathBuf,
 }
 
-impl Handle for MpProxy {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpProxy);
 
-/// Makes a proxy: opens its listening Unix socket, nothing more, and writes it
-/// to *proxy. A stale socket file is replaced; the directory is made (mode
-/// 0700) when it is missing. The config is copied. The caller frees it with
+/// Makes a proxy and writes it to *proxy: it opens its listening Unix socket,
+/// nothing else. A stale socket file is replaced; a missing directory is made
+/// with mode 0700. The settings are copied. The caller frees it with
 /// mp_proxy_free. MP_ERR_SETTING when the setting proxy_address is missing,
 /// MP_ERR_SYSTEM when the socket cannot be opened or another proxy serves it.
 /// error may be NULL.
@@ -62,8 +75,7 @@ pub unsafe extern "C" fn mp_proxy_new(
     })
 }
 
-/// The path of the Unix socket it listens on. Lives as long as the proxy. Empty
-/// for NULL.
+/// The path of its Unix socket. It lives as long as the proxy. Empty for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_socket(proxy: *const MpProxy) -> MpStr {
     boundary!(value MpStr::EMPTY; proxy: shared => {
@@ -71,9 +83,9 @@ pub unsafe extern "C" fn mp_proxy_socket(proxy: *const MpProxy) -> MpStr {
     })
 }
 
-/// Serves on the calling thread until mp_proxy_stop is called by another
-/// thread of this process. Once only, and not beside mp_proxy_start.
-/// MP_ERR_SYSTEM when the system refuses what it needs. error may be NULL.
+/// Serves on the calling thread until another thread of this process calls
+/// mp_proxy_stop. It may run only once, and not beside mp_proxy_start.
+/// MP_ERR_SYSTEM when the system refuses sockets or memory. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_run(proxy: *const MpProxy, error: *mut *mut MpError) -> MpStatus {
     boundary!(report error; proxy: shared => {
@@ -82,7 +94,7 @@ pub unsafe extern "C" fn mp_proxy_run(proxy: *const MpProxy, error: *mut *mut Mp
     })
 }
 
-/// Serves on threads of its own, which block all signals, and returns at once.
+/// Starts threads that serve, which block all signals, and returns at once.
 /// Call it after the fork, in one process. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_start(
@@ -95,8 +107,8 @@ pub unsafe extern "C" fn mp_proxy_start(
     })
 }
 
-/// Ends mp_proxy_run or mp_proxy_start: media sockets are closed and sessions
-/// forgotten. After mp_proxy_start its threads have ended when this returns.
+/// Stops mp_proxy_run or mp_proxy_start: closes the media sockets and drops the
+/// sessions. The threads of mp_proxy_start have ended when it returns.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_stop(proxy: *const MpProxy) -> MpStatus {
     boundary!(report (); proxy: shared => {
@@ -105,10 +117,10 @@ pub unsafe extern "C" fn mp_proxy_stop(proxy: *const MpProxy) -> MpStatus {
     })
 }
 
-/// Writes what the proxy has done to *counters. size is sizeof *counters: a
-/// program built with an older header gets the counters it knows.
-/// MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Counts what this process
-/// did.
+/// Writes the statistics of a proxy that runs in this process to *counters.
+/// size is sizeof *counters: a program that was built with an older header gets
+/// the members it knows. MP_ERR_ARGUMENT for a size that is 0 or not a multiple
+/// of 8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_statistics(
     proxy: *const MpProxy,
@@ -125,10 +137,10 @@ pub unsafe extern "C" fn mp_proxy_statistics(
     })
 }
 
-/// Frees a proxy, stops it first if this process runs it, and removes the
-/// socket file if this process made it. In another process only the inherited
-/// descriptors are closed. Not while mp_proxy_run is still running: stop it and
-/// wait for its return. NULL is fine.
+/// Frees a proxy. In the process that runs it, it stops the proxy first, and in
+/// the one that made it, it removes the socket file. In another process it only
+/// closes the inherited descriptors. Not while mp_proxy_run runs: stop it and
+/// wait for its return. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_free(proxy: *mut MpProxy) {
     boundary!(free proxy)

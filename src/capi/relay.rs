@@ -1,6 +1,6 @@
-//! `mp_relay`: which relays there are, and what is ordered of them.
+//! Relays, for management commands: mp_relay
 
-use crate::capi::boundary::{Handle, Poison};
+use crate::capi::boundary::Poison;
 use crate::capi::engine::MpEngine;
 use crate::capi::error::MpError;
 use crate::capi::statistics::write_known;
@@ -12,34 +12,34 @@ use crate::statistics::{RelayStatistics, Statistics};
 
 /// The relay answers, as far as any process knows.
 pub const MP_RELAY_UP: u32 = 0;
-/// A message was not answered in time; a probe will tell.
+/// A request timed out; a probe will decide.
 pub const MP_RELAY_SUSPECT: u32 = 1;
-/// A probe was not answered either.
+/// A probe timed out too.
 pub const MP_RELAY_DEAD: u32 = 2;
-/// Connections to it fail.
+/// Connections to the relay fail.
 pub const MP_RELAY_UNREACHABLE: u32 = 3;
 
 /// The relay is used.
 pub const MP_RELAY_ENABLED: u32 = 0;
-/// The relay keeps its calls and takes no new ones.
+/// The relay keeps its calls and gets no new ones.
 pub const MP_RELAY_DRAINING: u32 = 1;
-/// The relay is not asked at all.
+/// No request is sent to the relay.
 pub const MP_RELAY_DISABLED: u32 = 2;
 
 /// One relay, as all processes of the server see it.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpRelay {
-    /// Its name: what mp_relay_drain takes.
+    /// Its name, which mp_relay_drain takes.
     pub uri: MpStr,
-    /// The set it is in; empty for the unnamed one.
+    /// Its set; empty for the unnamed set.
     pub set: MpStr,
-    /// 1 when it is in the settings or the relays file now; 0 when it was, and
-    /// may still have calls.
+    /// 1 when the settings or the relays file name it now; 0 when they named it
+    /// before and it may still have calls.
     pub listed: u32,
     /// Its share of the calls; 0 for a backup.
     pub weight: u32,
-    /// Lower numbers come first.
+    /// Lower numbers are used first.
     pub priority: u32,
     /// MP_RELAY_UP, _SUSPECT, _DEAD or _UNREACHABLE.
     pub health: u32,
@@ -52,24 +52,34 @@ pub struct MpRelay {
 }
 
 /// The relays at one moment: those of the setting relay, those of the relays
-/// file, then those that were removed while a process still knows them. A
-/// relay that was named twice comes twice. Never changes; one thread at a time.
+/// file, then those that were removed while a process still stores their calls.
+/// A relay that is named twice is in the list twice. A list never changes. One
+/// thread at a time.
+///
+/// ```c
+/// mp_relay_list *list = NULL;
+/// mp_relay relay;
+/// if (mp_relay_list_new(engine, &list, NULL) != MP_OK)
+///     return;
+/// for (size_t i = 0; i < mp_relay_list_count(list); i++)
+///     if (mp_relay_list_get(list, i, &relay, sizeof relay) == MP_OK) {
+///         print(relay.uri);
+///         print(mp_relay_health_name(relay.health));
+///     }
+/// mp_relay_list_free(list);
+/// ```
 #[derive(Debug)]
 pub struct MpRelayList {
     poison: Poison,
     relays: Vec<RelayStatistics>,
 }
 
-impl Handle for MpRelayList {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpRelayList);
 
-/// Looks up the relays and writes the list to *list; the caller frees it with
-/// mp_relay_list_free. Any thread of any process may call this. Reads the
-/// relays file and the whole call table: for a management command, not for
-/// each message. error may be NULL.
+/// Makes a list of the relays and writes it to *list; the caller frees it with
+/// mp_relay_list_free. It reads the relays file and the whole call table: call
+/// it for a management command, not for each message. Any thread of any process
+/// may call it. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_list_new(
     engine: *const MpEngine,
@@ -83,16 +93,16 @@ pub unsafe extern "C" fn mp_relay_list_new(
     })
 }
 
-/// How many relays there are. 0 for NULL.
+/// The number of relays in the list. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_list_count(list: *const MpRelayList) -> usize {
     boundary!(value 0; list: borrowed => { Ok(list.relays.len()) })
 }
 
 /// Writes relay number index, from 0, to *relay. size is sizeof *relay: a
-/// program built with an older header gets what it knows. The texts live as
-/// long as the list. MP_ERR_ARGUMENT beyond the last relay, and for a size that
-/// is 0 or no multiple of 8.
+/// program that was built with an older header gets the members it knows. The
+/// texts live as long as the list. MP_ERR_ARGUMENT beyond the last relay, and
+/// for a size that is 0 or not a multiple of 8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_list_get(
     list: *const MpRelayList,
@@ -107,7 +117,7 @@ pub unsafe extern "C" fn mp_relay_list_get(
         let found = list
             .relays
             .get(index)
-            .ok_or_else(|| Error::new(Status::Argument, "there is no relay of this number"))?;
+            .ok_or_else(|| Error::new(Status::Argument, "index is beyond the last relay"))?;
         let line = found.line.as_ref();
         let known = MpRelay {
             uri: MpStr::of(found.name.as_bytes()),
@@ -125,7 +135,7 @@ pub unsafe extern "C" fn mp_relay_list_get(
     })
 }
 
-/// Frees a list. NULL is fine.
+/// Frees a list. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_list_free(list: *mut MpRelayList) {
     boundary!(free list)
@@ -137,12 +147,20 @@ fn order(engine: &MpEngine, uri: &[u8], order: AdminState) -> crate::error::Resu
     Ok(Status::Ok)
 }
 
-/// The relay takes no new calls any more; those on it stay until they end. In
-/// all processes at once, until mp_relay_enable or the server's end, also over
-/// changes of the relays file. uri is the relay's name (mp_relay), or the line
-/// that names it. MP_ERR_ARGUMENT for a relay that is not known,
-/// MP_ERR_SETTING for what is no relay. Any thread of any process. error may be
-/// NULL.
+/// Sets the admin state of a relay to draining: it gets no new calls and keeps
+/// those it has until they end. It holds for all processes at once, and until
+/// another admin state is set or the server ends, also when the relays file
+/// changes. uri is the name of the relay (mp_relay), or the line that names it.
+/// MP_ERR_ARGUMENT for an unknown relay, MP_ERR_SETTING for text that is not a
+/// relay. Any thread of any process may call it. error may be NULL.
+///
+/// ```c
+/// mp_error *error = NULL;
+/// if (mp_relay_drain(engine, uri, &error) != MP_OK) {
+///     print(mp_error_text(error));
+///     mp_error_free(error);
+/// }
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_drain(
     engine: *const MpEngine,
@@ -152,8 +170,8 @@ pub unsafe extern "C" fn mp_relay_drain(
     boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Draining) })
 }
 
-/// The relay is used again, if it answers; undoes mp_relay_drain and
-/// mp_relay_disable. Otherwise as mp_relay_drain.
+/// Sets the admin state of a relay to enabled: it is used again when it
+/// answers. Otherwise as mp_relay_drain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_enable(
     engine: *const MpEngine,
@@ -163,8 +181,9 @@ pub unsafe extern "C" fn mp_relay_enable(
     boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Enabled) })
 }
 
-/// The relay is not asked at all any more: answers for calls on it fail, new
-/// offers go to others, ends wait. Otherwise as mp_relay_drain.
+/// Sets the admin state of a relay to disabled: no request is sent to it. New
+/// offers go to other relays, answers for its calls fail, delete requests stay
+/// queued. Otherwise as mp_relay_drain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_disable(
     engine: *const MpEngine,
@@ -174,9 +193,9 @@ pub unsafe extern "C" fn mp_relay_disable(
     boundary!(report error; engine: shared, uri: text => { order(engine, uri, AdminState::Disabled) })
 }
 
-/// The name of a relay's health, for an operator to read: up, suspect, dead,
-/// unreachable. Empty for any other number. Static, never freed. Any thread,
-/// any process.
+/// The name of a health (MP_RELAY_UP and so on) for an operator: "up",
+/// "suspect", "dead", "unreachable". Empty for another number. The text is
+/// static. Any thread of any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_relay_health_name(health: u32) -> MpStr {
     boundary!(value MpStr::EMPTY; => {
@@ -185,8 +204,9 @@ pub extern "C" fn mp_relay_health_name(health: u32) -> MpStr {
     })
 }
 
-/// The name of a relay's admin state: enabled, draining, disabled. Otherwise as
-/// mp_relay_health_name.
+/// The name of an admin state (MP_RELAY_ENABLED and so on): "enabled",
+/// "draining", "disabled". Empty for another number. The text is static. Any
+/// thread of any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_relay_admin_state_name(admin_state: u32) -> MpStr {
     boundary!(value MpStr::EMPTY; => {
@@ -195,8 +215,9 @@ pub extern "C" fn mp_relay_admin_state_name(admin_state: u32) -> MpStr {
     })
 }
 
-/// Sets the admin state of a relay by its name: enabled, draining or disabled.
-/// MP_ERR_ARGUMENT also for another name. Otherwise as mp_relay_drain.
+/// Sets the admin state of a relay by the name of the state: "enabled",
+/// "draining" or "disabled". MP_ERR_ARGUMENT also for another name. Otherwise
+/// as mp_relay_drain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_set_admin_state(
     engine: *const MpEngine,
@@ -210,7 +231,7 @@ pub unsafe extern "C" fn mp_relay_set_admin_state(
             let (given, names) = (admin_state.escape_ascii(), AdminState::ALL.map(AdminState::name));
             Error::new(
                 Status::Argument,
-                format!("\"{given}\" is no admin state; give {}", names.join(", ")),
+                format!("\"{given}\" is not an admin state; give {}", names.join(", ")),
             )
         })?;
         order(engine, uri, state)

@@ -1,6 +1,6 @@
-//! `mp_request`: a rewrite that does not block.
+//! The SDP verb without blocking: mp_request
 
-use crate::capi::boundary::{Handle, Poison};
+use crate::capi::boundary::Poison;
 use crate::capi::clock::time;
 use crate::capi::edits::MpEdits;
 use crate::capi::message::MpMessage;
@@ -11,28 +11,44 @@ use crate::error::{Error, Status};
 use crate::options::Options;
 use crate::worker::{Progress, Rewrite, Started};
 
-/// Wait until the descriptor can be read (POLLIN).
+/// Wait until the descriptor is readable (POLLIN).
 pub const MP_WAIT_READ: u32 = 1;
-/// Wait until the descriptor can be written (POLLOUT).
+/// Wait until the descriptor is writable (POLLOUT).
 pub const MP_WAIT_WRITE: u32 = 2;
 
 /// What a request waits for.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpWait {
-    /// When to continue at the latest, in milliseconds as mp_now counts them;
-    /// at once when that has passed, as 0 has.
+    /// When to continue at the latest, in milliseconds of mp_now. Continue at
+    /// once when that time has passed; 0 has always passed.
     pub deadline: u64,
-    /// The descriptor to watch; -1 when there is none and only the deadline
-    /// counts. It belongs to the library: never read, write or close it.
+    /// The descriptor to watch, -1 when only the deadline counts. It belongs to
+    /// the library: never read, write or close it.
     pub descriptor: i32,
-    /// MP_WAIT_READ and MP_WAIT_WRITE, ORed; 0 when there is no descriptor.
+    /// MP_WAIT_READ and MP_WAIT_WRITE, ORed. 0 when there is no descriptor.
     pub events: u32,
 }
 
-/// A rewrite under way that does not block. It holds its own relay connection;
-/// message and options may be gone before it ends. It belongs to the worker it
-/// was started on: same thread rule, same process.
+/// A rewrite of an SDP that does not block. It holds its own connection to a
+/// relay. Message and options may be freed before it ends. It belongs to the
+/// worker that it was started on, with the same rule for threads and the same
+/// process.
+///
+/// ```c
+/// mp_request *request = NULL;
+/// mp_status status = mp_rewrite_start(worker, message, NULL, 0, &request);
+/// if (status == MP_OK)
+///     do {
+///         mp_wait wait;
+///         mp_request_wait(request, &wait);
+///         wait_for(wait.descriptor, wait.events, wait.deadline);
+///         status = mp_request_continue(request, worker, 0, edits);
+///     } while (status == MP_PENDING);
+/// if (status < MP_OK)
+///     print(mp_worker_last_error(worker));
+/// mp_request_free(request);
+/// ```
 #[derive(Debug)]
 pub struct MpRequest {
     poison: Poison,
@@ -41,18 +57,15 @@ pub struct MpRequest {
     worker: *const MpWorker,
 }
 
-impl Handle for MpRequest {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpRequest);
 
-/// mp_rewrite_sdp without blocking: start, then wait with poll or epoll for
-/// what mp_request_wait says, mp_request_continue, until that says something
-/// else than MP_PENDING. now is milliseconds as mp_now counts them, 0 lets the
-/// library read the clock. Writes the request to *request; the caller frees it
-/// with mp_request_free, which also cancels it. MP_NO_SDP: nothing to do, no
-/// request is written. Errors as for mp_rewrite_sdp.
+/// Starts what mp_rewrite_sdp does, and writes the request to *request. Then
+/// wait with poll or epoll for what mp_request_wait says, and call
+/// mp_request_continue, until that returns something other than MP_PENDING. now
+/// is in milliseconds of mp_now; 0 lets the library read the clock. The caller
+/// frees the request with mp_request_free, which also cancels it. MP_NO_SDP:
+/// there is nothing to do and no request is written. Errors as for
+/// mp_rewrite_sdp.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_rewrite_start(
     worker: *mut MpWorker,
@@ -77,8 +90,8 @@ pub unsafe extern "C" fn mp_rewrite_start(
     })
 }
 
-/// Writes to *wait what the request waits for now. It may change with each
-/// mp_request_continue: ask again after it.
+/// Writes to *wait what the request waits for. It may change with each
+/// mp_request_continue: call this function again after it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_request_wait(request: *const MpRequest, wait: *mut MpWait) -> MpStatus {
     boundary!(report (); request: borrowed, wait: output => {
@@ -94,12 +107,14 @@ pub unsafe extern "C" fn mp_request_wait(request: *const MpRequest, wait: *mut M
     })
 }
 
-/// Goes on after the descriptor became ready or the deadline passed; calling it
-/// too early does no harm. worker is the one the request was started on, else
-/// MP_ERR_ARGUMENT. MP_PENDING: wait again, edits is unchanged. MP_OK: done, all
-/// edits are in the list, in place of those an earlier rewrite made. An error,
-/// as of mp_rewrite_sdp, ends it as well: edits is unchanged. After the end a
-/// further call is MP_ERR_ARGUMENT. now as for mp_rewrite_start.
+/// Continues a request after its descriptor became ready or its deadline
+/// passed; calling it too early does no harm. worker is the one that the
+/// request was started on, else MP_ERR_ARGUMENT. now as for mp_rewrite_start.
+///
+/// MP_PENDING: wait again; edits is unchanged. MP_OK: the request has ended and
+/// all its edits are in the list, in place of those that an earlier rewrite
+/// made. An error, as of mp_rewrite_sdp, ends the request too, and edits is
+/// unchanged. After the end a further call is MP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_request_continue(
     request: *mut MpRequest,
@@ -120,8 +135,8 @@ pub unsafe extern "C" fn mp_request_continue(
     })
 }
 
-/// Frees a request; one that still waits is cancelled. Also fine after its
-/// worker was freed. NULL is fine.
+/// Frees a request; one that still waits is cancelled. Its worker may have been
+/// freed before. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_request_free(request: *mut MpRequest) {
     boundary!(free request)

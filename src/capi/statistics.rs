@@ -1,4 +1,4 @@
-//! `mp_statistics`.
+//! Statistics: mp_statistics
 
 use std::ffi::c_char;
 
@@ -11,7 +11,9 @@ use crate::metrics::{Kind, Metric};
 use crate::shared::Counter;
 use crate::statistics::Statistics;
 
-/// The metrics of all processes of a server since its engine was made.
+/// The statistics of a server, all its processes together, since the engine was
+/// made. The members are counters, except active_calls, max_calls and
+/// deletes_waiting, which are values of the moment.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpStatistics {
@@ -34,7 +36,10 @@ pub struct MpStatistics {
 pub(super) unsafe fn write_known<T: Copy>(known: &T, to: *mut T, size: usize) -> Result<Status> {
     let own = size_of::<T>();
     if size == 0 || !size.is_multiple_of(size_of::<u64>()) {
-        return Err(Error::new(Status::Argument, "size is not that of the structure"));
+        return Err(Error::new(
+            Status::Argument,
+            "size is 0 or not a multiple of 8; give sizeof of the structure",
+        ));
     }
     // SAFETY: this function's own contract.
     unsafe {
@@ -47,10 +52,20 @@ pub(super) unsafe fn write_known<T: Copy>(known: &T, to: *mut T, size: usize) ->
     Ok(Status::Ok)
 }
 
-/// Writes what all processes have done to *statistics. size is sizeof
-/// *statistics: a program built with an older header gets what it knows.
-/// MP_ERR_ARGUMENT when it is no multiple of 8, or 0. Looks through the whole
-/// call table. Any thread of any process.
+/// Writes the statistics to *statistics. size is sizeof *statistics: a program
+/// that was built with an older header gets the members it knows. It reads the
+/// whole call table. MP_ERR_ARGUMENT for a size that is 0 or not a multiple of
+/// 8. Any thread of any process may call it.
+///
+/// ```c
+/// mp_statistics now;
+/// if (mp_statistics_get(engine, &now, sizeof now) != MP_OK)
+///     return;
+/// for (size_t i = 0; i < mp_statistics_count(); i++) {
+///     print(mp_statistics_name(i));
+///     print_number(mp_statistics_value(&now, sizeof now, i));
+/// }
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_statistics_get(
     engine: *const MpEngine,
@@ -72,9 +87,9 @@ pub unsafe extern "C" fn mp_statistics_get(
     })
 }
 
-/// A statistic that only grows.
+/// The value only grows.
 pub const MP_STATISTIC_COUNTER: u32 = 0;
-/// A statistic that rises and falls.
+/// The value rises and falls.
 pub const MP_STATISTIC_GAUGE: u32 = 1;
 
 const _: () = assert!(Kind::Counter as u32 == MP_STATISTIC_COUNTER);
@@ -87,31 +102,33 @@ fn text(index: usize, part: fn(&Metric) -> &'static str) -> MpStr {
     Counter::TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(part(row).as_bytes()))
 }
 
-/// How many statistics have a name: the values of mp_statistics in its order,
-/// latency_sum and latency excepted. With the four functions below a server
-/// offers each under its own statistics. Any thread, any process.
+/// The number of statistics that have a name: every member of mp_statistics
+/// except latency_sum and latency, in their order. A server offers them as its
+/// own statistics without a table. Any thread of any process may call this
+/// function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_count() -> usize {
     boundary!(value 0; => { Ok(Counter::TABLE.len()) })
 }
 
 /// The name of statistic number index, from 0: that of its member in
-/// mp_statistics. Empty beyond the last one. Static, never freed. Any thread,
-/// any process.
+/// mp_statistics. Empty beyond the last one. The text is static. Any thread of
+/// any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_name(index: usize) -> MpStr {
     boundary!(value MpStr::EMPTY; => { Ok(text(index, |row| row.name)) })
 }
 
-/// A sentence that says what statistic number index is. Otherwise as
+/// A sentence that explains statistic number index. Otherwise as
 /// mp_statistics_name.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_help(index: usize) -> MpStr {
     boundary!(value MpStr::EMPTY; => { Ok(text(index, |row| row.help)) })
 }
 
-/// MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE; MP_STATISTIC_COUNTER beyond the
-/// last statistic. Any thread, any process.
+/// The kind of statistic number index: MP_STATISTIC_COUNTER or
+/// MP_STATISTIC_GAUGE. MP_STATISTIC_COUNTER beyond the last one. Any thread of
+/// any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_kind(index: usize) -> u32 {
     boundary!(value MP_STATISTIC_COUNTER; => {
@@ -119,9 +136,9 @@ pub extern "C" fn mp_statistics_kind(index: usize) -> u32 {
     })
 }
 
-/// The value of statistic number index in what mp_statistics_get wrote: size is
-/// sizeof *statistics. 0 beyond the last statistic, beyond size and for NULL.
-/// Any thread, any process.
+/// The value of statistic number index in the statistics that mp_statistics_get
+/// wrote; size is sizeof *statistics. 0 beyond the last one, for a member
+/// beyond size and for NULL. Any thread of any process may call this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_statistics_value(
     statistics: *const MpStatistics,
@@ -139,12 +156,20 @@ pub unsafe extern "C" fn mp_statistics_value(
     })
 }
 
-/// Writes the same, and each relay, as text for Prometheus (text format 0.0.4)
-/// to the capacity bytes at buffer, and its length to *length. The buffer may
-/// be NULL with capacity 0. MP_ERR_BUFFER_TOO_SMALL with the needed length in
-/// *length when it does not fit, the buffer untouched; the next text may be
-/// longer by a few bytes. No terminating NUL is written. Any thread of any
-/// process.
+/// Writes the statistics of the server and of each relay as text for Prometheus
+/// (text format 0.0.4) to buffer, at most capacity bytes, and its length to
+/// *length. No NUL is added. buffer may be NULL with capacity 0.
+/// MP_ERR_BUFFER_TOO_SMALL when the text does not fit: *length is the length it
+/// needs, and the buffer is unchanged; the next text may be longer by a few
+/// bytes. Any thread of any process may call it.
+///
+/// ```c
+/// char text[65536];
+/// size_t length;
+/// if (mp_statistics_prometheus(engine, text, sizeof text, &length)
+///     == MP_OK)
+///     forward(text, length);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_statistics_prometheus(
     engine: *const MpEngine,
@@ -159,7 +184,7 @@ pub unsafe extern "C" fn mp_statistics_prometheus(
     })
 }
 
-/// Writes the same as one JSON object (RFC 8259); otherwise as
+/// Writes the same values as one JSON object (RFC 8259). Otherwise as
 /// mp_statistics_prometheus.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_statistics_json(

@@ -1,55 +1,59 @@
-//! `mp_status`.
+//! Outcomes of calls: mp_status
 
 use crate::capi::text::MpStr;
 use crate::error::Status;
 
 /// The outcome of a call. 0 is success, positive numbers are outcomes that are
-/// no errors, negative numbers are errors. Numbers are never changed and never
-/// reused; new ones may come, so treat an unknown negative number as an error.
+/// not errors, negative numbers are errors. A number is never changed and never
+/// reused. Later versions may add numbers: treat an unknown negative number as
+/// an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(non_camel_case_types)]
 #[repr(i32)]
 pub enum MpStatus {
-    /// Done.
+    /// Success.
     MP_OK = 0,
-    /// The message carries no session description: nothing to rewrite.
+    /// The message has no SDP: there is nothing to rewrite.
     MP_NO_SDP = 1,
-    /// A non-blocking call waits for its relay.
+    /// A non-blocking request waits for its relay.
     MP_PENDING = 2,
-    /// The message has no sip: or sips: Contact: nothing to repair.
+    /// The message has no sip: or sips: Contact: there is nothing to fix.
     MP_NO_CONTACT = 3,
-    /// A pointer that must not be NULL was NULL, or a text was NULL with a
-    /// length above 0.
+    /// A pointer that must not be NULL is NULL, or a text is NULL with a length
+    /// above 0.
     MP_ERR_NULL = -1,
     /// An argument is outside its range, or the handle is not ready for this
     /// call.
     MP_ERR_ARGUMENT = -2,
-    /// The message cannot be read; the text names header and reason.
+    /// The message cannot be parsed. The text of the error names the header and
+    /// the reason.
     MP_ERR_SYNTAX = -3,
-    /// A bound was exceeded: message 64 KiB, 512 headers, 64 streams, nesting
-    /// depth 8, or an option's length.
+    /// A limit is exceeded: message 64 KiB, 512 headers, 64 streams, nesting
+    /// depth 8, or the length of an option.
     MP_ERR_LIMIT = -4,
-    /// The caller's buffer is too small; the needed length was written.
+    /// The buffer of the caller is too small. The length it needs was written.
     MP_ERR_BUFFER_TOO_SMALL = -5,
     /// The worker or keeper was made in another process, before a fork.
     MP_ERR_WRONG_PROCESS = -6,
-    /// The library panicked, which is a defect in it; the text says where.
-    /// Every handle given to the call is poisoned, except mp_engine, mp_keeper
-    /// and mp_proxy.
+    /// The library panicked, which is a defect in it; the text of the error
+    /// says where. Every handle given to the call is poisoned, except
+    /// mp_engine, mp_keeper and mp_proxy.
     MP_ERR_PANIC = -7,
     /// An earlier panic poisoned this handle: free it and make a new one.
     MP_ERR_POISONED = -8,
-    /// A setting has an unknown name or a bad value, or cannot be honoured.
+    /// A setting has an unknown name or a bad value, or it cannot be honoured
+    /// together with the others.
     MP_ERR_SETTING = -9,
-    /// No relay could be reached, or none is configured.
+    /// No usable relay: none is configured, or none could be reached.
     MP_ERR_NO_RELAY = -10,
     /// A relay did not answer in time.
     MP_ERR_RELAY_TIMEOUT = -11,
     /// A relay refused the request, or its answer cannot be used.
     MP_ERR_RELAY_ANSWER = -12,
-    /// The operating system refused: socket, memory, file.
+    /// The operating system refused a socket, memory or a file.
     MP_ERR_SYSTEM = -13,
-    /// The edits overlap, reach beyond the message or belong to another one.
+    /// The edits overlap, reach beyond the message or belong to another
+    /// message.
     MP_ERR_EDITS = -14,
 }
 
@@ -100,9 +104,9 @@ pub(super) const NAMES: [(Status, &str); 18] = [
     (Status::Edits, "MP_ERR_EDITS"),
 ];
 
-/// The name of a status as it stands in this header, for a log line: MP_OK,
-/// MP_ERR_NULL. Empty for a number that is no status. Static, never freed. Any
-/// thread, any process.
+/// The name of a status as it stands in this header, for log lines: "MP_OK",
+/// "MP_ERR_NULL". Empty for a number that is not a status. The text is static.
+/// Any thread of any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_status_name(status: i32) -> MpStr {
     boundary!(value MpStr::EMPTY; => {

@@ -42,7 +42,7 @@ fn touch(thing: *mut Thing, other: *const Thing, all: *const Thing, panic: bool)
 }
 
 #[test]
-fn a_panic_poisons_the_handles_of_the_call_but_not_what_threads_share() {
+fn panic_poisons_handles_except_shared_ones() {
     let mut thing = Thing::default();
     let (other, all) = (Thing::default(), Thing::default());
     assert_eq!(touch(&mut thing, &other, &all, false), MpStatus::MP_OK);
@@ -56,7 +56,7 @@ fn a_panic_poisons_the_handles_of_the_call_but_not_what_threads_share() {
 }
 
 #[test]
-fn the_text_of_a_panic_says_what_and_where() {
+fn panic_text_names_reason_and_place() {
     super::boundary::quiet_panics();
     let mut error: *mut MpError = ptr::null_mut();
     let place = &raw mut error;
@@ -77,7 +77,7 @@ fn the_text_of_a_panic_says_what_and_where() {
 }
 
 #[test]
-fn a_panic_in_an_accessor_gives_its_default() {
+fn panic_in_accessor_gives_default() {
     let number = boundary!(value 7; => {
         if true {
             panic!("no number");
@@ -88,7 +88,7 @@ fn a_panic_in_an_accessor_gives_its_default() {
 }
 
 #[test]
-fn a_panic_while_freeing_stays_inside() {
+fn panic_in_free_is_caught() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -100,7 +100,7 @@ fn a_panic_while_freeing_stays_inside() {
 }
 
 #[test]
-fn the_reason_a_handle_is_poisoned_stays_readable() {
+fn poisoned_handle_keeps_its_error() {
     let message = mp_message_new();
     let fail = |text: &'static str| {
         boundary!(report message; message: exclusive => {
@@ -122,7 +122,7 @@ fn the_reason_a_handle_is_poisoned_stays_readable() {
 }
 
 #[test]
-fn every_status_has_the_same_number_in_c_and_rust_and_a_name() {
+fn status_numbers_and_names_match_rust() {
     for (status, name) in NAMES {
         assert_eq!(MpStatus::from(status) as i32, status as i32);
         assert_eq!(format!("{:?}", MpStatus::from(status)), name);
@@ -132,7 +132,7 @@ fn every_status_has_the_same_number_in_c_and_rust_and_a_name() {
 }
 
 #[test]
-fn the_test_bits_are_those_of_the_rust_interface() {
+fn test_bits_match_rust() {
     for (bit, test) in [
         (c::MP_TEST_PRIVATE_CONTACT, Tests::PRIVATE_CONTACT),
         (c::MP_TEST_SOURCE_ADDRESS, Tests::SOURCE_ADDRESS),
@@ -150,7 +150,7 @@ fn the_test_bits_are_those_of_the_rust_interface() {
 }
 
 #[test]
-fn an_address_is_read_by_value_and_failure_writes_nothing() {
+fn address_parse_failure_writes_nothing() {
     let mut address = MpAddress { family: 9, bytes: [7; 16], port: 1 };
     let mut parse = |text: &str| {
         // SAFETY: the text and the place live.
@@ -167,7 +167,7 @@ fn an_address_is_read_by_value_and_failure_writes_nothing() {
 }
 
 #[test]
-fn an_enum_outside_its_range_is_an_argument_error() {
+fn enum_out_of_range_is_argument_error() {
     let options = mp_options_new();
     // SAFETY: the handle lives.
     unsafe {

@@ -1,16 +1,19 @@
-//! `mp_str`.
+//! Text: mp_str
 
 use std::ffi::c_char;
 
-/// A text: len bytes at ptr, any bytes, no terminating NUL needed. NULL with
-/// length 0 is the empty text; NULL with another length is MP_ERR_NULL. As an
-/// argument the bytes are only read during the call, unless the function says
-/// otherwise. As a result they belong to the library and live as long as the
-/// function says; print them with printf("%.*s", (int)text.len, text.ptr).
+/// A text of len bytes at ptr. It may hold any bytes and needs no terminating
+/// NUL. NULL with len 0 is the empty text; NULL with another len is
+/// MP_ERR_NULL.
+///
+/// As an argument, a text is only read during the call, unless the comment of
+/// the function says otherwise. As a result, the bytes belong to the library
+/// and live as long as the comment of the function says. Print a text with
+/// printf("%.*s", (int)text.len, text.ptr).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpStr {
-    /// The first byte; may be NULL when len is 0.
+    /// The first byte. May be NULL when len is 0.
     pub ptr: *const c_char,
     /// The number of bytes.
     pub len: usize,

@@ -1,37 +1,37 @@
-//! `mp_verdict` and the bits of `mp_nat_test`.
+//! Outcome of NAT tests: mp_verdict
 
-use crate::capi::boundary::{Handle, Poison};
+use crate::capi::boundary::Poison;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
 use crate::nat::{Tests, Verdict};
 
-/// The Contact host is a private address (setting private_networks).
+/// The host of the Contact is a private address (setting private_networks).
 pub const MP_TEST_PRIVATE_CONTACT: u32 = 1;
-/// Source IP or port differs from the top Via's sent-by (RFC 3261 18.2.1); in
-/// a reply, from the Contact. The port is not compared for SIP-asymmetric
-/// clients.
+/// Source IP or port differ from the sent-by of the top Via (RFC 3261 18.2.1),
+/// in a reply from the Contact. The port is not compared for a SIP-asymmetric
+/// client.
 pub const MP_TEST_SOURCE_ADDRESS: u32 = 2;
-/// The top Via host is a private address; never in a reply.
+/// The host of the top Via is a private address. Never in a reply.
 pub const MP_TEST_PRIVATE_VIA: u32 = 4;
-/// A stream's connection address is private (RFC 4566 5.7).
+/// The connection address of a stream is private (RFC 4566 5.7).
 pub const MP_TEST_PRIVATE_SDP: u32 = 8;
-/// The source port differs from the top Via's.
+/// The source port differs from the port of the top Via.
 pub const MP_TEST_SOURCE_PORT: u32 = 16;
-/// The source IP differs from the Contact host.
+/// The source IP differs from the host of the Contact.
 pub const MP_TEST_SOURCE_CONTACT: u32 = 256;
-/// The source port differs from the Contact port.
+/// The source port differs from the port of the Contact.
 pub const MP_TEST_CONTACT_PORT: u32 = 512;
-/// The source itself is private.
+/// The source itself is a private address.
 pub const MP_TEST_PRIVATE_SOURCE: u32 = 1024;
-/// A stream's connection address differs from the source IP.
+/// The connection address of a stream differs from the source IP.
 pub const MP_TEST_SOURCE_SDP: u32 = 2048;
 /// The message came over WS or WSS (RFC 7118).
 pub const MP_TEST_WEBSOCKET: u32 = 4096;
 
 /// The outcome of mp_nat_test: which tests ran, which matched, and why.
-/// Reusable: filling it again allocates nothing after warm-up. One thread at a
-/// time; may cross a fork.
+/// Reusable: after the first messages, filling it allocates no memory. One
+/// thread at a time. It survives a fork.
 #[derive(Debug, Default)]
 pub struct MpVerdict {
     poison: Poison,
@@ -71,14 +71,10 @@ impl MpVerdict {
     }
 }
 
-impl Handle for MpVerdict {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpVerdict);
 
-/// Makes an empty verdict. The caller frees it with mp_verdict_free. Never
-/// NULL but after a panic.
+/// Makes an empty verdict. The caller frees it with mp_verdict_free. NULL only
+/// after a panic.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_verdict_new() -> *mut MpVerdict {
     boundary!(value std::ptr::null_mut(); => {
@@ -86,28 +82,28 @@ pub extern "C" fn mp_verdict_new() -> *mut MpVerdict {
     })
 }
 
-/// The tests that ran, MP_TEST_* ORed: all that were asked for, or up to the
+/// The tests that ran, MP_TEST_* ORed: all that were given, or those up to the
 /// first match. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_tested(verdict: *const MpVerdict) -> u32 {
     boundary!(value 0; verdict: borrowed => { Ok(verdict.verdict.tested().bits()) })
 }
 
-/// The tests that matched, MP_TEST_* ORed; not 0 means the client is behind
-/// NAT. 0 for NULL.
+/// The tests that matched, MP_TEST_* ORed. Not 0: the client is behind NAT. 0
+/// for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_matched(verdict: *const MpVerdict) -> u32 {
     boundary!(value 0; verdict: borrowed => { Ok(verdict.verdict.matched().bits()) })
 }
 
-/// How many tests matched. 0 for NULL.
+/// The number of tests that matched. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_count(verdict: *const MpVerdict) -> usize {
     boundary!(value 0; verdict: borrowed => { Ok(verdict.verdict.evidence().len()) })
 }
 
 /// The test of match number index, from 0, in the order of the bits: a single
-/// MP_TEST_* bit; 0 beyond the last one.
+/// MP_TEST_* bit. 0 beyond the last match.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_test(verdict: *const MpVerdict, index: usize) -> u32 {
     boundary!(value 0; verdict: borrowed => {
@@ -115,11 +111,11 @@ pub unsafe extern "C" fn mp_verdict_test(verdict: *const MpVerdict, index: usize
     })
 }
 
-/// Why match number index matched, for an operator to read: the header and the
-/// two values that were compared, as in
-/// "private_contact: Contact 192.168.1.10:5060 is private". Empty beyond the
-/// last match. Host names come from the message: any bytes. Lives until the
-/// verdict is filled again or freed.
+/// Why match number index matched, for an operator: the header and the two
+/// values that were compared, as in "private_contact: Contact 192.168.1.10:5060
+/// is private". Empty beyond the last match. Host names come from the message
+/// and may hold any bytes. The text lives until the verdict is filled again or
+/// freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_text(verdict: *mut MpVerdict, index: usize) -> MpStr {
     boundary!(value MpStr::EMPTY; verdict: exclusive => {
@@ -127,29 +123,38 @@ pub unsafe extern "C" fn mp_verdict_text(verdict: *mut MpVerdict, index: usize) 
     })
 }
 
-/// Frees a verdict. NULL is fine.
+/// Frees a verdict. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_free(verdict: *mut MpVerdict) {
     boundary!(free verdict)
 }
 
-/// Reads tests as a script writes them: a number, or names separated by `,`,
-/// `|`, `+` or spaces (private_contact, source_address, private_via,
-/// private_sdp, source_port, source_contact, contact_port, private_source,
-/// source_sdp, websocket). Writes the bits to *tests. MP_ERR_ARGUMENT for
-/// anything else, also for no test at all. Any thread, any process.
+/// Parses tests as a script writes them, and writes the bits to *tests: a
+/// number, or names separated by comma, |, + or spaces. The names are
+/// private_contact, source_address, private_via, private_sdp, source_port,
+/// source_contact, contact_port, private_source, source_sdp, websocket.
+/// MP_ERR_ARGUMENT for anything else, also for no test at all. Any thread of
+/// any process may call this function.
+///
+/// ```c
+/// uint32_t tests = 0;
+/// if (mp_tests_parse(mp_text("private_contact,source_port"), &tests)
+///     != MP_OK)
+///     return;
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_tests_parse(text: MpStr, tests: *mut u32) -> MpStatus {
     boundary!(report (); text: text, tests: output => {
         let text = std::str::from_utf8(text)
-            .map_err(|_| Error::new(Status::Argument, "tests are ASCII text"))?;
+            .map_err(|_| Error::new(Status::Argument, "the names of tests are ASCII text"))?;
         tests.set(Tests::parse(text)?.bits());
         Ok(Status::Ok)
     })
 }
 
-/// The name of one test, as mp_tests_parse reads it; empty for what is not a
-/// single MP_TEST_* bit. Static, never freed. Any thread, any process.
+/// The name of one test, as mp_tests_parse accepts it. Empty for a number that
+/// is not a single MP_TEST_* bit. The text is static. Any thread of any process
+/// may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_test_name(test: u32) -> MpStr {
     boundary!(value MpStr::EMPTY; => { Ok(MpStr::of(Tests::from_bits(test)?.name().as_bytes())) })

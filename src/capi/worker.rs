@@ -1,7 +1,7 @@
-//! `mp_worker` and the verbs.
+//! The verbs, in each process: mp_worker
 
 use crate::Worker;
-use crate::capi::boundary::{Handle, Poison, Report};
+use crate::capi::boundary::Poison;
 use crate::capi::edits::MpEdits;
 use crate::capi::engine::MpEngine;
 use crate::capi::error::MpError;
@@ -14,19 +14,29 @@ use crate::error::{Error, Status};
 use crate::nat::Tests;
 use crate::options::Options;
 
-/// List of mp_client_lists: the setting sip_asymmetrics.
+/// The client is on the list of the setting sip_asymmetrics.
 pub const MP_ASYMMETRIC_SIP: u32 = 1;
-/// List of mp_client_lists: the setting rtp_asymmetrics.
+/// The client is on the list of the setting rtp_asymmetrics.
 pub const MP_ASYMMETRIC_RTP: u32 = 2;
 
 /// Flag of mp_nat_test: stop at the first test that matches.
 pub const MP_FIRST_MATCH: u32 = 1;
 
-/// What a process or thread makes for itself, after the fork; lazily is fine.
-/// It owns its sockets, buffers and its copy of the client lists. One thread at
-/// a time. In a process other than the one that made it, the verbs that talk
-/// to a relay answer MP_ERR_WRONG_PROCESS, and mp_worker_free only closes the
-/// inherited descriptors.
+/// The part of the library that serves messages: each process or thread makes
+/// its own, after the fork, at the latest with its first message. A worker owns
+/// its sockets, buffers and its copy of the client lists. One thread at a time.
+/// In another process than the one that made it, verbs that need a relay return
+/// MP_ERR_WRONG_PROCESS, and mp_worker_free only closes the inherited
+/// descriptors.
+///
+/// ```c
+/// mp_worker *worker = NULL;
+/// mp_error *error = NULL;
+/// if (mp_worker_new(engine, &worker, &error) != MP_OK) {
+///     print(mp_error_text(error));
+///     mp_error_free(error);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct MpWorker {
     poison: Poison,
@@ -34,27 +44,11 @@ pub struct MpWorker {
     last: Option<Error>,
 }
 
-impl Handle for MpWorker {
-    fn poison(&self) -> &Poison {
-        &self.poison
-    }
-}
+handle!(MpWorker last_error);
 
-impl Report for *mut MpWorker {
-    unsafe fn report(self, error: Error) {
-        // What poisoned the worker stays to be read.
-        // SAFETY: the trait's contract.
-        if let Some(worker) = unsafe { self.as_mut() }
-            && error.status() != Status::Poisoned
-        {
-            worker.last = Some(error);
-        }
-    }
-}
-
-/// Makes a worker in the current process and writes it to *worker; opens
-/// nothing yet. The caller frees it with mp_worker_free. Any thread may call
-/// this with one engine. error may be NULL.
+/// Makes a worker in the current process and writes it to *worker. It opens no
+/// socket yet. The caller frees it with mp_worker_free. Any thread may call
+/// this function. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_worker_new(
     engine: *const MpEngine,
@@ -69,35 +63,38 @@ pub unsafe extern "C" fn mp_worker_new(
     })
 }
 
-/// The sentence for the last verb on this worker that failed: which line,
-/// header or relay, and what to do. UTF-8, one line; empty if none failed yet.
-/// Success does not clear it. Lives until the worker's next call.
+/// Why the last failed verb of this worker failed: which line, header or relay,
+/// and what to do. One line of UTF-8. Empty when none failed; success does not
+/// clear it. It lives until the next call with this worker.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_worker_last_error(worker: *const MpWorker) -> MpStr {
-    boundary!(value MpStr::EMPTY; => {
-        // SAFETY: the header's contract. A poisoned worker answers too: the
-        // text says why it is.
-        let worker = unsafe { worker.as_ref() };
-        let last = worker.and_then(|worker| worker.last.as_ref());
-        Ok(last.map_or(MpStr::EMPTY, |error| MpStr::of(error.text().as_bytes())))
-    })
+    boundary!(last_error worker)
 }
 
-/// Frees a worker and closes its sockets. Requests started on it that still
-/// live can only be freed. NULL is fine.
+/// Frees a worker and closes its sockets. A request that was started on it can
+/// only be freed afterwards. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_worker_free(worker: *mut MpWorker) {
     boundary!(free worker)
 }
 
-/// Is the client behind NAT? Runs tests (MP_TEST_* ORed) on the message and
-/// fills the verdict; mp_verdict_matched says which matched. flags is 0 or
-/// MP_FIRST_MATCH. No test asks DNS; addresses compare by value, a host name
-/// never equals an address. MP_ERR_ARGUMENT for no test, an unknown bit or
-/// flag; MP_ERR_SYNTAX or MP_ERR_LIMIT when a header that a test needs cannot
-/// be read (a broken body never fails a header test). On these errors the
-/// verdict says that nothing was tested. Talks to nobody: also in another
-/// process than the worker's. (RFC 3261 18.2.1, 20.10, 20.42; RFC 1918)
+/// Tests whether the client that sent the message is behind NAT: runs tests
+/// (MP_TEST_* ORed) and fills the verdict. flags is 0 or MP_FIRST_MATCH.
+/// Addresses are compared by value; a host name never equals an address, and no
+/// name is resolved (RFC 3261 18.2.1, 20.10, 20.42; RFC 1918).
+///
+/// MP_ERR_ARGUMENT for no test, an unknown bit or an unknown flag.
+/// MP_ERR_SYNTAX or MP_ERR_LIMIT when a header that a test needs cannot be
+/// parsed; a broken body does not affect tests of headers. After an error the
+/// verdict says that no test ran. It needs no relay: it works in any process.
+///
+/// ```c
+/// uint32_t tests = MP_TEST_PRIVATE_CONTACT | MP_TEST_SOURCE_ADDRESS;
+/// if (mp_nat_test(worker, message, tests, 0, verdict) != MP_OK)
+///     print(mp_worker_last_error(worker));
+/// for (size_t i = 0; i < mp_verdict_count(verdict); i++)
+///     print(mp_verdict_text(verdict, i));
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_nat_test(
     worker: *mut MpWorker,
@@ -111,11 +108,11 @@ pub unsafe extern "C" fn mp_nat_test(
             let message = message.get()?;
             let tests = Tests::from_bits(tests)?;
             if flags & !MP_FIRST_MATCH != 0 {
-                return Err(Error::new(Status::Argument, "flags are 0 or MP_FIRST_MATCH"));
+                return Err(Error::new(Status::Argument, "flags is not 0 or MP_FIRST_MATCH"));
             }
             #[cfg(feature = "test-panic")]
             if message.user_agent()? == Some(b"panic") {
-                panic!("asked to panic by a User-Agent");
+                panic!("the User-Agent is \"panic\"");
             }
             let first_only = flags & MP_FIRST_MATCH != 0;
             worker.worker.nat_test(message, tests, first_only, verdict.renew())
@@ -127,12 +124,19 @@ pub unsafe extern "C" fn mp_nat_test(
     })
 }
 
-/// Which client lists the message's User-Agent (else Server) is on: MP_ASYMMETRIC_*
-/// ORed, 0 for none, written to lists. A SIP-asymmetric client hears on another
-/// port than it sends from, so replies must go to the port in its Via, not to
-/// where its request came from (RFC 3581 does not hold for it). MP_ERR_SYNTAX or
-/// MP_ERR_LIMIT when the headers cannot be read. Talks to nobody: also in
-/// another process than the worker's.
+/// Writes to *lists on which client lists the sender of the message is, by its
+/// User-Agent header, or Server where that is missing: MP_ASYMMETRIC_* ORed, 0
+/// for none. A SIP-asymmetric client receives on another port than it sends
+/// from: replies must go to the port in its Via, and RFC 3581 must not be
+/// applied. MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be parsed. It
+/// needs no relay: it works in any process.
+///
+/// ```c
+/// uint32_t lists = 0;
+/// if (mp_client_lists(worker, message, &lists) == MP_OK &&
+///     (lists & MP_ASYMMETRIC_SIP) == 0)
+///     force_rport();
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_client_lists(
     worker: *mut MpWorker,
@@ -148,14 +152,21 @@ pub unsafe extern "C" fn mp_client_lists(
     })
 }
 
-/// Makes host and port of the first sip: or sips: Contact the message's source
-/// (RFC 3261 20.10), as edits: IPv6 in brackets, maddr goes, all else stays;
-/// for SIP-asymmetric clients the port stays too. `Contact: *`, other schemes,
-/// 3xx replies, replies to REGISTER and Contacts that already say the source
-/// get no edit; MP_NO_CONTACT when there is no sip: or sips: Contact at all.
-/// Replaces the edits an earlier mp_fix_contact made in this list.
-/// MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be read; no edit is
-/// added then. Talks to nobody: also in another process than the worker's.
+/// Replaces host and port of the first sip: or sips: Contact by the source of
+/// the message (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed,
+/// everything else stays. For a SIP-asymmetric client the port stays too. No
+/// edit is made for "Contact: *", for other schemes, in 3xx replies, in replies
+/// to REGISTER and when the Contact already is the source. MP_NO_CONTACT when
+/// there is no sip: or sips: Contact.
+///
+/// Replaces the edits that an earlier mp_fix_contact made in this list.
+/// MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be parsed; no edit is
+/// made then. It needs no relay: it works in any process.
+///
+/// ```c
+/// if (mp_fix_contact(worker, message, edits) < MP_OK)
+///     print(mp_worker_last_error(worker));
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_fix_contact(
     worker: *mut MpWorker,
@@ -169,14 +180,24 @@ pub unsafe extern "C" fn mp_fix_contact(
     })
 }
 
-/// Asks a relay for ports and makes the session description (RFC 4566, RFC
-/// 3264) point at them, as edits: all of them or none. Blocks at most the
-/// setting relay_timeout, failovers included. Replaces the edits an earlier
-/// rewrite made in this list. options may be NULL. MP_NO_SDP when there is no
-/// session description. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that
-/// cannot be read, MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT and
-/// MP_ERR_RELAY_ANSWER for relays, MP_ERR_WRONG_PROCESS after a fork. Asking
+/// Requests ports from a relay and replaces the addresses in the SDP (RFC 4566,
+/// RFC 3264) by those of the relay, as edits: all of them or none. It blocks
+/// for the setting relay_timeout at most, failover included. Replaces the edits
+/// that an earlier rewrite made in this list. options may be NULL. Calling it
 /// again for the same message gives the same result.
+///
+/// MP_NO_SDP when the message has no SDP. MP_ERR_SYNTAX or MP_ERR_LIMIT for a
+/// message that cannot be parsed. MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT or
+/// MP_ERR_RELAY_ANSWER when no relay served the request. MP_ERR_WRONG_PROCESS
+/// after a fork.
+///
+/// ```c
+/// mp_status status = mp_rewrite_sdp(worker, message, options, edits);
+/// if (status < MP_OK) {
+///     print(mp_worker_last_error(worker));
+///     reply(503, "Service Unavailable");
+/// }
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_rewrite_sdp(
     worker: *mut MpWorker,
@@ -193,11 +214,19 @@ pub unsafe extern "C" fn mp_rewrite_sdp(
     })
 }
 
-/// Tells the relay that this message ends its call or branch: a BYE, a CANCEL
-/// or a failure reply (RFC 3261 15, 9, 13.3.1.3). Never waits; what cannot be
-/// sent now is sent later. Idempotent. options may be NULL. MP_ERR_ARGUMENT for
-/// a message that ends nothing, MP_ERR_SYNTAX when Call-ID or tags cannot be
-/// read, MP_ERR_WRONG_PROCESS after a fork.
+/// Terminates the session or the branch that the message ends: a BYE, a CANCEL
+/// or a failure reply to an INVITE (RFC 3261 15, 9, 13.3.1.3). Sends a delete
+/// request to the relay of the call. It never waits: a delete that cannot be
+/// sent now is queued and sent later. Calling it again for the same message
+/// does no harm. options may be NULL.
+///
+/// MP_ERR_ARGUMENT for a message that ends no session, MP_ERR_SYNTAX when
+/// Call-ID or tags cannot be parsed, MP_ERR_WRONG_PROCESS after a fork.
+///
+/// ```c
+/// if (mp_end_session(worker, message, NULL) != MP_OK)
+///     print(mp_worker_last_error(worker));
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_end_session(
     worker: *mut MpWorker,
@@ -211,9 +240,15 @@ pub unsafe extern "C" fn mp_end_session(
     })
 }
 
-/// The same by identifiers, for a server that has no message at hand: ends the
-/// branch to_tag, or the whole call when that is empty. The texts are copied.
-/// MP_ERR_ARGUMENT for an empty Call-ID.
+/// Terminates a branch by its identifiers, or the whole call when to_tag is
+/// empty, for a server that has no message at hand, as when a dialog times out.
+/// Otherwise as mp_end_session. The texts are copied. MP_ERR_ARGUMENT for an
+/// empty Call-ID.
+///
+/// ```c
+/// if (mp_end_call(worker, call_id, from_tag, mp_text("")) != MP_OK)
+///     print(mp_worker_last_error(worker));
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_end_call(
     worker: *mut MpWorker,
