@@ -25,13 +25,14 @@
 //! - [`reload`]: files that are read again when they change.
 //! - [`sys`]: system calls as safe functions.
 //! - [`proxy`]: the built-in media relay, which `mediaproxyd` also runs.
-//! - [`capi`]: the C boundary, `include/mediaproxy.h`.
+//! - `capi`: the C boundary, `include/mediaproxy.h` (feature `capi`, a default).
 //!
-//! `unsafe` is only in [`capi`], [`shared`] and [`sys`].
+//! `unsafe` is only in `capi`, [`shared`] and [`sys`].
 
 pub mod address;
 pub mod agents;
 pub mod bytes;
+#[cfg(feature = "capi")]
 pub mod capi;
 pub mod edit;
 mod engine;

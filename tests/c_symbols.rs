@@ -34,6 +34,26 @@ fn the_exported_symbols_are_the_committed_ones() {
     assert_eq!(exported, committed("symbols.txt"));
 }
 
+/// Without the feature `capi` a Rust program has none of the C functions.
+#[test]
+fn c_functions_are_behind_the_feature_capi() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
+    assert!(lib.contains("#[cfg(feature = \"capi\")]\npub mod capi;"));
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder of src") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("capi") {
+                folders.push(path);
+            } else if path.is_file() {
+                let source = fs::read_to_string(&path).expect("a source");
+                let exports = source.contains("no_mangle") || source.contains("export_name");
+                assert!(!exports, "{} exports a C function", path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_exported_symbols_are_the_headers_functions() {
     let header = fs::read_to_string(root().join("include/mediaproxy.h")).expect("the header");
