@@ -1,0 +1,51 @@
+//! Which code of `src/` may do what.
+
+use regex::Regex;
+
+use crate::files::{self, File};
+
+/// Files of `src/` outside `folders` whose code matches `pattern`.
+fn outside(folders: &[&str], pattern: &str) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    let inside = |file: &File| folders.iter().any(|folder| file.path.starts_with(folder));
+    let mut found = Vec::new();
+    for file in files::sources().iter().filter(|file| !inside(file)) {
+        for (number, line) in file.without_tests().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if pattern.is_match(code) {
+                found.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn system_calls_are_only_in_sys_shared_and_capi() {
+    assert_eq!(outside(&["src/sys/", "src/shared/", "src/capi/"], r"\blibc::"), [""; 0]);
+}
+
+#[test]
+fn unsafe_code_is_only_in_sys_shared_and_capi() {
+    assert_eq!(outside(&["src/sys/", "src/shared/", "src/capi/"], r"\bunsafe\b"), [""; 0]);
+}
+
+#[test]
+fn sockets_are_only_in_sys_link_and_proxy() {
+    let folders = ["src/sys/", "src/relay/link/", "src/proxy/", "src/bin/"];
+    let sockets = r"\b(Unix(Stream|Listener|Datagram)|Tcp(Stream|Listener)|UdpSocket)\b";
+    assert_eq!(outside(&folders, sockets), [""; 0]);
+}
+
+#[test]
+fn unfinished_code_is_nowhere() {
+    let marks =
+        Regex::new(&[r"\bTO", r"DO\b|\bFIX", r"ME\b|#\[ig", r"nore|\bto", r"do!\("].concat());
+    let marks = marks.unwrap();
+    for folder in ["src", "tests", "benches", "examples", "bindings", "c-tests", "fuzz", "include"]
+    {
+        for file in files::all(folder, &["rs", "c", "h", "sh", "md"]) {
+            assert!(!marks.is_match(&file.text), "{}", file.path);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Words that were given up for those of the RFCs and of SIP servers: not in
+//! the C header, not in log lines and errors, not in the names of statistics
+//! and management commands. Some connectives are not used anywhere.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::files::{self, File};
+use crate::literals;
+
+/// Words with no right use in what users read, and the words that replace them.
+const GIVEN_UP: [(&str, &str); 14] = [
+    (r"asks?|asked|asking", "request, send"),
+    (r"tells?|told|telling", "report, send"),
+    (r"said|heard", "report, receive"),
+    (r"untold|deliver(s|ed|ing|y)?", "queued, sent"),
+    (r"away", "unreachable"),
+    (r"condition", "health"),
+    (r"judge[ds]?|judging", "outcome, verdict"),
+    (r"hastens?|overdue", "probe_now, trial"),
+    (r"remember(s|ed)?|forg[eo]ts?|forgotten", "store, evict, delete"),
+    (r"life", "state"),
+    (r"descriptions?", "SDP"),
+    (r"part(y|ies)", "caller, callee, From, To"),
+    (r"look(s|ed|ing)?", "fingerprint, stat, search"),
+    (r"notices?|now and then", "event, log record, periodically"),
+];
+
+/// What may stand there in spite of [`GIVEN_UP`], and why.
+const ALLOWED: [(&str, &str); 3] = [
+    ("third party", "an attacker, not a header"),
+    ("session description", "the words of RFC 8866"),
+    ("look(s|ed|ing)? up", "a search by key"),
+];
+
+/// Words that no text of the tree uses, comments included.
+const NOWHERE: &str = r"hence|lest|anew|likewise|for want of|to be had|all the same";
+
+fn words(alternatives: &str) -> Regex {
+    Regex::new(&format!(r"(?i)\b({alternatives})\b")).unwrap()
+}
+
+/// Each given-up word in `text`, with the words around it.
+fn given_up(text: &str) -> Vec<String> {
+    static PATTERNS: LazyLock<(Regex, Vec<(Regex, &str)>)> = LazyLock::new(|| {
+        let allowed = ALLOWED.map(|(words, _)| words).join("|");
+        let given_up = GIVEN_UP.map(|(word, better)| (words(word), better));
+        (words(&allowed), given_up.to_vec())
+    });
+    let (allowed, given_up) = &*PATTERNS;
+    let text = plain(text);
+    let text = allowed.replace_all(&text, "");
+    let found = given_up.iter().flat_map(|(word, better)| {
+        let near = near(&text, word);
+        near.into_iter().map(move |near| format!("{near} -> {better}"))
+    });
+    found.collect()
+}
+
+/// Identifiers as words, and text over several lines as one.
+fn plain(text: &str) -> String {
+    let text = text.replace("///", " ").replace("//", " ").replace(['_', '*', '`'], " ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn near(text: &str, pattern: &Regex) -> Vec<String> {
+    let around = |from: usize, to: usize| {
+        let before: Vec<char> = text[..from].chars().rev().take(40).collect();
+        let before: String = before.into_iter().rev().collect();
+        let found_and_after: String = text[from..].chars().take(to - from + 40).collect();
+        format!("...{before}{found_and_after}...")
+    };
+    pattern.find_iter(text).map(|found| around(found.start(), found.end())).collect()
+}
+
+/// The files these tests read.
+fn checked() -> Vec<File> {
+    let paths = [
+        "src/address.rs",
+        "src/bytes.rs",
+        "src/edit.rs",
+        "src/error.rs",
+        "src/log.rs",
+        "src/nat",
+        "src/proxy",
+        "src/sdp",
+        "src/sip",
+        "README.md",
+        "SECURITY.md",
+    ];
+    paths.into_iter().flat_map(|path| files::all(path, &["rs", "c", "h", "md"])).collect()
+}
+
+#[test]
+fn log_and_error_texts_have_no_given_up_word() {
+    let mut found = Vec::new();
+    for file in checked() {
+        let literals = literals::of(file.without_tests());
+        for near in literals.iter().flat_map(|literal| given_up(literal)) {
+            found.push(format!("{}: {near}", file.path));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn obscure_connectives_are_nowhere() {
+    let pattern = words(NOWHERE);
+    let mut found = Vec::new();
+    for file in checked() {
+        for near in near(&plain(&file.text), &pattern) {
+            found.push(format!("{}: {near}", file.path));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn given_up_words_are_found_in_identifiers_and_over_line_ends() {
+    assert_eq!(given_up("MP_RELAY_AWAY").len(), 1);
+    assert_eq!(given_up("/// comes now\n/// and then").len(), 1, "a line end is a space");
+    assert_eq!(given_up("a third party looked up"), [""; 0]);
+}
