@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Loads the module into the server and sends one call through it, with the
+# Loads the module into the server and makes one call through it, with the
 # embedded relay: check.sh KAMAILIO MODULE.so MODULES LIBRARY.a
 set -eu
 kamailio=$1 module=$2 modules=$3 library=$4
@@ -9,13 +9,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 work=$(mktemp -d)
 server='' callee=''
-end() {
+clean_up() {
     [ -z "$server" ] || kill -TERM "$server" 2>/dev/null || true
     [ -z "$callee" ] || kill -TERM "$callee" 2>/dev/null || true
     wait 2>/dev/null || true
     rm -rf "$work"
 }
-trap end EXIT
+trap clean_up EXIT
 
 fail() {
     [ ! -e "$work/server.log" ] || tail -n 30 "$work/server.log" >&2
@@ -89,7 +89,7 @@ END
 ${CC:-cc} -I "$here/../../include" "$work/settings.c" "$library" \
     -lgcc_s -lutil -lrt -lpthread -lm -ldl -o "$work/settings"
 settings=$("$work/settings" | sed 's/.*there are: //; s/,//g')
-[ -n "$settings" ] || fail "the library does not name its settings"
+[ -n "$settings" ] || fail "the library does not list its settings"
 for setting in $settings; do
     grep -q "each($setting)" "$here/../common/parameters.h" ||
         fail "bindings/common/parameters.h lacks the setting $setting"

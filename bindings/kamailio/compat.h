@@ -76,6 +76,8 @@ static inline int family_has_avps(void)
 #else
 #define family_dialog_has_variable(api, dlg, name) ((api)->get_dlg_varstatus(dlg, name) > 0)
 #endif
+/* As the stock module writes it. */
+#define family_dialog_id(dlg, to, size) snprintf(to, size, "%u:%u", (dlg)->h_entry, (dlg)->h_id)
 int family_dialog_create(struct dlg_binds *api, struct sip_msg *msg);
 
 /* A counter in an RPC answer. */

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# The preprocessor definitions of the installed Kamailio, read from what it says
-# of itself: defines.sh KAMAILIO. It compares a module's with its own at load.
+# Prints the preprocessor definitions that the installed Kamailio was built with,
+# from its -v: defines.sh KAMAILIO. The server compares them when it loads a
+# module.
 set -eu
 kamailio=$1
 
@@ -11,20 +12,20 @@ fail() {
     exit 1
 }
 
-said=$("$kamailio" -v 2>&1) || fail "\"$kamailio -v\" does not run; give the server: make KAMAILIO=/PATH"
-line=$(echo "$said" | sed -n 's/^version: *//p')
+printed=$("$kamailio" -v 2>&1) || fail "\"$kamailio -v\" does not run; give the server: make KAMAILIO=/PATH"
+line=$(echo "$printed" | sed -n 's/^version: *//p')
 version=$(echo "$line" | sed -n 's/^kamailio \([^ ]*\) (.*/\1/p')
 arch=$(echo "$line" | sed -n 's/.*(\([^/]*\)\/.*/\1/p')
 os=$(echo "$line" | sed -n 's/.*\/\([^)]*\)).*/\1/p')
-flags=$(echo "$said" | sed -n 's/^flags: *//p' | tr -d ,)
-loops=$(echo "$said" | sed -n 's/.*ADAPTIVE_WAIT_LOOPS *=* *\([0-9]*\).*/\1/p')
-compiler=$(echo "$said" | sed -n 's/^compiled with \([a-z]*\).*/\1/p')
+flags=$(echo "$printed" | sed -n 's/^flags: *//p' | tr -d ,)
+loops=$(echo "$printed" | sed -n 's/.*ADAPTIVE_WAIT_LOOPS *=* *\([0-9]*\).*/\1/p')
+compiler=$(echo "$printed" | sed -n 's/^compiled with \([a-z]*\).*/\1/p')
 [ -n "$version" ] && [ -n "$arch" ] && [ -n "$os" ] && [ -n "$flags" ] ||
-    fail "\"$kamailio -v\" does not say version and flags the way Kamailio 5.5 to 6.1 does: $line"
+    fail "\"$kamailio -v\" does not print version and flags as Kamailio 5.5 to 6.1 does: $line"
 [ "$os" = linux ] || fail "$os is not supported, only linux"
 
 number=$(echo "$version" | sed -n 's/^\([0-9]*\)\.\([0-9]*\)\.\([0-9]*\).*/\1 \2 \3/p')
-[ -n "$number" ] || fail "\"$version\" is no version like 5.6.3"
+[ -n "$number" ] || fail "\"$version\" is not a version like 5.6.3"
 # shellcheck disable=SC2086
 set -- $number
 value=$(($1 * 1000000 + $2 * 1000 + $3))
@@ -43,7 +44,7 @@ define "COMPILER='\"${compiler:-gcc}\"'"
 define "CFG_DIR='\"/etc/kamailio/\"'"
 define "SHARE_DIR='\"/usr/share/kamailio/\"'"
 define "RUN_DIR='\"/run/kamailio/\"'"
-# What it says.
+# Those that -v prints.
 for flag in $flags; do
     case $flag in
     FAST_LOCK-ADAPTIVE_WAIT) define FAST_LOCK; define ADAPTIVE_WAIT; define "ADAPTIVE_WAIT_LOOPS=${loops:-1024}" ;;
@@ -57,7 +58,7 @@ for flag in $flags; do
     *) define "$flag" ;;
     esac
 done
-# What it does not say, the same on each Linux.
+# Those that -v does not print, the same on every Linux.
 for silent in WITH_XAVP USE_CORE_STATS STATISTICS MALLOC_STATS CC_GCC_LIKE_ASM \
     HAVE_GETHOSTBYNAME2 HAVE_UNION_SEMUN HAVE_SCHED_YIELD HAVE_MSG_NOSIGNAL \
     HAVE_MSGHDR_MSG_CONTROL HAVE_ALLOCA_H HAVE_TIMEGM HAVE_SCHED_SETSCHEDULER HAVE_IP_MREQN \

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 #
-# Brings the headers of exactly the installed Kamailio, which Debian has in the
+# Downloads the headers of exactly the installed Kamailio, which Debian has in the
 # source package only: headers.sh VERSION DIRECTORY
 #
-# The machine's own package sources are not touched.
+# The package sources of the machine are not changed.
 set -eu
 version=$1 directory=$2
 
@@ -18,10 +18,10 @@ fail() {
 
 for tool in dpkg-query apt-get dpkg-source tar; do
     command -v $tool >/dev/null ||
-        fail "$tool is missing, which fetches the headers of Kamailio $version (packages apt, dpkg-dev)"
+        fail "$tool is missing, which downloads the headers of Kamailio $version (packages apt, dpkg-dev)"
 done
 package=$(dpkg-query -W -f '${source:Version}' kamailio 2>/dev/null) ||
-    fail "Kamailio $version is not from a Debian package: its headers cannot be fetched"
+    fail "Kamailio $version is not from a Debian package: its headers cannot be downloaded"
 case $package in
 *"$version"*) ;;
 *) fail "kamailio -v says $version, but the package is $package" ;;
@@ -30,7 +30,7 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/parts" "$work/lists/partial"
-# The same archives, for sources.
+# The archives of the machine, for source packages.
 for list in /etc/apt/sources.list.d/*.sources; do
     [ -e "$list" ] && sed 's/^Types:.*/Types: deb-src/' "$list" >"$work/parts/$(basename "$list")"
 done
@@ -41,13 +41,13 @@ apt() {
     apt-get -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$work/parts" \
         -o Dir::State::lists="$work/lists" -o APT::Sandbox::User=root -q "$@"
 }
-# Archives that have nothing to do with Kamailio may have no sources at all.
+# Other archives of the machine may have no source packages at all.
 apt update >"$work/log" 2>&1 || true
 (cd "$work" && apt source --download-only "kamailio=$package") >>"$work/log" 2>&1 || {
     tail -n 5 "$work/log" >&2
-    fail "the source package kamailio $package could not be fetched"
+    fail "the source package kamailio $package cannot be downloaded"
 }
-# Whole or not at all: what is there the next time counts as all.
+# The directory appears complete or not at all: the next call trusts it.
 mkdir "$work/tree"
 tar -xf "$work"/kamailio_*.orig.tar.* -C "$work/tree" --strip-components=1 --wildcards \
     '*/src/core/*.h' '*/src/lib/*.h' '*/src/modules/*/*.h'

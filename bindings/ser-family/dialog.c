@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The callbacks of the server's dialog module, for engage_media_proxy. */
 #include <stdio.h>
-#include <string.h>
 
 #include "family.h"
 
@@ -111,9 +110,7 @@ static int set_engaged(void *dialog)
 
 static void id(void *dialog, char *to, size_t size)
 {
-    struct dlg_cell *dlg = dialog;
-
-    snprintf(to, size, "%u:%u", dlg->h_entry, dlg->h_id);
+    family_dialog_id((struct dlg_cell *)dialog, to, size);
 }
 
 int family_dialog_init(void)

@@ -2,7 +2,7 @@
 /*
  * What the modules for SER, OpenSER, OpenSIPS and Kamailio share in source. It
  * is compiled against the headers of each server: compat.h is that server's
- * own and lies in its module's directory. README.md lists what it must define.
+ * own and lies in its module's directory. ../README.md lists what it must define.
  */
 #ifndef MPM_FAMILY_H
 #define MPM_FAMILY_H
