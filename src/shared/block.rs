@@ -1,4 +1,4 @@
-//! The mapping itself.
+//! The memory mapping of the shared block.
 
 use std::io;
 use std::ptr::NonNull;
@@ -6,15 +6,16 @@ use std::sync::atomic::AtomicU64;
 
 use crate::error::{Error, Result};
 
-/// A run of zeroed 64-bit atomics, shared with every process forked later.
+/// A mapping of 64-bit atomics, zero at first, shared with each process forked
+/// later.
 #[derive(Debug)]
 pub struct Block {
     start: NonNull<AtomicU64>,
     words: usize,
 }
 
-// SAFETY: the block is plain atomics in memory that lives as long as the value;
-// atomics may be used from any thread.
+// SAFETY: the block consists of atomics, which may be used from any thread, in
+// memory that is mapped as long as the value exists.
 unsafe impl Send for Block {}
 // SAFETY: as above.
 unsafe impl Sync for Block {}
@@ -27,8 +28,8 @@ impl Block {
         let bytes = words.checked_mul(size_of::<AtomicU64>()).ok_or_else(|| {
             Error::limit(format!("{words} words of shared memory cannot be addressed"))
         })?;
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice
-        // touches no memory of ours.
+        // SAFETY: a new anonymous mapping at an address that the kernel selects
+        // overlaps no existing memory.
         let start = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -50,9 +51,9 @@ impl Block {
 
     /// All words.
     pub fn words(&self) -> &[AtomicU64] {
-        // SAFETY: the mapping holds `words` words, page-aligned and zeroed (a
-        // valid AtomicU64), and lives as long as `self`; nobody has a plain
-        // reference into it.
+        // SAFETY: the mapping has `words` words, page-aligned and zeroed (a valid
+        // AtomicU64), and exists as long as `self`; no reference into it is
+        // other than atomic.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 }
@@ -60,7 +61,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         // SAFETY: the mapping was made with this address and length, and no
-        // borrow of it outlives `self`. Other processes keep theirs.
+        // borrow of it outlives `self`. Other processes keep their mapping.
         unsafe {
             libc::munmap(self.start.as_ptr().cast(), self.words * size_of::<AtomicU64>());
         }
@@ -73,7 +74,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     #[test]
-    fn a_child_writes_what_its_parent_reads() {
+    fn parent_reads_word_written_by_child() {
         let block = Block::new(4).unwrap();
         // SAFETY: the child only stores to an atomic and leaves.
         let child = unsafe { libc::fork() };

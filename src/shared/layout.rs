@@ -1,4 +1,4 @@
-//! Which words of the shared block belong to whom.
+//! The layout of the shared block: which words belong to which table.
 
 use std::collections::hash_map::RandomState;
 use std::ops::Range;
@@ -11,9 +11,10 @@ use crate::shared::deletes::DELETES_WORDS;
 use crate::shared::health::HEALTH_WORDS;
 use crate::shared::{Block, Calls, Counters, Deletes, Generation, HealthTable, Lease};
 
-/// Words of a cache line: what different processes write at once is kept apart.
+/// Words of a cache line. Tables that several processes write at once start on a
+/// new line.
 pub(super) const LINE: usize = 8;
-/// Entries of the call table begin at a multiple of their own size.
+/// Entries of the call table start at a multiple of their size.
 const CALLS_ALIGN: usize = ENTRY_WORDS;
 
 // Each of these three has a cache line of its own.
@@ -26,7 +27,7 @@ const HEALTH: Range<usize> = COUNTERS.end..COUNTERS.end + HEALTH_WORDS;
 const DELETES: Range<usize> = HEALTH.end..HEALTH.end + DELETES_WORDS;
 const CALLS: usize = DELETES.end.next_multiple_of(CALLS_ALIGN);
 
-/// The block of one server, divided.
+/// The shared block of one server, divided into its tables.
 #[derive(Debug)]
 pub struct Shared {
     block: Block,
@@ -48,7 +49,7 @@ impl Shared {
 
     /// The keeper's lease.
     pub fn lease(&self) -> Lease<'_> {
-        // The block holds at least the words before the call table.
+        // The block has at least the words before the call table.
         Lease::new(&self.block.words()[LEASE])
     }
 
@@ -65,7 +66,7 @@ impl Shared {
     fn line(&self, at: usize) -> &[AtomicU64; LINE] {
         match self.block.words()[at..].first_chunk() {
             Some(line) => line,
-            None => unreachable!("the call table lies behind every line"),
+            None => unreachable!("the call table follows every line"),
         }
     }
 
@@ -79,12 +80,12 @@ impl Shared {
         HealthTable::new(self.part(HEALTH))
     }
 
-    /// The ends that wait for their relay.
+    /// The queue of delete requests for unreachable relays.
     pub fn deletes(&self) -> Deletes<'_> {
         Deletes::new(self.part(DELETES))
     }
 
-    /// The call table; `hash` was made before the fork.
+    /// The call table; `hash` must be the one made before the fork.
     pub fn calls<'b>(&'b self, hash: &'b RandomState) -> Calls<'b> {
         Calls::new(self.part(CALLS..self.block.words().len()), hash)
     }
@@ -96,7 +97,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     #[test]
-    fn no_word_belongs_to_two() {
+    fn layout_gives_each_word_to_one_table() {
         let shared = Shared::new(16).unwrap();
         let parts = [LEASE..LEASE + LINE, LISTS..LISTS + LINE, RELAYS..RELAYS + LINE];
         let parts = parts.into_iter().chain([COUNTERS, HEALTH, DELETES]);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_are_written_at_once_share_no_cache_line() {
+    fn layout_separates_tables_by_cache_lines() {
         for start in [COUNTERS.start, HEALTH.start, DELETES.start] {
             assert!(start.is_multiple_of(LINE), "{start}");
         }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_calls_are_an_error() {
+    fn layout_refuses_too_many_calls() {
         assert!(Shared::new(usize::MAX / 8).is_err());
     }
 }

@@ -1,28 +1,29 @@
-//! The keeper's lease: which process watches, probes and delivers for the whole
-//! server. One word holds the process and when the lease ends; it is taken and
-//! renewed by compare-and-swap, and who dies or is stopped loses it by silence.
-//! Asking the kernel whether the holder lives would not do: it says yes of
-//! zombies, of stopped processes, and of strangers with a recycled number.
+//! The keeper's lease: which process watches files, probes relays and flushes
+//! queued deletes for the whole server. One word holds the process id and the
+//! expiry time. It is taken and renewed by compare-and-swap; a holder that stops
+//! renewing loses the lease when it expires. `kill(pid, 0)` cannot replace it: it
+//! succeeds for zombies, for stopped processes and for a recycled process id.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A lease that is not renewed ends after this (milliseconds).
+/// A lease that is not renewed expires after this (milliseconds).
 pub const LASTS: u64 = 600;
-/// Its holder renews it this often.
+/// The holder renews the lease this often (milliseconds).
 pub const RENEW: u64 = 200;
-/// An end further ahead was not written by this clock: it binds nobody.
+/// An expiry time further ahead was not written with this clock and is ignored.
 const ABSURD: u64 = 4 * LASTS;
 
-/// Process numbers have at most 22 bits (Linux: PID_MAX_LIMIT); the rest, 139
-/// years of milliseconds, is the lease's end.
+/// Process ids have at most 22 bits (Linux: PID_MAX_LIMIT); the other 42 bits,
+/// 139 years of milliseconds, hold the expiry time.
 const PID_BITS: u32 = 22;
 
-/// The word, as every process sees it.
+/// The lease, over its word in the shared block.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease<'b>(&'b AtomicU64);
 
-/// What a keeper last wrote into the word. It holds the lease for as long as
-/// the word still says so: that tells two keepers of one process apart too.
+/// The value a keeper last wrote into the word. The keeper holds the lease while
+/// the word still has this value; that also distinguishes two keepers of one
+/// process.
 #[derive(Debug, Default)]
 pub struct Claim(u64);
 
@@ -31,44 +32,44 @@ fn pack(pid: u32, end: u64) -> u64 {
 }
 
 impl<'b> Lease<'b> {
-    /// The view over its word; 0 when nobody ever held it.
+    /// A view over its word, which is 0 before the first holder.
     pub fn new(word: &'b AtomicU64) -> Self {
         Lease(word)
     }
 
-    /// When the lease ends, if it binds at `now`.
+    /// The expiry time, if the lease is held at `now`.
     #[inline]
-    fn binding(word: u64, now: u64) -> Option<u64> {
+    fn expiry(word: u64, now: u64) -> Option<u64> {
         let end = word >> PID_BITS;
         (now < end && end <= now.saturating_add(ABSURD)).then_some(end)
     }
 
-    /// True while a keeper lives, as far as `now` (ms of the monotonic clock,
-    /// the coarse one will do) can tell.
+    /// True while a keeper holds the lease at `now` (milliseconds of the monotonic
+    /// clock; the coarse clock is precise enough).
     #[inline]
     pub fn is_held(&self, now: u64) -> bool {
-        Self::binding(self.0.load(Ordering::Relaxed), now).is_some()
+        Self::expiry(self.0.load(Ordering::Relaxed), now).is_some()
     }
 
-    /// The process that holds it.
+    /// The id of the process that holds the lease.
     pub fn holder(&self, now: u64) -> Option<u32> {
         let word = self.0.load(Ordering::Relaxed);
-        Self::binding(word, now)?;
+        Self::expiry(word, now)?;
         Some((word & ((1 << PID_BITS) - 1)) as u32)
     }
 
-    /// How long it still binds without being renewed.
+    /// The time until the lease expires (milliseconds); 0 when it is free.
     pub fn left(&self, now: u64) -> u64 {
-        let end = Self::binding(self.0.load(Ordering::Relaxed), now);
+        let end = Self::expiry(self.0.load(Ordering::Relaxed), now);
         end.map_or(0, |end| end.saturating_sub(now))
     }
 
-    /// Takes the lease if it is free, renews it if it is ours and due. True
-    /// when it is ours now.
+    /// Takes the lease if it is free, or renews it if `claim` holds it and
+    /// [`RENEW`] has passed. Returns true when `claim` now holds it.
     pub fn hold(&self, claim: &mut Claim, pid: u32, now: u64) -> bool {
         let word = self.0.load(Ordering::Acquire);
         let ours = claim.0 != 0 && word == claim.0;
-        match Self::binding(word, now) {
+        match Self::expiry(word, now) {
             Some(end) if ours && end > now.saturating_add(LASTS - RENEW) => return true,
             Some(_) if !ours => {
                 claim.0 = 0;
@@ -82,11 +83,11 @@ impl<'b> Lease<'b> {
         taken
     }
 
-    /// Gives it up, so that another need not wait for its end.
+    /// Releases the lease, so that another keeper need not wait until it expires.
     pub fn release(&self, claim: &mut Claim) {
         let held = std::mem::take(&mut claim.0);
         if held != 0 {
-            // Where it is not ours any more there is nothing to give up.
+            // When another keeper holds the lease, there is nothing to release.
             let _ = self.0.compare_exchange(held, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
@@ -100,7 +101,7 @@ mod tests {
     const PID: u32 = 4_194_303;
 
     #[test]
-    fn one_holds_it_until_it_falls_silent() {
+    fn lease_is_lost_when_not_renewed() {
         let word = AtomicU64::new(0);
         let lease = Lease::new(&word);
         let (mut a, mut b) = (Claim::default(), Claim::default());
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_renewed_every_200_ms_and_not_more_often() {
+    fn lease_is_renewed_every_200_ms() {
         let word = AtomicU64::new(0);
         let lease = Lease::new(&word);
         let mut claim = Claim::default();
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_holder_keeps_what_nobody_took() {
+    fn expired_lease_is_renewed_if_not_taken() {
         let word = AtomicU64::new(0);
         let lease = Lease::new(&word);
         let mut claim = Claim::default();
@@ -141,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_is_free_at_once() {
+    fn released_lease_is_free_at_once() {
         let word = AtomicU64::new(0);
         let lease = Lease::new(&word);
         let (mut a, mut b) = (Claim::default(), Claim::default());
         assert!(lease.hold(&mut a, PID, 1000));
         lease.release(&mut b);
-        assert!(lease.is_held(1000), "only its holder gives it up");
+        assert!(lease.is_held(1000), "only its holder can release it");
         lease.release(&mut a);
         assert!(lease.hold(&mut b, PID, 1001));
         lease.release(&mut a);
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_in_the_far_future_binds_nobody() {
+    fn expiry_in_the_far_future_is_ignored() {
         let word = AtomicU64::new(pack(7, 1 << 41));
         let lease = Lease::new(&word);
         assert!(!lease.is_held(1000));
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_that_try_at_once_one_wins() {
+    fn lease_is_taken_by_one_of_many_keepers() {
         let word = AtomicU64::new(0);
         for round in 1..50 {
             let now = round * 10_000;

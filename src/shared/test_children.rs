@@ -1,12 +1,12 @@
-//! Forked children for tests of what processes share.
+//! Forked children for tests of shared memory.
 
-/// Runs `body` in `count` forked children at once, with their number, and waits
-/// for all. A child that panics fails the test.
+/// Runs `body` with its number in each of `count` forked children at the same
+/// time, and waits for all. A child that panics fails the test.
 pub(super) fn children(count: usize, body: impl Fn(usize)) {
     let pids: Vec<_> = (0..count)
         .map(|number| {
-            // SAFETY: the child runs `body` on memory that is its own or
-            // shared atomics, and leaves without the destructors of its parent.
+            // SAFETY: the child runs `body` on its own memory and on shared
+            // atomics, and exits without running its parent's destructors.
             let child = unsafe { libc::fork() };
             if child == 0 {
                 let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(number)));
