@@ -42,19 +42,33 @@ static void set_parameters(void)
     CHECK(strcmp(mpm_avp("media_relay_avp"), "$avp(media_relay)") == 0);
 }
 
-/* The names of MPM_PARAMETERS are those that mpm_set accepts or refuses for
- * their value only. */
+/* MPM_PARAMETERS has every setting of the library, and no name that mpm_set
+ * does not know. */
 static void every_parameter_is_known(pid_t parent)
 {
 #define NAME(name) #name,
     static const char *const names[] = { MPM_PARAMETERS(NAME) };
     char error[MPM_ERROR_SIZE] = "";
+    const char *setting;
+    size_t settings = 0;
 
     (void)parent;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (mpm_set(names[i], "\x01", error) != 0)
             CHECK(strstr(error, "there are:") == NULL);
     CHECK(mpm_set("moon_phase", "1", error) == -1 && strstr(error, "there are:") != NULL);
+    for (setting = strtok(strstr(error, "there are:") + strlen("there are:"), ", ");
+         setting != NULL; setting = strtok(NULL, ", ")) {
+        int found = 0;
+
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            found |= strcmp(names[i], setting) == 0;
+        if (!found)
+            fprintf(stderr, "parameters.h lacks %s\n", setting);
+        CHECK(found);
+        settings++;
+    }
+    CHECK(settings > 20);
 }
 
 static struct mpm_value value_of(const char *name, struct message *message)

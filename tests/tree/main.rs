@@ -1,6 +1,8 @@
 //! Facts about the tree itself: the words users read, which code may make
-//! system calls, and which modules import each other.
+//! system calls, which modules import each other, and what the parts of a SIP
+//! server's module hold.
 
+mod bindings;
 mod files;
 mod imports;
 mod literals;

@@ -77,6 +77,7 @@ fn near(text: &str, pattern: &Regex) -> Vec<String> {
 /// The files these tests read.
 fn checked() -> Vec<File> {
     let paths = [
+        "bindings",
         "src/address.rs",
         "src/bytes.rs",
         "src/edit.rs",
