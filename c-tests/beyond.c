@@ -1,6 +1,6 @@
-/* Gives the library one byte more than there is. It must fail under a tool that
- * watches memory: else that tool does not see into the library, and finding
- * nothing elsewhere means nothing. */
+/* Gives the library a length of one byte more than the buffer has. A tool that
+ * watches memory must report it. A tool that does not report it does not see
+ * the library, and proves nothing elsewhere. */
 #include "check.h"
 
 int main(void)
@@ -20,7 +20,7 @@ int main(void)
     raw.len = sizeof text;
     STATUS(MP_OK, mp_message_parse(message, raw, &source, NULL,
                                    MP_TRANSPORT_UDP));
-    /* Looks through all headers for a Contact. */
+    /* Searches all headers for a Contact. */
     (void)mp_fix_contact(worker, message, edits);
     free(buffer);
     return 0;

@@ -1,5 +1,5 @@
-/* A whole call through a relay in this process: offer, answer, media both ways,
- * BYE. Both phones send from other addresses than they say. */
+/* A whole call through a relay in this process: offer, answer, media in both
+ * directions, BYE. Both phones send from other addresses than their SDP names. */
 #include "check.h"
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@ static int phone(const char *ip)
     return fd;
 }
 
-/* A packet of RTP: version 2, payload type 0, and the sequence number. */
+/* An RTP packet: version 2, payload type 0, and the sequence number. */
 static void speak(int fd, int port, int sequence)
 {
     struct sockaddr_in to;
@@ -37,7 +37,7 @@ static void speak(int fd, int port, int sequence)
                  sizeof to) == (ssize_t)sizeof packet);
 }
 
-/* The sequence number of the next packet, -1 when none comes in time. */
+/* The sequence number of the next packet, -1 when none arrives in time. */
 static int heard(int fd, int milliseconds)
 {
     unsigned char packet[2048];
@@ -52,7 +52,7 @@ static int heard(int fd, int milliseconds)
     return packet[3];
 }
 
-/* Packets of the learning phase may still be under way. */
+/* Packets of the learning phase may still arrive. */
 static void await_packet(int fd, int sequence)
 {
     int found = heard(fd, 20000);
@@ -108,7 +108,7 @@ int main(void)
     for_bob = media_port(out);
     CHECK(for_bob >= 20000 && for_bob <= 29999 && for_bob % 2 == 0);
 
-    /* The same once more: the same port, no second set of edits. */
+    /* Called again: the same port, no second set of edits. */
     VERB(MP_OK, worker, mp_rewrite_sdp(worker, message, NULL, edits));
     CHECK(media_port(edited(edits, message)) == for_bob);
 
@@ -120,7 +120,8 @@ int main(void)
     CHECK(for_alice != for_bob);
     CHECK(counters_of(proxy).sessions == 1);
 
-    /* Each side is learnt from its first packet: both send until both heard. */
+    /* The relay learns each side from its first packet: both sides send until
+     * both have received one. */
     from_a = from_b = -1;
     for (turn = 0; turn < 50 && (from_a < 0 || from_b < 0); turn++) {
         speak(a, for_alice, 1);

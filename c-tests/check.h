@@ -1,5 +1,5 @@
-/* What the C test programs share: checks that end the program, and the messages
- * of one call from behind NAT. Read as C99 and as C++11. */
+/* Shared by the C test programs: checks that exit, and the messages of one call
+ * from behind NAT. It is valid C99 and C++11. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -23,7 +23,7 @@
         }                                                                      \
     } while (0)
 
-/* The status of a call is the wanted one. */
+/* Checks the status of a call. */
 #define STATUS(wanted, call)                                                   \
     do {                                                                       \
         mp_status status_ = (call);                                            \
@@ -36,7 +36,7 @@
         }                                                                      \
     } while (0)
 
-/* The same for a verb of a worker, with its explanation. */
+/* Checks the status of a verb, and prints the reason of the worker. */
 #define VERB(wanted, worker, call)                                             \
     do {                                                                       \
         mp_status verb_ = (call);                                              \
@@ -47,7 +47,7 @@
         }                                                                      \
     } while (0)
 
-/* A call that must succeed or tell why not. */
+/* Checks that a call succeeds, and prints the reason of its error. */
 #define MADE(call, error)                                                      \
     do {                                                                       \
         if ((call) != MP_OK) {                                                 \
@@ -78,8 +78,8 @@ static inline void set(mp_config *config, const char *name, const char *value)
     MADE(mp_config_set(config, mp_text(name), mp_text(value), &error), error);
 }
 
-/* Settings without client lists, so that no file of the machine matters, and
- * with time for a relay, for under memcheck all is slow. */
+/* Settings without client lists, so that no file of the machine is used, and with
+ * long timeouts for memcheck. */
 static inline mp_config *quiet_config(void)
 {
     mp_config *config = mp_config_new();
@@ -116,7 +116,7 @@ static inline mp_address address_of(const char *text, uint16_t port)
     return address;
 }
 
-/* A directory of its own for sockets, removed by gone(). */
+/* A path in a new directory, which gone() removes. */
 static inline const char *place(void)
 {
     static char path[64];
@@ -141,8 +141,8 @@ static inline void gone(void)
     CHECK(rmdir(place()) == 0);
 }
 
-/* One message of a call between alice at 127.0.0.2 and bob at 127.0.0.3, whose
- * descriptions say what they believe: private addresses. */
+/* One message of a call between alice at 127.0.0.2 and bob at 127.0.0.3. Their
+ * SDPs hold private addresses. */
 typedef struct written {
     char bytes[2048];
     size_t length;
@@ -204,7 +204,7 @@ static inline void parse(mp_message *message, const written *text,
                                    MP_TRANSPORT_UDP));
 }
 
-/* The message after its edits, with a NUL behind it. */
+/* The edited message, followed by a NUL. */
 static inline const char *edited(mp_edits *edits, const mp_message *message)
 {
     static char buffer[4096];

@@ -1,11 +1,11 @@
-/* Walks a directory of messages and descriptions that nobody here wrote and
- * gives each file, or every STEP-th, to the verbs:
+/* Reads a directory of SIP messages and SDPs of other projects and gives each
+ * file, or every STEP-th, to the verbs:
  *
  *   corpus DIRECTORY [STEP]
  *
- * Every buffer is as long as what it holds, so that memcheck and
- * AddressSanitizer see the first byte beyond it. The relay is a thread that
- * gives every stream a port. */
+ * Every buffer is exactly as long as its content, so that memcheck and
+ * AddressSanitizer report an access to the first byte after it. The relay is a
+ * thread that gives every stream a port. */
 #include "check.h"
 
 #include <dirent.h>
@@ -19,8 +19,8 @@
      MP_TEST_PRIVATE_SDP | MP_TEST_SOURCE_PORT | MP_TEST_SOURCE_CONTACT |      \
      MP_TEST_CONTACT_PORT | MP_TEST_PRIVATE_SOURCE | MP_TEST_SOURCE_SDP |      \
      MP_TEST_WEBSOCKET)
-/* Beyond it a file is of no use. A message of more than 65536 bytes is refused,
- * which is to be seen too. */
+/* The longest file that is read. A message of more than 65536 bytes must be
+ * refused, so some files must be longer than that. */
 #define LONGEST (16L * 1024 * 1024)
 
 static struct {
@@ -53,7 +53,7 @@ static void answer(int client, const char *request)
         }
         length += snprintf(line + length, sizeof line - (size_t)length, "\r\n");
     }
-    /* A client that has gone does not matter. */
+    /* The client may have closed its end. */
     (void)!send(client, line, (size_t)length, MSG_NOSIGNAL);
 }
 
@@ -104,7 +104,7 @@ static int listen_at(const char *path)
     return fd;
 }
 
-/* What is done with one message. */
+/* Gives one message to the verbs. */
 
 static void judge(void)
 {
@@ -125,7 +125,7 @@ static void judge(void)
     }
 }
 
-/* Applies the edits and reads the result. */
+/* Applies the edits and parses the result. */
 static void apply(mp_str raw, const mp_address *source)
 {
     size_t needed = 0, length = 0, at, expected = raw.len, end = 0;
@@ -147,7 +147,7 @@ static void apply(mp_str raw, const mp_address *source)
         CHECK(end <= raw.len);
         expected = expected - edit.remove + edit.insert.len;
     }
-    /* Each Content-Length may have got digits more or less. */
+    /* Each Content-Length may have become longer or shorter. */
     CHECK(length + 512 > expected && length < expected + 512);
     out.ptr = buffer;
     out.len = length;
@@ -191,7 +191,7 @@ static void handle(mp_str raw, const mp_address *source)
           status == MP_ERR_SYNTAX || status == MP_ERR_LIMIT);
 }
 
-/* A description is put into an INVITE of its own. */
+/* Makes an INVITE with an SDP as its body. */
 static mp_str as_invite(mp_str sdp)
 {
     char head[400];

@@ -1,5 +1,5 @@
-/* Every function of the header, called as it is meant. tests/c_api.rs checks
- * that none is left out here. */
+/* Calls every function of the header as its comment says. tests/c_api.rs checks
+ * that none is missing here. */
 #include "check.h"
 
 static int lines;
@@ -34,7 +34,7 @@ static void errors_and_settings(void)
     STATUS(MP_ERR_SETTING, mp_config_set(config, mp_text("relay_timeout"),
                                          mp_text("soon"), NULL));
 
-    /* A line of a client list that is no expression is logged. */
+    /* A line of a client list that is not a regular expression is logged. */
     snprintf(list, sizeof list, "%s", in_place("clients"));
     file = fopen(list, "w");
     CHECK(file != NULL && fputs("Grandstream\n([\n", file) >= 0);
@@ -85,7 +85,7 @@ static void verdicts(mp_worker *worker, const mp_message *message)
     mp_verdict_free(verdict);
 }
 
-/* The Contact URI alone, with its edits made. */
+/* The edited Contact URI alone. */
 static void parts(mp_edits *edits, const mp_message *message,
                   const written *text, size_t at)
 {
@@ -138,7 +138,7 @@ static void edit_lists(mp_worker *worker, const mp_message *message,
     CHECK(needed == text->length - edit.remove + edit.insert.len);
     STATUS(MP_OK, mp_edits_apply(edits, message, buffer, needed, &length));
     CHECK(length == needed);
-    /* What the list says and what it does are the same. */
+    /* mp_edits_get and mp_edits_apply agree. */
     CHECK(memcmp(buffer, text->bytes, edit.offset) == 0);
     CHECK(memcmp(buffer + edit.offset, edit.insert.ptr, edit.insert.len) == 0);
     CHECK(memcmp(buffer + edit.offset + edit.insert.len,
@@ -196,7 +196,7 @@ static void relayed(mp_worker *worker, const mp_message *message)
     VERB(MP_OK, worker, status);
     mp_request_free(request);
 
-    /* An INVITE ends nothing. */
+    /* An INVITE ends no session. */
     VERB(MP_ERR_ARGUMENT, worker, mp_end_session(worker, message, options));
     VERB(MP_OK, worker, mp_end_call(worker, mp_text("call-1@example.com"),
                                     mp_text("a1"), mp_text("")));
@@ -215,13 +215,13 @@ static void keepers(const mp_engine *engine)
     STATUS(MP_OK, mp_keeper_tick(keeper, mp_now()));
     CHECK(mp_keeper_next(keeper, 0) > 0 && mp_keeper_next(keeper, 0) <= 200);
     STATUS(MP_OK, mp_keeper_tick(keeper, 0));
-    /* One that was stopped before it ran returns at once. */
+    /* Stopped before it runs, it returns at once. */
     STATUS(MP_OK, mp_keeper_stop(keeper));
     MADE(mp_keeper_run(keeper, &error), error);
     mp_keeper_free(keeper);
 }
 
-/* After relayed: one call was made, asked for a second time, and ended. */
+/* After relayed(): one call, two requests for it, terminated. */
 static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
                                   const mp_message *message)
 {
@@ -354,7 +354,7 @@ int main(void)
     STATUS(MP_OK, mp_proxy_stop(proxy));
     mp_proxy_free(proxy);
 
-    /* One that was stopped before it ran returns at once. */
+    /* Stopped before it runs, it returns at once. */
     set(config, "proxy_socket", in_place("second.sock"));
     MADE(mp_proxy_new(config, &runner, &error), error);
     STATUS(MP_OK, mp_proxy_stop(runner));

@@ -1,4 +1,4 @@
-/* Each status, provoked by a C program. tests/c_api.rs checks that every one of
+/* Provokes each status from C. tests/c_api.rs checks that every one of
  * the header stands in a PROVOKE here or, with a reason, in
  * unprovoked-statuses.txt. */
 #include "check.h"
@@ -23,7 +23,7 @@ static void offer(void)
     STATUS(MP_OK, mp_edits_reset(edits));
 }
 
-/* A worker whose only relay listens on path and has so many milliseconds. */
+/* A worker whose only relay listens on path, with this relay_timeout. */
 static mp_worker *worker_with(const char *path, const char *milliseconds)
 {
     char relay[120];
@@ -77,7 +77,7 @@ static void pure(mp_worker *worker)
     PROVOKE(MP_ERR_ARGUMENT,
             mp_message_parse(message, mp_text(text.bytes), &source, NULL, 7));
     CHECK(holds(mp_message_last_error(message), "transport"));
-    /* After an error there is no message. */
+    /* After an error the handle holds no message. */
     PROVOKE(MP_ERR_ARGUMENT, mp_fix_contact(worker, message, edits));
     PROVOKE(MP_ERR_SYNTAX,
             mp_message_parse(message, mp_text("GET / HTTP/1.1\r\n\r\n"),
@@ -125,7 +125,7 @@ static void settings(void)
     mp_error_free(error);
     error = NULL;
 
-    /* Two cannot serve one socket. */
+    /* Two proxies cannot serve one socket. */
     set(config, "proxy_socket", in_place("proxy.sock"));
     MADE(mp_proxy_new(config, &proxy, &error), error);
     PROVOKE(MP_ERR_SYSTEM, mp_proxy_new(config, &second, NULL));

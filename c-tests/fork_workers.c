@@ -1,6 +1,6 @@
-/* A server of eight worker processes and one that runs the relay: engine and
- * proxy are made before the fork. Each call is offered in one process, answered
- * in another and ended in a third. */
+/* A server of eight workers and one process that runs the relay; engine and
+ * proxy are made before the fork. One process rewrites the offer of a call,
+ * another the answer, and a third terminates it. */
 #include "check.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #define WORKERS 8
 #define CALLS 24
 
-/* What the parent asks of a child, and what comes back. */
+/* A request of the parent to a child, and the answer. */
 typedef struct order {
     int kind; /* OFFER, ANSWER, BYE; SESSIONS of the proxy; QUIT */
     int call;
@@ -56,8 +56,8 @@ static void serve_calls(int fd, mp_engine *engine, mp_worker *of_parent)
     written text;
     order what;
 
-    /* The parent's worker: what talks to a relay does not work here, what
-     * talks to nobody does, and freeing our copy harms nobody. */
+    /* With the parent's worker, verbs that need a relay fail here and the others
+     * work. Freeing the copy of this process does not affect the parent. */
     write_message(&text, OFFER, 9999, 4000);
     parse(message, &text, &alice);
     STATUS(MP_ERR_WRONG_PROCESS,
@@ -168,7 +168,7 @@ int main(void)
                 mp_engine_free(engine);
                 serve_media(pair[1], proxy);
             } else {
-                /* It only uses the proxy: the inherited listener goes. */
+                /* Closes the inherited copy of the listening socket. */
                 mp_proxy_free(proxy);
                 serve_calls(pair[1], engine, own);
             }
@@ -195,8 +195,8 @@ int main(void)
     }
     CHECK(ask(fds[WORKERS], SESSIONS, 0).value == CALLS);
     for (call = 0; call < CALLS; call++) {
-        outcome ended = ask(fds[(call + 2) % WORKERS], BYE, call);
-        STATUS(MP_OK, (mp_status)ended.status);
+        outcome terminated = ask(fds[(call + 2) % WORKERS], BYE, call);
+        STATUS(MP_OK, (mp_status)terminated.status);
     }
     wait_for_sessions(fds[WORKERS], 0);
 

@@ -1,10 +1,10 @@
-/* Client lists that change under a server of eight workers: edited in place,
- * renamed over, deleted, made anew, behind a symbolic link that is swapped, with
- * a bad line, made unreadable. All workers see each change within a second, with
- * a keeper that the kernel tells ("notify"), with one that only compares
- * ("poll"), and with none ("nobody"): the first argument. A keeper that is
- * killed is replaced. With a second argument, "slow", the workers have more
- * time: under memcheck. */
+/* A client list changes while eight workers use it: edited in place, replaced by
+ * rename, deleted, created again, behind a symbolic link that is swapped, with a
+ * bad line, made unreadable. All workers see each change within a second. The
+ * first argument says how: with a keeper that uses inotify ("notify"), with one
+ * that polls ("poll"), or without a keeper ("nobody"). A keeper that is killed
+ * is replaced. The second argument "slow" gives the workers more time, for
+ * memcheck. */
 #include "check.h"
 
 #include <fcntl.h>
@@ -19,10 +19,10 @@
 
 #define WORKERS 8
 
-/* The second that is promised, and what a busy machine may add to it. */
+/* The promised second, and what a busy machine may add. */
 static uint64_t within = 1000 + 1500;
 
-/* A child and the way to it. */
+/* A child process and the socket to it. */
 typedef struct child {
     pid_t pid;
     int fd;
@@ -31,7 +31,7 @@ typedef struct child {
 /* Log lines of all processes. */
 static int log_pipe[2];
 
-/* The parent's ends, for its children to close. */
+/* The parent's sockets, which its children close. */
 static int ways[WORKERS + 8];
 static size_t ways_count;
 
@@ -44,11 +44,11 @@ static void keep(void *arg, uint32_t level, mp_str text)
         return;
     length = snprintf(line, sizeof line, "%.*s\n", (int)text.len, text.ptr);
     CHECK(length > 0 && (size_t)length < sizeof line);
-    /* At most PIPE_BUF bytes: lines of several processes do not mix. */
+    /* At most PIPE_BUF bytes, so that lines of several processes do not mix. */
     CHECK(write(log_pipe[1], line, (size_t)length) == length);
 }
 
-/* How many log lines that hold part have come; all are taken. */
+/* The number of log lines with part in them; all lines are consumed. */
 static int logged(const char *part)
 {
     static char text[65536];
@@ -76,15 +76,15 @@ static void doze(long milliseconds)
     nanosleep(&moment, NULL);
 }
 
-/* Whoever runs the workers cannot read what nobody may read. */
+/* Root could read a file without permissions; the workers must not. */
 static void become_nobody(void)
 {
     if (geteuid() == 0)
         CHECK(setegid(65534) == 0 && seteuid(65534) == 0);
 }
 
-/* Answers each byte with whether the phone is on the list: its Contact then
- * keeps its port. */
+/* Answers each byte with whether the phone is on the list, in which case its
+ * Contact keeps its port. */
 static void work(int fd, mp_engine *engine)
 {
     mp_worker *worker = worker_of(engine);
@@ -214,18 +214,19 @@ static int is_listed(child worker)
     return answer;
 }
 
-/* All workers say so when they are asked in time; to ask may take longer. */
+/* Waits until all workers report it. The time counts until the request is sent,
+ * since a busy machine may answer late. */
 static void seen(const child *workers, int listed, const char *what)
 {
-    uint64_t start = mp_now(), asked;
+    uint64_t start = mp_now(), sent;
     int at, late;
     do {
         doze(10);
-        asked = mp_now();
+        sent = mp_now();
         for (at = late = 0; at < WORKERS; at++)
             if (is_listed(workers[at]) != listed)
                 late++;
-        if (late > 0 && asked - start > within) {
+        if (late > 0 && sent - start > within) {
             fprintf(stderr, "%s: %d workers have not seen it\n", what, late);
             exit(1);
         }
@@ -245,7 +246,8 @@ static void link_to(const char *target, const char *path)
     CHECK(symlink(target, fresh) == 0 && rename(fresh, path) == 0);
 }
 
-/* Every kind of change, one after the other; the list ends as it begins. */
+/* Every kind of change, one after the other; the list is missing before and
+ * after. */
 static void change(const child *workers, const char *list)
 {
     char fresh[200], one[200], two[200], bad[200];
@@ -255,7 +257,7 @@ static void change(const child *workers, const char *list)
     snprintf(two, sizeof two, "%s", in_place("away/two"));
     seen(workers, 0, "no list");
     write_list(list, "Phone 1\n");
-    seen(workers, 1, "made");
+    seen(workers, 1, "created");
     write_list(list, "Phone 2\n");
     seen(workers, 0, "edited in place");
     write_list(fresh, "Phone 1\n");
@@ -264,7 +266,7 @@ static void change(const child *workers, const char *list)
     CHECK(unlink(list) == 0);
     seen(workers, 0, "deleted");
     write_list(list, "Phone 1\n");
-    seen(workers, 1, "made anew");
+    seen(workers, 1, "created again");
 
     write_list(one, "Phone 1\n");
     write_list(two, "Phone 2\n");
@@ -273,9 +275,9 @@ static void change(const child *workers, const char *list)
     link_to(one, list);
     seen(workers, 1, "the link swapped");
     write_list(one, "Phone 3\n");
-    seen(workers, 0, "what the link leads to, edited");
+    seen(workers, 0, "the target of the link edited");
 
-    /* A bad line is told with file and line, by one process; the others hold. */
+    /* One process logs a bad line with file and line; the other lines are used. */
     logged("");
     CHECK(unlink(list) == 0);
     write_list(list, "Cisco\n([\nPhone 1\n");
@@ -283,21 +285,21 @@ static void change(const child *workers, const char *list)
     snprintf(bad, sizeof bad, "%s:2: ", list);
     CHECK(logged(bad) == 1);
 
-    /* One that cannot be read is told, and the old list holds. */
+    /* An unreadable list is logged, and the old list stays in use. */
     CHECK(chmod(list, 0) == 0);
     write_list(fresh, "");
     CHECK(chmod(fresh, 0) == 0 && rename(fresh, list) == 0);
     {
         uint64_t start = mp_now();
-        int told = 0;
-        while (told == 0) {
+        int reported = 0;
+        while (reported == 0) {
             CHECK(mp_now() - start < within);
             seen(workers, 1, "unreadable, the old list");
-            told = logged("Permission denied");
+            reported = logged("Permission denied");
         }
         doze(1200);
         seen(workers, 1, "unreadable, the old list still");
-        CHECK(told == 1 && logged("Permission denied") == 0);
+        CHECK(reported == 1 && logged("Permission denied") == 0);
     }
     CHECK(chmod(list, 0644) == 0);
     seen(workers, 0, "readable again");
@@ -337,8 +339,8 @@ int main(int argc, char **argv)
     change(workers, list);
 
     if (kept) {
-        /* Another takes over from one that is killed, and when that ends too,
-         * the workers see to it themselves. */
+        /* Another keeper takes over when one is killed. When no keeper is
+         * left, the workers check the files. */
         second = spawn(keep_by_running, engine);
         doze(300);
         kill_hard(&keeper);
@@ -347,7 +349,7 @@ int main(int argc, char **argv)
         keeper = spawn(keep_by_ticks, engine);
         end(second);
         write_list(list, "Phone 2\n");
-        seen(workers, 0, "its keeper ended, another there");
+        seen(workers, 0, "its keeper stopped, another runs");
         kill_hard(&keeper);
         write_list(list, "Phone 1\n");
         seen(workers, 1, "its last keeper killed");

@@ -1,5 +1,6 @@
-/* Every handle made and freed again and again: neither memory nor descriptors
- * grow. The number of cycles may be given; below 1000 memory is not judged. */
+/* Makes and frees every handle many times: neither memory nor the number of
+ * descriptors grows. The argument is the number of cycles; below 1000 memory is
+ * not checked. */
 #include "check.h"
 
 #include <dirent.h>
@@ -109,7 +110,7 @@ static void proxy_cycle(void)
     mp_proxy_free(made);
 }
 
-/* A leak grows in every round; what is loaded or cached late does not. */
+/* A leak grows in every round; late loading and caches do not. */
 static void rounds(const char *name, void (*cycle)(void), long cycles)
 {
     long at, grown = 0;
@@ -171,9 +172,8 @@ int main(int argc, char **argv)
     repeat("mp_edits", edits_cycle, cycles);
     repeat("mp_proxy", proxy_cycle, cycles);
 
-    /* A request opens a connection which the proxy's own thread accepts: its
-     * descriptors come and go in their own time, hence last and not counted
-     * before the proxy stopped. */
+    /* A request opens a connection that a thread of the proxy accepts and closes
+     * later. It comes last, and descriptors are counted after the proxy stopped. */
     {
         int before = descriptors();
         rounds("mp_request", request_cycle, cycles);

@@ -1,5 +1,5 @@
-/* mp_rewrite_start beside a poll loop: many requests at once on one worker, one
- * of them cancelled, one to a relay that stays silent. */
+/* mp_rewrite_start in a poll loop: many requests at once on one worker, one
+ * cancelled, one to a relay that does not answer. */
 #include "check.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@ static mp_config *config_for(const char *relay)
     return config;
 }
 
-/* Waits for all that still run, and goes on with those that are ready. */
+/* Waits for all pending requests and continues those that are ready. */
 static void serve(mp_request **requests, size_t count, mp_worker *worker,
                   mp_edits **edits, mp_status *results)
 {
@@ -99,7 +99,7 @@ static void many_at_once(void)
            mp_request_continue(requests[0], other, 0, edits[0]));
     CHECK(holds(mp_worker_last_error(other), "another worker"));
 
-    /* The message's bytes are no longer needed. */
+    /* The bytes of the message are not needed any more. */
     memset(&text, 0, sizeof text);
     serve(requests, REQUESTS, worker, edits, results);
     for (at = 0; at < REQUESTS; at++) {
@@ -129,8 +129,8 @@ static void many_at_once(void)
     mp_proxy_free(proxy);
 }
 
-/* A relay that takes the connection and says nothing: the deadline holds, and
- * nothing was added to the edits. */
+/* A relay that accepts the connection and does not answer: the request ends at
+ * its deadline, and no edit is added. */
 static void silence(void)
 {
     struct sockaddr_un own;
@@ -176,7 +176,7 @@ static void silence(void)
 
     mp_request_free(request);
 
-    /* Freed after its worker, whether or not the relay is tried again. */
+    /* Freed after its worker, while the relay is tried or not. */
     request = NULL;
     (void)mp_rewrite_start(worker, message, NULL, 0, &request);
     mp_worker_free(worker);

@@ -1,5 +1,5 @@
-/* NULL in every place of every function: an error or an empty answer, never a
- * crash, and nothing is written. */
+/* NULL for every pointer of every function: an error or an empty result, no
+ * crash, and no output written. */
 #include "check.h"
 
 #define NOTHING(accessor) CHECK((accessor) == 0)
@@ -222,7 +222,7 @@ int main(void)
     STATUS(MP_ERR_ARGUMENT, mp_proxy_statistics(proxy, &counters, 0));
     mp_proxy_free(proxy);
 
-    /* The empty text is no message; source and message are needed. */
+    /* The empty text is not a message; source and message are required. */
     STATUS(MP_ERR_NULL, mp_message_parse(message, bad, &source, NULL,
                                          MP_TRANSPORT_UDP));
     STATUS(MP_ERR_SYNTAX, mp_message_parse(message, empty, &source, NULL,

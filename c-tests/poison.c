@@ -1,6 +1,6 @@
-/* A panic stays inside and poisons what the call touched. Built against a
- * library with the feature test-panic: there, a User-Agent "panic" makes
- * mp_nat_test panic. Nothing may be written to descriptor 2. */
+/* A panic does not leave the library and poisons the handles of the call. It
+ * needs a library with the feature test-panic, in which a User-Agent "panic"
+ * makes mp_nat_test panic. Nothing may be written to descriptor 2. */
 #include "check.h"
 
 #include <fcntl.h>
@@ -51,7 +51,7 @@ int main(void)
     CHECK(holds(mp_worker_last_error(worker), "the User-Agent is"));
     CHECK(holds(mp_worker_last_error(worker), "src/capi/worker.rs"));
 
-    /* All that the call touched is poisoned, whatever is called with it. */
+    /* Every handle of that call is poisoned, for all functions. */
     take(next);
     STATUS(MP_ERR_POISONED, mp_nat_test(worker, next, 1, 0, second));
     STATUS(MP_ERR_POISONED, mp_fix_contact(worker, next, edits));
@@ -72,7 +72,7 @@ int main(void)
                                 MP_TRANSPORT_UDP));
     }
 
-    /* The engine and what was not touched go on. */
+    /* The engine and the other handles still work. */
     fresh = worker_of(engine);
     STATUS(MP_ERR_POISONED, mp_fix_contact(fresh, message, edits));
     STATUS(MP_OK, mp_fix_contact(fresh, next, edits));

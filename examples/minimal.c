@@ -1,5 +1,5 @@
-/* The least a program does: take a message and its source, ask whether the
- * client is behind NAT, and repair its Contact.
+/* The smallest program: it takes a message and its source, tests whether the
+ * client is behind NAT, and fixes its Contact.
  *
  *   cc -Iinclude examples/minimal.c libmediaproxy.so -o minimal
  */
@@ -20,16 +20,16 @@ static const char message_text[] =
 int main(void)
 {
     const uint32_t tests = MP_TEST_PRIVATE_CONTACT | MP_TEST_SOURCE_ADDRESS | MP_TEST_PRIVATE_VIA;
-    mp_config *config = mp_config_new(); /* settings, all as they are by default */
-    mp_engine *engine = NULL;            /* one a server, before it forks */
-    mp_worker *worker = NULL;            /* one a process, after that */
+    mp_config *config = mp_config_new(); /* settings, all with their defaults */
+    mp_engine *engine = NULL;            /* one a server, before the fork */
+    mp_worker *worker = NULL;            /* one a process, after the fork */
     mp_message *message = mp_message_new();
     mp_verdict *verdict = mp_verdict_new();
     mp_edits *edits = mp_edits_new();
     mp_address source;
     char edited[4096];
     size_t length, i;
-    /* MP_OK is 0; proxy.c shows where the reason of an error is told. */
+    /* MP_OK is 0. proxy.c shows how to print the reason of an error. */
     int failed = mp_engine_new(config, &engine, NULL) || mp_worker_new(engine, &worker, NULL) ||
         mp_address_parse(mp_text("203.0.113.5"), 61234, &source) ||
         mp_message_parse(message, mp_text(message_text), &source, NULL, MP_TRANSPORT_UDP) ||

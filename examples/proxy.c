@@ -7,12 +7,12 @@
  *      target/release/libmediaproxy.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -o proxy
  *   ./proxy 192.0.2.1:5060
  *
- * What the library does is in repair(), what it needs in start(); proxy_sip.c
- * is just enough SIP around it.
+ * repair() uses the library and start() makes its handles; proxy_sip.c is the
+ * SIP around them.
  *
- * It tells what it does on standard output, a fact a line; "stats" and "quit"
+ * It prints what it does on standard output, one fact a line; "stats" and "quit"
  * on standard input are commands. examples/natted_call uses both, and the option
- * --without FUNCTION, which leaves one call out to show what then goes wrong.
+ * --without FUNCTION, which omits one call to show what then goes wrong.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -30,7 +30,7 @@
 #include "proxy_sip.h"
 
 struct server {
-    /* Made once; by a server that forks, before that. */
+    /* Made once, before the fork in a server that forks. */
     mp_config *config;
     mp_engine *engine;
     mp_proxy *proxy;
@@ -46,21 +46,21 @@ struct server {
 };
 
 /*
- * Telling what happens, and how long each library call takes. A server has its
- * own log and leaves this out.
+ * Prints what happens, and how long each call of the library takes. A server has
+ * its own log and does not need this.
  */
-static unsigned number; /* of the message at hand */
+static unsigned number; /* of the current message */
 static struct timespec started;
-static const char *left_out = "";
+static const char *omitted = "";
 
-static void tell_bytes(const char *bytes, size_t length)
+static void print_bytes(const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
         printf("%02x", (unsigned char)bytes[i]);
     putchar('\n');
 }
 
-static void tell_verdict(mp_verdict *verdict)
+static void print_verdict(mp_verdict *verdict)
 {
     printf("tested %u %u\n", number, mp_verdict_matched(verdict));
     for (size_t i = 0; i < mp_verdict_count(verdict); i++) {
@@ -69,7 +69,7 @@ static void tell_verdict(mp_verdict *verdict)
     }
 }
 
-static void tell_error(mp_str why)
+static void print_error(mp_str why)
 {
     printf("error %u %.*s\n", number, (int)why.len, why.ptr);
 }
@@ -84,10 +84,10 @@ static mp_status time_of(const char *call, mp_status status)
     return status;
 }
 
-/* Times a call, or leaves it out. A macro does not expand within itself: the
- * inner name is the function. */
+/* Times a call, or omits it. A macro does not expand within itself, so the inner
+ * name is the function. */
 #define STEP(name, call)                                                       \
-    (strcmp(left_out, name) != 0                                               \
+    (strcmp(omitted, name) != 0                                               \
          ? time_of(name, (clock_gettime(CLOCK_MONOTONIC, &started), call))     \
          : MP_OK)
 #define mp_message_parse(...) STEP("mp_message_parse", mp_message_parse(__VA_ARGS__))
@@ -98,13 +98,13 @@ static mp_status time_of(const char *call, mp_status status)
 #define mp_edits_apply(...) STEP("mp_edits_apply", mp_edits_apply(__VA_ARGS__))
 
 /*
- * The library at work.
+ * The use of the library.
  */
 
-/* Contact or Via is private, or Via is not where the message came from. */
+/* Contact or Via is private, or the source differs from the Via. */
 #define TESTS (MP_TEST_PRIVATE_CONTACT | MP_TEST_SOURCE_ADDRESS | MP_TEST_PRIVATE_VIA)
 
-/* BYE, CANCEL and failure replies to INVITE end a call or a branch of it. */
+/* A BYE, a CANCEL and a failure reply to INVITE end a call or a branch. */
 static bool ends_call(const char *message)
 {
     char method[16];
@@ -114,9 +114,9 @@ static bool ends_call(const char *message)
            (sip_status(message) >= 300 && !strcmp(method, "INVITE"));
 }
 
-/* Repairs the message raw, which came from source, into s->sip.text. The result
- * is the new length; 0 when it is no SIP message. Without a relay, say, what can
- * be repaired is. */
+/* Writes the repaired message to s->sip.text and returns its length, 0 when raw
+ * is not a SIP message. When one step fails, as without a relay, the edits of the
+ * others are applied. */
 static size_t repair(struct server *s, mp_str raw, const mp_address *source)
 {
     size_t length = 0;
@@ -128,13 +128,13 @@ static size_t repair(struct server *s, mp_str raw, const mp_address *source)
     status = mp_nat_test(s->worker, s->message, TESTS, 0, s->verdict);
     if (status == MP_OK && mp_verdict_matched(s->verdict) != 0)
         status = mp_fix_contact(s->worker, s->message, s->edits);
-    /* MP_NO_CONTACT is no error: a BYE has none. */
+    /* MP_NO_CONTACT is not an error: a BYE has no Contact. */
     if (status >= MP_OK && ends_call(raw.ptr))
         status = mp_end_session(s->worker, s->message, NULL);
     else if (status >= MP_OK)
         status = mp_rewrite_sdp(s->worker, s->message, NULL, s->edits);
     if (status < MP_OK)
-        tell_error(mp_worker_last_error(s->worker));
+        print_error(mp_worker_last_error(s->worker));
     mp_edits_apply(s->edits, s->message, s->sip.text, SIP_ROOM - 1, &length);
     return length;
 }
@@ -154,7 +154,7 @@ static void handle(struct server *s, mp_str message, const struct sockaddr_in *f
     char ip[INET_ADDRSTRLEN] = "";
     size_t length;
 
-    /* Empty lines before a message (7.5); alone they are keepalives. */
+    /* Empty lines before a message (RFC 3261 7.5); alone they are keepalives. */
     while (message.len > 0 && (*message.ptr == '\r' || *message.ptr == '\n')) {
         message.ptr++;
         message.len--;
@@ -163,23 +163,23 @@ static void handle(struct server *s, mp_str message, const struct sockaddr_in *f
         return;
     inet_ntop(AF_INET, &from->sin_addr, ip, sizeof ip);
     printf("received %u %s:%u ", ++number, ip, source.port);
-    tell_bytes(message.ptr, message.len);
+    print_bytes(message.ptr, message.len);
 
     length = repair(s, message, &source);
     if (length == 0)
         return;
     s->sip.text[length] = '\0';
-    tell_verdict(s->verdict);
+    print_verdict(s->verdict);
     printf("edited %u ", number);
-    tell_bytes(s->sip.text, length);
+    print_bytes(s->sip.text, length);
 
-    /* A NUL in the message would cut it. */
+    /* The SIP code below handles C strings: no NUL within a message. */
     if (strlen(s->sip.text) == length)
         sip_route(&s->sip, from);
 }
 
 /*
- * Beginning and end.
+ * Start and stop.
  */
 
 static mp_str text(const char *string)
@@ -188,8 +188,8 @@ static mp_str text(const char *string)
     return result;
 }
 
-/* Prints the reason of a failure and ends the program. It is given the place of
- * the reason: C may read an argument before the call beside it is made. */
+/* Prints the reason of a failure and exits. It takes a pointer to the reason,
+ * because C may evaluate an argument before the call beside it. */
 static void must(mp_status status, mp_error *const *error)
 {
     if (status != MP_OK) {
@@ -205,9 +205,9 @@ static void set(struct server *s, const char *name, const char *value)
     must(mp_config_set(s->config, text(name), text(value), &error), &error);
 }
 
-/* Makes what the library needs. A server that forks stops after mp_proxy_new
- * and makes a worker in each of its processes; mp_proxy_run then serves media in
- * a process of its own. */
+/* Makes the handles. A server that forks does so after mp_proxy_new, makes a
+ * worker in each of its processes, and calls mp_proxy_run in a process of its
+ * own. */
 static void start(struct server *s, const char *where)
 {
     mp_error *error = NULL;
@@ -249,7 +249,7 @@ static void stop(struct server *s)
     close(s->sip.socket);
 }
 
-/* A line on standard input; false ends the program. */
+/* Executes one line of standard input. False: stop. */
 static bool command(struct server *s)
 {
     char line[16];
@@ -277,7 +277,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (argc == 4)
-        left_out = argv[3];
+        omitted = argv[3];
     start(&s, argv[1]);
     wait[0].fd = s.sip.socket;
     for (;;) {

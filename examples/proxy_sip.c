@@ -1,6 +1,6 @@
 /*
- * Just enough SIP for proxy.c: a registrar in memory and a stateless proxy (RFC
- * 3261 16.11, RFC 3581). What both example proxies need is in support/sip.c.
+ * The SIP of proxy.c: a registrar in memory and a stateless proxy (RFC 3261
+ * 16.11, RFC 3581). support/sip.c is shared with minimal_server.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -16,7 +16,7 @@ static void send_out(struct sip *sip, const char *text, const struct sockaddr_in
         perror("sendto");
 }
 
-/* Answers the request itself. */
+/* Replies to the request in sip->text. */
 static void reply(struct sip *sip, const char *status, const char *more,
                   const struct sockaddr_in *to)
 {
@@ -26,7 +26,8 @@ static void reply(struct sip *sip, const char *status, const char *more,
         send_out(sip, text, to);
 }
 
-/* The user a URI names, or a free place when `add` is set, or NULL. */
+/* The user that a URI names. Where there is none: a new one with `add`, else
+ * NULL. */
 static struct user *find_user(struct sip *sip, const char *uri, bool add)
 {
     char name[sizeof sip->users->name];
@@ -43,7 +44,7 @@ static struct user *find_user(struct sip *sip, const char *uri, bool add)
     return NULL;
 }
 
-/* REGISTER (10.3): the Contact stored is the repaired one. */
+/* REGISTER (RFC 3261 10.3). It stores the fixed Contact. */
 static void register_user(struct sip *sip, const struct sockaddr_in *from)
 {
     const char *to = sip_header(sip->text, "To"), *contact = sip_header(sip->text, "Contact");
@@ -64,7 +65,8 @@ static void register_user(struct sip *sip, const struct sockaddr_in *from)
     reply(sip, "200 OK", more, from);
 }
 
-/* Sends a request to where its Request-URI points, after the registrar. */
+/* Forwards a request to its Request-URI, which the registrar replaces outside of
+ * a dialog. */
 static void forward_request(struct sip *sip, const struct sockaddr_in *from)
 {
     char *route = sip_header(sip->text, "Route"), *uri = strchr(sip->text, ' ') + 1;
@@ -75,7 +77,7 @@ static void forward_request(struct sip *sip, const struct sockaddr_in *from)
         return;
     }
     if (route && strstr(route, sip->address)) {
-        /* Within a dialog: the Route is us, the Request-URI the phone. */
+        /* Within a dialog: the Route names this proxy, the Request-URI the phone. */
         if (!sip_remove_value(sip->text, sip_header(sip->text, "Route")))
             return;
     } else {

@@ -1,7 +1,7 @@
 /*
- * The processes: one that owns the relay's media sockets and keeps, and with
- * --workers so many that work. One that dies is made anew; its socket waits for
- * it.
+ * The processes: one that runs the built-in relay and the keeper, and with
+ * --workers N that many workers. A process that dies is replaced; the parent
+ * keeps its socket open meanwhile.
  */
 #define _GNU_SOURCE /* ppoll, prctl */
 
@@ -15,17 +15,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* So many may end within a second of their start before the server gives up. */
-#define MAX_EARLY_ENDS 4
+/* The server stops when more processes than these exit within a second of their
+ * start. */
+#define MAX_EARLY_EXITS 4
 
 volatile sig_atomic_t stopping, child_ended;
 
-/* Place 0 is the one that keeps. */
+/* children[0] runs the relay and the keeper. */
 static struct child {
     pid_t pid;
     uint64_t started;
 } children[MAX_WORKERS + 1];
-static int early_ends;
+static int early_exits;
 static pid_t parent;
 static sigset_t while_waiting, blocked;
 
@@ -37,7 +38,7 @@ static void on_signal(int signal)
         stopping = 1;
 }
 
-/* From here on a signal is taken only while waiting. */
+/* From now on a signal is handled only in ppoll. */
 static void catch_signals(void)
 {
     static const int signals[] = { SIGTERM, SIGINT, SIGCHLD };
@@ -57,13 +58,13 @@ static bool failed(const struct server *s, const char *what, mp_error *error)
 {
     mp_str why = mp_error_text(error);
 
-    say(s, "no %s: %.*s", what, (int)why.len, why.ptr);
+    say(s, "cannot start the %s: %.*s", what, (int)why.len, why.ptr);
     mp_error_free(error);
     return false;
 }
 
-/* The relay, whose own threads do the work, and what a server must do that no
- * message asks for: looking after relays that died and files that changed. */
+/* Starts the relay, which has threads of its own, and runs the keeper: it probes
+ * failed relays and reloads changed files. */
 static bool keep(struct server *s)
 {
     mp_error *error = NULL;
@@ -90,8 +91,9 @@ static bool keep(struct server *s)
     return true;
 }
 
-/* Gives back what was inherited: in a child that touches nothing of others. */
-static void give_back(struct server *s)
+/* Frees the inherited handles of the parent's worker. In a child that only closes
+ * inherited descriptors. */
+static void free_inherited(struct server *s)
 {
     while (s->jobs) {
         struct job *job = s->jobs;
@@ -123,19 +125,20 @@ static void start_child(struct server *s, int place)
     if (pid != 0)
         return;
 
-    /* Who loses its parent ends too. */
+    /* A child stops when its parent dies. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         stopping = 1;
     memset(children, 0, sizeof children);
     child_ended = 0;
-    give_back(s);
+    free_inherited(s);
     s->number = place;
     close_sockets(s, place - 1);
     if (place == 0) {
         well = keep(s);
     } else {
-        /* It only uses the relay: else it would listen in its place. */
+        /* A worker only uses the relay; an inherited listening socket would
+         * accept connections after the relay died. */
         mp_proxy_free(s->proxy);
         s->proxy = NULL;
         s->socket = s->sockets[place - 1];
@@ -145,7 +148,7 @@ static void start_child(struct server *s, int place)
     exit(well ? 0 : 1);
 }
 
-/* Looks for children that have ended, and starts them anew. */
+/* Replaces children that have exited. */
 void restart_children(struct server *s)
 {
     child_ended = 0;
@@ -155,15 +158,15 @@ void restart_children(struct server *s)
         if (child->pid == 0 || waitpid(child->pid, &status, WNOHANG) != child->pid)
             continue;
         child->pid = 0;
-        say(s, "%s %d ended, status %d", place == 0 ? "keeper" : "worker", place, status);
-        if (mp_now() - child->started < 1000 && ++early_ends > MAX_EARLY_ENDS)
+        say(s, "%s %d exited, status %d", place == 0 ? "keeper" : "worker", place, status);
+        if (mp_now() - child->started < 1000 && ++early_exits > MAX_EARLY_EXITS)
             stopping = 1;
         if (!stopping)
             start_child(s, place);
     }
 }
 
-/* Serves until SIGTERM or SIGINT; false when something went wrong. */
+/* Serves until SIGTERM or SIGINT. False when a process failed. */
 bool serve(struct server *s)
 {
     bool well = true;
@@ -182,7 +185,7 @@ bool serve(struct server *s)
         if (child_ended)
             restart_children(s);
     }
-    well = well && early_ends <= MAX_EARLY_ENDS;
+    well = well && early_exits <= MAX_EARLY_EXITS;
     for (int place = MAX_WORKERS; place >= 0; place--) {
         int status = 0;
         if (children[place].pid == 0)

@@ -1,6 +1,6 @@
 /*
  * The event loop of one process: the SIP socket, and a descriptor and a deadline
- * for each message that waits for a relay. Nothing in it blocks but ppoll.
+ * for each message that waits for a relay. It blocks only in ppoll.
  */
 #define _GNU_SOURCE /* ppoll, RUSAGE_THREAD */
 
@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* Messages taken in one turn. */
+/* Messages received in one turn of the loop. */
 #define AT_ONCE 8
 
 void send_text(struct server *s, const char *text, const struct sockaddr_in *to)
@@ -35,7 +35,7 @@ static void free_job(struct job *job)
     free(job);
 }
 
-/* Is there an earlier message of the same call? */
+/* True when an earlier message of the same call is in progress. */
 static bool must_wait(const struct server *s, const struct job *job)
 {
     const struct job *other = s->jobs;
@@ -45,7 +45,7 @@ static bool must_wait(const struct server *s, const struct job *job)
     return other && other != job;
 }
 
-/* A message that came again while it is still being worked on. */
+/* True for a retransmission of a message that is in progress. */
 static bool is_repeated(const struct server *s, const struct job *job)
 {
     const struct job *other = s->jobs;
@@ -56,8 +56,8 @@ static bool is_repeated(const struct server *s, const struct job *job)
     return other != NULL;
 }
 
-/* Takes a message up. Those of one call are worked on one after the other: a
- * CANCEL must not overtake its INVITE, nor a 200 its 183. */
+/* Starts a message. The messages of one call are processed one after the other:
+ * a CANCEL must not overtake its INVITE, nor a 200 its 183. */
 static void take(struct server *s, struct job *job)
 {
     struct job **end = &s->jobs;
@@ -72,7 +72,7 @@ static void take(struct server *s, struct job *job)
     s->job_count++;
 }
 
-/* Folded lines become long ones (7.3.1). */
+/* Joins folded header lines (RFC 3261 7.3.1). */
 static void unfold(char *text)
 {
     char *line = text, *end = strstr(text, "\r\n\r\n");
@@ -91,7 +91,7 @@ static bool is_whole(const char *text)
            sip_header(text, "Call-ID") && sip_header(text, "CSeq");
 }
 
-/* One datagram; false when there is none. */
+/* Receives one datagram. False when there is none. */
 static bool receive(struct server *s)
 {
     struct sockaddr_in from = { 0 };
@@ -104,9 +104,9 @@ static bool receive(struct server *s)
     if (received < 0)
         return false;
     s->in[received] = '\0';
-    /* Empty lines before a message (7.5); alone they are keepalives. */
+    /* Empty lines before a message (RFC 3261 7.5); alone they are keepalives. */
     text += strspn(text, "\r\n");
-    /* A NUL would cut the message. */
+    /* The SIP code handles C strings: no NUL within a message. */
     if (!*text || text + strlen(text) != s->in + received || !strstr(text, "\r\n\r\n"))
         return true;
     unfold(s->in + (text - s->in));
@@ -125,14 +125,14 @@ static bool receive(struct server *s)
     return true;
 }
 
-/* What to wait for, in the order of the jobs; the time until the next deadline,
- * -1 without one. */
+/* Fills fds in the order of the jobs. Returns the time until the next deadline
+ * in milliseconds, -1 without one. */
 static int watch(const struct server *s, struct pollfd *fds)
 {
     uint64_t next = UINT64_MAX, now = mp_now();
 
     fds->fd = s->socket;
-    /* What there is no room for waits in the socket. */
+    /* With MAX_JOBS in progress, messages stay in the socket. */
     fds->events = s->job_count < MAX_JOBS ? POLLIN : 0;
     for (const struct job *job = s->jobs; job; job = job->next) {
         mp_wait wait = { UINT64_MAX, -1, 0 };
@@ -157,7 +157,7 @@ static bool is_due(const struct job *job, uint64_t now)
     return mp_request_wait(job->request, &wait) == MP_OK && now >= wait.deadline;
 }
 
-/* Goes on with the jobs that can. */
+/* Continues the jobs that are ready. */
 static void advance(struct server *s, const struct pollfd *fds)
 {
     uint64_t now = mp_now();
@@ -180,9 +180,9 @@ static void advance(struct server *s, const struct pollfd *fds)
     }
 }
 
-/* How long a turn takes. A process that waits within it has done what it must
- * not: then all its time counts. Else the time on the processor does, so that
- * what a busy machine keeps from it is not held against it. */
+/* The duration of a turn. A turn must not block. When it did, its elapsed time
+ * counts, else its CPU time, which other processes of a busy machine do not
+ * change. */
 struct turn {
     struct timespec clock, processor;
     long waits;
@@ -220,7 +220,7 @@ static bool make(struct server *s)
 
     if (mp_worker_new(s->engine, &s->worker, &error) != MP_OK) {
         mp_str why = mp_error_text(error);
-        say(s, "no worker: %.*s", (int)why.len, why.ptr);
+        say(s, "cannot start the worker: %.*s", (int)why.len, why.ptr);
         mp_error_free(error);
         return false;
     }
@@ -229,7 +229,7 @@ static bool make(struct server *s)
     return true;
 }
 
-/* Messages in, messages out, until it is to stop. */
+/* Receives and sends messages until the server stops. */
 bool work(struct server *s, const sigset_t *while_waiting)
 {
     static struct pollfd fds[MAX_JOBS + AT_ONCE + 1];

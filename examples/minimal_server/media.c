@@ -1,7 +1,7 @@
 /*
- * The library at work: a message is judged, its Contact repaired, and its media
- * sent through a relay, without ever waiting for one. A message whose relay has
- * not answered yet stays a job; loop.c watches its descriptor and its deadline.
+ * The use of the library: it tests for NAT, fixes the Contact and sends media
+ * through a relay, and never blocks. A message whose relay has not answered yet
+ * stays a job; loop.c watches its descriptor and its deadline.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Contact or Via is private, or Via is not where the message came from. */
+/* Contact or Via is private, or the source differs from the Via. */
 #define TESTS (MP_TEST_PRIVATE_CONTACT | MP_TEST_SOURCE_ADDRESS | MP_TEST_PRIVATE_VIA)
 
 static mp_address address_of(const struct sockaddr_in *from)
@@ -29,7 +29,7 @@ static mp_status parse(struct server *s, const struct job *job)
     return mp_message_parse(s->message, raw, &source, &local, MP_TRANSPORT_UDP);
 }
 
-/* BYE, CANCEL and failure replies to INVITE end a call or a branch of it. */
+/* A BYE, a CANCEL and a failure reply to INVITE end a call or a branch. */
 static bool ends_call(const char *message)
 {
     char method[16];
@@ -40,7 +40,7 @@ static bool ends_call(const char *message)
     return !strcmp(method, "BYE") || !strcmp(method, "CANCEL");
 }
 
-/* "INVITE", "200 INVITE" and the Call-ID, for the log. */
+/* "INVITE" or "200 INVITE", and the Call-ID, for the log. */
 static const char *name_of(const struct job *job)
 {
     static char name[192];
@@ -57,7 +57,7 @@ static const char *name_of(const struct job *job)
     return name;
 }
 
-/* Applies the edits and sends the message on. */
+/* Applies the edits and forwards the message. */
 static void finish(struct server *s, struct job *job)
 {
     size_t length = 0;
@@ -69,13 +69,13 @@ static void finish(struct server *s, struct job *job)
     route(s, s->out, &job->from, job->natted);
 }
 
-/* The relays took no offer: the caller is told. What is no INVITE goes on, its
- * media as it was. */
+/* No relay served the request: an INVITE is refused, any other message is
+ * forwarded with its SDP unchanged. */
 static void fail(struct server *s, struct job *job)
 {
     mp_str why = mp_worker_last_error(s->worker);
 
-    say(s, "%s not through a relay: %.*s", name_of(job), (int)why.len, why.ptr);
+    say(s, "%s without a relay: %.*s", name_of(job), (int)why.len, why.ptr);
     if (strncmp(job->raw, "INVITE ", 7)) {
         finish(s, job);
         return;
@@ -85,7 +85,7 @@ static void fail(struct server *s, struct job *job)
         answer(s, s->out, "503 Service Unavailable", "Retry-After: 10\r\n", &job->from);
 }
 
-/* Begins with a message; false when it is done with already. */
+/* Starts a job. False when it is done already. */
 bool start_job(struct server *s, struct job *job)
 {
     mp_status status = parse(s, job);
@@ -93,7 +93,7 @@ bool start_job(struct server *s, struct job *job)
 
     if (status != MP_OK) {
         mp_str why = mp_message_last_error(s->message);
-        say(s, "not understood: %.*s", (int)why.len, why.ptr);
+        say(s, "cannot parse a message: %.*s", (int)why.len, why.ptr);
         return false;
     }
     status = mp_nat_test(s->worker, s->message, TESTS, 0, s->verdict);
@@ -107,9 +107,9 @@ bool start_job(struct server *s, struct job *job)
 
     if (ends_call(job->raw)) {
         status = mp_end_session(s->worker, s->message, NULL);
-        say(s, "%s ends", name_of(job));
+        say(s, "%s terminates its session", name_of(job));
     } else if (!request || own_answer(s, job->raw) == 0) {
-        /* What we answer ourselves needs no relay. */
+        /* A request that the server answers itself needs no relay. */
         job->started = mp_now();
         status = mp_rewrite_start(s->worker, s->message, NULL, 0, &job->request);
         if (status == MP_OK)
@@ -122,7 +122,7 @@ bool start_job(struct server *s, struct job *job)
     return false;
 }
 
-/* Goes on with one that waits; false when it is done. */
+/* Continues a job that waits for its relay. False when it is done. */
 bool continue_job(struct server *s, struct job *job)
 {
     mp_status status = mp_request_continue(job->request, s->worker, 0, job->edits);

@@ -8,8 +8,8 @@
  *      target/release/libmediaproxy.a -lgcc_s -lutil -lrt -lpthread -lm -ldl -o minimal_server
  *   ./minimal_server --workers 4 192.0.2.1:5060
  *
- * The library at work is in media.c; loop.c waits for sockets and relays,
- * route.c is the SIP around it, children.c the fork.
+ * media.c uses the library; loop.c waits for sockets and relays, route.c is the
+ * SIP around them, children.c the processes.
  */
 #define _GNU_SOURCE /* getopt_long */
 
@@ -32,16 +32,15 @@ static const char help[] =
     "A SIP registrar and proxy for phones behind NAT, on UDP and IPv4. ADDRESS is\n"
     "where phones reach it; the built-in relay receives their media there too.\n"
     "\n"
-    "  --workers N       fork N processes; without it one does the work (at most 64)\n"
-    "  --relay URI       use this relay and not the built-in one; more than once for\n"
-    "                    several\n"
+    "  --workers N       fork N workers, at most 64; without it one process serves\n"
+    "  --relay URI       use this relay instead of the built-in one; may be repeated\n"
     "  --set NAME=VALUE  a setting of the library, such as proxy_ports=20000-29999\n"
-    "  --help            say this and exit\n"
+    "  --help            print this text and exit\n"
     "\n"
-    "It says what happens on standard output, each line with the number of its\n"
-    "process. SIGTERM and SIGINT end it. A user has one phone, known until it has not\n"
-    "registered for an hour or the server ends. There are no passwords: it is for\n"
-    "trying out, and for a network whose phones you know.\n";
+    "It logs to standard output, each line with the number of its process. SIGTERM\n"
+    "and SIGINT stop it. A user has one phone, whose registration lasts an hour at\n"
+    "most and until the server stops. There are no passwords: use it for tests, and\n"
+    "in a network whose phones you know.\n";
 
 void say(const struct server *s, const char *format, ...)
 {
@@ -60,20 +59,20 @@ void say(const struct server *s, const char *format, ...)
         if ((unsigned char)line[i] < ' ' || line[i] == 127)
             line[i] = '?';
     line[used++] = '\n';
-    /* One write a line: several processes share the output. */
+    /* One write for each line: several processes share the output. */
     if (write(STDOUT_FILENO, line, (size_t)used) < 0)
         return;
 }
 
-/* What the library has to say, in whichever process. */
+/* The log callback of the library, in every process. */
 static void log_line(void *s, uint32_t level, mp_str text)
 {
     if (level <= MP_LOG_WARNING)
         say(s, "library: %.*s", (int)text.len, text.ptr);
 }
 
-/* Prints the reason of a failure and ends the program. It is given the place of
- * the reason: C may read an argument before the call beside it is made. */
+/* Prints the reason of a failure and exits. It takes a pointer to the reason,
+ * because C may evaluate an argument before the call beside it. */
 static void must(mp_status status, mp_error *const *error)
 {
     if (status != MP_OK) {
@@ -97,7 +96,8 @@ static void refuse(const char *what, const char *why)
 }
 
 /* Opens a socket for each worker: the kernel gives all messages of one phone to
- * the same one. They are kept here, so that one whose worker died is not lost. */
+ * the same socket. The parent keeps them open, so that no message is lost when a
+ * worker dies. */
 static void listen_on(struct server *s, const char *where)
 {
     int count = s->workers > 0 ? s->workers : 1;
@@ -109,11 +109,11 @@ static void listen_on(struct server *s, const char *where)
         sip_print(&s->own, s->address);
     }
     if (s->own.sin_addr.s_addr == htonl(INADDR_ANY))
-        refuse(where, "give the address phones reach the server at");
+        refuse(where, "give the address that phones reach");
 }
 
-/* Reads the options: first where to listen, which the defaults of the settings
- * hang on, then the settings. True when the built-in relay is used. */
+/* Reads the options: first the address to listen on, which is also that of the
+ * built-in relay, then the settings. True when the built-in relay is used. */
 static bool read_options(struct server *s, int argc, char **argv)
 {
     static const struct option options[] = {

@@ -1,8 +1,7 @@
 /*
- * Where the users are: a table in shared memory, so that a phone that registered
- * with one process is known to all. A process that is killed while it holds the
- * lock harms nobody: the lock is robust, and an entry counts only while its time
- * is set, which is written last and cleared first.
+ * The registrations, in memory that all processes share. A process may be killed
+ * while it holds the lock: the mutex is robust, and an entry is valid only while
+ * its time is set, which is written last and cleared first.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 
@@ -15,7 +14,7 @@
 #include <time.h>
 
 #define PLACES 4096
-#define REACH 64 /* places from its own where a user may be */
+#define REACH 64 /* places after the hashed one where a user may be */
 
 struct binding {
     char user[MAX_USER];
@@ -69,7 +68,7 @@ static time_t now(void)
     return time.tv_sec + 1; /* never 0 */
 }
 
-/* The user's place, or with `add` a free one; NULL when there is none. */
+/* The place of a user. Where there is none: a free one with `add`, else NULL. */
 static struct binding *place_of(struct registrar *registrar, const char *user, bool add)
 {
     struct binding *place = NULL;
@@ -104,11 +103,11 @@ unsigned registrar_find(struct registrar *registrar, const char *user, char cont
     return left;
 }
 
-bool registrar_keep(struct registrar *registrar, const char *user, const char *contact,
+bool registrar_store(struct registrar *registrar, const char *user, const char *contact,
                     unsigned seconds)
 {
     struct binding *binding;
-    bool forgotten = false;
+    bool removed = false;
 
     if (strlen(user) >= MAX_USER || strlen(contact) >= MAX_CONTACT)
         return false;
@@ -120,15 +119,15 @@ bool registrar_keep(struct registrar *registrar, const char *user, const char *c
         strcpy(binding->contact, contact);
         binding->until = now() + (time_t)seconds;
     } else if (seconds == 0) {
-        forgotten = true;
+        removed = true;
         if (binding && !strcmp(binding->contact, contact))
             binding->until = 0;
     }
     unlock(registrar);
-    return binding || forgotten;
+    return binding || removed;
 }
 
-void registrar_forget(struct registrar *registrar, const char *user)
+void registrar_remove(struct registrar *registrar, const char *user)
 {
     struct binding *binding;
 

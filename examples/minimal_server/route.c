@@ -1,6 +1,6 @@
 /*
- * Who gets a message: a registrar and a stateless proxy (RFC 3261 10.3, 16.11)
- * that stays in the route of the dialogs it forwards (16.6, 16.12).
+ * Routing: a registrar and a stateless proxy (RFC 3261 10.3, 16.11) that
+ * record-routes dialogs (16.6, 16.12).
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -13,10 +13,10 @@
 
 #include "registrar.h"
 
-/* How long a registration holds, in seconds: at most, and unless it says. */
-#define LONGEST 3600
+/* The seconds of a registration: the maximum, and the default. */
+#define MAX_EXPIRES 3600
 
-/* The To tag of our own answers; the ACK to them ends here. */
+/* The To tag of replies that the server makes; it absorbs the ACK to them. */
 #define OWN_TAG "minimal-server"
 
 void answer(struct server *s, const char *request, const char *status, const char *more,
@@ -51,7 +51,7 @@ static bool is_own(const struct server *s, const char *uri)
            address.sin_addr.s_addr == s->own.sin_addr.s_addr;
 }
 
-/* A request within a dialog that we record-routed. */
+/* A request within a dialog that this server record-routed. */
 static bool is_routed(const struct server *s, const char *request)
 {
     const char *route = sip_header(request, "Route"), *to = sip_header(request, "To");
@@ -60,8 +60,8 @@ static bool is_routed(const struct server *s, const char *request)
     return route && to && *sip_tag(to) && is_own(s, sip_uri(route, &length));
 }
 
-/* The status we answer a request with ourselves; 0 when it goes on, -1 when
- * nobody gets anything. */
+/* The status of the reply that the server itself sends. 0: the request is
+ * forwarded. -1: it is absorbed. */
 int own_answer(struct server *s, const char *request)
 {
     const char *uri = strchr(request, ' ') + 1, *hops = sip_header(request, "Max-Forwards"),
@@ -81,12 +81,12 @@ int own_answer(struct server *s, const char *request)
     return registrar_find(s->registrar, user, contact) ? 0 : 404;
 }
 
-/* The Expires of the Contact, else of the message, else the longest. */
+/* The expires of the Contact, else of the message, else the maximum. */
 static unsigned seconds_of(const char *request, const char *contact)
 {
     const char *expires = sip_header(request, "Expires"), *own = NULL;
     size_t whole = contact ? sip_length(sip_value(contact)) : 0, length = 0;
-    unsigned long seconds = LONGEST;
+    unsigned long seconds = MAX_EXPIRES;
 
     if (contact) {
         const char *uri = sip_uri(contact, &length);
@@ -98,14 +98,15 @@ static unsigned seconds_of(const char *request, const char *contact)
         seconds = strtoul(own + 9, NULL, 10);
     else if (expires)
         seconds = strtoul(sip_value(expires), NULL, 10);
-    return (unsigned)(seconds < LONGEST ? seconds : LONGEST);
+    return (unsigned)(seconds < MAX_EXPIRES ? seconds : MAX_EXPIRES);
 }
 
-/* REGISTER: the Contact that is kept is the repaired one. One phone a user. */
+/* REGISTER. It stores the fixed Contact; a user has one phone. */
 static void register_user(struct server *s, const char *request, const struct sockaddr_in *from)
 {
-    const char *to = sip_header(request, "To"), *contact = sip_header(request, "Contact"), *uri = "";
-    char user[MAX_USER], kept[MAX_CONTACT], more[MAX_CONTACT + 64] = "";
+    const char *to = sip_header(request, "To"), *contact = sip_header(request, "Contact");
+    const char *uri = "";
+    char user[MAX_USER], stored[MAX_CONTACT], more[MAX_CONTACT + 64] = "";
     unsigned seconds = seconds_of(request, contact);
     size_t length = 0;
 
@@ -116,26 +117,26 @@ static void register_user(struct server *s, const char *request, const struct so
     if (contact)
         uri = sip_uri(contact, &length);
     if (contact && *uri == '*') {
-        registrar_forget(s->registrar, user);
+        registrar_remove(s->registrar, user);
         say(s, "unregistered %s", user);
     } else if (contact) {
-        snprintf(kept, sizeof kept, "%.*s", (int)(length < sizeof kept ? length : 0), uri);
-        if (!*kept || !registrar_keep(s->registrar, user, kept, seconds)) {
+        snprintf(stored, sizeof stored, "%.*s", (int)(length < sizeof stored ? length : 0), uri);
+        if (!*stored || !registrar_store(s->registrar, user, stored, seconds)) {
             answer(s, request, "500 Server Internal Error", "", from);
             return;
         }
         if (seconds > 0)
-            say(s, "registered %s at %s for %u s", user, kept, seconds);
+            say(s, "registered %s at %s for %u s", user, stored, seconds);
         else
             say(s, "unregistered %s", user);
     }
-    seconds = registrar_find(s->registrar, user, kept);
+    seconds = registrar_find(s->registrar, user, stored);
     if (seconds > 0)
-        snprintf(more, sizeof more, "Contact: <%s>;expires=%u\r\n", kept, seconds);
+        snprintf(more, sizeof more, "Contact: <%s>;expires=%u\r\n", stored, seconds);
     answer(s, request, "200 OK", more, from);
 }
 
-/* Sends a request on: along its Route, or to where its user is. */
+/* Forwards a request along its Route, or to the contact of its user. */
 static void forward(struct server *s, char *text)
 {
     char *uri = strchr(text, ' ') + 1, *next = uri, *route;
@@ -158,7 +159,7 @@ static void forward(struct server *s, char *text)
         send_text(s, text, &to);
 }
 
-/* Sends the message to where it must go, or answers it. */
+/* Forwards the message, or replies to it. */
 void route(struct server *s, char *text, const struct sockaddr_in *from, bool natted)
 {
     struct sockaddr_in to;

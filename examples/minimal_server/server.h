@@ -1,4 +1,4 @@
-/* What the parts of the server know of each other. */
+/* What the files of the server share. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -16,12 +16,12 @@
 
 struct registrar;
 
-/* A message on its way through one process. */
+/* A message in progress in one process. */
 struct job {
     struct job *next;
     uint64_t call;       /* the same for all messages of a call */
-    mp_request *request; /* waits for a relay; NULL: for an earlier message */
-    uint64_t started;    /* when the relay was asked, as mp_now counts */
+    mp_request *request; /* NULL while it waits for an earlier message */
+    uint64_t started;    /* when the request was started (mp_now) */
     mp_edits *edits;
     struct sockaddr_in from;
     bool natted;
@@ -33,14 +33,14 @@ struct server {
     /* Made once, before the fork. */
     mp_config *config;
     mp_engine *engine;
-    mp_proxy *proxy; /* NULL: the relays are others' */
+    mp_proxy *proxy; /* NULL without the built-in relay */
     struct registrar *registrar;
     struct sockaddr_in own;
     char address[32]; /* the same, as it stands in Via and Record-Route */
     int sockets[MAX_WORKERS];
-    int workers; /* 0: the first process does the work itself */
+    int workers; /* 0: the first process serves */
 
-    /* Made in each process that works, after the fork. */
+    /* Made in each process that serves, after the fork. */
     int number; /* of this worker, from 1 */
     int socket;
     mp_worker *worker;
@@ -54,32 +54,32 @@ struct server {
     char out[SIP_ROOM];
 };
 
-/* children.c: the processes, and what the signals said. */
+/* children.c: the processes and their signals. */
 extern volatile sig_atomic_t stopping, child_ended;
 bool serve(struct server *s);
 void restart_children(struct server *s);
 
-/* loop.c: messages in, messages out, until it is to stop; false when it cannot. */
+/* loop.c: serves until the process stops. False when it cannot start. */
 bool work(struct server *s, const sigset_t *while_waiting);
 void send_text(struct server *s, const char *text, const struct sockaddr_in *to);
 
-/* media.c: the library at work. */
+/* media.c: the use of the library. */
 bool start_job(struct server *s, struct job *job);
 bool continue_job(struct server *s, struct job *job);
 
-/* route.c: who gets a message. */
+/* route.c: registrar and proxy. */
 int own_answer(struct server *s, const char *request);
 void route(struct server *s, char *text, const struct sockaddr_in *from, bool natted);
 void answer(struct server *s, const char *request, const char *status, const char *more,
             const struct sockaddr_in *to);
 
-/* minimal_server.c: one line on standard output; control bytes become '?'. */
+/* minimal_server.c: logs one line; control bytes become '?'. */
 void say(const struct server *s, const char *format, ...);
 
-/* Closes the SIP sockets of this process, all but one. */
+/* Closes all SIP sockets of this process except number but. */
 void close_sockets(struct server *s, int but);
 
-/* Frees what was made before the fork, in each process its own. */
+/* Frees what was made before the fork, the copy of this process. */
 void end(struct server *s);
 
 #endif

@@ -259,7 +259,7 @@ fn a_wrong_command_line_is_explained() {
         (&["--set", "relay_timeout", "127.0.0.1:0"], "NAME=VALUE"),
         (&["--relay", "nonsense", "127.0.0.1:0"], "is not accepted"),
         (&["example.com:5060"], "Invalid argument"),
-        (&["0.0.0.0:0"], "the address phones reach"),
+        (&["0.0.0.0:0"], "the address that phones reach"),
         (&["192.0.2.1:5060"], "Cannot assign"),
         (&[], "one is needed"),
         (&["--nonsense"], "nonsense"),
