@@ -330,8 +330,8 @@ mp_status mp_engine_new(const mp_config *config,
                         mp_error **error);
 
 // Makes all processes read the client lists and the relays file again, each
-// with its next message. It is meant for a management command: a changed file
-// is noticed within a second without it. Any thread of any process may call
+// with its next message. It is meant for a management command: without it a
+// changed file is detected within a second. Any thread of any process may call
 // it.
 mp_status mp_engine_reload(const mp_engine *engine);
 

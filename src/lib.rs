@@ -1,9 +1,74 @@
 //! NAT traversal for SIP servers.
 //!
-//! A SIP server hands over a raw message and the address it came from; the
-//! library answers with a verdict ([`nat::test()`]) or with [`edit::Edits`]
-//! against the original bytes ([`nat::fix_contact`], [`Worker::rewrite_sdp`]).
-//! A byte that no edit names is the byte that came in.
+//! A SIP server gives the library a raw message and its source. The library
+//! answers with a [`Verdict`] ([`Worker::nat_test`]) or with [`Edits`] against
+//! the original bytes ([`Worker::fix_contact`], [`Worker::rewrite_sdp`]). A byte
+//! that no edit names is unchanged.
+//!
+//! ```
+//! use mediaproxy::{Edits, Engine, Log, Message, Options, Proxy, Settings, Source};
+//! use mediaproxy::{Tests, Transport, Verdict, Worker};
+//!
+//! # fn main() -> mediaproxy::Result<()> {
+//! // Once a server, before it forks.
+//! let mut settings = Settings::new();
+//! settings.set("relay", "embedded")?;
+//! settings.set("proxy_address", "127.0.0.1")?;
+//! let relay = Proxy::bind(settings.proxy()?)?;
+//! let engine = Engine::new(settings, Log::none())?;
+//!
+//! // In one process, after the fork: the built-in media relay.
+//! relay.start()?;
+//!
+//! // In each process or thread that serves messages.
+//! let mut worker = Worker::new(engine)?;
+//! let (mut verdict, mut edits) = (Verdict::new(), Edits::new());
+//!
+//! // For each message.
+//! let raw = b"INVITE sip:bob@example.com SIP/2.0\r\n\
+//!     Via: SIP/2.0/UDP 192.168.1.10:5060;branch=z9hG4bK1\r\n\
+//!     From: <sip:alice@example.com>;tag=1\r\n\
+//!     To: <sip:bob@example.com>\r\n\
+//!     Call-ID: 1@192.168.1.10\r\n\
+//!     CSeq: 1 INVITE\r\n\
+//!     Contact: <sip:alice@192.168.1.10:5060>\r\n\
+//!     Content-Type: application/sdp\r\n\
+//!     Content-Length: 105\r\n\r\n\
+//!     v=0\r\no=- 1 1 IN IP4 192.168.1.10\r\ns=-\r\n\
+//!     c=IN IP4 192.168.1.10\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\na=sendrecv\r\n";
+//! let address = "203.0.113.5:61234".parse().expect("an address and port");
+//! let source = Source { address, local: None, transport: Transport::Udp };
+//! let message = Message::parse(raw, source)?;
+//! edits.reset();
+//! let tests = Tests::PRIVATE_CONTACT | Tests::SOURCE_ADDRESS;
+//! worker.nat_test(&message, tests, false, &mut verdict)?;
+//! if verdict.natted() {
+//!     worker.fix_contact(&message, &mut edits)?;
+//! }
+//! worker.rewrite_sdp(&message, &Options::default(), &mut edits)?;
+//! let mut repaired = Vec::new();
+//! edits.apply(&message, &mut repaired)?;
+//!
+//! let repaired = String::from_utf8_lossy(&repaired);
+//! assert!(repaired.contains("Contact: <sip:alice@203.0.113.5:61234>\r\n"));
+//! assert!(repaired.contains("c=IN IP4 127.0.0.1\r\n"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | type | made | for |
+//! |---|---|---|
+//! | [`Settings`], [`Engine`] | once, before the fork | settings, client lists, the memory that all processes share |
+//! | [`Worker`] | in each process or thread, after the fork | the verbs |
+//! | [`Keeper`] | once, after the fork | tasks without a message: file changes, probes, queued deletes |
+//! | [`Proxy`] | once, before the fork | the built-in media relay, which `mediaproxyd` also runs |
+//! | [`Message`], [`Verdict`], [`Edits`], [`Options`] | anywhere, reused | a message and the answers about it |
+//!
+//! The C interface is `include/mediaproxy.h`. Its functions are behind the
+//! feature `capi`, a default; a Rust program that does not want their symbols
+//! turns default features off.
+//!
+//! # The modules
 //!
 //! ```text
 //!  raw bytes + source -> sip::Message -> nat::test ------------> verdict
@@ -12,20 +77,18 @@
 //!                                   [Worker: I/O] -> relay::Answer -> edits
 //! ```
 //!
-//! The map:
-//! - [`sip`], [`sdp`]: borrowed, lazy parsers; nothing is copied, only what is
-//!   asked for is read.
-//! - [`nat`], [`media`], [`agents`]: decisions, pure functions.
-//! - [`relay`]: what is said to a relay, as codecs and a state machine that
-//!   never touches a socket.
-//! - [`settings`], [`Engine`], [`shared`]: made before a server forks.
+//! - [`sip`], [`sdp`]: borrowed, lazy parsers: they copy nothing and parse a
+//!   header when it is needed.
+//! - [`nat`], [`media`], [`agents`]: decisions, as pure functions.
+//! - [`relay`]: protocols of relays, as codecs and state machines without I/O.
+//! - [`settings`], [`shared`]: made before a server forks.
 //! - [`worker`]: sockets and clock, made after the fork.
-//! - [`keeper`]: what must happen without a message, once a server.
-//! - [`statistics`]: what all processes have done, as numbers and as text.
+//! - [`keeper`]: tasks without a message, once a server.
+//! - [`statistics`], [`metrics`]: counters of all processes, as numbers and text.
 //! - [`reload`]: files that are read again when they change.
 //! - [`sys`]: system calls as safe functions.
-//! - [`proxy`]: the built-in media relay, which `mediaproxyd` also runs.
-//! - `capi`: the C boundary, `include/mediaproxy.h` (feature `capi`, a default).
+//! - [`proxy`]: the built-in media relay.
+//! - `capi`: the C boundary.
 //!
 //! `unsafe` is only in `capi`, [`shared`] and [`sys`].
 
@@ -55,8 +118,17 @@ pub mod statistics;
 pub mod sys;
 pub mod worker;
 
+pub use edit::{Edit, Edits};
 pub use engine::Engine;
-pub use error::{Error, Status};
+pub use error::{Error, Result, Status};
 pub use keeper::Keeper;
+pub use log::{Level, Log};
+pub use nat::{Networks, Tests, Verdict};
+pub use options::{Options, RoleOption};
+pub use proxy::Proxy;
+pub use relay::IceCandidate;
+pub use settings::Settings;
+pub use sip::{Message, Source, Transport};
+pub use statistics::Statistics;
 pub use sys::clock::now;
 pub use worker::{Progress, Rewrite, Started, Wait, Worker};

@@ -56,8 +56,8 @@ pub unsafe extern "C" fn mp_engine_new(
 }
 
 /// Makes all processes read the client lists and the relays file again, each
-/// with its next message. It is meant for a management command: a changed file
-/// is noticed within a second without it. Any thread of any process may call
+/// with its next message. It is meant for a management command: without it a
+/// changed file is detected within a second. Any thread of any process may call
 /// it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_engine_reload(engine: *const MpEngine) -> MpStatus {

@@ -8,17 +8,28 @@ use crate::error::{Error, Result, Status};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tests(u32);
 
-#[allow(missing_docs)]
 impl Tests {
+    /// The host of the Contact is a private address.
     pub const PRIVATE_CONTACT: Tests = Tests(1);
+    /// Source IP or port differ from the sent-by of the top Via (RFC 3261
+    /// 18.2.1), in a reply from the Contact. The port is not compared for a
+    /// SIP-asymmetric client.
     pub const SOURCE_ADDRESS: Tests = Tests(2);
+    /// The host of the top Via is a private address. Never in a reply.
     pub const PRIVATE_VIA: Tests = Tests(4);
+    /// The connection address of a stream is private (RFC 4566 5.7).
     pub const PRIVATE_SDP: Tests = Tests(8);
+    /// The source port differs from the port of the top Via.
     pub const SOURCE_PORT: Tests = Tests(16);
+    /// The source IP differs from the host of the Contact.
     pub const SOURCE_CONTACT: Tests = Tests(256);
+    /// The source port differs from the port of the Contact.
     pub const CONTACT_PORT: Tests = Tests(512);
+    /// The source itself is a private address.
     pub const PRIVATE_SOURCE: Tests = Tests(1024);
+    /// The connection address of a stream differs from the source IP.
     pub const SOURCE_SDP: Tests = Tests(2048);
+    /// The message came over WS or WSS (RFC 7118).
     pub const WEBSOCKET: Tests = Tests(4096);
 
     /// Every test.
