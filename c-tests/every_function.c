@@ -1,4 +1,4 @@
-/* Calls every function of the header as its comment says. tests/c_api.rs checks
+/* Calls every function of the header as its comment says. tests/c/programs.rs checks
  * that none is missing here. */
 #include "check.h"
 

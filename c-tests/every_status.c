@@ -1,4 +1,4 @@
-/* Provokes each status from C. tests/c_api.rs checks that every one of
+/* Provokes each status from C. tests/c/programs.rs checks that every one of
  * the header stands in a PROVOKE here or, with a reason, in
  * unprovoked-statuses.txt. */
 #include "check.h"

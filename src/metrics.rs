@@ -48,7 +48,7 @@ impl Metric {
 }
 
 /// The fields of a C structure that holds a value for each row, as Rust source
-/// that cbindgen reads. `tests/c_header.rs` puts them where a source file of the
+/// that cbindgen reads. `tests/c/header.rs` puts them where a source file of the
 /// C boundary holds an array with a value for each row.
 pub fn c_fields(table: &[Metric]) -> String {
     let mut fields = String::new();

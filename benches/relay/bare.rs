@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::load::{self, Outcome, Phone};
+use kit::load::{self, Outcome, Phone};
 
 /// The name of its thread.
 const NAME: &str = "bare";

@@ -22,8 +22,6 @@
 
 mod check;
 mod compile;
-#[path = "../support/diff.rs"]
-mod diff;
 mod fault;
 mod kamailio;
 mod ladder;

@@ -1,6 +1,5 @@
 //! What the call showed, for people: verdicts, changes, packets, times.
 
-use crate::diff;
 use crate::media::Tally;
 use crate::server::{Record, Told};
 use crate::text::Sip;
@@ -24,10 +23,21 @@ pub(crate) fn messages(records: &[Record]) -> String {
             out.push_str(&format!("     error: {error}\n"));
         }
         if let Some(edited) = &record.edited {
-            out.push_str(&diff::render(&record.received, edited, "     "));
+            out.push_str(&changes(&record.received, edited));
         }
     }
     out
+}
+
+/// The lines of a message that the proxy changed, before and after: it gives
+/// and takes no lines of these.
+fn changes(received: &[u8], edited: &[u8]) -> String {
+    let lines = |message| String::from_utf8_lossy(message).lines().map(str::to_string).collect();
+    let (before, after): (Vec<String>, Vec<String>) = (lines(received), lines(edited));
+    let pairs = before.iter().zip(&after).zip(1..).filter(|((old, new), _)| old != new);
+    pairs
+        .map(|((old, new), number)| format!("     line {number}\n     - {old}\n     + {new}\n"))
+        .collect()
 }
 
 /// The packets of one stage.

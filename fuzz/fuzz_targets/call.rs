@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| mediaproxy_fuzz::call::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kit::fuzz::call::check(bytes));

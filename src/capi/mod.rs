@@ -4,7 +4,7 @@
 //! is the heading of the group. Every export uses the wrapper `boundary!`.
 //!
 //! The doc comments of the exported items become the header's comments
-//! (`tests/c_header.rs`), so they address C programmers. The contract at the top
+//! (`tests/c/header.rs`), so they address C programmers. The contract at the top
 //! of that header makes every call safe: a pointer is NULL or what the comment
 //! says, and lives as long as the comment says.
 

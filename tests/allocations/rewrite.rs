@@ -13,9 +13,9 @@ use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;
 
 use crate::WARM_UP;
-use crate::common::relay::Relay;
-use crate::common::{udp, with_body, worker};
 use crate::counting::allocations;
+use kit::relay::Relay;
+use kit::{udp, with_body, worker};
 
 fn invite(streams: usize) -> Vec<u8> {
     let head = "INVITE sip:bob@example.com SIP/2.0\nVia: SIP/2.0/UDP 192.168.1.10:5060\n\

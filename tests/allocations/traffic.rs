@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mediaproxy::sip::{Source, Transport};
 
-use crate::common::{crlf, udp, with_body};
+use kit::{crlf, udp, with_body};
 
 /// A message and where it came from.
 pub(crate) struct Heard {

@@ -16,12 +16,12 @@ use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Worker};
 
-use crate::common::relay::Relay;
-use crate::common::{udp, worker};
-use crate::files::{Kind, Listed, all, corpus};
 use crate::oracle::{self, Given};
-use crate::rewriting::{Case, invite, ports_answer};
 use crate::tally::Tally;
+use kit::corpus::{Kind, Listed, all, corpus};
+use kit::relay::Relay;
+use kit::rewriting::{Case, invite, ports_answer};
+use kit::{udp, worker};
 
 /// Where messages come from that were not captured.
 const SOURCE: &str = "203.0.113.5:61234";
@@ -36,7 +36,7 @@ fn named(error: &Error) -> String {
 
 #[test]
 fn every_file_goes_through_and_ends_as_counted() {
-    let Some(root) = corpus("every_file_goes_through_and_ends_as_counted") else { return };
+    let Some(root) = corpus(kit::here!()) else { return };
     let relay = Relay::obliging();
     let mut tally = Tally::default();
     let mut panics = Vec::new();
@@ -169,8 +169,7 @@ const WAYS: [Way; 4] = [
 
 #[test]
 fn every_description_in_every_role_and_family_keeps_to_the_oracle() {
-    let Some(root) = corpus("every_description_in_every_role_and_family_keeps_to_the_oracle")
-    else {
+    let Some(root) = corpus(kit::here!()) else {
         return;
     };
     let (mut judged, mut unchanged) = (0, 0);

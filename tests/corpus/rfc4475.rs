@@ -393,5 +393,5 @@ const MESSAGES: [Row; 50] = [
 
 #[test]
 fn what_is_done_with_each_torture_message() {
-    compare("what_is_done_with_each_torture_message", "rfc4475/", &MESSAGES);
+    compare(kit::here!(), "rfc4475/", &MESSAGES);
 }

@@ -123,5 +123,5 @@ const MESSAGES: [Row; 15] = [
 
 #[test]
 fn what_is_done_with_each_ipv6_message() {
-    compare("what_is_done_with_each_ipv6_message", "rfc5118/", &MESSAGES);
+    compare(kit::here!(), "rfc5118/", &MESSAGES);
 }

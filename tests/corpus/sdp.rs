@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::files::{Kind, Listed, all, corpus};
-use crate::promises;
-use crate::rewriting::{Case, invite, parse, ports_answer, source};
+use kit::corpus::{Kind, Listed, all, corpus};
+use kit::promises;
+use kit::rewriting::{Case, invite, parse, ports_answer, source};
 use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::Message;
@@ -26,7 +26,7 @@ struct Counts {
 
 #[test]
 fn every_description_of_the_corpus() {
-    let Some(root) = corpus("every_description_of_the_corpus") else { return };
+    let Some(root) = corpus(kit::here!()) else { return };
     let mut counts = Counts::default();
     for Listed { path: file, kind, bytes, .. } in &all(&root) {
         let raw = match kind {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::udp;
-use crate::files::{Kind, all, corpus};
+use kit::corpus::{Kind, all, corpus};
+use kit::udp;
 use mediaproxy::address::Host;
 use mediaproxy::edit::Edits;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
@@ -137,7 +137,7 @@ const SOURCES: [&str; 2] = ["203.0.113.5:61234", "[2001:db8::5]:5060"];
 
 #[test]
 fn every_message_is_read_judged_and_fixed() {
-    let Some(root) = corpus("every_message_is_read_judged_and_fixed") else { return };
+    let Some(root) = corpus(kit::here!()) else { return };
     let mut judge = Judge::new();
     for file in all(&root).iter().filter(|file| file.kind == Kind::Sip) {
         let sources = file.source.into_iter().chain(SOURCES.map(udp));
@@ -151,7 +151,7 @@ fn every_message_is_read_judged_and_fixed() {
 
 #[test]
 fn no_file_of_the_corpus_upsets_the_parser() {
-    let Some(root) = corpus("no_file_of_the_corpus_upsets_the_parser") else { return };
+    let Some(root) = corpus(kit::here!()) else { return };
     let files = all(&root);
     let mut judge = Judge::new();
     for file in &files {
@@ -167,7 +167,7 @@ fn no_file_of_the_corpus_upsets_the_parser() {
 
 #[test]
 fn captured_phones_are_judged_by_where_they_came_from() {
-    let Some(root) = corpus("captured_phones_are_judged_by_where_they_came_from") else { return };
+    let Some(root) = corpus(kit::here!()) else { return };
     let mut seen = BTreeSet::new();
     for file in all(&root).iter().filter(|file| file.kind == Kind::Sip) {
         let Some(source) = file.source else { continue };

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
 
 /// The variable that writes the file anew instead of comparing it.
 const REWRITE: &str = "MEDIAPROXY_WRITE_COUNTS";
@@ -32,7 +31,7 @@ impl Tally {
 
     /// Compares with the committed file of this name, or writes it.
     pub(crate) fn compare(&self, file: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(file);
+        let path = kit::root().join("tests/fixtures").join(file);
         let found = self.text();
         if std::env::var_os(REWRITE).is_some() {
             std::fs::write(&path, &found).unwrap();

@@ -7,9 +7,9 @@ use mediaproxy::nat::{Tests, Verdict};
 use mediaproxy::options::Options;
 use mediaproxy::sip::Message;
 
-use crate::common::relay::Relay;
-use crate::common::{udp, worker};
-use crate::files::{all, corpus};
+use kit::corpus::{all, corpus};
+use kit::relay::Relay;
+use kit::{udp, worker};
 
 /// The Via does not say where the message came from.
 pub(crate) const VIA: &str = "source_address source_port";

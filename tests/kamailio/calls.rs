@@ -4,16 +4,16 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::audio::End;
-use crate::netns::{HOMES, PHONE, PHONE6, SERVER, SERVER6};
 use crate::phone::Phone;
-use crate::running::PATIENCE;
 use crate::scene::{audio_of, everywhere, everywhere_with, hang_up, negotiate};
 use crate::sip::{Sip, describe};
+use kit::audio::End;
+use kit::netns::{HOMES, PHONE, PHONE6, SERVER, SERVER6};
+use kit::running::PATIENCE;
 
 #[test]
 fn a_call_is_put_on_hold_and_resumed() {
-    everywhere("calls::a_call_is_put_on_hold_and_resumed", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.answered("hold@x");
         assert_eq!(call.invite.contact().to_string(), format!("{}:5060", HOMES[0].nat));
@@ -32,7 +32,7 @@ fn a_call_is_put_on_hold_and_resumed() {
 /// the answer in the ACK. Here from the phone that was called.
 #[test]
 fn a_reinvite_without_an_offer_gets_one() {
-    everywhere("calls::a_reinvite_without_an_offer_gets_one", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.answered("blind@x");
         scene.talk(call.ok.media(), call.invite.media());
@@ -52,7 +52,7 @@ fn a_reinvite_without_an_offer_gets_one() {
 
 #[test]
 fn a_call_is_cancelled() {
-    everywhere("calls::a_call_is_cancelled", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         scene.cancelled("cancel@x");
     });
@@ -60,7 +60,7 @@ fn a_call_is_cancelled() {
 
 #[test]
 fn a_busy_phone_frees_the_relay() {
-    everywhere("calls::a_busy_phone_frees_the_relay", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         scene.busy("busy@x");
     });
@@ -69,7 +69,7 @@ fn a_busy_phone_frees_the_relay() {
 /// Bob has two phones behind one NAT, and both answer. Alice keeps the second.
 #[test]
 fn two_phones_answer_a_forked_call() {
-    everywhere("calls::two_phones_answer_a_forked_call", |scene| {
+    everywhere(kit::here!(), |scene| {
         let mut second = Phone::udp_at("bob", &scene.network.phones[1], PHONE, SERVER, 5070);
         scene.register();
         second.register();
@@ -111,7 +111,7 @@ fn two_phones_answer_a_forked_call() {
 /// The offer comes in the 200, the answer in the ACK.
 #[test]
 fn a_call_without_an_offer_in_the_invite() {
-    everywhere("calls::a_call_without_an_offer_in_the_invite", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.alice.call("bob", "delayed@x");
         let (ack, ok) = scene.delayed(&mut call);
@@ -123,7 +123,7 @@ fn a_call_without_an_offer_in_the_invite() {
 /// The audio stream becomes a fax over UDPTL (T.38), at another port.
 #[test]
 fn a_call_switches_to_fax() {
-    everywhere("calls::a_call_switches_to_fax", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.answered("fax@x");
         scene.talk(call.ok.media(), call.invite.media());
@@ -142,28 +142,22 @@ fn a_call_switches_to_fax() {
 
 #[test]
 fn an_ipv6_phone_calls_an_ipv4_phone() {
-    everywhere_with(
-        "calls::an_ipv6_phone_calls_an_ipv4_phone",
-        &["ADDRESS6=[2001:db8:5::1]"],
-        |scene| {
-            scene.alice = Phone::udp("alice", &scene.network.phones[0], PHONE6, SERVER6);
-            scene.alice.register();
-            scene.bob.register();
-            let mut call = scene.answered("six@x");
-            assert_eq!(call.ok.media().ip().to_string(), SERVER6);
-            assert_eq!(call.invite.media().ip().to_string(), SERVER);
-            assert!(
-                call.ok.body().contains("c=IN IP6 ") && call.invite.body().contains("c=IN IP4 ")
-            );
-            scene.talk(call.ok.media(), call.invite.media());
-            scene.hang_up(&mut call.caller);
-        },
-    );
+    everywhere_with(kit::here!(), &["ADDRESS6=[2001:db8:5::1]"], |scene| {
+        scene.alice = Phone::udp("alice", &scene.network.phones[0], PHONE6, SERVER6);
+        scene.alice.register();
+        scene.bob.register();
+        let mut call = scene.answered("six@x");
+        assert_eq!(call.ok.media().ip().to_string(), SERVER6);
+        assert_eq!(call.invite.media().ip().to_string(), SERVER);
+        assert!(call.ok.body().contains("c=IN IP6 ") && call.invite.body().contains("c=IN IP4 "));
+        scene.talk(call.ok.media(), call.invite.media());
+        scene.hang_up(&mut call.caller);
+    });
 }
 
 #[test]
 fn a_tcp_phone_calls_and_is_called() {
-    everywhere("calls::a_tcp_phone_calls_and_is_called", |scene| {
+    everywhere(kit::here!(), |scene| {
         // Both at once would want the same media ports.
         scene.alice.leave();
         scene.alice = Phone::tcp("alice", &scene.network.phones[0], PHONE, SERVER);
@@ -182,7 +176,7 @@ fn a_tcp_phone_calls_and_is_called() {
 
 #[test]
 fn a_call_with_audio_and_video() {
-    everywhere("calls::a_call_with_audio_and_video", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.register();
         let both = |phone: &Phone| {
             let audio = format!("m=audio {} RTP/AVP 8", phone.media_port(0));
@@ -204,8 +198,7 @@ fn a_call_with_audio_and_video() {
 /// and their audio go through it.
 #[test]
 fn ice_phones_find_the_relay_among_the_candidates() {
-    let test = "calls::ice_phones_find_the_relay_among_the_candidates";
-    everywhere_with(test, &["ICE_CANDIDATE=\"low-priority\""], |scene| {
+    everywhere_with(kit::here!(), &["ICE_CANDIDATE=\"low-priority\""], |scene| {
         scene.register();
         let ice = |phone: &Phone| {
             let port = phone.media_port(0);
@@ -267,7 +260,7 @@ fn check_connectivity(ports: &[UdpSocket; 2], relay: [SocketAddr; 2]) {
 /// behind a NAT whose owner forwards them.
 #[test]
 fn an_asymmetric_phone_with_forwarded_ports() {
-    everywhere("calls::an_asymmetric_phone_with_forwarded_ports", |scene| {
+    everywhere(kit::here!(), |scene| {
         scene.alice.leave();
         scene.network.forward_ports(0, "5060, 6060");
         scene.alice = Phone::asymmetric("alice", &scene.network.phones[0], PHONE, SERVER);

@@ -11,13 +11,13 @@ use std::path::Path;
 
 use mediaproxy::sip::message::MAX_MESSAGE;
 
-use crate::corpus_files::{Kind, Listed, all, corpus};
 use crate::differences::Table;
 use crate::module;
-use crate::netns::{Network, PHONE, SERVER};
-use crate::running::wait_for;
 use crate::scene::{Module, with_kamailio};
-use crate::server::{Kamailio, root, stock_modules};
+use crate::server::{Kamailio, stock_modules};
+use kit::corpus::{Kind, Listed, all, corpus};
+use kit::netns::{Network, PHONE, SERVER};
+use kit::running::wait_for;
 
 const DIFFERENCES: &str = include_str!("../fixtures/kamailio/corpus-differences.tsv");
 /// The only one that is left out: the library takes no message that long.
@@ -41,7 +41,7 @@ fn judge(network: &Network, directory: &Path, module: Module) -> (Kamailio, UdpS
     let server = Kamailio::start(
         network.server.command("kamailio"),
         &directory,
-        &root().join("tests/fixtures/kamailio/judge.cfg"),
+        &kit::root().join("tests/fixtures/kamailio/judge.cfg"),
         &modules,
         &defines,
     );
@@ -160,7 +160,7 @@ fn label(file: &Listed) -> String {
 
 #[test]
 fn every_message_of_the_corpus_is_judged_as_by_the_stock_module() {
-    let test = "corpus::every_message_of_the_corpus_is_judged_as_by_the_stock_module";
+    let test = kit::here!();
     let Some(corpus) = corpus(test) else { return };
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {

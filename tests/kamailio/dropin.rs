@@ -9,12 +9,12 @@ use regex::Regex;
 
 use crate::differences::Table;
 use crate::module;
-use crate::netns::Network;
 use crate::scene::{
     Module, Scene, audio_of, audio_towards, negotiate, stock_server, with_kamailio,
 };
 use crate::server::Relay;
 use crate::sip::{Sip, describe};
+use kit::netns::Network;
 
 const DIFFERENCES: &str = include_str!("../fixtures/kamailio/dropin-differences.tsv");
 
@@ -258,7 +258,7 @@ fn compare(kind: &str, theirs: &Messages, ours: &Messages, table: &mut Table) {
 
 #[test]
 fn what_phones_get_is_the_same_or_explained() {
-    let test = "dropin::what_phones_get_is_the_same_or_explained";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;

@@ -4,9 +4,9 @@ use std::fs;
 use std::process::Command;
 
 use crate::module;
-use crate::running::{directory, wait_for};
 use crate::scene::{Relays, ours, with_kamailio};
 use crate::server::stock_modules;
+use kit::running::{directory, wait_for};
 
 /// The only child of a process.
 pub(crate) fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
@@ -18,7 +18,7 @@ pub(crate) fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
 /// and the calls that lost their media are counted in the log.
 #[test]
 fn an_embedded_relay_that_is_killed_is_started_anew() {
-    let test = "failing::an_embedded_relay_that_is_killed_is_started_anew";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -50,7 +50,7 @@ fn an_embedded_relay_that_is_killed_is_started_anew() {
 /// relay's is not touched, and new calls are served.
 #[test]
 fn one_of_two_relays_dies() {
-    let test = "failing::one_of_two_relays_dies";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -114,7 +114,7 @@ pub(crate) fn refusal(name: &str, script: &str) -> String {
 
 #[test]
 fn bad_arguments_are_refused_with_the_accepted_form() {
-    let test = "failing::bad_arguments_are_refused_with_the_accepted_form";
+    let test = kit::here!();
     with_kamailio(test, |_, _| {
         if !module::can_be_built(test) {
             return;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::memcheck;
 use crate::module;
-use crate::netns::{Namespace, PHONE, SERVER};
 use crate::phone::Phone;
-use crate::running::wait_for;
 use crate::scene::{Relays, audio_of, hang_up, negotiate, ours, with_kamailio};
-use crate::server::{Kamailio, Relay, root, stock_modules};
+use crate::server::{Kamailio, Relay, stock_modules};
+use kit::netns::{Namespace, PHONE, SERVER};
+use kit::running::wait_for;
 
 /// What is promised for a change to be seen.
 const SOON: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ fn start(server: &Namespace, directory: &Path, list: &Path) -> Kamailio {
     Kamailio::start(
         memcheck::kamailio(server, directory),
         directory,
-        &root().join("tests/fixtures/kamailio/workers.cfg"),
+        &kit::root().join("tests/fixtures/kamailio/workers.cfg"),
         &[module::ours(), stock_modules()],
         &[
             ("ADDRESS", SERVER.to_string()),
@@ -46,7 +46,7 @@ fn start(server: &Namespace, directory: &Path, list: &Path) -> Kamailio {
 
 #[test]
 fn all_workers_take_over_a_client_list_within_a_second() {
-    let test = "files::all_workers_take_over_a_client_list_within_a_second";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -84,7 +84,7 @@ fn all_workers_take_over_a_client_list_within_a_second() {
 /// New calls go to the relay that is in the file now; a call stays on its own.
 #[test]
 fn the_relays_file_changes_while_a_call_goes_on() {
-    let test = "files::the_relays_file_changes_while_a_call_goes_on";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -121,7 +121,7 @@ fn the_relays_file_changes_while_a_call_goes_on() {
 /// Two sets, chosen by the script, and a relay for the calls of one domain.
 #[test]
 fn relays_are_chosen_by_set_and_by_domain() {
-    let test = "files::relays_are_chosen_by_set_and_by_domain";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;

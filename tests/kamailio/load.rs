@@ -11,11 +11,11 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::netns::{Network, SERVER};
-use crate::running::{PATIENCE, wait_for};
 use crate::scene::{Relays, Scene, ours, with_module};
 use crate::server::{Kamailio, Relay};
-use crate::sipp::{Phone, media};
+use kit::netns::{Network, SERVER};
+use kit::running::{PATIENCE, wait_for};
+use kit::sipp::{Phone, media};
 
 /// Calls a second; each lasts one.
 const RATE: u32 = 60;
@@ -183,7 +183,7 @@ fn memory(server: &Kamailio) -> Vec<u64> {
 
 #[test]
 fn calls_leave_nothing_behind() {
-    with_load("load::calls_leave_nothing_behind", |network, directory, server, relays| {
+    with_load(kit::here!(), |network, directory, server, relays| {
         carry(network, &directory.join("first"), calls().min(200), || ());
         nothing_is_left(server, relays, 0);
         let before = memory(server);
@@ -213,8 +213,7 @@ fn calls_leave_nothing_behind() {
 
 #[test]
 fn a_relay_that_dies_touches_its_own_calls_only() {
-    let test = "load::a_relay_that_dies_touches_its_own_calls_only";
-    with_load(test, |network, directory, server, relays| {
+    with_load(kit::here!(), |network, directory, server, relays| {
         let mut on_it = 0;
         let outcome = carry(network, &directory.join("calls"), calls(), || {
             on_it = values(server, &["mediaproxy.sessions"], "active_calls")[0] as usize;
@@ -243,8 +242,7 @@ fn a_relay_that_dies_touches_its_own_calls_only() {
 
 #[test]
 fn a_frozen_relay_keeps_no_caller_waiting() {
-    let test = "load::a_frozen_relay_keeps_no_caller_waiting";
-    with_load(test, |network, directory, server, relays| {
+    with_load(kit::here!(), |network, directory, server, relays| {
         let outcome = carry(network, &directory.join("calls"), calls(), || {
             relays[0].running.signal(libc::SIGSTOP);
         });

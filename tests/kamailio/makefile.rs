@@ -33,8 +33,7 @@ fn files(below: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_module_is_checked_and_installed() {
-    let test = "makefile::the_module_is_checked_and_installed";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         // With the module's own server and phones, whose ports are fixed.
         let mut check = module::make(network.server.command("make"));
         check.arg("check");

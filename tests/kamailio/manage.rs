@@ -3,10 +3,10 @@
 use std::fs;
 
 use crate::module;
-use crate::netns::SERVER;
-use crate::running::wait_for;
 use crate::scene::{Relays, Scene, audio_of, fixture, ours, with_kamailio};
-use crate::server::root;
+
+use kit::netns::SERVER;
+use kit::running::wait_for;
 
 /// The value of a field in what an RPC says of one relay.
 fn field(said: &str, relay: &str, name: &str) -> String {
@@ -25,7 +25,7 @@ fn counter(said: &str, name: &str) -> u64 {
 
 #[test]
 fn relays_are_drained_disabled_and_enabled() {
-    let test = "manage::relays_are_drained_disabled_and_enabled";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -90,7 +90,7 @@ fn relays_are_drained_disabled_and_enabled() {
 
 #[test]
 fn counters_by_rpc_and_as_statistics_of_the_server() {
-    let test = "manage::counters_by_rpc_and_as_statistics_of_the_server";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -130,7 +130,7 @@ fn counters_by_rpc_and_as_statistics_of_the_server() {
 
 #[test]
 fn lists_are_read_again_when_asked() {
-    let test = "manage::lists_are_read_again_when_asked";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
@@ -150,14 +150,15 @@ fn lists_are_read_again_when_asked() {
 
 #[test]
 fn scripts_in_another_language_have_every_function() {
-    let test = "manage::scripts_in_another_language_have_every_function";
+    let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
             return;
         }
-        let script = root().join("tests/fixtures/kamailio/kemi.js");
+        let script = kit::root().join("tests/fixtures/kamailio/kemi.js");
         let text = fs::read_to_string(&script).expect("the script");
-        let source = fs::read_to_string(root().join("bindings/kamailio/kemi.c")).expect("kemi.c");
+        let source =
+            fs::read_to_string(kit::root().join("bindings/kamailio/kemi.c")).expect("kemi.c");
         for line in source.lines().filter_map(|line| line.trim().strip_prefix("FUNCTION(")) {
             let name = line.split(',').next().expect("a name");
             assert!(text.contains(&format!("KSR.mediaproxy.{name}(")), "{name} is not called");

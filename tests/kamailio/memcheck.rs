@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::netns::Namespace;
+use kit::netns::Namespace;
 
 const VALGRIND: &str = "valgrind";
 

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::memcheck;
-use crate::server::root;
 
 /// Where the built module is; why not, where Kamailio's headers cannot be had.
 fn built() -> &'static Result<PathBuf, String> {
@@ -35,7 +34,7 @@ pub(crate) fn make(mut make: Command) -> Command {
     let deps = deps();
     let target = deps.ancestors().nth(2).expect("the target directory");
     make.arg("-C")
-        .arg(root().join("bindings/kamailio"))
+        .arg(kit::root().join("bindings/kamailio"))
         .env("CARGO_TARGET_DIR", target)
         .arg(format!("LIBRARY={}", deps.join("libmediaproxy.a").display()))
         .arg(format!("OUT={}", deps.join("kamailio").display()));

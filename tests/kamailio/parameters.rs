@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use crate::failing::{child_of, refusal};
-use crate::netns::{Network, SERVER};
-use crate::running::wait_for;
 use crate::scene::{Scene, fixture, with_module};
 use crate::sip::describe;
-use crate::standin::Relay;
+use kit::netns::{Network, SERVER};
+use kit::relay::Relay;
+use kit::running::wait_for;
 
 fn server<'n>(
     network: &'n Network,
@@ -60,7 +60,7 @@ const LOW: &str = " UDP 16777215 203.0.113.9 50000 typ relay";
 
 #[test]
 fn what_a_script_says_of_a_call_in_avps_is_heeded() {
-    let test = "parameters::what_a_script_says_of_a_call_in_avps_is_heeded";
+    let test = kit::here!();
     with_module(test, |network, directory| {
         let relay = Relay::obliging();
         let mut scene = server(network, directory, &[at(&relay)]);
@@ -100,8 +100,7 @@ fn what_a_script_says_of_a_call_in_avps_is_heeded() {
 
 #[test]
 fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
-    let test = "parameters::a_module_that_is_disabled_relays_nothing_and_still_tests";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let relay = Relay::obliging();
         let mut scene = server(network, directory, &[at(&relay), ("OFF", String::new())]);
         let said = offered(&mut scene, "off@x", "X-Engage: yes\r\n");
@@ -117,8 +116,7 @@ fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
 /// otherwise.
 #[test]
 fn the_embedded_relay_is_where_the_server_is() {
-    let test = "parameters::the_embedded_relay_is_where_the_server_is";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let public = ("ADDRESS", format!("{SERVER}:5060 advertise 192.0.2.77"));
         let given = ("MEDIA", format!("\"{SERVER}\""));
         let both = [public, given];
@@ -138,7 +136,7 @@ fn the_embedded_relay_is_where_the_server_is() {
 /// Killed, it cannot tell its processes to end.
 #[test]
 fn keeper_and_embedded_relay_end_with_a_server_that_is_killed() {
-    let test = "parameters::keeper_and_embedded_relay_end_with_a_server_that_is_killed";
+    let test = kit::here!();
     with_module(test, |network, directory| {
         let scene = server(network, directory, &[]);
         let process = |name| wait_for(name, || scene.server.processes(name).first().copied());
@@ -159,8 +157,7 @@ fn keeper_and_embedded_relay_end_with_a_server_that_is_killed() {
 /// Parameters that would do nothing beside others.
 #[test]
 fn nothing_is_accepted_and_ignored() {
-    let test = "parameters::nothing_is_accepted_and_ignored";
-    with_module(test, |_, _| {
+    with_module(kit::here!(), |_, _| {
         for (parameters, reason) in [
             (
                 &[("mediaproxy_socket", "/run/a"), ("relay", "mediaproxy:/run/b")][..],

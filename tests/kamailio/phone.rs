@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::netns::Namespace;
 use crate::sip::{Sip, uri_of};
+use kit::netns::Namespace;
 
 /// How it reaches the server.
 enum Link {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::netns::{HOMES, Network, PHONE, SERVER};
 use crate::phone::Phone;
 use crate::scene::{Module, Scene, audio_of, fixture, stock, with_module};
+use kit::netns::{HOMES, Network, PHONE, SERVER};
 
 #[test]
 fn the_registrar_saves_the_repaired_contact() {
-    with_module("repaired::the_registrar_saves_the_repaired_contact", |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let mut scene = stock(network, directory, Module::Ours, &[]);
         scene.register();
         for (user, home) in [("alice", &HOMES[0]), ("bob", &HOMES[1])] {
@@ -25,8 +25,7 @@ fn the_registrar_saves_the_repaired_contact() {
 /// both phones, through their NATs.
 #[test]
 fn a_bye_of_the_dialog_module_reaches_both_phones() {
-    let test = "repaired::a_bye_of_the_dialog_module_reaches_both_phones";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let mut scene = stock(network, directory, Module::Ours, &["WITH_ENGAGE"]);
         scene.register();
         let call = scene.answered("ended@x");
@@ -56,8 +55,7 @@ fn twice<'n>(network: &'n Network, directory: &std::path::Path) -> Scene<'n> {
 /// route for another phone: each time one clean description goes out.
 #[test]
 fn use_media_proxy_again_and_again_leaves_one_clean_description() {
-    let test = "repaired::use_media_proxy_again_and_again_leaves_one_clean_description";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let mut scene = twice(network, directory);
         let mut carol = Phone::udp_at("carol", &network.phones[1], PHONE, SERVER, 5070);
         scene.register();
@@ -108,8 +106,7 @@ fn use_media_proxy_again_and_again_leaves_one_clean_description() {
 /// An error that is not a crash: the set has no relay.
 #[test]
 fn a_set_without_relays_is_an_error_the_script_can_read() {
-    let test = "repaired::a_set_without_relays_is_an_error_the_script_can_read";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let mut scene = twice(network, directory);
         scene.register();
         let mut call = scene.alice.call("bob", "noset@x");

@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use crate::audio::{self, End};
 use crate::memcheck;
 use crate::module;
-use crate::netns::{self, Network, PHONE, SERVER, SERVER6};
 use crate::phone::{Call, Phone};
-use crate::running::directory;
-use crate::running::wait_for;
-use crate::server::{Kamailio, Relay, root, stock_modules};
+use crate::server::{Kamailio, Relay, stock_modules};
 use crate::sip::{Sip, describe};
+use kit::audio::{self, End};
+use kit::netns::{self, Network, PHONE, SERVER, SERVER6};
+use kit::running::directory;
+use kit::running::wait_for;
 
 /// Packets each way whenever the phones talk.
 const PACKETS: u32 = 200;
@@ -99,7 +99,7 @@ pub(crate) fn stock_server(
         ("STATE", format!("\"{}\"", directory.join("keepalive_state").display())),
     ];
     all.extend(defines.iter().map(|name| (*name, String::new())));
-    let mut configuration = root().join("tests/fixtures/kamailio/stock.cfg");
+    let mut configuration = kit::root().join("tests/fixtures/kamailio/stock.cfg");
     if module == Module::Ours {
         let text = fs::read_to_string(&configuration).expect("the configuration");
         let line = "loadmodule \"mediaproxy.so\"";
@@ -162,7 +162,7 @@ pub(crate) fn ours<'n>(
     let server = Kamailio::start(
         memcheck::kamailio(&network.server, directory),
         directory,
-        &root().join("examples/config").join(configuration),
+        &kit::root().join("examples/config").join(configuration),
         &[module::ours(), stock_modules()],
         &all,
     );
@@ -179,7 +179,7 @@ pub(crate) fn fixture<'n>(
     let server = Kamailio::start(
         memcheck::kamailio(&network.server, directory),
         directory,
-        &root().join("tests/fixtures/kamailio").join(name),
+        &kit::root().join("tests/fixtures/kamailio").join(name),
         &[module::ours(), stock_modules()],
         defines,
     );

@@ -8,12 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::memcheck;
-use crate::netns::{Namespace, SERVER};
-use crate::running::{Running, wait_for};
-
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use kit::netns::{Namespace, SERVER};
+use kit::running::{Running, wait_for};
 
 /// Where Debian keeps its modules.
 pub(crate) fn stock_modules() -> PathBuf {
@@ -216,7 +212,7 @@ impl Relay {
     ) -> Relay {
         let path = socket_path("relay");
         let first = 20_000 + 1000 * number;
-        let mut command = server.command(env!("CARGO_BIN_EXE_mediaproxyd"));
+        let mut command = server.command(kit::program("mediaproxyd"));
         command.args(addresses.iter().flat_map(|address| ["--address", *address]));
         command.args(["--ports", &format!("{first}-{}", first + 999)]);
         command.arg("--socket").arg(&path);

@@ -17,10 +17,10 @@ fn call_through(test: &str, defines: &[&str]) {
 
 #[test]
 fn the_stock_modules_make_calls_through_mediaproxyd() {
-    call_through("stock::the_stock_modules_make_calls_through_mediaproxyd", &[]);
+    call_through(kit::here!(), &[]);
 }
 
 #[test]
 fn the_stock_modules_follow_dialogs_through_mediaproxyd() {
-    call_through("stock::the_stock_modules_follow_dialogs_through_mediaproxyd", &["WITH_ENGAGE"]);
+    call_through(kit::here!(), &["WITH_ENGAGE"]);
 }

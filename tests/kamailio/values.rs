@@ -8,10 +8,10 @@ use mediaproxy::settings::Settings;
 
 use crate::failing::refusal;
 use crate::module;
-use crate::netns::SERVER;
-use crate::running::wait_for;
 use crate::scene::with_module;
-use crate::server::{Kamailio, root, socket_path, stock_modules};
+use crate::server::{Kamailio, socket_path, stock_modules};
+use kit::netns::SERVER;
+use kit::running::wait_for;
 
 /// Any text is a path, and an empty one stands for no file.
 const TAKE_ANYTHING: [&str; 3] = ["sip_asymmetrics", "rtp_asymmetrics", "relays"];
@@ -29,7 +29,7 @@ const TAKE_NOTHING: [&str; 6] = [
 /// part adds, and those that the module refuses. The module exports exactly these.
 fn names() -> BTreeSet<String> {
     let source = |path: &str| {
-        fs::read_to_string(root().join("bindings").join(path)).expect("a source of the module")
+        fs::read_to_string(kit::root().join("bindings").join(path)).expect("a source of the module")
     };
     let tables = source("common/parameters.h") + &source("kamailio/params.c");
     let exported: BTreeSet<String> = tables
@@ -66,8 +66,7 @@ fn without<'n>(names: &'n BTreeSet<String>, left_out: &[&'n str]) -> BTreeSet<&'
 /// parameter it is and what would be accepted.
 #[test]
 fn bad_values_are_refused_with_the_accepted_form() {
-    let test = "values::bad_values_are_refused_with_the_accepted_form";
-    with_module(test, |_, _| {
+    with_module(kit::here!(), |_, _| {
         let long = format!("\"/{}\"", "x".repeat(200));
         let rows = [
             ("profile", "\"modern\"", "seed or stock"),
@@ -132,8 +131,7 @@ fn is_refused(name: &str, value: &str, sentence: &str) {
 /// A server that is given every parameter there is.
 #[test]
 fn good_values_of_all_parameters_are_taken() {
-    let test = "values::good_values_of_all_parameters_are_taken";
-    with_module(test, |network, directory| {
+    with_module(kit::here!(), |network, directory| {
         let file = |name: &str, text: &str| {
             let path = directory.join(name);
             fs::write(&path, text).expect("a file");

@@ -10,12 +10,13 @@ use mediaproxy::{Keeper, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};
 use super::daemon::Daemon;
-use crate::common::children::{child, children, wait};
-use crate::common::relay::Relay;
-use crate::common::{engine, worker};
+use kit::children::{Child, alone, children, in_child};
+use kit::relay::Relay;
+use kit::{engine, worker};
 
 #[test]
 fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
+    let _alone = alone();
     let (a, b) = (Daemon::start(), Daemon::start());
     let engine = engine(&[("relay", &a.uri()), ("relay", &b.uri())]);
     let mut here = Worker::new(engine.clone()).unwrap();
@@ -28,17 +29,15 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
     let slot = health.slot(engine.calls().identity(&a.uri())).unwrap();
     assert!(health.mark_alive(slot, mediaproxy::now()));
     for step in [ok("b"), re_invite(2)] {
-        let status = wait(child(|| {
+        in_child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
             assert_eq!(rewrite(&mut worker, &id, &step).unwrap(), b.address);
-        }));
-        assert_eq!(status, 0);
+        });
     }
-    let status = wait(child(|| {
+    in_child(|| {
         let mut worker = Worker::new(engine.clone()).unwrap();
         end(&mut worker, &id, &bye());
-    }));
-    assert_eq!(status, 0);
+    });
     b.wait_for("remove", 1);
     assert_eq!(b.asked("update"), 3);
     assert_eq!((a.asked("update"), a.asked("remove")), (0, 0));
@@ -46,6 +45,7 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
 
 #[test]
 fn processes_that_answer_two_forks_of_one_call_agree() {
+    let _alone = alone();
     let (a, b) = (Daemon::start(), Daemon::start());
     let engine = engine(&[("relay", &a.uri()), ("relay", &b.uri())]);
     for uri in [a.uri(), b.uri()] {
@@ -106,6 +106,7 @@ impl Rounds {
 
 #[test]
 fn adding_removing_reordering_and_draining_moves_no_live_call() {
+    let _alone = alone();
     const CALLS: usize = 24;
     let relays: Vec<_> = (0..3).map(|_| Daemon::start()).collect();
     let file = std::env::temp_dir().join(format!("mediaproxy-moves-{}", std::process::id()));
@@ -126,7 +127,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     let rounds = Rounds { block: Block::new(1 + 2 * CHILDREN).unwrap() };
     let running: Vec<_> = (0..CHILDREN)
         .map(|number| {
-            child(|| {
+            Child::run(|| {
                 let mut worker = Worker::new(engine.clone()).unwrap();
                 for round in 0.. {
                     let stage = rounds.stage();
@@ -166,7 +167,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     rounds.wait_for(AFTER, &keeper);
     println!("rounds of {CALLS} calls amid {CHANGES} changes: {:?}", rounds.all(AMID));
     for child in running {
-        assert_eq!(wait(child), 0, "a call moved");
+        assert_eq!(child.wait(), 0, "a call moved");
     }
     // New calls go only where they may.
     write(&[all[1].clone(), all[2].clone()]);

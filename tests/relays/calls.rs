@@ -6,8 +6,8 @@ use mediaproxy::options::Options;
 use mediaproxy::sip::Message;
 use mediaproxy::{Error, Worker};
 
-use crate::common::applied;
-use crate::common::call::{Step, alice_sdp, bob_sdp};
+use kit::applied;
+use kit::call::{Step, alice_sdp, bob_sdp};
 
 pub(crate) fn invite() -> Step {
     Step::request("INVITE", 1, "a", "").sdp(alice_sdp())

@@ -9,8 +9,8 @@ use mediaproxy::relay::{Relay, RelayLine, RelayList};
 use mediaproxy::shared::Block;
 use proptest::prelude::*;
 
-use crate::common::children::children;
-use crate::common::engine;
+use kit::children::{alone, children};
+use kit::engine;
 
 fn list(lines: &[String]) -> RelayList {
     let line = |line: &String| RelayLine::parse(line, Path::new("/own")).unwrap();
@@ -121,6 +121,7 @@ fn the_best_priority_that_answers_is_used_and_backups_last() {
 
 #[test]
 fn forked_processes_choose_the_same() {
+    let _alone = alone();
     let mut settings: Vec<(&str, String)> = Vec::new();
     for n in 0..20 {
         settings.push(("relay", format!("mediaproxy:/{n};weight={}", n % 4)));
@@ -148,7 +149,7 @@ fn forked_processes_choose_the_same() {
 
 #[test]
 fn the_relays_of_the_example_are_in_the_sets_its_script_asks_for() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config");
+    let folder = kit::root().join("examples/config");
     let mut told = Vec::new();
     let mut complain = |line: &str| told.push(line.to_string());
     let lines = RelayLine::load(&folder.join("relays"), Path::new("/own"), &mut complain).unwrap();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::common::children::freeze;
+use kit::children::freeze;
 
 pub(crate) struct Daemon {
     pub(crate) address: String,
@@ -54,7 +54,7 @@ impl Daemon {
 
     /// Runs again after [`Daemon::kill`].
     pub(crate) fn restart(&self) {
-        let daemon = Command::new(env!("CARGO_BIN_EXE_mediaproxyd"))
+        let daemon = Command::new(kit::program("mediaproxyd"))
             .args(["--address", &self.address, "--ports", "42000-42999"])
             .arg("--socket")
             .arg(self.socket())

@@ -10,10 +10,10 @@ use mediaproxy::{Engine, Status, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite};
 use super::daemon::Daemon;
-use crate::common::call::{Step, bob_sdp};
-use crate::common::children::{child, children, wait};
-use crate::common::relay::{Relay, Reply};
-use crate::common::{engine, worker};
+use kit::call::{Step, bob_sdp};
+use kit::children::{alone, children, in_child};
+use kit::relay::{Relay, Reply};
+use kit::{engine, worker};
 
 fn state(engine: &Engine, uri: &str) -> State {
     let slot = slot(&engine.health(), engine, uri);
@@ -32,6 +32,7 @@ fn pair() -> (Daemon, Daemon, Arc<Engine>) {
 
 #[test]
 fn a_frozen_relay_costs_one_message_of_the_server() {
+    let _alone = alone();
     let (a, b, engine) = pair();
     let mut here = Worker::new(engine.clone()).unwrap();
     let ids: Vec<_> = ids_of(&here, &a.uri()).take(41).collect();
@@ -65,6 +66,7 @@ fn a_frozen_relay_costs_one_message_of_the_server() {
 
 #[test]
 fn eight_processes_that_meet_a_frozen_relay_at_once_all_find_the_other() {
+    let _alone = alone();
     let (a, b, engine) = pair();
     let ids: Vec<_> = ids_of(&Worker::new(engine.clone()).unwrap(), &a.uri()).take(8).collect();
     a.freeze();
@@ -144,6 +146,7 @@ fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
 
 #[test]
 fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
+    let _alone = alone();
     let (a, _b, engine) = pair();
     let mut here = Worker::new(engine.clone()).unwrap();
     let ids: Vec<_> = ids_of(&here, &a.uri()).take(3).collect();
@@ -153,12 +156,11 @@ fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
     a.kill();
     for id in &ids {
         // Each process is gone right after.
-        let status = wait(child(|| {
+        in_child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
             end(&mut worker, id, &bye());
             end(&mut worker, id, &bye());
-        }));
-        assert_eq!(status, 0);
+        });
     }
     assert_eq!(engine.deletes().len(), 3, "repeated ends are one");
     a.restart();

@@ -11,12 +11,13 @@ use mediaproxy::statistics::Statistics;
 use mediaproxy::{Status, Worker};
 
 use super::calls::{bye, end, invite, ok, rewrite};
-use crate::common::children::children;
-use crate::common::relay::{Relay, Reply};
-use crate::common::{engine, worker};
+use kit::children::{alone, children};
+use kit::relay::{Relay, Reply};
+use kit::{engine, worker};
 
 #[test]
 fn the_processes_of_a_server_count_together() {
+    let _alone = alone();
     let (first, second) = (Relay::obliging(), Relay::scripted(|_| Reply::Say("error\r\n".into())));
     let refusing = format!("{};set=refusing", second.uri());
     let engine = engine(&[("relay", &first.uri()), ("relay", &refusing)]);

@@ -23,21 +23,17 @@ impl File {
     }
 }
 
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// All files below `folder` (or the file itself) with one of these extensions.
 pub(crate) fn all(folder: &str, extensions: &[&str]) -> Vec<File> {
     let mut paths = Vec::new();
-    collect(&root().join(folder), &mut paths);
+    collect(&kit::root().join(folder), &mut paths);
     paths.retain(|path| {
         let extension = path.extension().and_then(|extension| extension.to_str());
         extension.is_some_and(|extension| extensions.contains(&extension))
     });
     paths.sort();
     let read = |path: PathBuf| File {
-        path: path.strip_prefix(root()).unwrap().to_str().unwrap().to_string(),
+        path: path.strip_prefix(kit::root()).unwrap().to_str().unwrap().to_string(),
         text: fs::read_to_string(&path).unwrap(),
     };
     paths.into_iter().map(read).collect()

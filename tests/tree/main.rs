@@ -7,5 +7,6 @@ mod files;
 mod imports;
 mod literals;
 mod manifests;
+mod readme;
 mod sources;
 mod words;

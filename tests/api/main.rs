@@ -1,0 +1,16 @@
+//! The library alone: bytes in, decisions and edits out; no socket, no process.
+
+mod addresses;
+mod edits;
+mod fix_contact;
+mod fuzz_regressions;
+mod hostile;
+mod multipart;
+mod nat_test;
+mod rewrite_plan;
+mod rewrite_plan_answers;
+mod rewrite_plan_ice;
+mod rewrite_plan_property;
+mod sdp_session;
+mod seed_recordings;
+mod sip_message;

@@ -1,0 +1,637 @@
+//! From a description and a relay's ports to the description that goes on: one
+//! test for each promise about streams.
+
+use kit::rewriting::{Case, body_of, invite, lines, parse};
+use mediaproxy::Status;
+use mediaproxy::relay::{Stream, StreamAddress};
+use mediaproxy::sdp::Direction;
+
+const RELAY: &str = "203.0.113.9";
+const RELAY6: &str = "2001:db8:9::9";
+
+/// A stream's address: literal, or a name.
+fn at(text: &str) -> StreamAddress {
+    text.parse().map_or_else(|_| StreamAddress::Name(text.into()), StreamAddress::Ip)
+}
+
+fn streams(case: &Case, sdp: &str) -> Vec<Stream> {
+    let raw = invite(sdp.as_bytes());
+    case.plan(&parse(&raw)).unwrap().streams
+}
+
+/// A case whose rewrite makes `after` of `before`.
+#[track_caller]
+fn rewrites(case: &Case, before: &[&str], after: &[&str]) {
+    assert_eq!(case.sdp(&lines(before)), lines(after));
+}
+
+#[test]
+fn two_streams_get_address_and_ports() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002]),
+        &[
+            "v=0",
+            "o=- 1 1 IN IP4 192.168.1.10",
+            "s=-",
+            "c=IN IP4 192.168.1.10",
+            "t=0 0",
+            "m=audio 40000 RTP/AVP 0",
+            "a=sendrecv",
+            "m=video 40002 RTP/AVP 34",
+            "c=IN IP4 192.168.1.11",
+        ],
+        &[
+            "v=0",
+            "o=- 1 1 IN IP4 192.168.1.10",
+            "s=-",
+            "c=IN IP4 203.0.113.9",
+            "t=0 0",
+            "m=audio 50000 RTP/AVP 0",
+            "a=sendrecv",
+            "m=video 50002 RTP/AVP 34",
+            "c=IN IP4 203.0.113.9",
+        ],
+    );
+}
+
+#[test]
+fn the_relay_is_told_every_stream_it_can_carry() {
+    let sdp = lines(&[
+        "c=IN IP4 192.168.1.10",
+        "a=sendonly",
+        "m=audio 40000 RTP/AVP 0",
+        "m=message 2855 TCP/MSRP *",
+        "m=video 0 RTP/AVP 34",
+        "m=image 40004 udptl t38",
+        "c=IN IP4 media.example.com",
+        "a=inactive",
+    ]);
+    let told = streams(&Case::offer(RELAY, &[]), &sdp);
+    let stream = |kind: &str, address: &str, port, direction| Stream {
+        kind: kind.as_bytes().to_vec().into(),
+        address: at(address),
+        port,
+        direction,
+        ice: false,
+    };
+    assert_eq!(
+        told,
+        [
+            stream("audio", "192.168.1.10", 40000, Direction::SendOnly),
+            stream("video", "192.168.1.10", 0, Direction::SendOnly),
+            stream("image", "media.example.com", 40004, Direction::Inactive),
+        ]
+    );
+}
+
+#[test]
+fn sixty_four_streams_are_rewritten() {
+    let sdp = format!("c=IN IP4 10.0.0.1\r\n{}", "m=audio 4000 RTP/AVP 0\r\n".repeat(64));
+    let ports: Vec<u16> = (0..64).map(|i| 50000 + 2 * i).collect();
+    let out = Case::offer(RELAY, &ports).sdp(&sdp);
+    let mut expected = String::from("c=IN IP4 203.0.113.9\r\n");
+    ports.iter().for_each(|port| expected += &format!("m=audio {port} RTP/AVP 0\r\n"));
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn a_sixty_fifth_stream_is_an_error_and_nothing_changes() {
+    let sdp = format!("c=IN IP4 10.0.0.1\r\n{}", "m=audio 4000 RTP/AVP 0\r\n".repeat(65));
+    assert_eq!(Case::offer(RELAY, &[50000; 65]).error(&sdp).status(), Status::Limit);
+}
+
+#[test]
+fn a_stream_of_another_transport_keeps_the_session_address() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &[
+            "v=0",
+            "c=IN IP4 192.168.1.10",
+            "m=message 2855 TCP/MSRP *",
+            "i=Chat",
+            "a=path:msrp://192.168.1.10:2855/x;tcp",
+            "m=audio 40000 RTP/AVP 0",
+            "m=message 0 TCP/MSRP *",
+        ],
+        &[
+            "v=0",
+            "c=IN IP4 203.0.113.9",
+            "m=message 2855 TCP/MSRP *",
+            "i=Chat",
+            "c=IN IP4 192.168.1.10",
+            "a=path:msrp://192.168.1.10:2855/x;tcp",
+            "m=audio 50000 RTP/AVP 0",
+            "m=message 0 TCP/MSRP *",
+        ],
+    );
+}
+
+#[test]
+fn a_stream_of_another_transport_with_its_own_address_stays_as_it_is() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4 RTP/AVP 0",
+            "m=message 9 TCP/MSRP *",
+            "c=IN IP4 10.0.0.2",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "m=message 9 TCP/MSRP *",
+            "c=IN IP4 10.0.0.2",
+        ],
+    );
+}
+
+#[test]
+fn a_session_address_nobody_relayed_uses_stays() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=message 9 TCP/MSRP *",
+            "m=audio 4 RTP/AVP 0",
+            "c=IN IP4 10.0.0.2",
+        ],
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=message 9 TCP/MSRP *",
+            "m=audio 50000 RTP/AVP 0",
+            "c=IN IP4 203.0.113.9",
+        ],
+    );
+}
+
+#[test]
+fn the_added_line_uses_the_messages_line_end_where_the_last_line_has_none() {
+    let out = Case::offer(RELAY, &[50000])
+        .sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\nm=message 9 TCP/MSRP *");
+    assert_eq!(
+        out,
+        "c=IN IP4 203.0.113.9\r\nm=audio 50000 RTP/AVP 0\r\nm=message 9 TCP/MSRP *\r\nc=IN IP4 10.0.0.1"
+    );
+}
+
+#[test]
+fn a_message_of_bare_line_feeds_gets_bare_line_feeds() {
+    let raw = String::from_utf8(invite(
+        b"c=IN IP4 10.0.0.1\nm=audio 4 RTP/AVP 0\nm=message 9 TCP/MSRP *\na=x\n",
+    ))
+    .unwrap()
+    .replace("\r\n", "\n");
+    let mut case = Case::offer(RELAY, &[50000]);
+    case.loop_marker = true;
+    let (out, _) = case.run(raw.as_bytes()).unwrap();
+    assert!(!out.contains(&b'\r'));
+    assert_eq!(
+        body_of(&out),
+        "c=IN IP4 203.0.113.9\nm=audio 50000 RTP/AVP 0\nm=message 9 TCP/MSRP *\nc=IN IP4 10.0.0.1\na=x\na=nortpproxy:yes\n"
+    );
+}
+
+#[test]
+fn a_missing_final_line_end_stays_missing() {
+    let out = Case::offer(RELAY, &[50000]).sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0");
+    assert_eq!(out, "c=IN IP4 203.0.113.9\r\nm=audio 50000 RTP/AVP 0");
+}
+
+#[test]
+fn port_zero_stays_and_its_address_too() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002]),
+        &["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0", "m=video 0 RTP/AVP 31", "c=IN IP4 10.0.0.2"],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "m=video 0 RTP/AVP 31",
+            "c=IN IP4 10.0.0.2",
+        ],
+    );
+}
+
+#[test]
+fn streams_that_are_all_off_are_told_and_nothing_changes() {
+    let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 0 RTP/AVP 0", "m=video 0/2 RTP/AVP 31"]);
+    let case = Case::offer(RELAY, &[0, 50002]);
+    assert_eq!(streams(&case, &sdp).len(), 2);
+    assert_eq!(case.sdp(&sdp), sdp);
+}
+
+#[test]
+fn a_stream_that_is_off_needs_no_connection() {
+    let sdp = lines(&["m=audio 0 RTP/AVP 0", "m=video 4 RTP/AVP 31", "c=IN IP4 10.0.0.1"]);
+    let case = Case::offer(RELAY, &[0, 50002]);
+    assert_eq!(streams(&case, &sdp)[0].address, at("0.0.0.0"));
+    assert_eq!(
+        case.sdp(&sdp),
+        lines(&["m=audio 0 RTP/AVP 0", "m=video 50002 RTP/AVP 31", "c=IN IP4 203.0.113.9"])
+    );
+}
+
+#[test]
+fn a_stream_that_is_on_without_connection_is_named() {
+    let sdp = lines(&["m=audio 0 RTP/AVP 0", "m=video 4 RTP/AVP 31"]);
+    let error = Case::offer(RELAY, &[50000, 50002]).error(&sdp);
+    assert_eq!(error.status(), Status::Syntax);
+    assert!(error.text().contains("stream 2 (video)"), "{error}");
+}
+
+#[test]
+fn hold_by_address_stays_hold_with_a_new_port() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002]),
+        &["c=IN IP4 0.0.0.0", "m=audio 4 RTP/AVP 0", "m=video 6 RTP/AVP 31", "c=IN IP6 ::"],
+        &["c=IN IP4 0.0.0.0", "m=audio 50000 RTP/AVP 0", "m=video 50002 RTP/AVP 31", "c=IN IP6 ::"],
+    );
+}
+
+#[test]
+fn a_stream_on_hold_beside_one_that_is_not() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002]),
+        &["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0", "c=IN IP4 0.0.0.0", "m=video 6 RTP/AVP 31"],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "c=IN IP4 0.0.0.0",
+            "m=video 50002 RTP/AVP 31",
+        ],
+    );
+}
+
+#[test]
+fn the_number_of_ports_is_kept() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &["c=IN IP4 10.0.0.1", "m=audio 40000/2 RTP/AVP 0"],
+        &["c=IN IP4 203.0.113.9", "m=audio 50000/2 RTP/AVP 0"],
+    );
+}
+
+#[test]
+fn every_connection_line_of_a_stream_changes() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &["m=audio 4 RTP/AVP 0", "c=IN IP4 10.0.0.1", "c=IN IP4 0.0.0.0", "c=IN IP4 10.0.0.2"],
+        &[
+            "m=audio 50000 RTP/AVP 0",
+            "c=IN IP4 203.0.113.9",
+            "c=IN IP4 0.0.0.0",
+            "c=IN IP4 203.0.113.9",
+        ],
+    );
+}
+
+#[test]
+fn names_and_garbage_in_place_of_an_address_are_replaced() {
+    for address in ["None", "media.example.com", "[[2001:db8::1]]", &"9".repeat(300)] {
+        rewrites(
+            &Case::offer(RELAY, &[50000]),
+            &[&format!("c=IN IP4 {address}"), "m=audio 4 RTP/AVP 0", "m=x 9 TCP/MSRP *"],
+            &[
+                "c=IN IP4 203.0.113.9",
+                "m=audio 50000 RTP/AVP 0",
+                "m=x 9 TCP/MSRP *",
+                &format!("c=IN IP4 {address}"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn rtcp_port_alone_and_with_address() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4000 RTP/AVP 0",
+            "a=rtcp:4001",
+            "m=video 4002 RTP/AVP 31",
+            "a=rtcp:9003 IN IP4 10.0.0.3",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "a=rtcp:50001",
+            "m=video 50002 RTP/AVP 31",
+            "a=rtcp:50003 IN IP4 203.0.113.9",
+        ],
+    );
+}
+
+#[test]
+fn rtcp_on_the_rtp_port_stays_there_only_with_mux() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002, 50004]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4000 RTP/AVP 0",
+            "a=rtcp:4000",
+            "a=rtcp-mux",
+            "m=audio 4002 RTP/AVP 0",
+            "a=rtcp-mux",
+            "a=rtcp:4003",
+            "m=audio 4004 RTP/AVP 0",
+            "a=rtcp:4004",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "a=rtcp:50000",
+            "a=rtcp-mux",
+            "m=audio 50002 RTP/AVP 0",
+            "a=rtcp-mux",
+            "a=rtcp:50003",
+            "m=audio 50004 RTP/AVP 0",
+            "a=rtcp:50005",
+        ],
+    );
+}
+
+#[test]
+fn no_further_rtcp_line_leads_past_the_relay() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4000 RTP/AVP 0",
+            "a=rtcp:x",
+            "a=rtcp:4001",
+            "a=rtcp:9003 IN IP6 2001:db8::3",
+            "a=rtcp:0 IN IP4 0.0.0.0",
+            "a=rtcp:4000",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "a=rtcp:x",
+            "a=rtcp:50001",
+            "a=rtcp:50001 IN IP4 203.0.113.9",
+            "a=rtcp:0 IN IP4 0.0.0.0",
+            "a=rtcp:50001",
+        ],
+    );
+}
+
+#[test]
+fn rtcp_of_a_stream_that_is_not_relayed_stays() {
+    let sdp = lines(&[
+        "c=IN IP4 10.0.0.1",
+        "m=audio 4 RTP/AVP 0",
+        "m=video 0 RTP/AVP 31",
+        "a=rtcp:7 IN IP4 10.0.0.1",
+        "m=x 9 TCP/RTP/AVP 0",
+        "c=IN IP4 10.0.0.1",
+        "a=rtcp:10 IN IP4 10.0.0.1",
+    ]);
+    let out = Case::offer(RELAY, &[50000, 50002]).sdp(&sdp);
+    assert!(out.contains("a=rtcp:7 IN IP4 10.0.0.1\r\n"));
+    assert!(out.contains("a=rtcp:10 IN IP4 10.0.0.1\r\n"));
+}
+
+#[test]
+fn bundled_streams_share_the_first_ones_port() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002, 50004, 50006]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "a=group:BUNDLE a v x",
+            "m=audio 4000 RTP/AVP 0",
+            "a=mid:a",
+            "m=video 4000 RTP/AVP 31",
+            "a=mid:v",
+            "a=rtcp:4001",
+            "m=video 4000 RTP/AVP 31",
+            "a=mid:outside",
+            "m=video 4006 RTP/AVP 31",
+            "a=mid:x",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "a=group:BUNDLE a v x",
+            "m=audio 50000 RTP/AVP 0",
+            "a=mid:a",
+            "m=video 50000 RTP/AVP 31",
+            "a=mid:v",
+            "a=rtcp:50001",
+            "m=video 50004 RTP/AVP 31",
+            "a=mid:outside",
+            "m=video 50006 RTP/AVP 31",
+            "a=mid:x",
+        ],
+    );
+}
+
+#[test]
+fn a_bundled_stream_at_another_address_has_its_own_port() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 50002]),
+        &[
+            "a=group:BUNDLE a v",
+            "m=audio 4000 RTP/AVP 0",
+            "c=IN IP4 10.0.0.1",
+            "a=mid:a",
+            "m=video 4000 RTP/AVP 31",
+            "c=IN IP4 10.0.0.2",
+            "a=mid:v",
+        ],
+        &[
+            "a=group:BUNDLE a v",
+            "m=audio 50000 RTP/AVP 0",
+            "c=IN IP4 203.0.113.9",
+            "a=mid:a",
+            "m=video 50002 RTP/AVP 31",
+            "c=IN IP4 203.0.113.9",
+            "a=mid:v",
+        ],
+    );
+}
+
+#[test]
+fn bundled_streams_are_refused_together() {
+    let sdp = lines(&[
+        "c=IN IP4 10.0.0.1",
+        "a=group:BUNDLE a v",
+        "m=audio 4000 RTP/AVP 0",
+        "a=mid:a",
+        "m=video 4000 RTP/AVP 31",
+        "a=mid:v",
+    ]);
+    let (out, complaints) = Case::answer(RELAY, &[0, 50002]).run(&invite(sdp.as_bytes())).unwrap();
+    assert_eq!(body_of(&out), sdp);
+    assert_eq!(complaints.len(), 2);
+}
+
+#[test]
+fn from_ipv6_to_an_ipv4_relay() {
+    rewrites(
+        &Case::offer(RELAY, &[50000]),
+        &[
+            "o=- 1 1 IN IP6 2001:db8::1",
+            "c=IN IP6 2001:db8::1",
+            "m=audio 4 RTP/AVP 0",
+            "a=rtcp:5 IN IP6 2001:db8::1",
+        ],
+        &[
+            "o=- 1 1 IN IP6 2001:db8::1",
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "a=rtcp:50001 IN IP4 203.0.113.9",
+        ],
+    );
+}
+
+#[test]
+fn from_ipv4_to_an_ipv6_relay() {
+    rewrites(
+        &Case::offer(RELAY6, &[50000]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4 RTP/AVP 0",
+            "a=rtcp:5 IN IP4 10.0.0.1",
+            "m=x 9 TCP/MSRP *",
+        ],
+        &[
+            "c=IN IP6 2001:db8:9::9",
+            "m=audio 50000 RTP/AVP 0",
+            "a=rtcp:50001 IN IP6 2001:db8:9::9",
+            "m=x 9 TCP/MSRP *",
+            "c=IN IP4 10.0.0.1",
+        ],
+    );
+}
+
+#[test]
+fn a_mapped_relay_address_is_written_as_ipv4() {
+    let out = Case::offer("::ffff:203.0.113.9", &[50000])
+        .sdp(&lines(&["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0"]));
+    assert_eq!(out, lines(&["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0"]));
+}
+
+#[test]
+fn a_wrong_time_to_live_stays_within_a_family_and_goes_with_it() {
+    let sdp = lines(&["c=IN IP4 10.0.0.1/127", "m=audio 4 RTP/AVP 0"]);
+    let out = Case::offer(RELAY, &[50000]).sdp(&sdp);
+    assert_eq!(out, lines(&["c=IN IP4 203.0.113.9/127", "m=audio 50000 RTP/AVP 0"]));
+    let out = Case::offer(RELAY6, &[50000]).sdp(&sdp);
+    assert_eq!(out, lines(&["c=IN IP6 2001:db8:9::9", "m=audio 50000 RTP/AVP 0"]));
+}
+
+#[test]
+fn lookalikes_inside_other_lines_are_not_touched() {
+    let lookalikes = [
+        "i=(c=IN IP4 10.0.0.1)",
+        "s=c=IN IP4 10.0.0.1",
+        "i=m=audio 4 RTP/AVP 0",
+        "a=note:c=IN IP4 10.0.0.1",
+        "a=x-rtcp:4 IN IP4 10.0.0.1",
+    ];
+    let with = |first: [&str; 2], stream: &str| {
+        let mut all = first.to_vec();
+        all.extend(lookalikes);
+        all.push(stream);
+        all.extend(lookalikes);
+        lines(&all)
+    };
+    let before = with(["v=0", "c=IN IP4 10.0.0.1"], "m=audio 4 RTP/AVP 0");
+    let after = with(["v=0", "c=IN IP4 203.0.113.9"], "m=audio 50000 RTP/AVP 0");
+    assert_eq!(Case::offer(RELAY, &[50000]).sdp(&before), after);
+}
+
+#[test]
+fn a_multicast_stream_stays_and_is_off_for_the_relay() {
+    let sdp = lines(&[
+        "c=IN IP4 233.252.0.1/127",
+        "m=audio 4000 RTP/AVP 0",
+        "m=video 4002 RTP/AVP 31",
+        "c=IN IP4 10.0.0.1",
+    ]);
+    let case = Case::offer(RELAY, &[0, 50002]);
+    let told = streams(&case, &sdp);
+    assert_eq!((told[0].port, told[1].port), (0, 4002));
+    assert_eq!(
+        case.sdp(&sdp),
+        lines(&[
+            "c=IN IP4 233.252.0.1/127",
+            "m=audio 4000 RTP/AVP 0",
+            "m=video 50002 RTP/AVP 31",
+            "c=IN IP4 203.0.113.9",
+        ])
+    );
+    let alone = lines(&["c=IN IP6 ff0e::1", "m=audio 4000 RTP/AVP 0"]);
+    assert!(streams(&case, &alone).is_empty());
+}
+
+#[test]
+fn a_spiral_is_left_alone() {
+    let mut case = Case::offer(RELAY, &[51000, 51002]);
+    case.ours = vec!["203.0.113.9:50000".parse().unwrap(), "203.0.113.9:50002".parse().unwrap()];
+    let sdp = lines(&[
+        "c=IN IP4 203.0.113.9",
+        "m=audio 50000 RTP/AVP 0",
+        "m=video 50002 RTP/AVP 31",
+        "m=image 0 udptl t38",
+    ]);
+    assert!(streams(&case, &sdp).is_empty());
+    assert_eq!(case.sdp(&sdp), sdp);
+}
+
+#[test]
+fn a_stream_added_on_the_way_is_relayed_and_the_spiral_keeps_its_address() {
+    let mut case = Case::offer("203.0.113.10", &[51000, 51002]);
+    case.ours = vec!["203.0.113.9:50000".parse().unwrap()];
+    rewrites(
+        &case,
+        &["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0", "m=video 50002 RTP/AVP 31"],
+        &[
+            "c=IN IP4 203.0.113.10",
+            "m=audio 50000 RTP/AVP 0",
+            "c=IN IP4 203.0.113.9",
+            "m=video 51002 RTP/AVP 31",
+        ],
+    );
+}
+
+#[test]
+fn the_origin_stays_unless_asked() {
+    let sdp = lines(&["o=- 1 1 IN IP6 2001:db8::1", "c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0"]);
+    let mut case = Case::offer(RELAY, &[50000]);
+    assert!(case.sdp(&sdp).starts_with("o=- 1 1 IN IP6 2001:db8::1\r\n"));
+    case.rewrite_origin = true;
+    assert!(case.sdp(&sdp).starts_with("o=- 1 1 IN IP4 203.0.113.9\r\n"));
+    let off = sdp.replace("m=audio 4 ", "m=audio 0 ");
+    assert_eq!(case.sdp(&off), off, "nothing is relayed, nothing changes");
+}
+
+#[test]
+fn the_loop_marker_is_written_and_honoured() {
+    let mut case = Case::offer(RELAY, &[50000]);
+    case.loop_marker = true;
+    let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0"]);
+    let marked = case.sdp(&sdp);
+    let expected = ["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0", "a=nortpproxy:yes"];
+    assert_eq!(marked, lines(&expected));
+    assert_eq!(case.sdp(&marked), marked, "the next proxy leaves it alone");
+    assert!(streams(&case, &marked).is_empty());
+    assert_eq!(case.sdp(sdp.trim_end()), lines(&expected), "a missing final line end is added");
+    case.loop_marker = false;
+    assert_eq!(streams(&case, &marked).len(), 1, "not honoured unless set");
+}
+
+#[test]
+fn the_marker_comes_after_a_kept_address_behind_an_open_line() {
+    let mut case = Case::offer(RELAY, &[50000]);
+    case.loop_marker = true;
+    assert_eq!(
+        case.sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\nm=message 9 TCP/MSRP *"),
+        lines(&[
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "m=message 9 TCP/MSRP *",
+            "c=IN IP4 10.0.0.1",
+            "a=nortpproxy:yes",
+        ])
+    );
+}

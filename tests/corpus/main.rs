@@ -1,0 +1,11 @@
+//! Messages and descriptions that nobody on this project wrote. The corpus lies
+//! outside the tree; without it these tests skip.
+
+mod journey;
+mod oracle;
+mod rfc4475;
+mod rfc5118;
+mod sdp;
+mod sip;
+mod tally;
+mod torture;

@@ -1,0 +1,22 @@
+//! Debian's Kamailio with phones behind real NATs: the stock modules through
+//! `mediaproxyd`, and ours with the configurations that are shipped.
+
+mod calls;
+mod corpus;
+mod differences;
+mod dropin;
+mod failing;
+mod files;
+mod load;
+mod makefile;
+mod manage;
+mod memcheck;
+mod module;
+mod parameters;
+mod phone;
+mod repaired;
+mod scene;
+mod server;
+mod sip;
+mod stock;
+mod values;

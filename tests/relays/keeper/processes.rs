@@ -1,0 +1,260 @@
+//! The processes of a test: workers that take orders, a keeper, a relay. Each
+//! may be killed or frozen at any moment.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use mediaproxy::edit::Edits;
+use mediaproxy::options::Options;
+use mediaproxy::sip::Message;
+use mediaproxy::{Engine, Keeper, Worker};
+
+use kit::applied;
+use kit::call::{Step, alice_sdp, bob_sdp};
+use kit::children::Child;
+
+/// A directory that goes with its value.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Directory {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("mp-keeper-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A keeper in a process of its own.
+pub(crate) fn keeper(engine: &Arc<Engine>) -> Child {
+    Child::run(|| Keeper::new(engine.clone()).unwrap().run().unwrap())
+}
+
+/// A worker process that does what it is told.
+pub(crate) struct Hand {
+    process: Child,
+    orders: BufReader<UnixStream>,
+}
+
+impl Hand {
+    pub(crate) fn new(engine: &Arc<Engine>) -> Hand {
+        Hand::after(engine, || {})
+    }
+
+    /// One that first does `what` in its process.
+    pub(crate) fn after(engine: &Arc<Engine>, what: impl FnOnce()) -> Hand {
+        let (ours, its) = UnixStream::pair().unwrap();
+        let process = Child::run(|| {
+            what();
+            let mut worker = Worker::new(engine.clone()).unwrap();
+            let mut orders = BufReader::new(its.try_clone().unwrap());
+            let mut line = String::new();
+            while orders.read_line(&mut line).unwrap() > 0 {
+                let answer = obey(&mut worker, line.trim());
+                writeln!(&its, "{answer}").unwrap();
+                line.clear();
+            }
+        });
+        Hand { process, orders: BufReader::new(ours) }
+    }
+
+    /// Has it take a message ("offer 7", "answer 7", "bye 7"): the lowest port
+    /// it gave, 0 for a bye; or what went wrong.
+    pub(crate) fn take(&mut self, order: &str) -> Result<u16, String> {
+        let mut answer = String::new();
+        writeln!(self.orders.get_ref(), "{order}").unwrap();
+        self.orders.read_line(&mut answer).unwrap();
+        let answer = answer.trim();
+        answer.parse().map_err(|_| answer.to_string())
+    }
+
+    pub(crate) fn kill(self) {
+        drop(self.process);
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+}
+
+/// What a worker makes of an order.
+pub(crate) fn obey(worker: &mut Worker, order: &str) -> String {
+    let (kind, call) = order.split_once(' ').unwrap();
+    let step = match kind {
+        "offer" => Step::request("INVITE", 1, "a", "").sdp(alice_sdp()),
+        "answer" => Step::reply("200 OK", "INVITE", 1, "a", "b").sdp(bob_sdp()),
+        _ => Step::request("BYE", 2, "a", "b"),
+    };
+    let raw = String::from_utf8(step.bytes()).unwrap();
+    let raw = raw.replace("call@x", &format!("call-{call}@x")).into_bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    let mut edits = Edits::new();
+    if kind == "bye" {
+        return match worker.end_session(&message, &Options::default()) {
+            Ok(()) => "0".into(),
+            Err(error) => error.to_string(),
+        };
+    }
+    match worker.rewrite_sdp(&message, &Options::default(), &mut edits) {
+        Ok(true) => {
+            let text = applied(&raw, step.source(), &edits);
+            let media = text.split("\r\nm=audio ").nth(1).expect("a stream");
+            media.split(' ').next().unwrap_or_default().to_string()
+        }
+        Ok(false) => "no description".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A relay in a process of its own: it gives the port it was made with and
+/// writes down what it is asked.
+pub(crate) struct Relay {
+    process: Child,
+    log: PathBuf,
+}
+
+/// One thing a relay was asked, as it writes it down.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) command: String,
+    pub(crate) call_id: String,
+    /// The process that opened the connection.
+    pub(crate) pid: u32,
+    /// Which of the relay's connections it came over.
+    pub(crate) connection: u32,
+    /// A stream was said to be of an asymmetric phone.
+    pub(crate) asymmetric: bool,
+}
+
+impl Asked {
+    fn read(line: &str) -> Option<Asked> {
+        let mut words = line.split(' ');
+        let mut word = || words.next();
+        Some(Asked {
+            command: word()?.to_string(),
+            call_id: word()?.to_string(),
+            pid: word()?.parse().ok()?,
+            connection: word()?.parse().ok()?,
+            asymmetric: word()?.parse().ok()?,
+        })
+    }
+
+    fn write(&self, mut log: &File) {
+        let Asked { command, call_id, pid, connection, asymmetric } = self;
+        let line = format!("{command} {call_id} {pid} {connection} {asymmetric}\n");
+        log.write_all(line.as_bytes()).unwrap();
+    }
+}
+
+impl Relay {
+    /// Listens at `socket`, whatever was there before.
+    pub(crate) fn new(socket: &Path, port: u16) -> Relay {
+        let log = socket.with_extension("log");
+        let _ = fs::remove_file(socket);
+        let listener = UnixListener::bind(socket).unwrap();
+        let path = log.clone();
+        let process = Child::run(move || {
+            let log = File::options().create(true).append(true).open(path).unwrap();
+            for (connection, stream) in (0..).zip(listener.incoming().flatten()) {
+                let log = log.try_clone().unwrap();
+                std::thread::spawn(move || serve(&stream, connection, &log, port));
+            }
+        });
+        Relay { process, log }
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.signal(libc::SIGCONT);
+    }
+
+    /// All that relays at this socket were asked.
+    pub(crate) fn log(&self) -> Vec<Asked> {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines().filter_map(Asked::read).collect()
+    }
+
+    /// How often a relay at this socket was asked to `command` about `call`.
+    pub(crate) fn asked(&self, command: &str, call: u32) -> usize {
+        let call_id = format!("call-{call}@x");
+        let log = self.log();
+        log.iter().filter(|asked| asked.command == command && asked.call_id == call_id).count()
+    }
+
+    /// The Call-IDs of the probes and who sent them.
+    pub(crate) fn probes(&self) -> Vec<Asked> {
+        let is_probe =
+            |asked: &Asked| asked.command == "remove" && asked.call_id.starts_with("probe-");
+        self.log().into_iter().filter(is_probe).collect()
+    }
+}
+
+/// The process that connected.
+fn peer(stream: &UnixStream) -> u32 {
+    let mut who = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: writes one ucred of ours, whose length is given.
+    let result = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut who).cast(),
+            &mut length,
+        )
+    };
+    assert_eq!(result, 0);
+    u32::try_from(who.pid).unwrap()
+}
+
+fn serve(stream: &UnixStream, connection: u32, log: &File, port: u16) {
+    let pid = peer(stream);
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    while let Some(command) = lines.next() {
+        let (mut call_id, mut asymmetric) = (String::new(), false);
+        for header in lines.by_ref().take_while(|line| !line.is_empty()) {
+            if let Some(id) = header.strip_prefix("call_id: ") {
+                call_id = id.to_string();
+            }
+            asymmetric |= header.starts_with("media: ") && header.contains(":asymmetric=yes");
+        }
+        let asked = Asked { command, call_id, pid, connection, asymmetric };
+        asked.write(log);
+        let answer = match asked.command.as_str() {
+            "remove" if asked.call_id.starts_with("call-") => "removed\r\n".into(),
+            "remove" => "error\r\n".into(),
+            _ => format!("203.0.113.9 {port}\r\n"),
+        };
+        let _ = (&mut &*stream).write_all(answer.as_bytes());
+    }
+}
+
+/// The time a promise has, and what a busy machine may add to it.
+pub(crate) fn within(promised: Duration, what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + promised + Duration::from_millis(2500);
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

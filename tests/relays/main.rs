@@ -1,0 +1,14 @@
+//! Servers of several processes and several relays: which relay a call goes to,
+//! what a relay can do wrong, what the keeper does for all processes, and what
+//! stays right when any of them is killed. Whoever forks takes
+//! [`kit::children::alone`] first.
+
+mod affinity;
+mod calls;
+mod choosing;
+mod daemon;
+mod failing;
+mod faults;
+mod keeper;
+mod proxy_fork;
+mod statistics;

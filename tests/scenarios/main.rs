@@ -1,0 +1,11 @@
+//! Whole dialogs and whole programs in one process: a worker with stand-in
+//! relays, the built-in proxy with phones, the example call and
+//! `mediaproxy-inspect`. No test of this program forks: see `tests/relays`.
+
+mod inspect;
+mod natted_call;
+mod offer_answer;
+mod proxy_control;
+mod proxy_lifecycle;
+mod proxy_media;
+mod rewrite_sdp;

@@ -1,0 +1,183 @@
+//! Offer or answer over whole calls: random dialogs after RFC 3261, 3262, 3264
+//! and 3311 (RFC 6337 lists what they allow together), forked, with messages
+//! repeated at any time. What each description is, the dialog knows; the call
+//! table and `media::role` must find it out.
+
+mod dialogs;
+
+use std::collections::hash_map::RandomState;
+
+use dialogs::{Call, Sent, call};
+use kit::call::{Step, alice_sdp};
+use kit::cases;
+use kit::relay::{Relay, value};
+use kit::worker;
+use mediaproxy::edit::Edits;
+use mediaproxy::media::role;
+use mediaproxy::options::{Options, RoleOption};
+use mediaproxy::shared::calls::{CallKey, ENTRY_WORDS, Ending, Event, Life};
+use mediaproxy::shared::{Block, Calls};
+use mediaproxy::sip::{Message, Method};
+use proptest::prelude::*;
+
+fn method(name: &str) -> Method {
+    match name {
+        "INVITE" => Method::Invite,
+        "ACK" => Method::Ack,
+        "PRACK" => Method::Prack,
+        "UPDATE" => Method::Update,
+        other => panic!("{other}"),
+    }
+}
+
+fn life(sent: &Sent) -> Option<Life> {
+    match (sent.method, sent.status?) {
+        ("INVITE", 101..=199) => Some(Life::Early),
+        ("INVITE", 200..=299) => Some(Life::Answered),
+        _ => None,
+    }
+}
+
+/// What the library does with one message, without a relay.
+fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::relay::Role, u32)> {
+    let key: CallKey = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
+    if sent.status.is_some_and(|status| status >= 300) {
+        calls.end(key, Ending::Failure, 100);
+        return None;
+    }
+    if sent.description.is_none() {
+        if let Some(life) = life(sent)
+            && calls.is_known(key)
+        {
+            calls.reached(key, life, 100);
+        }
+        return None;
+    }
+    let known = calls.known(key, sent.cseq);
+    let is_reply = sent.status.is_some();
+    let decision = role::decide(is_reply, method(sent.method), sent.cseq, &known, RoleOption::Auto);
+    let event = Event { relay: 7, branch: life(sent), description: decision.memory, media: None };
+    assert!(calls.record(key, &event, 100));
+    Some((decision.role, decision.cseq))
+}
+
+fn config(usual: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases(usual)) }
+}
+
+proptest! {
+    #![proptest_config(config(1000))]
+    #[test]
+    fn every_description_is_told_for_what_it_is(call in call(1..60)) {
+        let block = Block::new(16 * ENTRY_WORDS).unwrap();
+        let hash = RandomState::new();
+        let calls = Calls::new(block.words(), &hash);
+        for (at, sent) in call.messages().iter().enumerate() {
+            prop_assert_eq!(judge(&calls, sent), sent.description, "message {}: {:?}", at, sent);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(24))]
+    /// The same through a worker: the CSeq, direction and tags the relay hears.
+    #[test]
+    fn the_relay_hears_every_description_under_its_offers_cseq(call in call(1..40)) {
+        let relay = Relay::obliging();
+        let mut worker = worker(&[("relay", &relay.uri())]);
+        for sent in call.messages() {
+            let before = relay.asked().len();
+            let step = step(sent);
+            let raw = step.bytes();
+            let message = Message::parse(&raw, step.source()).unwrap();
+            if sent.status.is_some_and(|status| status >= 300) {
+                worker.end_session(&message, &Options::default()).unwrap();
+                continue;
+            }
+            let told = worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();
+            prop_assert_eq!(told, sent.description.is_some());
+            let Some((_, cseq)) = sent.description else { continue };
+            let asked = relay.wait_for(before + 1);
+            let asked = asked.last().unwrap();
+            let kind = if sent.status.is_some() { "reply" } else { "request" };
+            prop_assert_eq!(value(asked, "type"), kind);
+            prop_assert_eq!(value(asked, "cseq"), cseq.to_string());
+            prop_assert_eq!(value(asked, "from_tag"), sent.from);
+            let early = sent.status.is_some_and(|status| status < 200);
+            prop_assert_eq!(value(asked, "to_tag"), if early { "" } else { sent.to });
+        }
+    }
+}
+
+fn step(sent: &Sent) -> Step {
+    let step = match sent.status {
+        Some(status) => {
+            Step::reply(&format!("{status} Reason"), sent.method, sent.cseq, sent.from, sent.to)
+        }
+        None => Step::request(sent.method, sent.cseq, sent.from, sent.to),
+    };
+    if sent.description.is_some() { step.sdp(alice_sdp()) } else { step }
+}
+
+/// The generator is worth something only if it gets everywhere.
+#[test]
+fn the_dialogs_go_everywhere() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..300 {
+        let call: Call = call(30..60).new_tree(&mut runner).unwrap().current();
+        for sent in call.messages() {
+            let side = if sent.from == "a" { "caller" } else { "callee" };
+            let role =
+                sent.description.map(|(role, cseq)| (format!("{role:?}"), cseq == sent.cseq));
+            seen.insert(format!(
+                "{side} {:?} {} {role:?}",
+                sent.status.map(|s| s / 100),
+                sent.method
+            ));
+        }
+        seen.extend(call.messages().iter().map(|sent| format!("fork {}", sent.to)));
+    }
+    let seen: Vec<_> = seen.into_iter().collect();
+    insist(
+        &seen,
+        &[
+            "caller None INVITE Some((\"Offer\", true))",
+            "caller None INVITE None",
+            "caller Some(1) INVITE None",
+            "caller Some(1) INVITE Some((\"Answer\", true))",
+            "caller Some(1) INVITE Some((\"Offer\", true))",
+            "caller Some(2) INVITE None",
+            "caller Some(2) INVITE Some((\"Answer\", true))",
+            "caller Some(2) INVITE Some((\"Offer\", true))",
+            "caller None ACK None",
+            "caller None ACK Some((\"Answer\", true))",
+            "caller None PRACK Some((\"Answer\", false))",
+            "caller None PRACK Some((\"Offer\", true))",
+            "caller None PRACK None",
+            "caller Some(2) PRACK Some((\"Answer\", true))",
+            "caller None UPDATE Some((\"Offer\", true))",
+            "caller Some(2) UPDATE Some((\"Answer\", true))",
+            "callee None INVITE Some((\"Offer\", true))",
+            "callee None INVITE None",
+            "callee Some(2) INVITE Some((\"Offer\", true))",
+            "callee Some(2) INVITE Some((\"Answer\", true))",
+            "callee None ACK Some((\"Answer\", true))",
+            "callee None PRACK Some((\"Answer\", false))",
+            "callee None PRACK Some((\"Offer\", true))",
+            "callee None UPDATE Some((\"Offer\", true))",
+            "caller Some(4) INVITE None",
+            "fork b1",
+            "fork b2",
+            "fork b3",
+        ],
+    );
+}
+
+fn insist(seen: &[String], wanted: &[&str]) {
+    for wanted in wanted {
+        assert!(seen.iter().any(|seen| seen == wanted), "{wanted} is not in {seen:#?}");
+    }
+}

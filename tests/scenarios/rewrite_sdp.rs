@@ -1,0 +1,454 @@
+//! `rewrite_sdp` and `end_session` over whole dialogs: what the relay is asked
+//! and what becomes of the message, against a stand-in relay.
+
+mod settings;
+
+use kit::call::{ALICE, BOB, Step, alice_sdp, audio, bob_sdp};
+use kit::relay::{Relay, value};
+use kit::{applied, udp, worker};
+use mediaproxy::edit::Edits;
+use mediaproxy::options::{Options, RoleOption};
+use mediaproxy::sip::Message;
+use mediaproxy::{Error, Status, Worker};
+
+/// Rewrites one message; the edited text, or `None` where there is no SDP.
+fn rewrite_with(
+    worker: &mut Worker,
+    step: &Step,
+    options: &Options,
+) -> Result<Option<String>, Error> {
+    let raw = step.bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    let mut edits = Edits::new();
+    match worker.rewrite_sdp(&message, options, &mut edits) {
+        Ok(true) => Ok(Some(applied(&raw, step.source(), &edits))),
+        Ok(false) => {
+            assert!(edits.is_empty());
+            Ok(None)
+        }
+        Err(error) => {
+            assert!(edits.is_empty(), "an error leaves the message as it was");
+            Err(error)
+        }
+    }
+}
+
+fn rewrite(worker: &mut Worker, step: &Step) -> String {
+    rewrite_with(worker, step, &Options::default()).unwrap().expect("a description")
+}
+
+fn end(worker: &mut Worker, step: &Step) {
+    let raw = step.bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    worker.end_session(&message, &Options::default()).unwrap();
+}
+
+fn invite() -> Step {
+    Step::request("INVITE", 1, "a", "").sdp(alice_sdp())
+}
+
+fn answer(status: &str, to: &'static str) -> Step {
+    Step::reply(status, "INVITE", 1, "a", to).sdp(bob_sdp())
+}
+
+#[test]
+fn an_offer_and_its_answer_are_asked_for_and_rewritten() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let offer = rewrite(&mut worker, &invite());
+    assert!(offer.contains("c=IN IP4 203.0.113.9\r\n"), "{offer}");
+    assert!(offer.contains("m=audio 50000 RTP/AVP 0\r\n"), "{offer}");
+    assert!(offer.contains("o=- 1 1 IN IP4 192.168.1.10\r\n"), "o= stays: {offer}");
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    let asked = relay.asked();
+    assert_eq!(value(&asked[0], "type"), "request");
+    assert_eq!(value(&asked[0], "call_id"), "call@x");
+    assert_eq!(value(&asked[0], "cseq"), "1");
+    assert_eq!(value(&asked[0], "from_uri"), "alice@example.com");
+    assert_eq!(value(&asked[0], "to_uri"), "bob@example.com");
+    assert_eq!(value(&asked[0], "from_tag"), "a");
+    assert_eq!(value(&asked[0], "to_tag"), "");
+    assert_eq!(value(&asked[0], "user_agent"), "Phone 1.0");
+    assert_eq!(value(&asked[0], "signaling_ip"), "198.51.100.1");
+    assert_eq!(value(&asked[0], "media"), "audio:192.168.1.10:40000:sendrecv:ice=no");
+    assert_eq!(value(&asked[1], "type"), "reply");
+    assert_eq!(value(&asked[1], "to_tag"), "b");
+    assert_eq!(value(&asked[1], "signaling_ip"), "198.51.100.2");
+    assert_eq!(value(&asked[1], "media"), "audio:10.0.0.2:30000:sendrecv:ice=no");
+}
+
+#[test]
+fn an_early_answer_has_its_tag_in_the_extension_header() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("183 Session Progress", "b"));
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    let asked = relay.asked();
+    assert_eq!((value(&asked[1], "to_tag"), value(&asked[1], "early_tag")), ("", "b"));
+    assert_eq!((value(&asked[2], "to_tag"), value(&asked[2], "early_tag")), ("b", "(none)"));
+}
+
+#[test]
+fn a_repeated_message_gets_the_same_result() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    for step in [invite(), answer("200 OK", "b")] {
+        let first = rewrite(&mut worker, &step);
+        assert_eq!(rewrite(&mut worker, &step), first);
+    }
+    let asked = relay.asked();
+    assert_eq!(asked[0], asked[1]);
+    assert_eq!(asked[2], asked[3]);
+}
+
+#[test]
+fn a_message_that_comes_by_again_rewritten_is_left_alone() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    let spiral = invite().sdp(audio("203.0.113.9", 50000));
+    assert_eq!(rewrite(&mut worker, &spiral).as_bytes(), spiral.bytes());
+    assert_eq!(relay.asked().len(), 1, "the relay is not asked again");
+}
+
+#[test]
+fn a_delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let bare = Step::request("INVITE", 1, "a", "");
+    assert_eq!(rewrite_with(&mut worker, &bare, &Options::default()), Ok(None));
+    assert!(relay.asked().is_empty());
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    rewrite(&mut worker, &Step::request("ACK", 1, "a", "b").sdp(alice_sdp()));
+    let asked = relay.asked();
+    assert_eq!((value(&asked[0], "type"), value(&asked[0], "cseq")), ("reply", "1"));
+    assert_eq!((value(&asked[1], "type"), value(&asked[1], "cseq")), ("request", "1"));
+    assert_eq!((value(&asked[1], "from_tag"), value(&asked[1], "to_tag")), ("a", "b"));
+}
+
+#[test]
+fn an_ack_without_description_asks_nothing() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    let ack = Step::request("ACK", 1, "a", "b");
+    assert_eq!(rewrite_with(&mut worker, &ack, &Options::default()), Ok(None));
+    assert_eq!(relay.asked().len(), 1);
+}
+
+#[test]
+fn a_prack_that_answers_is_sent_with_its_offers_cseq() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &answer("183 Session Progress", "b"));
+    let prack = Step::request("PRACK", 2, "a", "b").sdp(alice_sdp());
+    let first = rewrite(&mut worker, &prack);
+    assert_eq!(rewrite(&mut worker, &prack), first, "repeated");
+    rewrite(&mut worker, &Step::request("PRACK", 3, "a", "b").sdp(alice_sdp()));
+    rewrite(&mut worker, &Step::reply("200 OK", "PRACK", 3, "a", "b").sdp(bob_sdp()));
+    let cseqs: Vec<_> = relay.asked().iter().map(|r| value(r, "cseq").to_string()).collect();
+    assert_eq!(cseqs, ["1", "1", "1", "3", "3"], "the third PRACK is an offer of its own");
+}
+
+#[test]
+fn an_update_offers_from_either_side_and_its_reply_answers() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("183 Session Progress", "b"));
+    rewrite(&mut worker, &Step::request("UPDATE", 70, "b", "a").sdp(bob_sdp()));
+    rewrite(&mut worker, &Step::reply("200 OK", "UPDATE", 70, "b", "a").sdp(alice_sdp()));
+    let asked = relay.asked();
+    assert_eq!((value(&asked[2], "type"), value(&asked[2], "from_tag")), ("request", "b"));
+    assert_eq!((value(&asked[3], "type"), value(&asked[3], "to_tag")), ("reply", "a"));
+    let late = answer("200 OK", "b");
+    rewrite(&mut worker, &late);
+    assert_eq!(value(&relay.asked()[4], "cseq"), "1");
+}
+
+#[test]
+fn hold_and_resume_are_told_with_their_direction() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    let hold = alice_sdp() + "a=sendonly\n";
+    let held = rewrite(&mut worker, &Step::request("INVITE", 2, "a", "b").sdp(hold));
+    assert!(held.contains("m=audio 50000 RTP/AVP 0\r\na=sendonly\r\n"), "{held}");
+    let old_way = audio("0.0.0.0", 40000);
+    let held = rewrite(&mut worker, &Step::request("INVITE", 3, "a", "b").sdp(old_way));
+    assert!(held.contains("c=IN IP4 0.0.0.0\r\n"), "0.0.0.0 stays: {held}");
+    let asked = relay.asked();
+    assert_eq!(value(&asked[2], "media"), "audio:192.168.1.10:40000:sendonly:ice=no");
+    assert_eq!(value(&asked[3], "media"), "audio:0.0.0.0:40000:sendrecv:ice=no");
+}
+
+#[test]
+fn a_stream_that_is_off_stays_off_and_is_told() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let body = alice_sdp() + "m=video 0 RTP/AVP 34\n";
+    let text = rewrite(&mut worker, &invite().sdp(body));
+    assert!(text.contains("m=video 0 RTP/AVP 34\r\n"), "{text}");
+    let media = value(&relay.asked()[0], "media").to_string();
+    assert!(media.ends_with(",video:192.168.1.10:0:sendrecv:ice=no"), "{media}");
+}
+
+#[test]
+fn a_200_without_description_is_told_but_nothing_is_rewritten() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("183 Session Progress", "b"));
+    let bare = Step::reply("200 OK", "INVITE", 1, "a", "b");
+    assert_eq!(rewrite_with(&mut worker, &bare, &Options::default()), Ok(None));
+    let asked = relay.wait_for(3);
+    assert_eq!((value(&asked[2], "type"), value(&asked[2], "media")), ("reply", "(none)"));
+    // Its answer is read before the next request's.
+    let again = rewrite(&mut worker, &Step::request("INVITE", 2, "a", "b").sdp(alice_sdp()));
+    assert!(again.contains("m=audio 50000 "), "{again}");
+}
+
+#[test]
+fn messages_that_carry_no_session_are_left_alone() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    for step in [
+        Step::request("MESSAGE", 1, "a", "").sdp(alice_sdp()),
+        Step::request("OPTIONS", 1, "a", "").sdp(alice_sdp()),
+        Step::reply("488 Not Acceptable Here", "INVITE", 1, "a", "b").sdp(bob_sdp()),
+        Step::reply("100 Trying", "INVITE", 1, "a", "").sdp(bob_sdp()),
+        Step::reply("200 OK", "OPTIONS", 1, "a", "b").sdp(bob_sdp()),
+    ] {
+        assert_eq!(rewrite_with(&mut worker, &step, &Options::default()), Ok(None));
+    }
+    assert!(relay.asked().is_empty());
+}
+
+#[test]
+fn options_are_told_to_the_relay() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let options = Options {
+        signaling_ip: Some("192.0.2.77".parse().unwrap()),
+        media_relay: b"relay7.example.com".to_vec(),
+        dialog_id: b"4711:1234".to_vec(),
+        ..Options::default()
+    };
+    rewrite_with(&mut worker, &invite(), &options).unwrap();
+    let asked = relay.asked();
+    assert_eq!(value(&asked[0], "signaling_ip"), "192.0.2.77");
+    assert_eq!(value(&asked[0], "media_relay"), "relay7.example.com");
+    assert_eq!(value(&asked[0], "dialog_id"), "4711:1234");
+    assert_eq!(value(&asked[0], "address_family"), "(none)", "not asked for, and not ours");
+}
+
+#[test]
+fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
+    let relay = Relay::obliging();
+    let list = std::env::temp_dir().join(format!("rtp-asymmetrics-{}", std::process::id()));
+    std::fs::write(&list, "# clients\n^Weird\n").unwrap();
+    let mut worker =
+        worker(&[("relay", &relay.uri()), ("rtp_asymmetrics", list.to_str().unwrap())]);
+    let raw = String::from_utf8(invite().bytes()).unwrap();
+    for (header, asymmetric) in
+        [("User-Agent: weird/2.0", true), ("Server: Weird", true), ("User-Agent: Fine", false)]
+    {
+        let raw = raw.replace("User-Agent: Phone 1.0", header).into_bytes();
+        let message = Message::parse(&raw, udp(ALICE)).unwrap();
+        worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();
+        let media = value(relay.asked().last().unwrap(), "media").to_string();
+        assert_eq!(media.ends_with(":asymmetric=yes"), asymmetric, "{header}: {media}");
+    }
+    std::fs::remove_file(&list).unwrap();
+}
+
+#[test]
+fn bye_from_either_side_removes_the_call() {
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let relay = Relay::obliging();
+        let mut worker = worker(&[("relay", &relay.uri())]);
+        rewrite(&mut worker, &invite());
+        rewrite(&mut worker, &answer("200 OK", "b"));
+        end(&mut worker, &Step::request("BYE", 9, from, to));
+        let asked = relay.wait_for(3);
+        assert_eq!(
+            asked[2],
+            format!("remove\r\ncall_id: call@x\r\nfrom_tag: {from}\r\nto_tag: {to}\r\n\r\n")
+        );
+    }
+}
+
+#[test]
+fn cancel_removes_a_ringing_call() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("183 Session Progress", "b"));
+    end(&mut worker, &Step::request("CANCEL", 1, "a", ""));
+    assert!(relay.wait_for(3)[2].starts_with("remove\r\n"));
+}
+
+#[test]
+fn the_cancel_of_a_re_invite_leaves_the_call() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    end(&mut worker, &Step::request("CANCEL", 2, "a", "b"));
+    end(&mut worker, &Step::reply("487 Request Terminated", "INVITE", 2, "a", "b"));
+    rewrite(&mut worker, &Step::request("INVITE", 3, "a", "b").sdp(alice_sdp()));
+    assert!(relay.asked().iter().all(|request| !request.starts_with("remove")));
+}
+
+#[test]
+fn one_fork_of_two_ends_and_the_other_keeps_its_media() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("200 OK", "b1"));
+    rewrite(&mut worker, &answer("200 OK", "b2"));
+    end(&mut worker, &Step::request("BYE", 2, "a", "b2"));
+    rewrite(&mut worker, &Step::request("INVITE", 3, "a", "b1").sdp(alice_sdp()));
+    assert_eq!(relay.asked().len(), 4, "the first BYE is withheld");
+    end(&mut worker, &Step::request("BYE", 4, "b1", "a"));
+    assert!(relay.wait_for(5)[4].starts_with("remove\r\n"));
+}
+
+#[test]
+fn a_failed_fork_leaves_the_ringing_one() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &answer("183 Session Progress", "b1"));
+    rewrite(&mut worker, &answer("183 Session Progress", "b2"));
+    end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b1"));
+    rewrite(&mut worker, &answer("200 OK", "b2"));
+    assert!(relay.asked().iter().all(|request| !request.starts_with("remove")));
+}
+
+#[test]
+fn a_failed_fork_leaves_one_that_rings_without_description() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    for tag in ["b1", "b2"] {
+        let ringing = Step::reply("180 Ringing", "INVITE", 1, "a", tag);
+        assert_eq!(rewrite_with(&mut worker, &ringing, &Options::default()), Ok(None));
+    }
+    end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b1"));
+    rewrite(&mut worker, &Step::request("UPDATE", 2, "a", "b2").sdp(alice_sdp()));
+    assert_eq!(relay.asked().len(), 2, "neither the 180 nor the 486 is told");
+    end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b2"));
+    assert!(relay.wait_for(3)[2].starts_with("remove\r\n"));
+}
+
+#[test]
+fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &answer("200 OK", "b"));
+    rewrite(&mut worker, &Step::request("ACK", 1, "a", "b").sdp(alice_sdp()));
+    for (from, to, cseq) in [("a", "b", 2), ("b", "a", 1 << 30)] {
+        let reply = Step::reply("183 Session Progress", "INVITE", cseq, from, to);
+        rewrite(&mut worker, &reply.sdp(bob_sdp()));
+        for _ in 0..2 {
+            let prack = Step::request("PRACK", cseq + 1, from, to).sdp(alice_sdp());
+            rewrite(&mut worker, &prack);
+        }
+        let cseqs: Vec<_> =
+            relay.asked().iter().rev().take(3).map(|r| value(r, "cseq").to_string()).collect();
+        assert_eq!(cseqs, vec![cseq.to_string(); 3], "from {from}");
+    }
+}
+
+#[test]
+fn a_call_ends_by_its_identifiers_and_ending_twice_is_fine() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, &invite());
+    worker.end_call(b"call@x", b"a", b"").unwrap();
+    worker.end_call(b"call@x", b"a", b"").unwrap();
+    assert_eq!(relay.wait_for(3)[1..].iter().filter(|r| r.starts_with("remove")).count(), 2);
+    let error = worker.end_call(b"", b"a", b"").unwrap_err();
+    assert_eq!(error.status(), Status::Argument);
+}
+
+#[test]
+fn a_message_that_ends_nothing_is_an_argument_error() {
+    let mut worker = worker(&[]);
+    for step in [invite(), answer("200 OK", "b"), Step::request("ACK", 1, "a", "b")] {
+        let raw = step.bytes();
+        let message = Message::parse(&raw, step.source()).unwrap();
+        let error = worker.end_session(&message, &Options::default()).unwrap_err();
+        assert_eq!(error.status(), Status::Argument);
+    }
+}
+
+#[test]
+fn an_end_for_a_relay_that_is_away_arrives_once_it_is_back() {
+    let relay = Relay::obliging();
+    let uri = relay.uri();
+    let path = relay.path().to_path_buf();
+    let away = path.with_extension("away");
+    let mut worker = worker(&[("relay", &uri)]);
+    std::fs::rename(&path, &away).unwrap();
+    end(&mut worker, &Step::request("BYE", 2, "a", "b"));
+    std::fs::rename(&away, &path).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    end(&mut worker, &Step::request("BYE", 3, "b", "a"));
+    assert_eq!(relay.wait_for(2).len(), 2);
+}
+
+#[test]
+fn a_new_offer_cancels_the_end_that_still_waits() {
+    let relay = Relay::obliging();
+    let path = relay.path().to_path_buf();
+    let away = path.with_extension("away");
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    std::fs::rename(&path, &away).unwrap();
+    end(&mut worker, &Step::request("CANCEL", 1, "a", ""));
+    std::fs::rename(&away, &path).unwrap();
+    rewrite(&mut worker, &Step::request("INVITE", 2, "a", "").sdp(alice_sdp()));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    rewrite(&mut worker, &Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp()));
+    let asked = relay.asked();
+    assert_eq!(asked.len(), 2);
+    assert!(asked.iter().all(|request| !request.starts_with("remove")), "{asked:?}");
+}
+
+#[test]
+fn the_script_can_force_the_role() {
+    // An answer may have fewer ports than streams, an offer may not.
+    let relay = Relay::scripted(|_| kit::relay::Reply::Say("203.0.113.9 50000\r\n".into()));
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let two = invite().sdp(alice_sdp() + "m=video 40002 RTP/AVP 34\n");
+    let error = rewrite_with(&mut worker, &two, &Options::default()).unwrap_err();
+    assert_eq!(error.status(), Status::RelayAnswer);
+    let options = Options { role: RoleOption::Answer, ..Options::default() };
+    let text = rewrite_with(&mut worker, &two, &options).unwrap().unwrap();
+    assert!(text.contains("m=video 40002 RTP/AVP 34\r\nc=IN IP4 192.168.1.10\r\n"), "{text}");
+}
+
+#[test]
+fn sixty_four_streams_are_asked_for_and_a_sixty_fifth_is_an_error() {
+    let relay = Relay::obliging();
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    let body = |streams: usize| {
+        let lines: String =
+            (0..streams).map(|n| format!("m=audio {} RTP/AVP 0\n", 40000 + 2 * n)).collect();
+        format!("v=0\no=- 1 1 IN IP4 192.168.1.10\ns=-\nc=IN IP4 192.168.1.10\nt=0 0\n{lines}")
+    };
+    let text = rewrite(&mut worker, &invite().sdp(body(64)));
+    assert!(text.contains("m=audio 50252 RTP/AVP 0\r\n"), "{text}");
+    let error = rewrite_with(&mut worker, &invite().sdp(body(65)), &Options::default());
+    assert_eq!(error.unwrap_err().status(), Status::Limit);
+    assert_eq!(relay.asked().len(), 1);
+}
+
+#[test]
+fn the_callees_messages_come_from_the_callee() {
+    assert_eq!(answer("200 OK", "b").source, BOB);
+    assert_eq!(Step::request("BYE", 1, "b", "a").source, BOB);
+}
