@@ -35,6 +35,21 @@ impl Edit<'_> {
 
 /// A list of edits, always sorted by offset and disjoint. Reusable: after
 /// warm-up, filling it again allocates nothing.
+///
+/// ```
+/// # use mediaproxy::{Edits, Message, Source, Transport, Worker};
+/// # fn apply(message: &Message<'_>, edits: &Edits) -> mediaproxy::Result<Vec<u8>> {
+/// // By the library, which also sets Content-Length:
+/// let mut repaired = Vec::new();
+/// edits.apply(message, &mut repaired)?;
+///
+/// // By a server with its own representation of changes:
+/// for edit in edits.iter() {
+///     println!("{} - {} + {:?}", edit.offset, edit.remove, edit.insert);
+/// }
+/// # Ok(repaired)
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     entries: Vec<Entry>,

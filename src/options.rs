@@ -19,7 +19,19 @@ pub enum RoleOption {
     Answer,
 }
 
-/// Options of one rewrite or end. `Default` leaves everything to the library.
+/// Options of one rewrite or termination. `Default` leaves all decisions to the
+/// library.
+///
+/// ```
+/// use mediaproxy::{Options, RoleOption};
+///
+/// # fn main() -> mediaproxy::Result<()> {
+/// let mut options = Options { role: RoleOption::Offer, ..Options::default() };
+/// options.set("ice_candidate", b"low-priority")?;
+/// options.set_next_hop(b"sip:bob@192.0.2.7:5060")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Offer or answer, if the script knows better.
@@ -44,8 +56,8 @@ pub struct Options {
 /// The longest text an option takes, in bytes.
 const MAX_TEXT: usize = 1024;
 
-/// One option: its name, the form it accepts, and how it is taken. Texts are
-/// not longer than [`MAX_TEXT`] then.
+/// One option: its name, the form it accepts, and the function that sets it from
+/// text of at most [`MAX_TEXT`] bytes.
 struct Named {
     name: &'static str,
     form: &'static str,
@@ -125,10 +137,13 @@ impl Options {
         OPTIONS.iter().map(|option| option.name)
     }
 
-    /// Sets one option from text, taken as it is; the empty text gives the
-    /// option its default back. `Status::Argument` for an unknown name (all
-    /// names are listed) and for a bad value (the accepted form is named),
-    /// `Status::Limit` above 1024 bytes; nothing is changed then.
+    /// Sets one option from text, which is not trimmed. The empty text restores
+    /// the default.
+    ///
+    /// # Errors
+    /// `Status::Argument` for an unknown name (the text lists all names) and for a
+    /// bad value (the text names the accepted form), `Status::Limit` above 1024
+    /// bytes; nothing is changed then.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<()> {
         let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
             let names: Vec<_> = Self::names().collect();
@@ -150,10 +165,12 @@ impl Options {
     }
 
     /// Sets the receiver to the host of the URI that the message goes to next
-    /// (RFC 3261 8.1.2). Where the host is a name the receiver is unknown: no
-    /// name is resolved. The same for the empty text and for other schemes than
-    /// sip: and sips:. `Status::Syntax` for what is no URI; nothing is changed
-    /// then.
+    /// (RFC 3261 8.1.2). When the host is a name, the receiver is unknown: no name
+    /// is resolved. The same holds for the empty text and for a scheme other than
+    /// sip: and sips:.
+    ///
+    /// # Errors
+    /// `Status::Syntax` when the text is not a URI; nothing is changed then.
     pub fn set_next_hop(&mut self, uri: &[u8]) -> Result<()> {
         self.receiver = match uri {
             b"" => None,

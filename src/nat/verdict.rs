@@ -55,6 +55,17 @@ pub struct Evidence {
 
 /// The outcome of [`crate::nat::test()`]. Reusable, allocates nothing after
 /// warm-up.
+///
+/// ```
+/// # use mediaproxy::Verdict;
+/// # fn log(verdict: &Verdict) {
+/// for evidence in verdict.evidence() {
+///     let mut line = Vec::new();
+///     verdict.explain(evidence, &mut line);
+///     println!("{}", String::from_utf8_lossy(&line));
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     tested: Tests,
