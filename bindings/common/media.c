@@ -12,7 +12,7 @@ static void set(mp_options *options, const char *name, mp_str value)
     if (value.len == 0 || mp_options_set(options, mp_text(name), value, &error) == MP_OK)
         return;
     why = mp_error_text(error);
-    mpm_log(MP_LOG_WARNING, "use_media_proxy: ignored an invalid option: %.*s", (int)why.len,
+    mpm_log(MP_LOG_WARNING, "use_media_proxy: invalid option ignored: %.*s", (int)why.len,
             why.ptr);
     mp_error_free(error);
 }
@@ -26,7 +26,7 @@ static void set_options(mp_options *to, const struct mpm_options *from)
     set(to, "media_relay", from->media_relay);
     set(to, "ice_candidate", from->ice_candidate);
     set(to, "dialog_id", from->dialog_id);
-    /* Neither is wrong when it has a name where an address has an effect. */
+    /* A host name is right here and has no effect. */
     if (from->next_hop.len > 0)
         (void)mp_options_set_next_hop(to, from->next_hop);
     if (mp_address_parse(from->reply_host, 0, &address) == MP_OK)

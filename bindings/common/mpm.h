@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
 /*
  * The common part of a module for any SIP server ("mpm": MediaProxy module).
- * The server's own part defines mpm_server and calls the functions below; what
- * is decided here and in the library has no server in it. bindings/README.md
- * describes the contract, c-tests/fake_server.c is the smallest module.
+ * The server's own part defines mpm_server and calls the functions below; the
+ * common part and the library depend on no server. bindings/README.md describes
+ * the contract, c-tests/fake_server.c is the smallest module.
  *
- * Before the fork:  mpm_set for each parameter, mpm_socket for each socket the
- *                   server listens on, mpm_start.
+ * Before the fork:  mpm_set for each parameter, mpm_socket for each socket that
+ *                   the server listens on, mpm_start.
  * After the fork:   mpm_child in each process of the server; then the verbs, in
- *                   any process, which makes its worker with the first one.
- * Processes:        those of mpm_processes, each in a process of its own.
- * At the end:       mpm_stop, in the process that called mpm_start last.
+ *                   any process: the first verb makes the worker of its process.
+ * Processes:        each mpm_process runs in a process of its own.
+ * At the end:       mpm_stop.
  *
- * A process has one thread. Texts are borrowed for the call unless a comment
- * says otherwise.
+ * One thread a process. Texts are borrowed for the call unless a comment says
+ * otherwise.
  */
 #ifndef MPM_H
 #define MPM_H
@@ -67,7 +67,7 @@ struct mpm_options {
     mp_str ice_candidate;
     mp_str dialog_id;
     /* Where the server sends the message: the URI of a request's next hop, or
-     * the host a reply goes to. No effect where that is no IP address. */
+     * the host that a reply is sent to. A name has no effect. */
     mp_str next_hop;
     mp_str reply_host;
 };
@@ -77,14 +77,15 @@ struct mpm_server {
     /* Takes a log line, in any process. */
     mp_log_callback log;
     /* Takes over changed settings of the server, such as the log level; called
-     * at least once a second in the processes of mpm_processes. May be NULL. */
+     * at least once a second in the processes of mpm_process. May be NULL. */
     void (*on_idle)(void);
     /* Where a script finds registrations kept alive instead: the end of the
      * error for natping_interval. */
     const char *keepalive_elsewhere;
 
+    /* Fills all members. The raw bytes stay as they are during the verb. */
     void (*describe)(void *message, struct mpm_message *to);
-    /* 0, or -1 when Call-ID, From, To or CSeq cannot be read. */
+    /* Fills all members: 0, or -1 when Call-ID, From, To or CSeq cannot be read. */
     int (*identify)(void *message, struct mpm_call *to);
     /* Adds what the script's variables and the routing say about the message;
      * members it knows nothing about stay. */
@@ -199,9 +200,11 @@ struct mpm_dialogs {
     void (*id)(void *dialog, char *to, size_t size);
 };
 
-/* Says that there are dialogs; before the fork. */
+/* Says that the server has dialogs; before the fork. Without this call
+ * mpm_engage_media_proxy fails. */
 void mpm_use_dialogs(const struct mpm_dialogs *dialogs);
 int mpm_engage_media_proxy(void *message);
+/* What happened to a dialog; for all dialogs, engaged or not: the first two. */
 void mpm_dialog_created(void *dialog, void *message);
 void mpm_dialog_loaded(void *dialog);
 void mpm_dialog_request(void *dialog, const struct mpm_dialog *state, void *message);
@@ -222,11 +225,12 @@ struct mpm_value {
     mp_str text;
 };
 
-/* The number of a variable, or -1 with the sentence in `error`. */
+/* The number of a variable, for mpm_variable_get; -1 with the sentence in `error`
+ * when there is no variable of this name. */
 int mpm_variable(mp_str name, char error[MPM_ERROR_SIZE]);
 void mpm_variable_get(int variable, void *message, struct mpm_value *value);
 
-/* numbers.c: the counters, by index from 0. */
+/* numbers.c: the counters, by index from 0, for the server's own statistics. */
 
 struct mpm_number {
     /* Each ends with a NUL and lives until the process ends. */

@@ -40,7 +40,8 @@ int mpm_relay_prepare(char error[MPM_ERROR_SIZE])
                       0);
 
     if (page == MAP_FAILED) {
-        snprintf(error, MPM_ERROR_SIZE, "cannot allocate shared memory for the relay: %s", strerror(errno));
+        snprintf(error, MPM_ERROR_SIZE, "cannot allocate shared memory for the relay: %s",
+                 strerror(errno));
         return -1;
     }
     report = page;

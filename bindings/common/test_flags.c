@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-/* The last text that was read, which a script gives again and again. */
+/* The text that was read last: a script passes the same one each time. */
 static char last[256];
 static size_t last_length;
 static uint32_t last_tests;
