@@ -1,4 +1,4 @@
-//! `IN IP4 192.0.2.1` as it stands in c=, o= and a=rtcp lines.
+//! Network addresses of c=, o= and a=rtcp lines: `IN IP4 192.0.2.1`.
 
 use crate::address::{Host, dotted_quad, parse_host};
 use crate::bytes::{is_space, offset_in};

@@ -88,7 +88,7 @@ impl<'a> Entity<'a> {
         }
         let boundary = parameter(content_type, b"boundary")
             .filter(|boundary| !boundary.is_empty())
-            .ok_or_else(|| Error::syntax("Content-Type: a multipart without a boundary"))?;
+            .ok_or_else(|| Error::syntax("Content-Type: multipart without a boundary"))?;
         for part in (Parts { rest: self.content, boundary, started: false }) {
             if let Some(found) = Entity::parse(part).find(depth + 1)? {
                 return Ok(Some(found));

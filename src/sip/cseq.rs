@@ -25,7 +25,7 @@ impl CSeq {
             Some(number) if !method.is_empty() => {
                 Ok(CSeq { number, method: Method::parse(method) })
             }
-            _ => Err(Error::syntax("the CSeq header cannot be read")),
+            _ => Err(Error::syntax("CSeq: expected a number and a method")),
         }
     }
 }

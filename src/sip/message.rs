@@ -153,7 +153,7 @@ impl<'a> Message<'a> {
     pub fn top_via(&self) -> Result<Via<'a>> {
         match self.header(HeaderName::Via)? {
             Some(header) => Via::parse(header.value),
-            None => Err(Error::syntax("there is no Via header")),
+            None => Err(Error::syntax("no Via header")),
         }
     }
 
@@ -189,7 +189,7 @@ impl<'a> Message<'a> {
     /// CSeq; `Status::Syntax` when missing or unreadable.
     pub fn cseq(&self) -> Result<CSeq> {
         let Some(header) = self.header(HeaderName::CSeq)? else {
-            return Err(Error::syntax("there is no CSeq header"));
+            return Err(Error::syntax("no CSeq header"));
         };
         CSeq::parse(header.value)
     }
@@ -198,7 +198,7 @@ impl<'a> Message<'a> {
     pub fn call_id(&self) -> Result<&'a [u8]> {
         match self.header(HeaderName::CallId)? {
             Some(header) if !header.value.is_empty() => Ok(header.value),
-            _ => Err(Error::syntax("there is no Call-ID header, or it is empty")),
+            _ => Err(Error::syntax("no Call-ID header, or an empty one")),
         }
     }
 
@@ -294,7 +294,7 @@ impl<'a> Message<'a> {
     fn find_body(&self) -> Result<&'a [u8]> {
         let rest = self.raw.get(self.body_offset()?..).unwrap_or_default();
         let length_of = |header: Header<'_>| {
-            let error = || Error::syntax("the Content-Length header is no number");
+            let error = || Error::syntax("Content-Length: expected a number");
             bytes::number(header.value).ok_or_else(error)
         };
         let Some(first) = self.header(HeaderName::ContentLength)? else { return Ok(rest) };
@@ -302,12 +302,14 @@ impl<'a> Message<'a> {
         if !self.headers.is_single(HeaderName::ContentLength) {
             for header in self.headers(HeaderName::ContentLength) {
                 if length_of(header?)? != length {
-                    return Err(Error::syntax("several Content-Length headers disagree"));
+                    return Err(Error::syntax(
+                        "Content-Length: several headers with different values",
+                    ));
                 }
             }
         }
         let body = usize::try_from(length).ok().and_then(|length| rest.get(..length));
-        body.ok_or_else(|| Error::syntax("Content-Length is longer than the body"))
+        body.ok_or_else(|| Error::syntax("Content-Length: larger than the rest of the message"))
     }
 
     /// The line end this message uses: that of its first line.

@@ -31,7 +31,7 @@ pub(crate) fn first(list: &[u8]) -> Result<(NameAddr<'_>, Option<&[u8]>)> {
     };
     let inner = from_bracket.get(1..).unwrap_or_default();
     let Some(close) = bytes::find(b'>', inner) else {
-        return Err(Error::syntax("a URI in angle brackets does not end"));
+        return Err(Error::syntax("name-addr: no closing angle bracket"));
     };
     let (uri, rest) = split(inner, Some(close));
     let rest = rest.unwrap_or_default();
@@ -53,7 +53,7 @@ fn display_name(list: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
             }
             Some(b'"') => match after_quoted(list, hit) {
                 Some(after) => at = after,
-                None => return Err(Error::syntax("a quoted string does not end")),
+                None => return Err(Error::syntax("name-addr: no closing quote")),
             },
             _ => break,
         }

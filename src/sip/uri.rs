@@ -36,7 +36,7 @@ impl<'a> Uri<'a> {
             Some(rest) => (false, rest),
             None => {
                 let Some((scheme, rest)) = split_scheme(text) else {
-                    return Err(Error::syntax("a URI has no scheme"));
+                    return Err(Error::syntax("URI without a scheme"));
                 };
                 let secure = scheme.eq_ignore_ascii_case(b"sips");
                 if !secure && !scheme.eq_ignore_ascii_case(b"sip") {
@@ -65,7 +65,7 @@ impl<'a> Uri<'a> {
         let (parameters, headers) = tail_of(tail);
         let host_port = bytes::trim(host_port);
         let Some((host, port)) = parse_host_port(host_port) else {
-            return Err(Error::syntax("a SIP URI has no readable host and port"));
+            return Err(Error::syntax("SIP URI without a valid host and port"));
         };
         Ok(Some(Uri { secure, user, host_port, host, port, parameters, headers }))
     }

@@ -20,7 +20,8 @@ impl<'a> Via<'a> {
     /// Parses the first value of a Via header. White space is allowed around
     /// every `/` and `:` (RFC 4475 3.1.1.1).
     pub fn parse(value: &'a [u8]) -> Result<Self> {
-        Self::read(value).ok_or_else(|| Error::syntax("the Via header cannot be read"))
+        Self::read(value)
+            .ok_or_else(|| Error::syntax("Via: expected SIP/2.0/TRANSPORT HOST[:PORT]"))
     }
 
     fn read(value: &'a [u8]) -> Option<Self> {

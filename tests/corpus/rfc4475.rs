@@ -80,7 +80,7 @@ const MESSAGES: [Row; 50] = [
         file: "clerr.dat",
         nat_test: VIA_CONTACT,
         fix_contact: "hungry.example.net -> 203.0.113.5:61234",
-        rewrite_sdp: "MP_ERR_SYNTAX: Content-Length is longer than the body",
+        rewrite_sdp: "MP_ERR_SYNTAX: Content-Length: larger than the rest of the message",
         why: "3.1.2.2: where the body ends is unknown, so it is not rewritten; the headers are \
               whole and are served",
     },
@@ -143,7 +143,7 @@ const MESSAGES: [Row; 50] = [
         file: "insuf.dat",
         nat_test: "source_address source_port source_sdp",
         fix_contact: "",
-        rewrite_sdp: "MP_ERR_SYNTAX: there is no Call-ID header, or it is empty",
+        rewrite_sdp: "MP_ERR_SYNTAX: no Call-ID header, or an empty one",
         why: "3.3.1: without Call-ID no relay can know the call; the tests need Via alone",
     },
     Row {
@@ -249,7 +249,7 @@ const MESSAGES: [Row; 50] = [
         file: "ncl.dat",
         nat_test: VIA_CONTACT,
         fix_contact: "example53.example.net -> 203.0.113.5:61234",
-        rewrite_sdp: "MP_ERR_SYNTAX: the Content-Length header is no number",
+        rewrite_sdp: "MP_ERR_SYNTAX: Content-Length: expected a number",
         why: "3.1.2.3: -999 is no number of RFC 3261's grammar: the body cannot be told, the \
               headers can",
     },
@@ -311,7 +311,7 @@ const MESSAGES: [Row; 50] = [
         file: "scalarlg.dat",
         nat_test: "",
         fix_contact: "",
-        rewrite_sdp: "MP_ERR_SYNTAX: the CSeq header cannot be read",
+        rewrite_sdp: "MP_ERR_SYNTAX: CSeq: expected a number and a method",
         why: "3.1.2.5: a reply without Contact matches nothing; its method is unknown, for \
               CSeq is no number",
     },
