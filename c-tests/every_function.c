@@ -323,6 +323,7 @@ int main(void)
     mp_address source = address_of("127.0.0.2", 40000);
     mp_proxy_counters counters;
     written text;
+    size_t at;
 
     errors_and_settings();
     set(config, "relay", "embedded");
@@ -348,6 +349,16 @@ int main(void)
 
     STATUS(MP_OK, mp_proxy_statistics(proxy, &counters, sizeof counters));
     CHECK(counters.sessions_total == 1);
+    for (at = 0; at < mp_proxy_counters_count(); at++) {
+        mp_str name = mp_proxy_counters_name(at);
+        int gauge = same(name, "sessions") || same(name, "open_ports");
+        CHECK(name.len > 0 && mp_proxy_counters_help(at).len > 0);
+        CHECK((mp_proxy_counters_kind(at) == MP_STATISTIC_GAUGE) == gauge);
+        CHECK(mp_proxy_counters_value(&counters, 8 * at, at) == 0);
+        if (same(name, "sessions_total"))
+            CHECK(mp_proxy_counters_value(&counters, sizeof counters, at) == 1);
+    }
+    CHECK(at > 5 && mp_proxy_counters_name(at).len == 0);
     mp_message_free(message);
     mp_worker_free(worker);
     mp_engine_free(engine);

@@ -214,6 +214,7 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_proxy_start(NULL, NULL));
     STATUS(MP_ERR_NULL, mp_proxy_stop(NULL));
     STATUS(MP_ERR_NULL, mp_proxy_statistics(NULL, &counters, sizeof counters));
+    NOTHING(mp_proxy_counters_value(NULL, sizeof counters, 0));
     CHECK(proxy == NULL);
     set(config, "proxy_address", "127.0.0.1");
     set(config, "proxy_socket", in_place("proxy.sock"));

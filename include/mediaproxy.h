@@ -1365,6 +1365,40 @@ mp_status mp_proxy_statistics(const mp_proxy *proxy,
                               mp_proxy_counters *counters,
                               size_t size);
 
+// The number of values in mp_proxy_counters. With the four functions below a
+// server offers them as its own statistics without a table, as with
+// mp_statistics_count. Any thread of any process may call this function.
+//
+//     mp_proxy_counters now;
+//     if (mp_proxy_statistics(proxy, &now, sizeof now) != MP_OK)
+//         return;
+//     for (size_t i = 0; i < mp_proxy_counters_count(); i++) {
+//         print(mp_proxy_counters_name(i));
+//         print_number(mp_proxy_counters_value(&now, sizeof now, i));
+//     }
+size_t mp_proxy_counters_count(void);
+
+// The name of value number index, from 0: that of its member in
+// mp_proxy_counters. Empty beyond the last one. The text is static. Any thread
+// of any process may call this function.
+mp_str mp_proxy_counters_name(size_t index);
+
+// A sentence that explains value number index. Otherwise as
+// mp_proxy_counters_name.
+mp_str mp_proxy_counters_help(size_t index);
+
+// The kind of value number index: MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE.
+// MP_STATISTIC_COUNTER beyond the last one. Any thread of any process may call
+// this function.
+uint32_t mp_proxy_counters_kind(size_t index);
+
+// The value of number index in the counters that mp_proxy_statistics wrote; size
+// is sizeof *counters. 0 beyond the last one, for a member beyond size and for
+// NULL. Any thread of any process may call this function.
+uint64_t mp_proxy_counters_value(const mp_proxy_counters *counters,
+                                 size_t size,
+                                 size_t index);
+
 // Frees a proxy. In the process that runs it, it stops the proxy first, and in
 // the one that made it, it removes the socket file. In another process it only
 // closes the inherited descriptors. Not while mp_proxy_run runs: stop it and

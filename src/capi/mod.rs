@@ -15,6 +15,7 @@
 mod boundary;
 
 mod buffer;
+mod values;
 
 pub mod address;
 pub mod clock;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use crate::capi::boundary::{Poison, quiet_panics};
 use crate::capi::config::MpConfig;
 use crate::capi::error::MpError;
-use crate::capi::statistics::write_known;
+use crate::capi::statistics::MP_STATISTIC_COUNTER;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
+use crate::capi::values::{self, write_known};
 use crate::error::{Error, Status};
 use crate::proxy::{Proxy, Statistics};
 
@@ -134,6 +135,62 @@ pub unsafe extern "C" fn mp_proxy_statistics(
         let known = MpProxyCounters { values: proxy.proxy.statistics().values() };
         // SAFETY: the header's contract: `size` bytes are writable.
         unsafe { write_known(&known, counters, size) }
+    })
+}
+
+/// The number of values in mp_proxy_counters. With the four functions below a
+/// server offers them as its own statistics without a table, as with
+/// mp_statistics_count. Any thread of any process may call this function.
+///
+/// ```c
+/// mp_proxy_counters now;
+/// if (mp_proxy_statistics(proxy, &now, sizeof now) != MP_OK)
+///     return;
+/// for (size_t i = 0; i < mp_proxy_counters_count(); i++) {
+///     print(mp_proxy_counters_name(i));
+///     print_number(mp_proxy_counters_value(&now, sizeof now, i));
+/// }
+/// ```
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_proxy_counters_count() -> usize {
+    boundary!(value 0; => { Ok(Statistics::TABLE.len()) })
+}
+
+/// The name of value number index, from 0: that of its member in
+/// mp_proxy_counters. Empty beyond the last one. The text is static. Any thread
+/// of any process may call this function.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_proxy_counters_name(index: usize) -> MpStr {
+    boundary!(value MpStr::EMPTY; => { Ok(values::name(&Statistics::TABLE, index)) })
+}
+
+/// A sentence that explains value number index. Otherwise as
+/// mp_proxy_counters_name.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_proxy_counters_help(index: usize) -> MpStr {
+    boundary!(value MpStr::EMPTY; => { Ok(values::help(&Statistics::TABLE, index)) })
+}
+
+/// The kind of value number index: MP_STATISTIC_COUNTER or MP_STATISTIC_GAUGE.
+/// MP_STATISTIC_COUNTER beyond the last one. Any thread of any process may call
+/// this function.
+#[unsafe(no_mangle)]
+pub extern "C" fn mp_proxy_counters_kind(index: usize) -> u32 {
+    boundary!(value MP_STATISTIC_COUNTER; => { Ok(values::kind(&Statistics::TABLE, index)) })
+}
+
+/// The value of number index in the counters that mp_proxy_statistics wrote; size
+/// is sizeof *counters. 0 beyond the last one, for a member beyond size and for
+/// NULL. Any thread of any process may call this function.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_proxy_counters_value(
+    counters: *const MpProxyCounters,
+    size: usize,
+    index: usize,
+) -> u64 {
+    boundary!(value 0; => {
+        // SAFETY: the header's contract: `size` bytes are readable.
+        Ok(unsafe { values::value(&Statistics::TABLE, 0, counters, size, index) })
     })
 }
 

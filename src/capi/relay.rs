@@ -3,9 +3,9 @@
 use crate::capi::boundary::Poison;
 use crate::capi::engine::MpEngine;
 use crate::capi::error::MpError;
-use crate::capi::statistics::write_known;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
+use crate::capi::values::write_known;
 use crate::error::{Error, Status};
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::statistics::{RelayStatistics, Statistics};

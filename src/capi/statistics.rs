@@ -6,8 +6,9 @@ use crate::capi::buffer::Buffer;
 use crate::capi::engine::MpEngine;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
-use crate::error::{Error, Result, Status};
-use crate::metrics::{Kind, Metric};
+use crate::capi::values::{self, write_known};
+use crate::error::{Error, Status};
+use crate::metrics::Kind;
 use crate::shared::Counter;
 use crate::statistics::Statistics;
 
@@ -26,30 +27,6 @@ pub struct MpStatistics {
     pub latency: [u64; 12],
     /// In the header, a named field for each row of the table.
     pub values: [u64; Counter::TABLE.len()],
-}
-
-/// Writes what is `known` into the `size` bytes a caller has; of a larger
-/// structure than ours the rest is zeroed.
-///
-/// # Safety
-/// `size` bytes are writable at `to`.
-pub(super) unsafe fn write_known<T: Copy>(known: &T, to: *mut T, size: usize) -> Result<Status> {
-    let own = size_of::<T>();
-    if size == 0 || !size.is_multiple_of(size_of::<u64>()) {
-        return Err(Error::new(
-            Status::Argument,
-            "size is 0 or not a multiple of 8; give sizeof of the structure",
-        ));
-    }
-    // SAFETY: this function's own contract.
-    unsafe {
-        let to = to.cast::<u8>();
-        std::ptr::copy_nonoverlapping(std::ptr::from_ref(known).cast::<u8>(), to, size.min(own));
-        if size > own {
-            std::ptr::write_bytes(to.add(own), 0, size - own);
-        }
-    }
-    Ok(Status::Ok)
 }
 
 /// Writes the statistics to *statistics. size is sizeof *statistics: a program
@@ -98,10 +75,6 @@ const _: () = assert!(Kind::Gauge as u32 == MP_STATISTIC_GAUGE);
 /// Words before the values that have a name.
 const UNNAMED: usize = std::mem::offset_of!(MpStatistics, values) / size_of::<u64>();
 
-fn text(index: usize, part: fn(&Metric) -> &'static str) -> MpStr {
-    Counter::TABLE.get(index).map_or(MpStr::EMPTY, |row| MpStr::of(part(row).as_bytes()))
-}
-
 /// The number of statistics that have a name: every member of mp_statistics
 /// except latency_sum and latency, in their order. A server offers them as its
 /// own statistics without a table. Any thread of any process may call this
@@ -116,14 +89,14 @@ pub extern "C" fn mp_statistics_count() -> usize {
 /// any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_name(index: usize) -> MpStr {
-    boundary!(value MpStr::EMPTY; => { Ok(text(index, |row| row.name)) })
+    boundary!(value MpStr::EMPTY; => { Ok(values::name(&Counter::TABLE, index)) })
 }
 
 /// A sentence that explains statistic number index. Otherwise as
 /// mp_statistics_name.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_help(index: usize) -> MpStr {
-    boundary!(value MpStr::EMPTY; => { Ok(text(index, |row| row.help)) })
+    boundary!(value MpStr::EMPTY; => { Ok(values::help(&Counter::TABLE, index)) })
 }
 
 /// The kind of statistic number index: MP_STATISTIC_COUNTER or
@@ -131,9 +104,7 @@ pub extern "C" fn mp_statistics_help(index: usize) -> MpStr {
 /// any process may call this function.
 #[unsafe(no_mangle)]
 pub extern "C" fn mp_statistics_kind(index: usize) -> u32 {
-    boundary!(value MP_STATISTIC_COUNTER; => {
-        Ok(Counter::TABLE.get(index).map_or(MP_STATISTIC_COUNTER, |row| row.kind as u32))
-    })
+    boundary!(value MP_STATISTIC_COUNTER; => { Ok(values::kind(&Counter::TABLE, index)) })
 }
 
 /// The value of statistic number index in the statistics that mp_statistics_get
@@ -146,13 +117,8 @@ pub unsafe extern "C" fn mp_statistics_value(
     index: usize,
 ) -> u64 {
     boundary!(value 0; => {
-        let known = (size / size_of::<u64>()).saturating_sub(UNNAMED).min(Counter::TABLE.len());
-        if statistics.is_null() || index >= known {
-            return Ok(0);
-        }
-        // SAFETY: the header's contract: `size` bytes are readable, and all
-        // members up to this one are `u64`.
-        Ok(unsafe { statistics.cast::<u64>().add(UNNAMED + index).read() })
+        // SAFETY: the header's contract: `size` bytes are readable.
+        Ok(unsafe { values::value(&Counter::TABLE, UNNAMED, statistics, size, index) })
     })
 }
 

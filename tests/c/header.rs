@@ -218,6 +218,7 @@ extern mp_options *options;
 extern mp_verdict *verdict;
 extern mp_edits *edits;
 extern mp_keeper *keeper;
+extern mp_proxy *proxy;
 "#;
 
 /// The fenced code of the comments, a function each.

@@ -166,6 +166,10 @@ fn every_function_that_takes_a_pointer_is_given_null() {
         "mp_statistics_name",
         "mp_statistics_help",
         "mp_statistics_kind",
+        "mp_proxy_counters_count",
+        "mp_proxy_counters_name",
+        "mp_proxy_counters_help",
+        "mp_proxy_counters_kind",
     ];
     for name in calls_in(&declarations()) {
         let constructor = name.ends_with("_new")
