@@ -17,7 +17,8 @@ static void errors_and_settings(void)
     mp_config *config = mp_config_new();
     mp_engine *engine = NULL;
     mp_error *error = NULL;
-    char list[100];
+    char list[100], value[64];
+    size_t length;
     FILE *file;
 
     CHECK(same(mp_version(), MP_VERSION));
@@ -33,6 +34,26 @@ static void errors_and_settings(void)
     error = NULL;
     STATUS(MP_ERR_SETTING, mp_config_set(config, mp_text("relay_timeout"),
                                          mp_text("soon"), NULL));
+
+    /* A value is read back, whole or not at all. */
+    set(config, "relay", "mediaproxy:/run/a");
+    set(config, "relay", "mediaproxy:/run/b");
+    length = 0;
+    STATUS(MP_ERR_BUFFER_TOO_SMALL, mp_config_get(config, mp_text("relay"), NULL, 0, &length,
+                                                  &error));
+    CHECK(length == 35);
+    mp_error_free(error);
+    error = NULL;
+    STATUS(MP_OK, mp_config_get(config, mp_text("relay"), value, sizeof value, &length, NULL));
+    CHECK(length == 35 && memcmp(value, "mediaproxy:/run/a\nmediaproxy:/run/b", length) == 0);
+    STATUS(MP_OK, mp_config_get(config, mp_text("relay_timeout"), value, sizeof value, &length,
+                                NULL));
+    CHECK(length == 3 && memcmp(value, "400", length) == 0);
+    STATUS(MP_ERR_SETTING, mp_config_get(config, mp_text("natping"), value, sizeof value, &length,
+                                         &error));
+    CHECK(holds(mp_error_text(error), "private_networks"));
+    mp_error_free(error);
+    error = NULL;
 
     /* A line of a client list that is not a regular expression is logged. */
     snprintf(list, sizeof list, "%s", in_place("clients"));

@@ -125,6 +125,7 @@ const struct mpm_server mpm_server = {
     .log = log_line,
     .on_idle = on_idle,
     .keepalive_elsewhere = "another module",
+    .config_directory = "/nowhere",
     .describe = describe,
     .identify = identify,
     .options = options,

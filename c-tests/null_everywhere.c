@@ -58,6 +58,10 @@ int main(void)
     mp_error_free(error);
     error = NULL;
     STATUS(MP_ERR_SETTING, mp_config_set(config, empty, name, NULL));
+    STATUS(MP_ERR_NULL, mp_config_get(NULL, name, NULL, 0, &length, NULL));
+    STATUS(MP_ERR_NULL, mp_config_get(const_config, bad, NULL, 0, &length, NULL));
+    STATUS(MP_ERR_NULL, mp_config_get(const_config, name, NULL, 0, NULL, NULL));
+    STATUS(MP_ERR_NULL, mp_config_get(const_config, name, NULL, 9, &length, NULL));
     STATUS(MP_ERR_NULL, mp_config_set_log(NULL, NULL, NULL));
     STATUS(MP_OK, mp_config_set_log(config, NULL, NULL));
 

@@ -276,14 +276,29 @@ mp_config *mp_config_new(void);
 
 // Sets one setting from text, as a line of a configuration file holds it;
 // white space around name and value is removed. "relay" adds a relay each
-// time, every other setting replaces its earlier value. Both texts are copied.
-// MP_ERR_SETTING for an unknown name (the error lists all names) and for a bad
-// value (the error names the accepted form); nothing is changed then. Settings
-// that have no effect together are refused later, by mp_engine_new. error may
-// be NULL.
+// time, proxy_address and proxy_advertised_address replace the address of the
+// same family, every other setting replaces its earlier value.
+// docs/settings.md lists all settings. Both texts are copied. MP_ERR_SETTING
+// for an unknown name (the error lists all names) and for a bad value (the
+// error names the accepted form); nothing is changed then. Settings that have
+// no effect together are refused later, by mp_engine_new. error may be NULL.
 mp_status mp_config_set(mp_config *config,
                         mp_str name,
                         mp_str value,
+                        mp_error **error);
+
+// Reads back one setting: writes the value that has effect, as text that
+// mp_config_set accepts, to the capacity bytes at buffer, and its length to
+// *length. A setting with several values (relay, proxy_address) has one a line.
+// Empty where there is no value. The buffer may be NULL with capacity 0.
+// MP_ERR_SETTING for an unknown name (the error lists all),
+// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
+// fit, the buffer untouched. No terminating NUL is written. error may be NULL.
+mp_status mp_config_get(const mp_config *config,
+                        mp_str name,
+                        char *buffer,
+                        size_t capacity,
+                        size_t *length,
                         mp_error **error);
 
 // Sends log lines to callback, with arg. A callback NULL turns logging off

@@ -47,9 +47,9 @@ impl Engine {
         let shared = Shared::new(calls)?;
         let mut engine = Engine {
             relays: Arc::new(RelayList::new(Vec::new(), |_| (0, None))),
-            relays_file: WatchedFile::new(settings.relays_file().to_path_buf(), 0),
+            relays_file: WatchedFile::new(settings.relays_file(), 0),
             own_socket: settings.proxy_socket(),
-            private: settings.private_networks(),
+            private: settings.private_networks().clone(),
             agents: AgentFiles::open(&settings, shared.lists(), &log),
             shared,
             hash: RandomState::new(),

@@ -82,6 +82,9 @@ struct mpm_server {
     /* Where a script finds registrations kept alive instead: the end of the
      * error for natping_interval. */
     const char *keepalive_elsewhere;
+    /* The directory of the server's configuration, the default of the setting
+     * config_directory. */
+    const char *config_directory;
 
     /* Fills all members. The raw bytes stay as they are during the verb. */
     void (*describe)(void *message, struct mpm_message *to);

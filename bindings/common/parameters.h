@@ -12,6 +12,7 @@
 /* The settings of the library, then those of settings.c. */
 #define MPM_PARAMETERS(each)                                                                       \
     each(profile)                                                                                  \
+    each(config_directory)                                                                         \
     each(mediaproxy_socket)                                                                        \
     each(sip_asymmetrics)                                                                          \
     each(rtp_asymmetrics)                                                                          \
@@ -30,6 +31,8 @@
     each(proxy_address)                                                                            \
     each(proxy_advertised_address)                                                                 \
     each(proxy_ports)                                                                              \
+    each(proxy_learn_from)                                                                         \
+    each(proxy_max_sessions)                                                                       \
     each(proxy_idle_timeout)                                                                       \
     each(proxy_unanswered_timeout)                                                                 \
     each(proxy_hold_timeout)                                                                       \

@@ -23,7 +23,9 @@ int mpm_settings_begin(char error[MPM_ERROR_SIZE])
     if (mpm.config != NULL)
         return 0;
     mpm.config = mp_config_new();
-    if (mp_config_set(mpm.config, mp_text("profile"), mp_text("stock"), &why) != MP_OK)
+    if (mp_config_set(mpm.config, mp_text("profile"), mp_text("stock"), &why) != MP_OK ||
+        mp_config_set(mpm.config, mp_text("config_directory"),
+                      mp_text(mpm_server.config_directory), &why) != MP_OK)
         return mpm_refuse(why, error);
     return 0;
 }

@@ -12,6 +12,7 @@ const struct mpm_server mpm_server = {
     .log = family_log,
     .on_idle = processes_on_idle,
     .keepalive_elsewhere = "nathelper or nat_traversal beside it",
+    .config_directory = CFG_DIR,
     .describe = family_describe,
     .identify = family_identify,
     .options = options,

@@ -1,8 +1,9 @@
 //! Settings: mp_config
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 
 use crate::capi::boundary::{Poison, quiet_panics};
+use crate::capi::buffer::Buffer;
 use crate::capi::error::MpError;
 use crate::capi::log::{MpLogCallback, log};
 use crate::capi::status::MpStatus;
@@ -46,11 +47,12 @@ pub extern "C" fn mp_config_new() -> *mut MpConfig {
 
 /// Sets one setting from text, as a line of a configuration file holds it;
 /// white space around name and value is removed. "relay" adds a relay each
-/// time, every other setting replaces its earlier value. Both texts are copied.
-/// MP_ERR_SETTING for an unknown name (the error lists all names) and for a bad
-/// value (the error names the accepted form); nothing is changed then. Settings
-/// that have no effect together are refused later, by mp_engine_new. error may
-/// be NULL.
+/// time, proxy_address and proxy_advertised_address replace the address of the
+/// same family, every other setting replaces its earlier value.
+/// docs/settings.md lists all settings. Both texts are copied. MP_ERR_SETTING
+/// for an unknown name (the error lists all names) and for a bad value (the
+/// error names the accepted form); nothing is changed then. Settings that have
+/// no effect together are refused later, by mp_engine_new. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_config_set(
     config: *mut MpConfig,
@@ -65,6 +67,31 @@ pub unsafe extern "C" fn mp_config_set(
         };
         config.settings.set(utf8(name)?, utf8(value)?)?;
         Ok(Status::Ok)
+    })
+}
+
+/// Reads back one setting: writes the value that has effect, as text that
+/// mp_config_set accepts, to the capacity bytes at buffer, and its length to
+/// *length. A setting with several values (relay, proxy_address) has one a line.
+/// Empty where there is no value. The buffer may be NULL with capacity 0.
+/// MP_ERR_SETTING for an unknown name (the error lists all),
+/// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
+/// fit, the buffer untouched. No terminating NUL is written. error may be NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_config_get(
+    config: *const MpConfig,
+    name: MpStr,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+    error: *mut *mut MpError,
+) -> MpStatus {
+    boundary!(report error; config: borrowed, name: text, length: output => {
+        // SAFETY: the header's contract.
+        let buffer = unsafe { Buffer::new(buffer, capacity) }?;
+        // No setting has a name that is not UTF-8.
+        let value = config.settings.get(&String::from_utf8_lossy(name))?;
+        buffer.write(value.as_bytes(), length)
     })
 }
 

@@ -1,7 +1,7 @@
 //! The configuration of a proxy, and its log hook.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,27 +21,38 @@ pub struct Config {
     /// The addresses written into SDP instead, when a NAT forwards them to the
     /// address of the same family; at most one of each family.
     pub advertised: Vec<IpAddr>,
-    /// First and last UDP port for media.
+    /// First and last UDP port for media (see [`Config::PORTS`]).
     pub ports: (u16, u16),
-    /// An answered session without media ends after this (90 s), counted from
-    /// the answer or the last packet.
+    /// An answered session without media ends after this, counted from the
+    /// answer or the last packet.
     pub idle_timeout: Duration,
-    /// An unanswered session ends after this (300 s).
+    /// An unanswered session ends after this.
     pub unanswered_timeout: Duration,
-    /// A session on hold ends after this (7,200 s) without media.
+    /// A session on hold ends after this without media.
     pub hold_timeout: Duration,
     /// After this much silence (3 s) an expected address replaces the learned
     /// one, also with another port: the NAT has made a new binding.
     pub rebinding_timeout: Duration,
     /// From which sources an address may be learned.
     pub learn_from: LearnFrom,
-    /// The most sessions at one time (10,000); further ones are refused.
+    /// The most sessions at one time; further ones are refused.
     pub max_sessions: usize,
     /// Receives the log records, on the serving thread.
     pub log: Option<Log>,
 }
 
 impl Config {
+    /// The default of the setting `proxy_ports`.
+    pub const PORTS: (u16, u16) = (35_000, 64_999);
+    /// The default of [`Config::idle_timeout`].
+    pub const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+    /// The default of [`Config::unanswered_timeout`].
+    pub const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(300);
+    /// The default of [`Config::hold_timeout`].
+    pub const HOLD_TIMEOUT: Duration = Duration::from_secs(7_200);
+    /// The default of [`Config::max_sessions`].
+    pub const MAX_SESSIONS: usize = 10_000;
+
     /// A configuration with the default timeouts and limits.
     pub fn new(socket: impl Into<PathBuf>, addresses: Vec<IpAddr>, ports: (u16, u16)) -> Self {
         Config {
@@ -49,12 +60,12 @@ impl Config {
             addresses,
             advertised: Vec::new(),
             ports,
-            idle_timeout: Duration::from_secs(90),
-            unanswered_timeout: Duration::from_secs(300),
-            hold_timeout: Duration::from_secs(7_200),
+            idle_timeout: Config::IDLE_TIMEOUT,
+            unanswered_timeout: Config::UNANSWERED_TIMEOUT,
+            hold_timeout: Config::HOLD_TIMEOUT,
             rebinding_timeout: Duration::from_secs(3),
             learn_from: LearnFrom::Signaled,
-            max_sessions: 10_000,
+            max_sessions: Config::MAX_SESSIONS,
             log: None,
         }
     }
@@ -70,8 +81,24 @@ impl Config {
         self.address(ipv4).map(|local| advertised.unwrap_or(local))
     }
 
-    /// Checks that a proxy can work with this configuration.
-    pub(super) fn validate(&self) -> Result<()> {
+    /// Tries that media can be received on the addresses.
+    ///
+    /// # Errors
+    /// `Status::System`, naming the address: it is not one of this host, or the
+    /// host has no IPv6.
+    pub fn try_addresses(&self) -> Result<()> {
+        self.addresses.iter().try_for_each(|&ip| match UdpSocket::bind((ip, 0)) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::system(format!("proxy_address {ip}"), &error)),
+        })
+    }
+
+    /// Checks that a proxy can work with this configuration. [`super::Proxy::bind`]
+    /// calls it.
+    ///
+    /// # Errors
+    /// `Status::Setting`: the text says what cannot work.
+    pub fn validate(&self) -> Result<()> {
         let bad = |text: String| Err(Error::new(Status::Setting, text));
         if self.addresses.is_empty() {
             return bad("proxy address: at least one IP address is needed".into());
@@ -167,15 +194,23 @@ mod tests {
 
     #[test]
     fn addresses_one_of_each_family_are_accepted() {
-        assert!(check(&["192.0.2.1", "2001:db8::1"], (35_000, 64_999)).is_ok());
+        assert!(check(&["192.0.2.1", "2001:db8::1"], Config::PORTS).is_ok());
         assert!(check(&["192.0.2.1"], (4_000, 4_001)).is_ok());
+    }
+
+    #[test]
+    fn address_of_another_host_is_found_by_trial() {
+        let config = |ip: &str| Config::new("/nowhere", vec![ip.parse().unwrap()], Config::PORTS);
+        assert!(config("127.0.0.1").try_addresses().is_ok());
+        let error = config("192.0.2.1").try_addresses().unwrap_err();
+        assert!(error.text().contains("proxy_address 192.0.2.1"), "{error}");
     }
 
     #[test]
     fn advertised_address_needs_an_address_of_its_family() {
         let advertising = |address: &str, advertised: &[&str]| {
             let ips = |texts: &[&str]| texts.iter().filter_map(|ip| ip.parse().ok()).collect();
-            let mut config = Config::new("/nowhere", ips(&[address]), (35_000, 64_999));
+            let mut config = Config::new("/nowhere", ips(&[address]), Config::PORTS);
             config.advertised = ips(advertised);
             config
         };
@@ -191,9 +226,9 @@ mod tests {
 
     #[test]
     fn addresses_and_ports_that_cannot_work_are_refused() {
-        assert!(check(&[], (35_000, 64_999)).is_err());
-        assert!(check(&["192.0.2.1", "192.0.2.2"], (35_000, 64_999)).is_err());
-        assert!(check(&["0.0.0.0"], (35_000, 64_999)).is_err());
+        assert!(check(&[], Config::PORTS).is_err());
+        assert!(check(&["192.0.2.1", "192.0.2.2"], Config::PORTS).is_err());
+        assert!(check(&["0.0.0.0"], Config::PORTS).is_err());
         assert!(check(&["192.0.2.1"], (4_000, 4_000)).is_err());
         assert!(check(&["192.0.2.1"], (4_001, 4_002)).is_err());
         assert!(check(&["192.0.2.1"], (0, 4_002)).is_err());

@@ -83,16 +83,14 @@ impl RelayUri {
     }
 }
 
+/// What a relay's line may hold, for errors and the manual.
+pub const ACCEPTED_RELAY: &str = "embedded, mediaproxy:/PATH or mediaproxy2:/PATH, then perhaps \
+    ;ipv6=yes where that relay takes IPv6, ;set=NAME ;weight=0-65535 ;priority=0-65535 \
+    ;domain=NAME";
+
 /// What is wrong with the text of a relay, and what would be right.
 pub(super) fn bad(text: &str, reason: &str) -> Error {
-    Error::new(
-        Status::Setting,
-        format!(
-            "relay \"{text}\": {reason}; accepted: embedded, mediaproxy:/PATH, mediaproxy2:/PATH, \
-             each with ;ipv6=yes where that relay takes IPv6, and ;set=NAME ;weight=0-65535 \
-             ;priority=0-65535 ;domain=NAME"
-        ),
-    )
+    Error::new(Status::Setting, format!("relay \"{text}\": {reason}; accepted: {ACCEPTED_RELAY}"))
 }
 
 #[cfg(test)]

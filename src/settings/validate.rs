@@ -1,6 +1,7 @@
 //! Checks between settings, after all of them were given.
 
 use super::Settings;
+use super::table::BUILT_IN_RELAY;
 use crate::error::{Error, Result, Status};
 
 impl Settings {
@@ -9,8 +10,9 @@ impl Settings {
     /// `Status::Setting`: the text names the setting and says what to do.
     pub fn validate(&self) -> Result<()> {
         let refuse = |text: String| Err(Error::new(Status::Setting, text));
-        let lists_relays = !self.relays.is_empty() || !self.relays_file.as_os_str().is_empty();
-        if self.mediaproxy_socket.is_some() && lists_relays {
+        let has_relays_file = !self.values.relays_file.as_os_str().is_empty();
+        let lists_relays = !self.values.relays.is_empty() || has_relays_file;
+        if self.is_given("mediaproxy_socket") && lists_relays {
             return refuse(
                 "mediaproxy_socket has no effect where relay or relays is set; remove it, or \
                  give relay = \"mediaproxy:PATH\" in its place"
@@ -18,8 +20,7 @@ impl Settings {
             );
         }
         // A relays file may name the embedded relay now or later.
-        let embedded_possible =
-            self.has_embedded_relay() || !self.relays_file.as_os_str().is_empty();
+        let embedded_possible = self.has_embedded_relay() || has_relays_file;
         if let Some(name) = self.first_proxy_setting()
             && !embedded_possible
         {
@@ -28,14 +29,14 @@ impl Settings {
                  or give relay = \"embedded\" too"
             ));
         }
-        if let (Some(one), Some(all)) = (self.relay_try, self.relay_timeout)
-            && one > all
+        if let Some(one) = self.values.relay_try
+            && self.is_given("relay_timeout")
+            && one > self.values.relay_timeout
         {
             return refuse(format!(
-                "relay_try = {} is longer than relay_timeout = {}, the time for all relays \
+                "relay_try = {one} is longer than relay_timeout = {}, the time for all relays \
                  together; give a smaller relay_try or a larger relay_timeout",
-                one.as_millis(),
-                all.as_millis()
+                self.values.relay_timeout
             ));
         }
         Ok(())
@@ -43,20 +44,14 @@ impl Settings {
 
     /// True when the setting `relay` names the built-in relay of this server.
     pub fn has_embedded_relay(&self) -> bool {
-        self.relays.iter().any(|line| line.split(';').next().map(str::trim) == Some("embedded"))
+        self.values
+            .relays
+            .iter()
+            .any(|line| line.split(';').next().map(str::trim) == Some("embedded"))
     }
 
     fn first_proxy_setting(&self) -> Option<&'static str> {
-        let given = [
-            ("proxy_socket", self.proxy_socket.is_some()),
-            ("proxy_address", !self.proxy_addresses.is_empty()),
-            ("proxy_advertised_address", !self.proxy_advertised.is_empty()),
-            ("proxy_ports", self.proxy_ports.is_some()),
-            ("proxy_idle_timeout", self.proxy_idle_timeout.is_some()),
-            ("proxy_unanswered_timeout", self.proxy_unanswered_timeout.is_some()),
-            ("proxy_hold_timeout", self.proxy_hold_timeout.is_some()),
-        ];
-        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+        BUILT_IN_RELAY.iter().map(|setting| setting.name).find(|name| self.is_given(name))
     }
 }
 

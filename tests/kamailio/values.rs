@@ -14,7 +14,8 @@ use kit::netns::SERVER;
 use kit::running::wait_for;
 
 /// Any text is a path, and an empty one stands for no file.
-const TAKE_ANYTHING: [&str; 3] = ["sip_asymmetrics", "rtp_asymmetrics", "relays"];
+const TAKE_ANYTHING: [&str; 4] =
+    ["config_directory", "sip_asymmetrics", "rtp_asymmetrics", "relays"];
 /// The stock nat_traversal's, which are refused with any value.
 const TAKE_NOTHING: [&str; 6] = [
     "keepalive_interval",
@@ -88,6 +89,8 @@ fn bad_values_are_refused_with_the_accepted_form() {
             ("proxy_address", "\"0.0.0.0\"", "an IP address, once per family"),
             ("proxy_advertised_address", "\"outside\"", "an IP address, once per family"),
             ("proxy_ports", "\"65000-70000\"", "FIRST-LAST, ports from 1024 to 65535"),
+            ("proxy_learn_from", "\"all\"", "signaled or any"),
+            ("proxy_max_sessions", "0", "a number from 1 to 1048576"),
             ("proxy_idle_timeout", "0", "seconds from 1 to 86400"),
             ("proxy_unanswered_timeout", "\"\"", "seconds from 1 to 86400"),
             ("proxy_hold_timeout", "100000", "seconds from 1 to 86400"),
@@ -144,8 +147,9 @@ fn good_values_of_all_parameters_are_taken() {
         let socket = socket_path("embedded");
         let own = format!("\"{}\"", socket.display());
         let address = format!("\"{SERVER}\"");
-        let rows: [(&str, &str); 28] = [
+        let rows: [(&str, &str); 31] = [
             ("profile", "\"seed\""),
+            ("config_directory", "\"/etc/kamailio\""),
             ("mediaproxy_socket", "\"/run/mediaproxy/dispatcher.sock\""),
             ("sip_asymmetrics", &sip),
             ("rtp_asymmetrics", &rtp),
@@ -164,6 +168,8 @@ fn good_values_of_all_parameters_are_taken() {
             ("proxy_address", &address),
             ("proxy_advertised_address", "\"192.0.2.1\""),
             ("proxy_ports", "\"30000-30999\""),
+            ("proxy_learn_from", "\"any\""),
+            ("proxy_max_sessions", "500"),
             ("proxy_idle_timeout", "90"),
             ("proxy_unanswered_timeout", "\"60\""),
             ("proxy_hold_timeout", "7200"),
