@@ -187,7 +187,7 @@ fn the_daemon_says_why_it_refuses() {
     assert_eq!(control.ask("remove\r\ncall_id: c\x1b\r\nfrom_tag: f\r\n\r\n"), "error");
     let mut line = String::new();
     BufReader::new(running.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "mediaproxyd: refused, call \"c\\x1b\": there is no such session\n");
+    assert_eq!(line, "mediaproxyd: refused, call \"c\\x1b\": no such session\n");
 }
 
 #[test]
