@@ -43,7 +43,7 @@ pub struct MpVerdict {
 }
 
 impl MpVerdict {
-    /// The verdict to be filled anew.
+    /// The verdict, to be filled again.
     pub(super) fn renew(&mut self) -> &mut Verdict {
         self.text.clear();
         self.ends.clear();

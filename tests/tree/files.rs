@@ -17,7 +17,7 @@ impl File {
     }
 
     /// True for a file that holds nothing but unit tests.
-    fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         name == "tests.rs" || name.starts_with("test_")
     }
