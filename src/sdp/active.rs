@@ -1,7 +1,7 @@
 //! The connection addresses of active streams, without building a
 //! [`Session`](crate::sdp::Session) and so without allocating.
 //!
-//! It must agree with `Session::parse`: `fuzz/checks/sdp.rs` compares the two on
+//! It must agree with `Session::parse`: `tests/kit/src/fuzz/sdp.rs` compares the two on
 //! any text, in the fuzz target and on the committed regressions.
 
 use crate::sdp::session::{Lines, MAX_STREAMS, without_line_end};

@@ -7,6 +7,7 @@ mod files;
 mod imports;
 mod literals;
 mod manifests;
+mod paths;
 mod readme;
 mod sources;
 mod words;
