@@ -14,7 +14,7 @@ fn paths_named_in_comments_and_documents_exist() {
     .unwrap();
     let mut seen = 0;
     let mut missing = Vec::new();
-    for folder in ["src", "bindings", "docs", "README.md", "SECURITY.md"] {
+    for folder in ["src", "bindings", "docs", "README.md", "CONTRIBUTING.md", "SECURITY.md"] {
         for file in files::all(folder, &["rs", "c", "h", "md"]) {
             for found in path.captures_iter(&file.text) {
                 seen += 1;
