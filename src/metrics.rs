@@ -3,7 +3,7 @@
 //! text, JSON, the statistics of a SIP server's module and `docs/metrics.md` are
 //! all made from these tables.
 
-/// What a metric's value may do.
+/// How a metric's value may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
@@ -30,7 +30,7 @@ pub struct Metric {
     pub name: &'static str,
     /// Whether it counts or measures.
     pub kind: Kind,
-    /// What it means: one sentence.
+    /// Its meaning: one sentence.
     pub help: &'static str,
 }
 

@@ -33,11 +33,11 @@ pub struct Description {
     pub section: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// What values are accepted, in words.
+    /// The accepted values, in words.
     pub accepted: String,
     /// The value where none was given, in words.
     pub default: String,
-    /// What it does: one sentence or more.
+    /// Its effect: one sentence or more.
     pub help: &'static str,
 }
 

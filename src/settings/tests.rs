@@ -6,7 +6,7 @@ use crate::proxy::Config;
 use crate::settings::table::Initial;
 
 #[test]
-fn the_two_profiles_have_the_defaults_of_their_servers() {
+fn profiles_have_the_defaults_of_their_servers() {
     let mut settings = Settings::new();
     assert_eq!(settings.mediaproxy_socket().to_str(), Some("/var/run/proxydispatcher.sock"));
     assert_eq!(settings.sip_asymmetrics().to_str(), Some("/etc/ser/sip-asymmetrics-clients"));
@@ -27,21 +27,21 @@ fn the_two_profiles_have_the_defaults_of_their_servers() {
 }
 
 #[test]
-fn no_relay_set_means_the_dispatcher_on_mediaproxy_socket() {
+fn relays_default_to_the_dispatcher_on_mediaproxy_socket() {
     let mut settings = Settings::new();
     settings.set("mediaproxy_socket", "/run/d.sock").unwrap();
     let relays = |settings: &Settings| settings.relays(Path::new("/own")).unwrap();
     assert_eq!(relays(&settings)[0].uri.text, "mediaproxy:/run/d.sock");
     let mut by_file = settings.clone();
     by_file.set("relays", "/etc/relays").unwrap();
-    assert!(relays(&by_file).is_empty(), "the file says");
+    assert!(relays(&by_file).is_empty(), "the file lists them");
     settings.set("relay", "mediaproxy2:/run/a.sock").unwrap();
     settings.set("relay", "mediaproxy2:/run/b.sock").unwrap();
     assert_eq!(relays(&settings).len(), 2);
 }
 
 #[test]
-fn a_bad_value_names_the_accepted_form_and_changes_nothing() {
+fn bad_value_names_the_accepted_form_and_changes_nothing() {
     let mut settings = Settings::new();
     for (name, value, form) in [
         ("profile", "kamailio", "seed or stock"),
@@ -78,14 +78,14 @@ fn a_bad_value_names_the_accepted_form_and_changes_nothing() {
 }
 
 #[test]
-fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
+fn unknown_name_lists_the_known_ones() {
     let error = Settings::new().set("natping", "20").unwrap_err();
     assert!(error.text().contains("\"natping\""));
     assert!(error.text().contains("private_networks"));
 }
 
 #[test]
-fn the_built_in_proxy_needs_an_address() {
+fn built_in_proxy_needs_an_address() {
     let mut settings = Settings::new();
     assert!(settings.proxy().unwrap_err().text().contains("proxy_address"));
     settings.set("proxy_socket", "/run/x/control.sock").unwrap();
@@ -133,7 +133,7 @@ const SAMPLES: [(&str, &str); 25] = [
 ];
 
 #[test]
-fn every_setting_reads_back_what_was_set_and_only_that() {
+fn settings_read_back_what_was_set() {
     assert!(SAMPLES.iter().map(|(name, _)| *name).eq(Settings::names()), "a sample for each");
     let others = |settings: &Settings, name: &str| -> Vec<String> {
         // The profile changes defaults, relay_try the least relay_timeout, the
@@ -159,7 +159,7 @@ fn every_setting_reads_back_what_was_set_and_only_that() {
 }
 
 #[test]
-fn every_default_is_accepted_and_stays_what_it_is() {
+fn defaults_are_accepted_and_read_back() {
     for is_stock in [false, true] {
         for setting in table::all() {
             let Some(text) = setting.default.text(is_stock) else { continue };
@@ -179,7 +179,7 @@ fn every_default_is_accepted_and_stays_what_it_is() {
 }
 
 #[test]
-fn several_values_read_back_one_a_line() {
+fn values_of_one_setting_read_back_one_a_line() {
     let mut settings = Settings::new();
     assert_eq!(settings.get("relay").unwrap(), "mediaproxy:/var/run/proxydispatcher.sock");
     for (name, value) in [

@@ -9,7 +9,7 @@ use crate::proxy::LearnFrom;
 use crate::relay::IceCandidate;
 use crate::{address, bytes};
 
-/// What the settings hold: as given, or the default.
+/// The values of all settings: as given, or the default.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
     pub(super) is_stock: bool,
@@ -114,7 +114,7 @@ pub(super) enum Form {
 const MAX_SOCKET_PATH: usize = 107;
 
 impl Form {
-    /// What is accepted, for the manual and for errors.
+    /// The accepted values in words, for the manual and for errors.
     pub(super) fn accepted(&self) -> String {
         match self {
             Form::Word { words, .. } => match words.split_last() {

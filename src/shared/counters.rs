@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Status;
-use crate::metrics::metrics;
+use crate::metrics::{Kind, metrics};
 use crate::shared::layout::LINE;
 
 metrics! {
     /// The metrics of a server, all processes together. The variant's number is
-    /// its word in the shared block. The gauges are no words of it: they are
-    /// worked out when [`crate::statistics::Statistics`] are read.
+    /// its word in the shared block. The word of a gauge stays 0: its value is
+    /// computed by [`crate::statistics::Statistics::of`].
     pub enum Counter {
         gauge ActiveCalls active_calls "Calls in the call table.";
         gauge MaxCalls max_calls "Calls that fit into the call table (setting max_calls).";
@@ -50,8 +50,7 @@ metrics! {
 
 metrics! {
     /// The metrics of one relay. The variant's number is its word in the relay's
-    /// slot of the shared block. The gauges are no words of it, as with
-    /// [`Counter`].
+    /// slot of the shared block; that of a gauge stays 0, as with [`Counter`].
     pub enum RelayCounter {
         gauge ActiveCalls active_calls "Calls on this relay now.";
         counter Calls calls_total "New calls this relay accepted.";
@@ -77,13 +76,13 @@ impl Counter {
     }
 }
 
-/// Upper bounds of the latency histogram (milliseconds); what took longer is in
-/// the last bucket, which has none.
+/// Upper bounds of the buckets of the latency histogram (milliseconds). One more
+/// bucket, the last, counts longer durations.
 pub const LATENCY_BOUNDS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 400, 1_000, 5_000];
-/// Its buckets.
+/// The number of buckets.
 pub const LATENCY_BUCKETS: usize = LATENCY_BOUNDS.len() + 1;
 
-/// Room for more counters without moving the rest.
+/// Words for the rows of [`Counter`], with room for new rows.
 const COUNTERS: usize = 6 * LINE;
 const LATENCY: usize = COUNTERS;
 const LATENCY_SUM: usize = LATENCY + LATENCY_BUCKETS;
@@ -91,14 +90,14 @@ pub(super) const COUNTER_WORDS: usize = (LATENCY_SUM + 1).next_multiple_of(LINE)
 
 const _: () = assert!(Counter::ALL.len() <= COUNTERS);
 
-/// The counters over a run of shared words.
+/// The counters in their part of the shared block.
 #[derive(Clone, Copy, Debug)]
 pub struct Counters<'b> {
     words: &'b [AtomicU64],
 }
 
 impl<'b> Counters<'b> {
-    /// The view over its words.
+    /// `words` is their part of the shared block.
     pub fn new(words: &'b [AtomicU64]) -> Self {
         Counters { words }
     }
@@ -113,35 +112,35 @@ impl<'b> Counters<'b> {
         }
     }
 
-    /// Counts one.
+    /// Adds one. Not for gauges.
     pub fn count(&self, counter: Counter) {
-        self.raise(counter as usize, 1);
+        self.add(counter, 1);
     }
 
-    /// Counts several.
+    /// Adds `by`. Not for gauges.
     pub fn add(&self, counter: Counter, by: u64) {
+        debug_assert!(counter.metric().kind == Kind::Counter, "{counter:?}");
         self.raise(counter as usize, by);
     }
 
-    /// How many.
+    /// The value of a counter; 0 for a gauge.
     pub fn get(&self, counter: Counter) -> u64 {
         self.read(counter as usize)
     }
 
-    /// A relay was asked and this was over after so many milliseconds.
+    /// Records the duration of a rewrite that needed a relay.
     pub fn took(&self, milliseconds: u64) {
         let bucket = LATENCY_BOUNDS.iter().position(|&bound| milliseconds <= bound);
         self.raise(LATENCY + bucket.unwrap_or(LATENCY_BOUNDS.len()), 1);
         self.raise(LATENCY_SUM, milliseconds);
     }
 
-    /// How many fell into each bucket of [`LATENCY_BOUNDS`], the last above
-    /// all bounds.
+    /// The number of durations in each bucket: see [`LATENCY_BOUNDS`].
     pub fn latency(&self) -> [u64; LATENCY_BUCKETS] {
         std::array::from_fn(|bucket| self.read(LATENCY + bucket))
     }
 
-    /// All milliseconds together.
+    /// The sum of all durations (milliseconds).
     pub fn latency_sum(&self) -> u64 {
         self.read(LATENCY_SUM)
     }
@@ -153,21 +152,21 @@ mod tests {
     use crate::shared::layout::Shared;
 
     #[test]
-    fn each_counter_has_a_place_of_its_own() {
+    fn counters_have_distinct_words() {
         let shared = Shared::new(16).unwrap();
         let counters = shared.counters();
-        for (at, &counter) in Counter::ALL.iter().enumerate() {
-            assert_eq!(counter as usize, at);
-            counters.add(counter, at as u64 + 1);
+        let counting = || Counter::ALL.into_iter().filter(|c| c.metric().kind == Kind::Counter);
+        for counter in counting() {
+            counters.add(counter, counter as u64);
         }
-        for (at, &counter) in Counter::ALL.iter().enumerate() {
-            assert_eq!(counters.get(counter), at as u64 + 1);
+        for counter in counting() {
+            assert_eq!(counters.get(counter), counter as u64);
         }
         assert_eq!(counters.latency(), [0; LATENCY_BUCKETS]);
     }
 
     #[test]
-    fn a_latency_falls_into_the_first_bucket_that_holds_it() {
+    fn latency_is_counted_in_the_first_bucket_that_holds_it() {
         let shared = Shared::new(16).unwrap();
         let counters = shared.counters();
         for milliseconds in [0, 1, 2, 3, 5_000, 5_001, 60_000] {
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_count_together_and_lose_nothing() {
+    fn counters_add_up_over_processes() {
         let shared = Shared::new(16).unwrap();
         let children: Vec<_> = (0..4)
             .map(|_| {

@@ -61,7 +61,7 @@ fn metric_names_are_unique_and_valid_everywhere() {
 }
 
 #[test]
-fn every_row_is_in_every_output() {
+fn metrics_are_in_every_output() {
     let statistics = statistics();
     let (prometheus, json) = (statistics.prometheus(), statistics.json());
     for counter in Counter::ALL {

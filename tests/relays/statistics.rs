@@ -16,7 +16,7 @@ use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
 
 #[test]
-fn the_processes_of_a_server_count_together() {
+fn counters_are_shared_by_the_processes_of_a_server() {
     let _alone = alone();
     let (first, second) = (Relay::obliging(), Relay::scripted(|_| Reply::Say("error\r\n".into())));
     let refusing = format!("{};set=refusing", second.uri());
@@ -56,7 +56,7 @@ fn the_processes_of_a_server_count_together() {
 }
 
 #[test]
-fn a_rewrite_that_is_given_up_is_counted_as_such() {
+fn cancelled_rewrite_is_counted() {
     let relay = Relay::scripted(|_| Reply::Silence);
     let mut worker = worker(&[("relay", &relay.uri())]);
     let step = invite();
@@ -69,7 +69,7 @@ fn a_rewrite_that_is_given_up_is_counted_as_such() {
 }
 
 #[test]
-fn a_rewrite_whose_edits_have_no_place_is_counted_as_failed_otherwise() {
+fn rewrite_with_conflicting_edits_is_counted_as_failed_other() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri())]);
     let step = invite();
@@ -87,7 +87,7 @@ fn a_rewrite_whose_edits_have_no_place_is_counted_as_failed_otherwise() {
 }
 
 #[test]
-fn calls_that_the_table_has_no_room_for_are_counted_and_go_on() {
+fn call_table_full_calls_are_counted_and_relayed() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri()), ("max_calls", "16")]);
     for n in 0..20 {
@@ -100,7 +100,7 @@ fn calls_that_the_table_has_no_room_for_are_counted_and_go_on() {
 }
 
 #[test]
-fn ends_that_cannot_be_kept_are_counted_as_dropped() {
+fn deletes_that_cannot_be_queued_are_counted_as_dropped() {
     let relay = Relay::obliging();
     let away = relay.path().with_extension("away");
     let mut worker = worker(&[("relay", &relay.uri())]);
@@ -126,7 +126,7 @@ fn ends_that_cannot_be_kept_are_counted_as_dropped() {
 }
 
 #[test]
-fn a_relay_that_was_removed_stays_known_while_its_calls_live() {
+fn removed_relay_is_listed_while_it_has_calls() {
     let (kept, gone) = (Relay::obliging(), Relay::obliging());
     let file = std::env::temp_dir().join(format!("mediaproxy-known-{}", std::process::id()));
     std::fs::write(&file, format!("{};weight=0\n{}", kept.uri(), gone.uri())).unwrap();
@@ -155,7 +155,7 @@ fn sample(line: &str) -> (&str, f64) {
 }
 
 #[test]
-fn the_texts_say_what_the_numbers_say() {
+fn prometheus_and_json_agree_with_the_values() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri())]);
     rewrite(&mut worker, "1@x", &invite()).unwrap();

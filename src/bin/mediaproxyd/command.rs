@@ -29,7 +29,7 @@ const SHORT: [(&str, &str); 6] = [
     ("--max-sessions", "proxy_max_sessions"),
 ];
 
-/// What the command line asks for.
+/// The task that the command line gives.
 #[derive(Debug)]
 pub(crate) enum Command {
     Serve(Config),
