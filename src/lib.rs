@@ -68,29 +68,23 @@
 //! feature `capi`, a default; a Rust program that does not want their symbols
 //! turns default features off.
 //!
-//! # The modules
+//! # Modules
 //!
 //! ```text
 //!  raw bytes + source -> sip::Message -> nat::test ------------> verdict
 //!                             |     \--> nat::fix_contact -----> edits
-//!                             \--> sdp::Session -> media::plan -> relay::Query
-//!                                   [Worker: I/O] -> relay::Answer -> edits
+//!                             \--> sdp::Session -> plan -> request to a relay
+//!                                   [Worker: I/O] -> answer -> edits
 //! ```
 //!
 //! - [`sip`], [`sdp`]: borrowed, lazy parsers: they copy nothing and parse a
 //!   header when it is needed.
-//! - [`nat`], [`media`], [`agents`]: decisions, as pure functions.
-//! - [`relay`]: protocols of relays, as codecs and state machines without I/O.
-//! - [`settings`], [`shared`]: made before a server forks.
-//! - [`worker`]: sockets and clock, made after the fork.
-//! - [`keeper`]: tasks without a message, once a server.
-//! - [`statistics`], [`metrics`]: counters of all processes, as numbers and text.
-//! - [`reload`]: files that are read again when they change.
-//! - [`sys`]: system calls as safe functions.
+//! - [`nat`]: the NAT tests and the fix of Contact, as pure functions.
 //! - [`proxy`]: the built-in media relay.
-//! - `capi`: the C boundary.
+//! - [`statistics`]: the counters of all processes, as numbers and as text.
 //!
-//! `unsafe` is only in `capi`, [`shared`] and [`sys`].
+//! `docs/architecture.md` describes the other modules, processes, fork and the
+//! shared memory. `unsafe` is only in `capi`, `shared` and `sys`.
 
 pub mod address;
 pub mod agents;
@@ -118,7 +112,29 @@ pub mod statistics;
 pub mod sys;
 pub mod worker;
 
-pub use edit::{Edit, Edits};
+/// Every module, for the tests, benchmarks and programs of this repository. It
+/// may change with any version.
+#[doc(hidden)]
+pub mod internals {
+    macro_rules! modules {
+        ($($(#[$attribute:meta])* $name:ident)*) => {
+            $($(#[$attribute])*
+            #[allow(missing_docs)]
+            pub mod $name {
+                pub use crate::$name::*;
+            })*
+        };
+    }
+
+    modules! {
+        address agents bytes edit error hash keeper log media metrics options relay reload
+        settings shared sys worker
+        #[cfg(feature = "capi")]
+        capi
+    }
+}
+
+pub use edit::{Edit, Edits, Verb};
 pub use engine::Engine;
 pub use error::{Error, Result, Status};
 pub use keeper::Keeper;
@@ -128,7 +144,8 @@ pub use options::{Options, RoleOption};
 pub use proxy::Proxy;
 pub use relay::IceCandidate;
 pub use settings::Settings;
+pub use shared::health::{AdminState, RelayHealth};
 pub use sip::{Message, Source, Transport};
 pub use statistics::Statistics;
 pub use sys::clock::now;
-pub use worker::{Progress, Rewrite, Started, Wait, Worker};
+pub use worker::{Asymmetry, Progress, Rewrite, Started, Wait, Worker};

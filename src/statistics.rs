@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::Engine;
 use crate::relay::{Relay, RelayLine};
-use crate::shared::Counter;
 use crate::shared::counters::LATENCY_BUCKETS;
-use crate::shared::health::{RelayCounter, State};
+use crate::shared::health::State;
+
+pub use crate::metrics::{Kind, Metric};
+pub use crate::shared::counters::{Counter, RelayCounter};
 
 mod write;
 

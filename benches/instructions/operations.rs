@@ -4,14 +4,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use mediaproxy::capi::{address, config, edits, engine, message, text, verdict, worker};
-use mediaproxy::edit::Edits;
-use mediaproxy::media;
-use mediaproxy::media::plan::Rules;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::internals::capi::{address, config, edits, engine, message, text, verdict, worker};
+use mediaproxy::internals::media;
+use mediaproxy::internals::media::plan::Rules;
+use mediaproxy::internals::relay::Answer;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body;
 use mediaproxy::sip::message::{Message, Source, Transport};
@@ -92,7 +92,7 @@ fn in_c(raw: &[u8], times: u64, all: bool, fix: bool, listed: bool) {
     let local = c_address("192.0.2.1:5060".parse().expect("an address"));
     let flags = if all { 0 } else { 1 };
     let mut out = vec![0u8; 65_536];
-    let ok = |status: mediaproxy::capi::status::MpStatus| assert_eq!(status as i32, 0);
+    let ok = |status: mediaproxy::internals::capi::status::MpStatus| assert_eq!(status as i32, 0);
     // SAFETY: every handle is made here, used by this thread alone and freed
     // at the end; `raw`, `out` and the addresses outlive all of it.
     unsafe {

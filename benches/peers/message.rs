@@ -1,7 +1,7 @@
 //! The messages, and what a reader must find in them.
 
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::Role;
+use mediaproxy::internals::relay::Answer;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::sip::Transport;
 
 /// A message to measure with.

@@ -4,32 +4,32 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ptr;
 
-use mediaproxy::capi::address::{MpAddress, mp_address_parse};
-use mediaproxy::capi::config::{mp_config_free, mp_config_new, mp_config_set};
-use mediaproxy::capi::edits::{
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::Log;
+use mediaproxy::Settings;
+use mediaproxy::internals::capi::address::{MpAddress, mp_address_parse};
+use mediaproxy::internals::capi::config::{mp_config_free, mp_config_new, mp_config_set};
+use mediaproxy::internals::capi::edits::{
     MpEdits, mp_edits_apply, mp_edits_free, mp_edits_new, mp_edits_reset,
 };
-use mediaproxy::capi::engine::{MpEngine, mp_engine_free, mp_engine_new};
-use mediaproxy::capi::message::{
+use mediaproxy::internals::capi::engine::{MpEngine, mp_engine_free, mp_engine_new};
+use mediaproxy::internals::capi::message::{
     MP_TRANSPORT_TCP, MP_TRANSPORT_UDP, MpMessage, mp_message_free, mp_message_new,
     mp_message_parse,
 };
-use mediaproxy::capi::status::MpStatus;
-use mediaproxy::capi::text::MpStr;
-use mediaproxy::capi::verdict::{
+use mediaproxy::internals::capi::status::MpStatus;
+use mediaproxy::internals::capi::text::MpStr;
+use mediaproxy::internals::capi::verdict::{
     MP_TEST_PRIVATE_CONTACT, MP_TEST_PRIVATE_VIA, MP_TEST_SOURCE_ADDRESS, MpVerdict,
     mp_verdict_free, mp_verdict_matched, mp_verdict_new,
 };
-use mediaproxy::capi::worker::{
+use mediaproxy::internals::capi::worker::{
     MpWorker, mp_fix_contact, mp_nat_test, mp_worker_free, mp_worker_new,
 };
-use mediaproxy::edit::Edits;
-use mediaproxy::log::Log;
-use mediaproxy::media::plan::{Rules, plan};
+use mediaproxy::internals::media::plan::{Rules, plan};
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::relay::IceCandidate;
 use mediaproxy::sdp::Session;
-use mediaproxy::settings::Settings;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Error, Worker};

@@ -3,15 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ptr;
 
-use mediaproxy::capi::address::MpAddress;
-use mediaproxy::capi::config::{MpConfig, mp_config_free, mp_config_new, mp_config_set};
-use mediaproxy::capi::edits::*;
-use mediaproxy::capi::engine::{MpEngine, mp_engine_free, mp_engine_new};
-use mediaproxy::capi::message::{MpMessage, mp_message_free, mp_message_new, mp_message_parse};
-use mediaproxy::capi::status::MpStatus;
-use mediaproxy::capi::text::MpStr;
-use mediaproxy::capi::verdict::*;
-use mediaproxy::capi::worker::*;
+use mediaproxy::internals::capi::address::MpAddress;
+use mediaproxy::internals::capi::config::{MpConfig, mp_config_free, mp_config_new, mp_config_set};
+use mediaproxy::internals::capi::edits::*;
+use mediaproxy::internals::capi::engine::{MpEngine, mp_engine_free, mp_engine_new};
+use mediaproxy::internals::capi::message::{
+    MpMessage, mp_message_free, mp_message_new, mp_message_parse,
+};
+use mediaproxy::internals::capi::status::MpStatus;
+use mediaproxy::internals::capi::text::MpStr;
+use mediaproxy::internals::capi::verdict::*;
+use mediaproxy::internals::capi::worker::*;
 use mediaproxy::nat::Tests;
 
 use crate::WARM_UP;

@@ -8,8 +8,8 @@ mod rewrite;
 mod traffic;
 
 use counting::allocations;
+use mediaproxy::Edits;
 use mediaproxy::Worker;
-use mediaproxy::edit::Edits;
 use mediaproxy::nat::{Tests, Verdict};
 use mediaproxy::sip::Message;
 use traffic::{Heard, Lists};

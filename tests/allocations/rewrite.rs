@@ -1,13 +1,13 @@
 //! A rewrite asks for memory; it must not ask for more and more. The ceilings
 //! are what it took when they were written.
 
-use mediaproxy::edit::Edits;
-use mediaproxy::media::plan;
-use mediaproxy::media::plan::Rules;
-use mediaproxy::options::Options;
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::Options;
+use mediaproxy::internals::media::plan;
+use mediaproxy::internals::media::plan::Rules;
+use mediaproxy::internals::relay::Answer;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;

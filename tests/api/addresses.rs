@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mediaproxy::address::{
+use mediaproxy::internals::address::{
     Host, canonical, parse_host, parse_host_port, parse_ip, push_ip, push_uri_host,
 };
-use mediaproxy::bytes;
+use mediaproxy::internals::bytes;
 use mediaproxy::nat::Networks;
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use kit::udp;
 use mediaproxy::Status;
-use mediaproxy::edit::{Edit, Edits, Verb};
+use mediaproxy::internals::edit::{Edit, Edits, Verb};
 use mediaproxy::sip::Message;
 use proptest::prelude::*;
 

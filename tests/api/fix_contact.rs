@@ -2,7 +2,7 @@
 
 use kit::{applied, crlf, udp};
 use mediaproxy::Status;
-use mediaproxy::edit::{Edit, Edits, Verb};
+use mediaproxy::internals::edit::{Edit, Edits, Verb};
 use mediaproxy::nat::fix_contact;
 use mediaproxy::sip::Message;
 

@@ -3,7 +3,7 @@
 
 use kit::rewriting::{Case, body_of, invite, lines, parse};
 use mediaproxy::Status;
-use mediaproxy::relay::{Stream, StreamAddress};
+use mediaproxy::internals::relay::{Stream, StreamAddress};
 use mediaproxy::sdp::Direction;
 
 const RELAY: &str = "203.0.113.9";

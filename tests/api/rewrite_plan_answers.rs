@@ -1,10 +1,10 @@
 //! What a relay may answer, and what becomes of the description then.
 
 use kit::rewriting::{Case, body_of, invite, lines, parse, with_body};
+use mediaproxy::IceCandidate;
 use mediaproxy::Status;
-use mediaproxy::edit::{Edits, Verb};
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::IceCandidate;
+use mediaproxy::internals::edit::{Edits, Verb};
+use mediaproxy::internals::relay::Answer;
 
 const RELAY: &str = "203.0.113.9";
 
@@ -175,8 +175,8 @@ fn an_edit_of_another_verb_in_the_way_leaves_none_of_ours() {
 
 #[test]
 fn a_description_from_elsewhere_is_refused() {
-    use mediaproxy::media::{plan, plan::Rules};
-    use mediaproxy::relay::Role;
+    use mediaproxy::internals::media::{plan, plan::Rules};
+    use mediaproxy::internals::relay::Role;
     let raw = invite(b"");
     let elsewhere = lines(&TWO);
     let session = mediaproxy::sdp::Session::parse(elsewhere.as_bytes()).unwrap();

@@ -1,8 +1,8 @@
 //! Relay candidates in descriptions that speak ICE.
 
 use kit::rewriting::{Case, invite, lines, parse};
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Stream;
+use mediaproxy::IceCandidate;
+use mediaproxy::internals::relay::Stream;
 
 const RELAY: &str = "203.0.113.9";
 const RELAY6: &str = "2001:db8:9::9";

@@ -7,13 +7,13 @@ use std::net::IpAddr;
 
 use kit::cases;
 use kit::rewriting::{Case, body_of, invite, parse, ports_answer};
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
 use mediaproxy::Status;
-use mediaproxy::edit::Edits;
-use mediaproxy::media::plan;
-use mediaproxy::media::plan::Rules;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
-use mediaproxy::relay::StreamAddress;
+use mediaproxy::internals::media::plan;
+use mediaproxy::internals::media::plan::Rules;
+use mediaproxy::internals::relay::Role;
+use mediaproxy::internals::relay::StreamAddress;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body::find_sdp;
 use model::{How, Refusal, Told, description as any_description};
@@ -306,7 +306,7 @@ proptest! {
 
 type Texts = (String, String, u16, String, bool);
 
-fn as_told(stream: &mediaproxy::relay::Stream) -> Texts {
+fn as_told(stream: &mediaproxy::internals::relay::Stream) -> Texts {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let direction = format!("{:?}", stream.direction).to_lowercase();
     let address = match &stream.address {

@@ -1,7 +1,7 @@
 //! What is read from a session description, and what is not taken for it.
 
 use mediaproxy::Status;
-use mediaproxy::address::Host;
+use mediaproxy::internals::address::Host;
 use mediaproxy::sdp::session::MAX_STREAMS;
 use mediaproxy::sdp::{Direction, Session};
 

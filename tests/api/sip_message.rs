@@ -2,7 +2,7 @@
 
 use kit::udp;
 use mediaproxy::Status;
-use mediaproxy::address::Host;
+use mediaproxy::internals::address::Host;
 use mediaproxy::sip::message::{MAX_HEADERS, MAX_MESSAGE};
 use mediaproxy::sip::{HeaderName, Message, Method, StartLine, Transport};
 use proptest::prelude::*;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use mediaproxy::metrics::{Metric, c_fields};
+use mediaproxy::internals::metrics::{Metric, c_fields};
+use mediaproxy::internals::shared::counters::{Counter, RelayCounter};
 use mediaproxy::proxy::Statistics;
-use mediaproxy::shared::counters::{Counter, RelayCounter};
 
 /// The files of the boundary in the order of the header: each is a group, whose
 /// heading is the file's `//!` comment. C wants a type before its use.

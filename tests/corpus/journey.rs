@@ -5,12 +5,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mediaproxy::capi::status::MpStatus;
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::Options;
+use mediaproxy::internals::capi::status::MpStatus;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::options::Options;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};

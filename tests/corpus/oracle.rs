@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
 
 /// What the relay gave.
 pub(crate) struct Given<'g> {

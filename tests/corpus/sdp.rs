@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use kit::corpus::{Kind, Listed, all, corpus};
 use kit::promises;
 use kit::rewriting::{Case, invite, parse, ports_answer, source};
-use mediaproxy::relay::Role;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kit::corpus::{Kind, all, corpus};
 use kit::udp;
-use mediaproxy::address::Host;
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::internals::address::Host;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::sip::{HeaderName, Message, Source};
 

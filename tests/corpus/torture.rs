@@ -1,10 +1,10 @@
 //! What is done with one message, as a line of text for each verb.
 
+use mediaproxy::Edits;
 use mediaproxy::Error;
-use mediaproxy::capi::status::MpStatus;
-use mediaproxy::edit::Edits;
+use mediaproxy::Options;
+use mediaproxy::internals::capi::status::MpStatus;
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::options::Options;
 use mediaproxy::sip::Message;
 
 use kit::corpus::{all, corpus};
@@ -92,7 +92,7 @@ fn failed(error: &Error) -> String {
 
 /// `old -> new` for each edit.
 fn changes(raw: &[u8], edits: &Edits) -> String {
-    let change = |edit: mediaproxy::edit::Edit<'_>| {
+    let change = |edit: mediaproxy::Edit<'_>| {
         let old = raw[edit.offset..][..edit.remove].escape_ascii();
         format!("{old} -> {}", edit.insert.escape_ascii())
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use mediaproxy::settings::Settings;
+use mediaproxy::Settings;
 
 use crate::failing::refusal;
 use crate::module;

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mediaproxy::options::Options;
-use mediaproxy::shared::Block;
-use mediaproxy::shared::health::AdminState;
+use mediaproxy::Options;
+use mediaproxy::internals::shared::Block;
+use mediaproxy::internals::shared::health::AdminState;
 use mediaproxy::{Keeper, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};

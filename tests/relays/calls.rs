@@ -1,8 +1,8 @@
 //! Calls of any Call-ID, and what became of their descriptions.
 
-use mediaproxy::edit::Edits;
-use mediaproxy::hash::hash;
-use mediaproxy::options::Options;
+use mediaproxy::Edits;
+use mediaproxy::Options;
+use mediaproxy::internals::hash::hash;
 use mediaproxy::sip::Message;
 use mediaproxy::{Error, Worker};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use mediaproxy::hash::hash;
-use mediaproxy::relay::{Relay, RelayLine, RelayList};
-use mediaproxy::shared::Block;
+use mediaproxy::internals::hash::hash;
+use mediaproxy::internals::relay::{Relay, RelayLine, RelayList};
+use mediaproxy::internals::shared::Block;
 use proptest::prelude::*;
 
 use kit::children::{alone, children};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mediaproxy::internals::shared::health::{AdminState, RelayHealth, State};
+use mediaproxy::internals::shared::{Counter, HealthTable};
 use mediaproxy::now;
-use mediaproxy::shared::health::{AdminState, RelayHealth, State};
-use mediaproxy::shared::{Counter, HealthTable};
 use mediaproxy::{Engine, Status, Worker};
 
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite};
@@ -20,7 +20,11 @@ fn state(engine: &Engine, uri: &str) -> State {
     engine.health().state(Some(slot))
 }
 
-fn slot(health: &HealthTable<'_>, engine: &Engine, uri: &str) -> mediaproxy::shared::health::Slot {
+fn slot(
+    health: &HealthTable<'_>,
+    engine: &Engine,
+    uri: &str,
+) -> mediaproxy::internals::shared::health::Slot {
     health.slot(engine.calls().identity(uri)).expect("a listed relay")
 }
 

@@ -10,10 +10,10 @@ use kit::call::{Step, alice_sdp, bob_sdp};
 use kit::children::{alone, in_child};
 use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::Options;
+use mediaproxy::internals::shared::Counter;
 use mediaproxy::now;
-use mediaproxy::options::Options;
-use mediaproxy::shared::Counter;
 use mediaproxy::sip::Message;
 use mediaproxy::{Error, Progress, Started, Status, Worker};
 

@@ -1,11 +1,11 @@
 //! What is counted, and how it is written.
 
-use mediaproxy::edit::{Edits, Verb};
+use mediaproxy::Options;
+use mediaproxy::internals::edit::{Edits, Verb};
+use mediaproxy::internals::shared::Counter;
+use mediaproxy::internals::shared::deletes::MAX_DELETE_BYTES;
+use mediaproxy::internals::shared::health::{AdminState, RelayCounter};
 use mediaproxy::now;
-use mediaproxy::options::Options;
-use mediaproxy::shared::Counter;
-use mediaproxy::shared::deletes::MAX_DELETE_BYTES;
-use mediaproxy::shared::health::{AdminState, RelayCounter};
 use mediaproxy::sip::Message;
 use mediaproxy::statistics::Statistics;
 use mediaproxy::{Status, Worker};

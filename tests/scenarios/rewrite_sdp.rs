@@ -6,10 +6,10 @@ mod settings;
 use kit::call::{ALICE, BOB, Step, alice_sdp, audio, bob_sdp};
 use kit::relay::{Relay, value};
 use kit::{applied, udp, worker};
-use mediaproxy::edit::Edits;
-use mediaproxy::options::{Options, RoleOption};
+use mediaproxy::Edits;
 use mediaproxy::sip::Message;
 use mediaproxy::{Error, Status, Worker};
+use mediaproxy::{Options, RoleOption};
 
 /// Rewrites one message; the edited text, or `None` where there is no SDP.
 fn rewrite_with(

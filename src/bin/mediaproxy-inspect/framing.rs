@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use mediaproxy::bytes;
+use mediaproxy::internals::bytes;
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{HeaderName, Message, Source, Transport};
 

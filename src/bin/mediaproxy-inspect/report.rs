@@ -3,16 +3,16 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use mediaproxy::edit::Edits;
-use mediaproxy::media::plan::{self, Rules};
-use mediaproxy::media::role;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::RoleOption;
+use mediaproxy::internals::media::plan::{self, Rules};
+use mediaproxy::internals::media::role;
+use mediaproxy::internals::relay::Answer;
+use mediaproxy::internals::shared::calls::history::OfferAnswerState;
 use mediaproxy::nat::Context;
 use mediaproxy::nat::{self, Networks, Verdict};
-use mediaproxy::options::RoleOption;
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::IceCandidate;
 use mediaproxy::sdp::Session;
-use mediaproxy::shared::calls::history::OfferAnswerState;
 use mediaproxy::sip::{Message, Source, StartLine, Transport};
 
 use crate::args::Args;
@@ -232,7 +232,7 @@ impl<'a, W: Write> Report<'a, W> {
         &mut self,
         message: &Message<'_>,
         complaints: &mut Vec<String>,
-    ) -> mediaproxy::error::Result<Outcome> {
+    ) -> mediaproxy::Result<Outcome> {
         self.edits.reset();
         let Some(text) = mediaproxy::sip::body::find_sdp(message)? else {
             return Ok(Outcome::NoSdp);

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use mediaproxy::error::Error;
+use mediaproxy::Error;
+use mediaproxy::Settings;
 use mediaproxy::proxy::Config;
-use mediaproxy::settings::Settings;
 
 const USAGE: &str = "\
 Usage: mediaproxyd --address IP [OPTION]...

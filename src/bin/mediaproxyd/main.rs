@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use mediaproxy::internals::sys::{process, signal};
 use mediaproxy::proxy::{Config, Log, LogRecord, Proxy};
-use mediaproxy::sys::{process, signal};
 
 mod command;
 use command::Command;

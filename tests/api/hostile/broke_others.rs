@@ -1,11 +1,11 @@
 //! Inputs that crashed, hung or misled other SIP servers, modules and relays:
 //! each by name, with what becomes of it here.
 
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::Options;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
-use mediaproxy::options::Options;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Status};

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use mediaproxy::relay::IceCandidate;
+use mediaproxy::IceCandidate;
 use proptest::prelude::*;
 
 /// `IN IP4 10.0.0.1/127`, in its parts.

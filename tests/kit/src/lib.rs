@@ -24,9 +24,9 @@ pub use place::{here_of, profile_directory, program, root, target_tmp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use mediaproxy::edit::Edits;
-use mediaproxy::log::Log;
-use mediaproxy::settings::Settings;
+use mediaproxy::Edits;
+use mediaproxy::Log;
+use mediaproxy::Settings;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Worker};
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use mediaproxy::address::Host;
+use mediaproxy::internals::address::Host;
 use mediaproxy::sdp::{Connection, Media, Session};
 
 /// True for a stream that a relay could take.

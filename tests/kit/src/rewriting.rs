@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use mediaproxy::edit::Edits;
-use mediaproxy::media::{Plan, plan};
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::internals::media::{Plan, plan};
+use mediaproxy::internals::relay::Answer;
+use mediaproxy::internals::relay::Role;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::Source;
@@ -45,7 +45,7 @@ impl Case {
     pub fn plan(&self, message: &Message<'_>) -> Result<Plan, Error> {
         let text = find_sdp(message)?.ok_or_else(|| Error::new(Status::NoSdp, "no SDP"))?;
         let session = Session::parse(text)?;
-        let rules = mediaproxy::media::plan::Rules {
+        let rules = mediaproxy::internals::media::plan::Rules {
             role: self.role,
             ice_candidate: self.ice,
             rewrite_origin: self.rewrite_origin,

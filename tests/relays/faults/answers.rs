@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::Options;
+use mediaproxy::internals::shared::Counter;
+use mediaproxy::internals::shared::health::RelayHealth;
 use mediaproxy::now;
-use mediaproxy::options::Options;
-use mediaproxy::shared::Counter;
-use mediaproxy::shared::health::RelayHealth;
 use mediaproxy::sip::Message;
 use mediaproxy::{Error, Progress, Started, Status, Worker};
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use mediaproxy::shared::Counter;
+use mediaproxy::internals::shared::Counter;
 use mediaproxy::{Status, Worker};
 
 use super::{failed_once, offer, try_step, went_on_once};

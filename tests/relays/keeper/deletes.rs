@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mediaproxy::Worker;
+use mediaproxy::internals::shared::Counter;
+use mediaproxy::internals::shared::health::{RelayCounter, RelayHealth};
 use mediaproxy::proxy::{Config, Proxy};
-use mediaproxy::shared::Counter;
-use mediaproxy::shared::health::{RelayCounter, RelayHealth};
 
 use super::processes::{Directory, Hand, Relay, keeper, obey, within};
 use kit::children::{Child, alone};

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use mediaproxy::edit::Edits;
-use mediaproxy::options::Options;
+use mediaproxy::Edits;
+use mediaproxy::Options;
 use mediaproxy::sip::Message;
 use mediaproxy::{Engine, Keeper, Worker};
 

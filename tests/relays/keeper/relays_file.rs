@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mediaproxy::Engine;
-use mediaproxy::log::{Level, Log};
-use mediaproxy::settings::Settings;
-use mediaproxy::shared::Counter;
+use mediaproxy::Settings;
+use mediaproxy::internals::shared::Counter;
+use mediaproxy::{Level, Log};
 
 use super::processes::{Directory, Hand, Relay, keeper, within};
 use kit::children::{Child, alone, give_up_rights};

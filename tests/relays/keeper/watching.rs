@@ -4,10 +4,10 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mediaproxy::log::{Level, Log};
+use mediaproxy::Settings;
 use mediaproxy::now;
-use mediaproxy::settings::Settings;
 use mediaproxy::{Engine, Keeper, Status};
+use mediaproxy::{Level, Log};
 
 use super::processes::{Directory, within};
 use kit::children::{Child, alone};

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use mediaproxy::relay::Role;
+use mediaproxy::internals::relay::Role;
 use proptest::prelude::*;
 
 /// One message as it passes the proxy.

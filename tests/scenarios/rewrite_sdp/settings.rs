@@ -3,10 +3,10 @@
 
 use std::path::PathBuf;
 
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::Options;
 use mediaproxy::nat::{Tests, Verdict};
-use mediaproxy::options::Options;
-use mediaproxy::relay::IceCandidate;
 use mediaproxy::sip::Message;
 use mediaproxy::{Status, Worker};
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mediaproxy::agents::AgentList;
+use mediaproxy::internals::agents::AgentList;
 use regex::bytes::RegexBuilder;
 
 use super::input::before_nul;

@@ -8,16 +8,16 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use mediaproxy::edit::{Edits, Verb};
-use mediaproxy::log::Log;
-use mediaproxy::options::{Options, RoleOption};
-use mediaproxy::relay::IceCandidate;
+use mediaproxy::IceCandidate;
+use mediaproxy::Log;
+use mediaproxy::Settings;
+use mediaproxy::internals::edit::{Edits, Verb};
 use mediaproxy::sdp::Session;
-use mediaproxy::settings::Settings;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Error, Progress, Started, Status, Worker};
+use mediaproxy::{Options, RoleOption};
 
 use super::edits::holds_for_edits;
 use super::input::Input;

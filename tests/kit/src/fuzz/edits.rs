@@ -6,7 +6,7 @@
 //! headers), its offset (two bytes), how many bytes go and how many come, and
 //! those that come. The rest is the message.
 
-use mediaproxy::edit::{Edit, Edits, Verb};
+use mediaproxy::internals::edit::{Edit, Edits, Verb};
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{HeaderName, Message, Source, Transport};
 

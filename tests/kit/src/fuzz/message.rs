@@ -3,8 +3,8 @@
 
 use std::fmt::Debug;
 
-use mediaproxy::address::Host;
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
+use mediaproxy::internals::address::Host;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{HeaderName, Message, Source, Transport};
@@ -71,7 +71,7 @@ fn getters(message: &Message<'_>) {
             (first, again) => panic!("{name:?}: {first:?} and {again:?}"),
         }
         for header in message.headers(name).flatten() {
-            assert_eq!(header.value, mediaproxy::bytes::trim(header.value));
+            assert_eq!(header.value, mediaproxy::internals::bytes::trim(header.value));
             assert!(message.offset_of(header.value).is_some());
         }
     }

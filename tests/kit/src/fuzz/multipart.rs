@@ -35,7 +35,7 @@ fn found(raw: &[u8]) {
     let Ok(Some(text)) = find_sdp(&message) else { return };
     assert!(!text.is_empty());
     let body = message.body().expect("a body that holds a description");
-    let at = mediaproxy::bytes::offset_in(body, text).expect("a piece of the body");
+    let at = mediaproxy::internals::bytes::offset_in(body, text).expect("a piece of the body");
     assert!(at + text.len() <= body.len());
     assert_eq!(find_sdp(&message), Ok(Some(text)));
     let fresh = parse(raw).unwrap();

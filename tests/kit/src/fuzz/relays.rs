@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use mediaproxy::relay::line::MAX_RELAYS;
-use mediaproxy::relay::uri::RelayUri;
-use mediaproxy::relay::{RelayAddress, RelayLine};
-use mediaproxy::shared::health::MAX_RELAY_TEXT;
+use mediaproxy::internals::relay::line::MAX_RELAYS;
+use mediaproxy::internals::relay::uri::RelayUri;
+use mediaproxy::internals::relay::{RelayAddress, RelayLine};
+use mediaproxy::internals::shared::health::MAX_RELAY_TEXT;
 
 const FILE: &str = "/etc/relays";
 const OWN: &str = "/run/own/control.sock";

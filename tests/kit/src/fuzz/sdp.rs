@@ -5,14 +5,14 @@
 //! description. The knobs are one byte: bits 0-1 relay candidates, bit 2 o=
 //! too, bit 3 the loop marker, bit 4 the answer is a body.
 
+use mediaproxy::IceCandidate;
 use mediaproxy::Status;
-use mediaproxy::edit::{Edits, Verb};
-use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Plan, plan};
+use mediaproxy::internals::edit::{Edits, Verb};
+use mediaproxy::internals::media::plan::Rules;
+use mediaproxy::internals::media::{Plan, plan};
+use mediaproxy::internals::relay::Role;
+use mediaproxy::internals::relay::{Answer, mediaproxy2};
 use mediaproxy::nat::fix_contact;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
-use mediaproxy::relay::{Answer, mediaproxy2};
 use mediaproxy::sdp::active::for_each_connection;
 use mediaproxy::sdp::session::MAX_STREAMS;
 use mediaproxy::sdp::{Connection, Session};
@@ -79,7 +79,8 @@ fn active_connections(text: &[u8]) {
 
 /// Every piece lies in the description, streams in order and apart.
 fn pieces(session: &Session<'_>) {
-    let place = |part: &[u8]| mediaproxy::bytes::offset_in(session.text, part).expect("a piece");
+    let place =
+        |part: &[u8]| mediaproxy::internals::bytes::offset_in(session.text, part).expect("a piece");
     let connection = |found: &Connection<'_>| {
         let line = place(found.line);
         let text = place(found.text);
