@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use kit::load;
-use mediaproxy::proxy::{Config, Proxy};
+use kit::proxy::Server;
 
 mod bare;
 
@@ -27,16 +27,11 @@ fn main() -> ExitCode {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u16>().ok());
     let seconds = numbers.next().unwrap_or(30);
     let calls = numbers.next().unwrap_or(200);
-    let directory = std::env::temp_dir().join(format!("mediaproxy-load-{}", std::process::id()));
-    let socket = directory.join("s");
-    let config = Config::new(&socket, vec!["127.0.0.1".parse().unwrap()], (20_000, 31_999));
-    let proxy = Proxy::bind(config).unwrap();
-    proxy.start().unwrap();
+    let server = Server::start(|config| config.ports = (20_000, 31_999));
     let time = Duration::from_secs(seconds.into());
     println!("{calls} calls, {seconds} s");
-    let outcome = load::run(&socket, calls.into(), time);
-    proxy.stop();
-    let _ = std::fs::remove_dir_all(&directory);
+    let outcome = load::run(server.connect(), calls.into(), time);
+    server.proxy.stop();
     report("proxy", &outcome);
     report("bare", &bare::run(calls.into(), time));
     match outcome.sent > 0 && outcome.received == outcome.sent && outcome.wrong == 0 {

@@ -1,9 +1,8 @@
 //! Messages of every form that judging and fixing tell apart.
 
-use std::path::PathBuf;
-
 use mediaproxy::sip::{Source, Transport};
 
+use kit::directory::Directory;
 use kit::{crlf, udp, with_body};
 
 /// A message and where it came from.
@@ -133,35 +132,20 @@ pub(crate) fn of_many_clients(count: usize) -> Vec<Heard> {
 
 /// The two client lists, in files.
 pub(crate) struct Lists {
-    directory: PathBuf,
     paths: [String; 2],
+    _directory: Directory,
 }
 
 impl Lists {
     pub(crate) fn new() -> Lists {
-        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let name = format!("mediaproxy-allocations-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        let write = |name: &str, text: &str| {
-            let path = directory.join(name);
-            std::fs::write(&path, text).unwrap();
-            path.to_str().unwrap().to_string()
-        };
-        let sip = write("sip", "# phones\ncisco-cp79[46]0\nasymmetric.+phone\n^vendor .* asym\n");
-        let rtp = write("rtp", "asymmetric\n(phone|gateway) [2-9]\n");
-        Lists { directory, paths: [sip, rtp] }
+        let directory = Directory::new();
+        let sip = "# phones\ncisco-cp79[46]0\nasymmetric.+phone\n^vendor .* asym\n";
+        let rtp = "asymmetric\n(phone|gateway) [2-9]\n";
+        let paths = [directory.file("sip", sip), directory.file("rtp", rtp)];
+        Lists { paths, _directory: directory }
     }
 
     pub(crate) fn settings(&self) -> [(&'static str, &str); 2] {
         [("sip_asymmetrics", &self.paths[0]), ("rtp_asymmetrics", &self.paths[1])]
-    }
-}
-
-impl Drop for Lists {
-    fn drop(&mut self) {
-        // Left behind, it harms nobody.
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }

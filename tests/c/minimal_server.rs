@@ -6,11 +6,12 @@ mod program;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::compile::have_tool;
 use kit::audio::End;
+use kit::daemon::Daemon;
 use kit::netns::{Network, PHONE, SERVER};
 use kit::running::Running;
 use kit::sipp::Phone;
@@ -35,35 +36,6 @@ fn serve(network: &Network, directory: &Path, under: &[&str], arguments: &[&str]
     let server = Running::start(command.args(rest), directory.join("server"));
     server.says("listening on");
     server
-}
-
-/// One of several relays of their own.
-struct Relay {
-    running: Running,
-    path: PathBuf,
-    uri: String,
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        // It is killed and cannot do it itself.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-impl Relay {
-    fn start(network: &Network, directory: &Path, number: u16) -> Relay {
-        // A socket's path must be short.
-        let path = std::env::temp_dir().join(format!("mp-{}-{number}", std::process::id()));
-        let first = 20_000 + 1000 * number;
-        let mut command = network.server.command(kit::program("mediaproxyd"));
-        command.args(["--address", SERVER, "--ports", &format!("{first}-{}", first + 999)]);
-        command.arg("--socket").arg(&path);
-        let running = Running::start(&mut command, directory.join(format!("relay{number}")));
-        kit::running::wait_for("the relay's socket", || path.exists().then_some(()));
-        let uri = format!("mediaproxy2:{};ipv6=yes", path.display());
-        Relay { running, path, uri }
-    }
 }
 
 /// Both phones register.
@@ -204,8 +176,10 @@ fn memcheck_finds_nothing_in_any_of_four_workers() {
 fn a_frozen_relay_holds_up_no_turn_of_the_event_loop() {
     with_phones(kit::here!(), |network| {
         let directory = directory("frozen");
-        let relays = [0, 1, 2].map(|number| Relay::start(network, &directory, number));
-        let uris: Vec<&str> = relays.iter().flat_map(|relay| ["--relay", &relay.uri]).collect();
+        let start = |number| Daemon::start_in(&network.server, &directory, number, &[SERVER]);
+        let relays = [0, 1, 2].map(start);
+        let uris = relays.each_ref().map(Daemon::uri);
+        let uris: Vec<&str> = uris.iter().flat_map(|uri| ["--relay", uri]).collect();
         for frozen in &relays {
             let server = serve(network, &directory, &[], &uris);
             register(network, &directory);

@@ -12,9 +12,9 @@ use crate::module;
 use crate::scene::{
     Module, Scene, audio_of, audio_towards, negotiate, stock_server, with_kamailio,
 };
-use crate::server::Relay;
 use crate::sip::{Sip, describe};
-use kit::netns::Network;
+use kit::daemon::Daemon;
+use kit::netns::{Network, SERVER};
 
 const DIFFERENCES: &str = include_str!("../fixtures/kamailio/dropin-differences.tsv");
 
@@ -211,7 +211,7 @@ type Messages = Vec<(String, BTreeMap<String, String>)>;
 fn heard(
     network: &Network,
     directory: &std::path::Path,
-    relay: &Relay,
+    relay: &Daemon,
     module: Module,
     defines: &[&str],
 ) -> Messages {
@@ -267,7 +267,7 @@ fn what_phones_get_is_the_same_or_explained() {
         for (kind, defines) in [("script", &[][..]), ("dialog", &["WITH_ENGAGE"])] {
             let directory = directory.join(kind);
             std::fs::create_dir_all(&directory).expect("a directory");
-            let relay = Relay::start(&network.server, &directory, 0);
+            let relay = Daemon::start_in(&network.server, &directory, 0, &[SERVER]);
             let [theirs, ours] = [Module::Stock, Module::Ours]
                 .map(|module| heard(network, &directory, &relay, module, defines));
             compare(kind, &theirs, &ours, &mut table);

@@ -9,7 +9,8 @@ use crate::memcheck;
 use crate::module;
 use crate::phone::Phone;
 use crate::scene::{Relays, audio_of, hang_up, negotiate, ours, with_kamailio};
-use crate::server::{Kamailio, Relay, stock_modules};
+use crate::server::{Kamailio, stock_modules};
+use kit::daemon::Daemon;
 use kit::netns::{Namespace, PHONE, SERVER};
 use kit::running::wait_for;
 
@@ -90,7 +91,7 @@ fn the_relays_file_changes_while_a_call_goes_on() {
             return;
         }
         let mut scene = ours(network, directory, Relays::Daemons, &[]);
-        let third = Relay::start(&network.server, directory, 2);
+        let third = Daemon::start_in(&network.server, directory, 2, &[SERVER]);
         scene.register();
         let mut call = scene.answered("before@x");
         scene.talk(call.ok.media(), call.invite.media());
@@ -129,7 +130,7 @@ fn relays_are_chosen_by_set_and_by_domain() {
         // Bob's home is far.
         let define = "FAR_NETWORK=198.51.100.0/24";
         let mut scene = ours(network, directory, Relays::Daemons, &[define]);
-        let third = Relay::start(&network.server, directory, 2);
+        let third = Daemon::start_in(&network.server, directory, 2, &[SERVER]);
         let lines = format!(
             "# A comment.\n{};set=near\n{};set=far\n{};set=far;domain=example.com\n",
             scene.relays[0].uri(),

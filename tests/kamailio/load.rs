@@ -12,7 +12,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::scene::{Relays, Scene, ours, with_module};
-use crate::server::{Kamailio, Relay};
+use crate::server::Kamailio;
+use kit::daemon::Daemon;
 use kit::netns::{Network, SERVER};
 use kit::running::{PATIENCE, wait_for};
 use kit::sipp::{Phone, media};
@@ -38,7 +39,7 @@ fn calls() -> u32 {
 
 /// `run` tells how many ports the first relay may have open for media in the
 /// end.
-fn with_load(test: &str, run: impl FnOnce(&Network, &Path, &Kamailio, &mut [Relay]) -> usize) {
+fn with_load(test: &str, run: impl FnOnce(&Network, &Path, &Kamailio, &mut [Daemon]) -> usize) {
     with_module(test, |network, directory| {
         let Scene { server, mut relays, .. } = ours(network, directory, Relays::Daemons, &[]);
         let more = ["-s", "bob", "-key", "expires", "3600", "-m", "1"];
@@ -156,13 +157,13 @@ fn values(server: &Kamailio, command: &[&str], name: &str) -> Vec<u64> {
 
 /// The server knows of no call any more, and of no end a relay was not told of;
 /// the relays have no port open, but for the first so many.
-fn nothing_is_left(server: &Kamailio, relays: &[Relay], ports: usize) {
+fn nothing_is_left(server: &Kamailio, relays: &[Daemon], ports: usize) {
     let all = |command, name| values(server, &[command], name);
     let end = Instant::now() + PATIENCE;
     loop {
         let sessions = all("mediaproxy.sessions", "active_calls");
         let waiting = all("mediaproxy.stats", "deletes_waiting");
-        let open: Vec<_> = relays.iter().map(Relay::open_ports).collect();
+        let open: Vec<_> = relays.iter().map(Daemon::open_ports).collect();
         if sessions == [0, 0] && waiting == [0] && open[0] <= ports && open[1] == 0 {
             break;
         }

@@ -8,9 +8,10 @@ use std::process::Command;
 use crate::memcheck;
 use crate::module;
 use crate::phone::{Call, Phone};
-use crate::server::{Kamailio, Relay, stock_modules};
+use crate::server::{Kamailio, stock_modules};
 use crate::sip::{Sip, describe};
 use kit::audio::{self, End};
+use kit::daemon::Daemon;
 use kit::netns::{self, Network, PHONE, SERVER, SERVER6};
 use kit::running::directory;
 use kit::running::wait_for;
@@ -21,7 +22,7 @@ const PACKETS: u32 = 200;
 pub(crate) struct Scene<'n> {
     pub(crate) network: &'n Network,
     pub(crate) server: Kamailio,
-    pub(crate) relays: Vec<Relay>,
+    pub(crate) relays: Vec<Daemon>,
     /// Behind the NAT that keeps ports.
     pub(crate) alice: Phone,
     /// Behind the NAT that does not.
@@ -80,7 +81,7 @@ pub(crate) fn stock<'n>(
     module: Module,
     defines: &[&str],
 ) -> Scene<'n> {
-    let relay = Relay::start(&network.server, directory, 0);
+    let relay = Daemon::start_in(&network.server, directory, 0, &[SERVER]);
     let server = stock_server(network, directory, module, &relay, defines);
     Scene::new(network, server, vec![relay])
 }
@@ -90,7 +91,7 @@ pub(crate) fn stock_server(
     network: &Network,
     directory: &Path,
     module: Module,
-    relay: &Relay,
+    relay: &Daemon,
     defines: &[&str],
 ) -> Kamailio {
     let mut all = vec![
@@ -149,7 +150,7 @@ pub(crate) fn ours<'n>(
         Relays::Daemons => {
             let six = defines.iter().any(|define| define.starts_with("ADDRESS6="));
             let addresses = if six { &[SERVER, SERVER6][..] } else { &[SERVER] };
-            let start = |number| Relay::start_at(&network.server, directory, number, addresses);
+            let start = |number| Daemon::start_in(&network.server, directory, number, addresses);
             let started = [0, 1].map(start);
             let file = directory.join("relays");
             let lines: Vec<String> =
@@ -215,7 +216,7 @@ pub(crate) fn everywhere_with(test: &str, defines: &[&str], scenario: impl Fn(&m
 }
 
 impl<'n> Scene<'n> {
-    pub(crate) fn new(network: &'n Network, server: Kamailio, relays: Vec<Relay>) -> Scene<'n> {
+    pub(crate) fn new(network: &'n Network, server: Kamailio, relays: Vec<Daemon>) -> Scene<'n> {
         let [home, other] = &network.phones;
         Scene {
             network,

@@ -4,23 +4,14 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::memcheck;
-use kit::netns::{Namespace, SERVER};
-use kit::running::{Running, wait_for};
+use kit::running::{Running, socket_path, wait_for};
 
 /// Where Debian keeps its modules.
 pub(crate) fn stock_modules() -> PathBuf {
     Path::new("/usr/lib").join(format!("{}-linux-gnu/kamailio/modules", std::env::consts::ARCH))
-}
-
-/// A path for a socket: it must be short, and nobody else's.
-pub(crate) fn socket_path(role: &str) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("mp-{role}-{}-{number}", std::process::id()))
 }
 
 /// A running server, with all of its processes.
@@ -183,73 +174,5 @@ fn rpc(control: &Path, words: &[&str]) -> Result<String, String> {
     match said.status.success() && !out.starts_with("error:") {
         true => Ok(out),
         false => Err(out + &errors),
-    }
-}
-
-/// One `mediaproxyd`.
-#[derive(Debug)]
-pub(crate) struct Relay {
-    pub(crate) running: Running,
-    pub(crate) path: PathBuf,
-    /// The first of its thousand ports.
-    first: u16,
-    command: Command,
-    output: PathBuf,
-}
-
-impl Relay {
-    /// In the namespace of servers; the first has ports from 20000 on, the next
-    /// ones a thousand further.
-    pub(crate) fn start(server: &Namespace, directory: &Path, number: u16) -> Relay {
-        Relay::start_at(server, directory, number, &[SERVER])
-    }
-
-    pub(crate) fn start_at(
-        server: &Namespace,
-        directory: &Path,
-        number: u16,
-        addresses: &[&str],
-    ) -> Relay {
-        let path = socket_path("relay");
-        let first = 20_000 + 1000 * number;
-        let mut command = server.command(kit::program("mediaproxyd"));
-        command.args(addresses.iter().flat_map(|address| ["--address", *address]));
-        command.args(["--ports", &format!("{first}-{}", first + 999)]);
-        command.arg("--socket").arg(&path);
-        let output = directory.join(format!("relay{number}"));
-        let running = Running::start(&mut command, output.clone());
-        wait_for("the relay's socket", || path.exists().then_some(()));
-        Relay { running, path, first, command, output }
-    }
-
-    /// Another one in place of one that was killed.
-    pub(crate) fn start_again(&mut self) {
-        self.running.end();
-        fs::remove_file(&self.path).expect("the socket it left");
-        let output = self.output.with_extension("again");
-        self.running = Running::start(&mut self.command, output);
-        wait_for("the relay's socket", || self.path.exists().then_some(()));
-    }
-
-    /// How many ports it has open for media.
-    pub(crate) fn open_ports(&self) -> usize {
-        let table = format!("/proc/{}/net/udp", self.running.pid());
-        let table = fs::read_to_string(table).expect("the sockets of its namespace");
-        let port = |line: &str| {
-            let (_, port) = line.split_whitespace().nth(1)?.split_once(':')?;
-            u16::from_str_radix(port, 16).ok()
-        };
-        table.lines().filter_map(port).filter(|port| port / 1000 == self.first / 1000).count()
-    }
-
-    pub(crate) fn uri(&self) -> String {
-        format!("mediaproxy2:{};ipv6=yes", self.path.display())
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        // It is killed and cannot do it itself.
-        let _ = fs::remove_file(&self.path);
     }
 }

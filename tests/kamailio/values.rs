@@ -9,8 +9,9 @@ use mediaproxy::Settings;
 use crate::failing::refusal;
 use crate::module;
 use crate::scene::with_module;
-use crate::server::{Kamailio, socket_path, stock_modules};
+use crate::server::{Kamailio, stock_modules};
 use kit::netns::SERVER;
+use kit::running::socket_path;
 use kit::running::wait_for;
 
 /// Any text is a path, and an empty one stands for no file.

@@ -11,6 +11,7 @@ use mediaproxy::{Keeper, Worker};
 use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};
 use super::daemon::Daemon;
 use kit::children::{Child, alone, children, in_child};
+use kit::directory::Directory;
 use kit::relay::Relay;
 use kit::{engine, worker};
 
@@ -109,7 +110,8 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     let _alone = alone();
     const CALLS: usize = 24;
     let relays: Vec<_> = (0..3).map(|_| Daemon::start()).collect();
-    let file = std::env::temp_dir().join(format!("mediaproxy-moves-{}", std::process::id()));
+    let directory = Directory::new();
+    let file = directory.path("relays");
     let write = |lines: &[String]| {
         let new = file.with_extension("new");
         std::fs::write(&new, lines.join("\n")).unwrap();
@@ -186,7 +188,6 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     assert_eq!(rewrite(&mut late, id, &re_invite(1_000_000)).unwrap(), relays[0].address);
     end(&mut late, id, &bye());
     relays[0].wait_for("remove", 1);
-    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]

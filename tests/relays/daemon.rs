@@ -4,20 +4,20 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kit::children::freeze;
+use kit::directory::Directory;
 
 pub(crate) struct Daemon {
     pub(crate) address: String,
-    directory: PathBuf,
-    running: Mutex<Option<Child>>,
+    running: Mutex<Option<kit::daemon::Daemon>>,
     asked: Arc<Mutex<String>>,
+    directory: Directory,
 }
 
 impl Daemon {
@@ -25,14 +25,11 @@ impl Daemon {
     pub(crate) fn start() -> Daemon {
         static NEXT: AtomicU8 = AtomicU8::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mediaproxy-relays-{}-{number}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&directory).unwrap();
         let daemon = Daemon {
             address: format!("127.0.77.{number}"),
-            directory,
             running: Mutex::new(None),
             asked: Arc::default(),
+            directory: Directory::new(),
         };
         daemon.restart();
         daemon
@@ -40,12 +37,7 @@ impl Daemon {
 
     /// What a worker connects to.
     fn tap(&self) -> PathBuf {
-        self.directory.join("tap")
-    }
-
-    /// What the daemon listens on.
-    fn socket(&self) -> PathBuf {
-        self.directory.join("relay")
+        self.directory.path("tap")
     }
 
     pub(crate) fn uri(&self) -> String {
@@ -54,16 +46,12 @@ impl Daemon {
 
     /// Runs again after [`Daemon::kill`].
     pub(crate) fn restart(&self) {
-        let daemon = Command::new(kit::program("mediaproxyd"))
-            .args(["--address", &self.address, "--ports", "42000-42999"])
-            .arg("--socket")
-            .arg(self.socket())
-            .spawn()
-            .unwrap();
+        let socket = self.directory.path("relay");
+        let output = self.directory.path("output");
+        let daemon = kit::daemon::Daemon::start(&[&self.address], "42000-42999", &socket, output);
         *self.running.lock().unwrap() = Some(daemon);
-        wait_for(&self.socket());
         let listener = UnixListener::bind(self.tap()).unwrap();
-        let (socket, asked, tap) = (self.socket(), self.asked.clone(), self.tap());
+        let (asked, tap) = (self.asked.clone(), self.tap());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let Ok(relay) = UnixStream::connect(&socket) else { return };
@@ -78,29 +66,19 @@ impl Daemon {
         });
     }
 
-    fn pid(&self) -> libc::pid_t {
-        let running = self.running.lock().unwrap();
-        libc::pid_t::try_from(running.as_ref().unwrap().id()).unwrap()
-    }
-
     /// Neither answers nor closes anything any more.
     pub(crate) fn freeze(&self) {
-        freeze(self.pid());
+        freeze(self.running.lock().unwrap().as_ref().unwrap().running.pid());
     }
 
     pub(crate) fn thaw(&self) {
-        // SAFETY: takes no pointers; the daemon is ours and not waited for.
-        unsafe { libc::kill(self.pid(), libc::SIGCONT) };
+        self.running.lock().unwrap().as_ref().unwrap().running.signal(libc::SIGCONT);
     }
 
     /// Is gone, and its socket with it.
     pub(crate) fn kill(&self) {
-        if let Some(mut running) = self.running.lock().unwrap().take() {
-            running.kill().unwrap();
-            running.wait().unwrap();
-        }
+        self.running.lock().unwrap().take();
         let _ = std::fs::remove_file(self.tap());
-        let _ = std::fs::remove_file(self.socket());
     }
 
     /// How many requests that begin so it was sent.
@@ -123,15 +101,6 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-fn wait_for(path: &Path) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while UnixStream::connect(path).is_err() {
-        assert!(Instant::now() < end, "no {}", path.display());
-        thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -4,14 +4,15 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use kit::children::{Child, alone, in_child};
-use kit::proxy::{Call, Control, Directory, config, send};
+use kit::directory::Directory;
+use kit::proxy::{Call, Control, config, send, socket};
 use mediaproxy::proxy::Proxy;
 
 #[test]
 fn one_child_runs_what_the_parent_has_bound_and_another_uses_it() {
     let _alone = alone();
-    let directory = Directory::new("fork");
-    let socket = directory.socket();
+    let directory = Directory::new();
+    let socket = socket(&directory);
     let proxy = Proxy::bind(config(&directory)).unwrap();
     let server = Child::run(|| proxy.run().unwrap());
     in_child(|| {
@@ -33,23 +34,23 @@ fn one_child_runs_what_the_parent_has_bound_and_another_uses_it() {
 #[test]
 fn dropping_it_in_a_child_leaves_the_parent_serving() {
     let _alone = alone();
-    let directory = Directory::new("drop");
+    let directory = Directory::new();
     let proxy = Proxy::bind(config(&directory)).unwrap();
     proxy.start().unwrap();
     let mut inherited = Some(proxy);
     in_child(|| drop(inherited.take()));
     in_child(|| inherited.iter().for_each(Proxy::stop));
-    assert!(directory.socket().exists());
-    Call::new(&mut Control::connect(&directory.socket())).talk();
+    assert!(socket(&directory).exists());
+    Call::new(&mut Control::connect(&socket(&directory))).talk();
 }
 
 #[test]
 fn ports_that_a_child_still_holds_do_not_keep_the_thread_busy() {
     let _alone = alone();
-    let directory = Directory::new("held");
+    let directory = Directory::new();
     let proxy = Proxy::bind(config(&directory)).unwrap();
     proxy.start().unwrap();
-    let mut control = Control::connect(&directory.socket());
+    let mut control = Control::connect(&socket(&directory));
     let call = Call::new(&mut control);
     call.talk();
     let child = Child::run(|| std::thread::sleep(Duration::from_secs(60)));

@@ -12,6 +12,7 @@ use mediaproxy::{Status, Worker};
 
 use super::calls::{bye, end, invite, ok, rewrite};
 use kit::children::{alone, children};
+use kit::directory::Directory;
 use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
 
@@ -128,12 +129,12 @@ fn deletes_that_cannot_be_queued_are_counted_as_dropped() {
 #[test]
 fn removed_relay_is_listed_while_it_has_calls() {
     let (kept, gone) = (Relay::obliging(), Relay::obliging());
-    let file = std::env::temp_dir().join(format!("mediaproxy-known-{}", std::process::id()));
-    std::fs::write(&file, format!("{};weight=0\n{}", kept.uri(), gone.uri())).unwrap();
-    let engine = engine(&[("relays", file.to_str().unwrap())]);
+    let directory = Directory::new();
+    let file = directory.file("relays", &format!("{};weight=0\n{}", kept.uri(), gone.uri()));
+    let engine = engine(&[("relays", &file)]);
     let mut worker = Worker::new(engine.clone()).unwrap();
     rewrite(&mut worker, "1@x", &invite()).unwrap();
-    std::fs::write(&file, kept.uri()).unwrap();
+    directory.file("relays", &kept.uri());
     let known = Statistics::of(&engine).relays;
     assert_eq!(known.len(), 2);
     assert!(known[0].line.is_some() && known[0].value(RelayCounter::ActiveCalls) == 0);
@@ -142,7 +143,6 @@ fn removed_relay_is_listed_while_it_has_calls() {
             && known[1].value(RelayCounter::ActiveCalls) == 1
             && known[1].name == gone.uri()
     );
-    std::fs::remove_file(&file).unwrap();
 }
 
 /// A line of Prometheus' text format: its name and value.

@@ -5,41 +5,12 @@ use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mediaproxy::proxy::{Config, Log, LogRecord, Proxy, Refusal};
-
-/// The proxy of one test, on a socket in a directory of its own.
-struct Server {
-    proxy: Proxy,
-    directory: PathBuf,
-}
-
-impl Server {
-    fn start(name: &str, change: impl FnOnce(&mut Config)) -> Server {
-        let directory =
-            std::env::temp_dir().join(format!("mediaproxy-control-{}-{name}", std::process::id()));
-        let address = "127.0.0.1".parse().unwrap();
-        let mut config = Config::new(directory.join("s"), vec![address], (20_000, 23_999));
-        change(&mut config);
-        let proxy = Proxy::bind(config).unwrap();
-        proxy.start().unwrap();
-        Server { proxy, directory }
-    }
-
-    fn connect(&self) -> UnixStream {
-        UnixStream::connect(self.directory.join("s")).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.proxy.stop();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
+use kit::json::Json;
+use kit::proxy::{Server, ask};
+use mediaproxy::proxy::{Log, LogRecord, Refusal};
 
 /// What came back: lines, or how the connection went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +36,6 @@ fn hear(stream: &mut UnixStream, lines: usize, patience: Duration) -> Heard {
     Heard::Lines(heard)
 }
 
-fn ask(stream: &mut UnixStream, request: &str) -> String {
-    stream.write_all(request.as_bytes()).unwrap();
-    match hear(stream, 1, Duration::from_secs(10)) {
-        Heard::Lines(line) => String::from_utf8(line).unwrap(),
-        other => panic!("{other:?} to {request}"),
-    }
-}
-
 fn offer(call_id: &str, cseq: u32, media: &str) -> String {
     format!(
         "update\r\ntype: request\r\ncall_id: {call_id}\r\ncseq: {cseq}\r\nfrom_tag: ft\r\n\
@@ -88,57 +51,24 @@ struct Exchange {
     theirs: Heard,
 }
 
-/// Reads a flat JSON object of strings, one a line.
-fn fields(line: &str) -> HashMap<String, String> {
-    let mut strings = Vec::new();
-    let mut characters = line.chars();
-    while let Some(character) = characters.next() {
-        if character != '"' {
-            continue;
-        }
-        let mut string = String::new();
-        loop {
-            match characters.next().expect("an unfinished string") {
-                '"' => break,
-                '\\' => match characters.next() {
-                    Some('n') => string.push('\n'),
-                    Some('r') => string.push('\r'),
-                    Some('t') => string.push('\t'),
-                    Some('u') => {
-                        let code: String = characters.by_ref().take(4).collect();
-                        let code = u32::from_str_radix(&code, 16).unwrap();
-                        string.push(char::from_u32(code).unwrap());
-                    }
-                    Some(other) => string.push(other),
-                    None => panic!("an unfinished escape"),
-                },
-                other => string.push(other),
-            }
-        }
-        strings.push(string);
-    }
-    strings.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
-}
-
 fn fixture(name: &str) -> String {
     let path = kit::root().join("tests/fixtures").join(name);
     std::fs::read_to_string(path).unwrap()
 }
 
 fn recording() -> Vec<Exchange> {
-    let latin1 = |text: &str| text.chars().map(|c| u8::try_from(c).unwrap()).collect::<Vec<u8>>();
     let exchange = |line: &str| {
-        let fields = fields(line);
-        let theirs = match fields["end"].as_str() {
-            "line" => Heard::Lines(latin1(&fields["recv"])),
+        let fields = Json::parse(line);
+        let theirs = match fields.get("end").text() {
+            "line" => Heard::Lines(fields.get("recv").bytes().to_vec()),
             "silence" => Heard::Silence,
             "closed" => Heard::Closed,
             other => panic!("how did it end: {other}"),
         };
         Exchange {
-            scenario: fields["scenario"].clone(),
-            note: fields["note"].clone(),
-            send: latin1(&fields["send"]),
+            scenario: fields.get("scenario").text().to_string(),
+            note: fields.get("note").text().to_string(),
+            send: fields.get("send").bytes().to_vec(),
             theirs,
         }
     };
@@ -191,7 +121,7 @@ impl Pairing {
 
 #[test]
 fn the_recorded_dispatcher_is_matched_answer_for_answer() {
-    let server = Server::start("recorded", |_| {});
+    let server = Server::start(|_| {});
     let mut stream = server.connect();
     let mut found = Vec::new();
     let mut scenario = String::new();
@@ -245,7 +175,7 @@ fn the_recorded_dispatcher_is_matched_answer_for_answer() {
 
 #[test]
 fn all_ports_are_closed_when_the_recorded_calls_are_over() {
-    let server = Server::start("ports", |_| {});
+    let server = Server::start(|_| {});
     let mut stream = server.connect();
     for scenario in ["basic call", "hold and resume", "address changes", "several streams"] {
         for exchange in recording().iter().filter(|exchange| exchange.scenario == scenario) {
@@ -254,7 +184,7 @@ fn all_ports_are_closed_when_the_recorded_calls_are_over() {
         }
     }
     let noop = ask(&mut stream, "noop\r\n\r\n");
-    assert_eq!(noop, "error\r\n");
+    assert_eq!(noop, "error");
     let statistics = server.proxy.statistics();
     assert_eq!((statistics.sessions, statistics.open_ports), (0, 0));
     assert_eq!(statistics.sessions_total, 4);
@@ -262,7 +192,7 @@ fn all_ports_are_closed_when_the_recorded_calls_are_over() {
 
 #[test]
 fn requests_arrive_in_any_pieces_and_are_answered_in_order() {
-    let server = Server::start("pieces", |_| {});
+    let server = Server::start(|_| {});
     let mut stream = server.connect();
     let mut requests = String::new();
     for call in 0..20 {
@@ -285,7 +215,7 @@ fn requests_arrive_in_any_pieces_and_are_answered_in_order() {
 
 #[test]
 fn connections_do_not_wait_for_each_other() {
-    let server = Server::start("many", |_| {});
+    let server = Server::start(|_| {});
     let mut half = server.connect();
     half.write_all(b"update\r\ncall_id: x\r\n").unwrap();
     let mut connections: Vec<UnixStream> = (0..50).map(|_| server.connect()).collect();
@@ -299,7 +229,7 @@ fn connections_do_not_wait_for_each_other() {
 
 #[test]
 fn an_endless_request_closes_its_connection_only() {
-    let server = Server::start("endless", |_| {});
+    let server = Server::start(|_| {});
     let mut other = server.connect();
     let mut stream = server.connect();
     let chunk = [b'x'; 4_096];
@@ -313,41 +243,41 @@ fn an_endless_request_closes_its_connection_only() {
 
 #[test]
 fn a_client_that_never_reads_is_let_go() {
-    let server = Server::start("deaf", |_| {});
+    let server = Server::start(|_| {});
     let mut deaf = server.connect();
     deaf.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
     let requests = "noop\r\n\r\n".repeat(5_000);
     let end = (0..200).find_map(|_| deaf.write_all(requests.as_bytes()).err());
     assert_eq!(end.map(|error| error.kind()), Some(ErrorKind::BrokenPipe));
-    assert_eq!(ask(&mut server.connect(), "noop\r\n\r\n"), "error\r\n");
+    assert_eq!(ask(&mut server.connect(), "noop\r\n\r\n"), "error");
 }
 
 #[test]
 fn sessions_and_streams_are_bounded() {
-    let server = Server::start("bounds", |config| config.max_sessions = 2);
+    let server = Server::start(|config| config.max_sessions = 2);
     let mut stream = server.connect();
     let media = "audio:127.0.0.2:4000:sendrecv";
     assert!(ask(&mut stream, &offer("a", 1, media)).starts_with("127.0.0.1 "));
     assert!(ask(&mut stream, &offer("b", 1, media)).starts_with("127.0.0.1 "));
-    assert_eq!(ask(&mut stream, &offer("c", 1, media)), "error\r\n");
+    assert_eq!(ask(&mut stream, &offer("c", 1, media)), "error");
     assert!(ask(&mut stream, &offer("b", 2, media)).starts_with("127.0.0.1 "));
     let many = vec![media; 64].join(",");
     let line = ask(&mut stream, &offer("a", 2, &many));
     assert_eq!(ports(line.trim_end()).unwrap().len(), 64);
-    assert_eq!(ask(&mut stream, &offer("a", 3, &format!("{many},{media}"))), "error\r\n");
+    assert_eq!(ask(&mut stream, &offer("a", 3, &format!("{many},{media}"))), "error");
     assert_eq!(server.proxy.statistics().sessions, 2);
 }
 
 #[test]
 fn an_offer_that_finds_too_few_ports_changes_nothing() {
     // Room for two streams: eight ports, four pairs.
-    let server = Server::start("exhausted", |config| config.ports = (19_000, 19_007));
+    let server = Server::start(|config| config.ports = (19_000, 19_007));
     let mut stream = server.connect();
     let media = "audio:127.0.0.2:4000:sendrecv";
     let first = ask(&mut stream, &offer("a", 1, media));
     assert!(first.starts_with("127.0.0.1 "), "{first}");
-    assert_eq!(ask(&mut stream, &offer("b", 1, &format!("{media},{media}"))), "error\r\n");
-    assert_eq!(ask(&mut stream, &offer("a", 2, &format!("{media},{media},{media}"))), "error\r\n");
+    assert_eq!(ask(&mut stream, &offer("b", 1, &format!("{media},{media}"))), "error");
+    assert_eq!(ask(&mut stream, &offer("a", 2, &format!("{media},{media},{media}"))), "error");
     assert_eq!(ask(&mut stream, &offer("a", 2, media)), first);
     assert!(ask(&mut stream, &offer("b", 1, media)).starts_with("127.0.0.1 "));
     assert_eq!(server.proxy.statistics().open_ports, 8);
@@ -361,7 +291,7 @@ fn every_refusal_is_counted_and_its_reason_logged() {
             drop(tell.send((call_id.clone(), *refusal)));
         }
     };
-    let server = Server::start("refused", |config| {
+    let server = Server::start(|config| {
         config.ports = (19_100, 19_103);
         config.max_sessions = 1;
         config.log = Some(Log::new(refused));
@@ -371,7 +301,7 @@ fn every_refusal_is_counted_and_its_reason_logged() {
     let mut stream = server.connect();
     let media = "audio:127.0.0.2:4000:sendrecv";
     let mut refuse = |request: &str, call_id: &str, refusal: Refusal| {
-        assert_eq!(ask(&mut stream, request), "error\r\n");
+        assert_eq!(ask(&mut stream, request), "error");
         assert_eq!(told.recv().unwrap(), (call_id.as_bytes().to_vec(), refusal));
     };
     refuse("noop\r\n\r\n", "", Refusal::Malformed);

@@ -11,7 +11,7 @@ use kit::proxy::{Call, Message, Phone, Server, receive, receives_nothing, rtcp, 
 
 #[test]
 fn rtp_and_rtcp_pass_both_ways_and_every_packet_is_counted() {
-    let mut server = Server::start("both-ways", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     let ways = [
         (&call.caller.rtp, call.for_caller, &call.callee.rtp, call.for_callee),
@@ -47,7 +47,7 @@ fn rtp_and_rtcp_pass_both_ways_and_every_packet_is_counted() {
 
 #[test]
 fn what_is_forwarded_arrives_byte_for_byte_whatever_its_size() {
-    let mut server = Server::start("sizes", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     for size in [0, 1, 12, 1_500, 9_000, 60_000] {
         let packet = "x".repeat(size);
@@ -58,7 +58,7 @@ fn what_is_forwarded_arrives_byte_for_byte_whatever_its_size() {
 
 #[test]
 fn a_third_party_never_reaches_the_other_side() {
-    let mut server = Server::start("third-party", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     let third = Phone::new("127.0.0.9");
     let same_host = UdpSocket::bind("127.0.0.2:0").unwrap();
@@ -89,7 +89,7 @@ fn a_third_party_never_reaches_the_other_side() {
 
 #[test]
 fn a_phone_behind_nat_is_found_where_it_sends_from() {
-    let mut server = Server::start("nat", |_| {});
+    let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let private = Message::offer(&caller).describing("192.168.1.10:4000");
     let for_callee = server.control.tell(&private);
@@ -106,7 +106,7 @@ fn a_phone_behind_nat_is_found_where_it_sends_from() {
 
 #[test]
 fn after_a_silence_a_nat_may_have_bound_anew() {
-    let mut server = Server::start("rebinding", |config| {
+    let mut server = Server::start(|config| {
         config.rebinding_timeout = Duration::from_millis(200);
     });
     let call = Call::new(&mut server.control);
@@ -124,7 +124,7 @@ fn after_a_silence_a_nat_may_have_bound_anew() {
 
 #[test]
 fn without_a_silence_the_lock_holds() {
-    let mut server = Server::start("lock", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
     let other = UdpSocket::bind("127.0.0.2:0").unwrap();
@@ -137,7 +137,7 @@ fn without_a_silence_the_lock_holds() {
 
 #[test]
 fn an_asymmetric_client_receives_where_it_said() {
-    let mut server = Server::start("asymmetric", |_| {});
+    let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let sender = Phone::new("127.0.0.2");
     let for_callee = server.control.tell(&Message::offer(&caller).asymmetric());
@@ -157,7 +157,7 @@ fn an_asymmetric_client_receives_where_it_said() {
 
 #[test]
 fn an_asymmetric_client_behind_a_port_forwarding_receives_at_its_public_address() {
-    let mut server = Server::start("forwarding", |_| {});
+    let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let inside = format!("192.168.1.10:{}", caller.at().port());
     let for_callee = server.control.tell(&Message::offer(&caller).describing(&inside).asymmetric());
@@ -168,7 +168,7 @@ fn an_asymmetric_client_behind_a_port_forwarding_receives_at_its_public_address(
 
 #[test]
 fn hold_and_resume_keep_the_ports_and_learn_again() {
-    let mut server = Server::start("hold", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
     let control = &mut server.control;
@@ -194,7 +194,7 @@ fn hold_and_resume_keep_the_ports_and_learn_again() {
 
 #[test]
 fn a_refresh_does_not_open_the_lock() {
-    let mut server = Server::start("refresh", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
     let offer = Message::offer(&call.caller).tagged("tt").cseq(2);
@@ -211,7 +211,7 @@ fn a_refresh_does_not_open_the_lock() {
 
 #[test]
 fn a_new_description_moves_the_media() {
-    let mut server = Server::start("moved", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
     let elsewhere = Phone::new("127.0.0.4");
@@ -231,7 +231,7 @@ fn a_new_description_moves_the_media() {
 
 #[test]
 fn a_refused_re_offer_leaves_the_call_as_it_was() {
-    let mut server = Server::start("refused", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     let elsewhere = Phone::new("127.0.0.4");
     server.control.tell(&Message::offer(&elsewhere).tagged("tt").cseq(2));
@@ -245,7 +245,7 @@ fn a_refused_re_offer_leaves_the_call_as_it_was() {
 
 #[test]
 fn the_answering_phone_takes_over_from_the_voicemail_that_rang_first() {
-    let mut server = Server::start("early", |_| {});
+    let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let voicemail = Phone::new("127.0.0.5");
     let for_callee = server.control.tell(&Message::offer(&caller));
@@ -267,7 +267,7 @@ fn the_answering_phone_takes_over_from_the_voicemail_that_rang_first() {
 
 #[test]
 fn strangers_are_learned_from_only_on_request() {
-    let mut server = Server::start("any", |config| config.learn_from = LearnFrom::Any);
+    let mut server = Server::start(|config| config.learn_from = LearnFrom::Any);
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let for_callee = server.control.tell(&Message::offer(&caller));
     let hidden = Message::answer(&callee).describing("192.168.1.10:4000");
@@ -287,7 +287,7 @@ fn strangers_are_learned_from_only_on_request() {
 
 #[test]
 fn packets_never_go_round_between_our_own_ports() {
-    let mut server = Server::start("loop", |_| {});
+    let mut server = Server::start(|_| {});
     let caller = Phone::new("127.0.0.2");
     let for_callee = server.control.tell(&Message::offer(&caller));
     // The callee's description names the very port that sends to it.
@@ -304,7 +304,7 @@ fn packets_never_go_round_between_our_own_ports() {
 #[test]
 fn behind_a_nat_phones_are_told_its_public_address() {
     let public = "203.0.113.7".parse().unwrap();
-    let mut server = Server::start("advertised", |config| config.advertised = vec![public]);
+    let mut server = Server::start(|config| config.advertised = vec![public]);
     let call = Call::new(&mut server.control);
     assert_eq!((call.for_caller.ip(), call.for_callee.ip()), (public, public));
     // What the NAT does: it forwards to the address the proxy has itself.
@@ -317,7 +317,7 @@ fn behind_a_nat_phones_are_told_its_public_address() {
 
 #[test]
 fn a_removed_call_frees_its_ports() {
-    let mut server = Server::start("removed", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
     assert_eq!(server.proxy.statistics().open_ports, 4);
@@ -345,7 +345,7 @@ fn ends() -> (Log, mpsc::Receiver<SessionEnd>) {
 #[test]
 fn an_answered_call_without_media_ends() {
     let (log, told) = ends();
-    let mut server = Server::start("idle", |config| {
+    let mut server = Server::start(|config| {
         config.idle_timeout = Duration::from_millis(400);
         config.log = Some(log);
     });
@@ -365,7 +365,7 @@ fn an_answered_call_without_media_ends() {
 #[test]
 fn strangers_do_not_keep_a_call_alive() {
     let (log, told) = ends();
-    let mut server = Server::start("kept", |config| {
+    let mut server = Server::start(|config| {
         config.idle_timeout = Duration::from_millis(300);
         config.log = Some(log);
     });
@@ -385,7 +385,7 @@ fn strangers_do_not_keep_a_call_alive() {
 #[test]
 fn unanswered_and_held_calls_have_their_own_timeouts() {
     let (log, told) = ends();
-    let mut server = Server::start("timeouts", |config| {
+    let mut server = Server::start(|config| {
         config.idle_timeout = Duration::from_secs(600);
         config.unanswered_timeout = Duration::from_millis(200);
         config.hold_timeout = Duration::from_millis(300);
@@ -416,7 +416,7 @@ fn an_ipv6_phone_talks_to_an_ipv4_phone() {
     if !has_ipv6(kit::here!()) {
         return;
     }
-    let mut server = Server::start("families", |config| {
+    let mut server = Server::start(|config| {
         config.addresses.push("::1".parse().unwrap());
     });
     let (caller, callee) = (Phone::new("::1"), Phone::new("127.0.0.3"));
@@ -437,7 +437,7 @@ fn an_ipv6_call_stays_ipv6_when_nothing_is_known_of_the_callee() {
     if !has_ipv6(kit::here!()) {
         return;
     }
-    let mut server = Server::start("six", |config| {
+    let mut server = Server::start(|config| {
         config.addresses.push("::1".parse().unwrap());
     });
     let (caller, callee) = (Phone::new("::1"), Phone::new("::1"));
@@ -449,19 +449,17 @@ fn an_ipv6_call_stays_ipv6_when_nothing_is_known_of_the_callee() {
 
 #[test]
 fn twenty_calls_lose_no_packet() {
-    let directory = kit::proxy::Directory::new("load");
-    let proxy = mediaproxy::proxy::Proxy::bind(kit::proxy::config(&directory)).unwrap();
-    proxy.start().unwrap();
-    let outcome = kit::load::run(&directory.socket(), 20, Duration::from_secs(1));
+    let server = Server::start(|_| {});
+    let outcome = kit::load::run(server.connect(), 20, Duration::from_secs(1));
     assert_eq!(outcome.sent, 20 * 2 * 50);
     assert_eq!((outcome.lost(), outcome.wrong), (0, 0), "{outcome:?}");
-    let statistics = proxy.statistics();
+    let statistics = server.proxy.statistics();
     assert_eq!((statistics.relayed, statistics.dropped), (outcome.sent, 0));
 }
 
 #[test]
 fn a_described_address_is_used_before_the_phone_sends() {
-    let mut server = Server::start("first", |_| {});
+    let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     send(&call.callee.rtp, call.for_callee, "answering");
     assert_eq!(receive(&call.caller.rtp, call.for_caller), "answering");

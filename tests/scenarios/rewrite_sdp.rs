@@ -4,6 +4,7 @@
 mod settings;
 
 use kit::call::{ALICE, BOB, Step, alice_sdp, audio, bob_sdp};
+use kit::directory::Directory;
 use kit::relay::{Relay, value};
 use kit::{applied, udp, worker};
 use mediaproxy::Edits;
@@ -247,10 +248,9 @@ fn options_are_told_to_the_relay() {
 #[test]
 fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
     let relay = Relay::obliging();
-    let list = std::env::temp_dir().join(format!("rtp-asymmetrics-{}", std::process::id()));
-    std::fs::write(&list, "# clients\n^Weird\n").unwrap();
-    let mut worker =
-        worker(&[("relay", &relay.uri()), ("rtp_asymmetrics", list.to_str().unwrap())]);
+    let directory = Directory::new();
+    let list = directory.file("clients", "# clients\n^Weird\n");
+    let mut worker = worker(&[("relay", &relay.uri()), ("rtp_asymmetrics", &list)]);
     let raw = String::from_utf8(invite().bytes()).unwrap();
     for (header, asymmetric) in
         [("User-Agent: weird/2.0", true), ("Server: Weird", true), ("User-Agent: Fine", false)]
@@ -261,7 +261,6 @@ fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
         let media = value(relay.asked().last().unwrap(), "media").to_string();
         assert_eq!(media.ends_with(":asymmetric=yes"), asymmetric, "{header}: {media}");
     }
-    std::fs::remove_file(&list).unwrap();
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Twice the input takes at most (about) twice the instructions, whatever its
 //! shape. Instructions are counted by callgrind: no clock is asked.
 
-use std::path::Path;
 use std::process::Command;
 
 use mediaproxy::edit::Edits;
@@ -15,6 +14,7 @@ use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;
 
 use super::shapes::SHAPES;
+use kit::directory::Directory;
 use kit::rewriting::{ports_answer, source};
 
 /// Says to this very test that it is being counted.
@@ -95,10 +95,7 @@ fn twice_the_input_takes_twice_the_instructions() {
         println!("SKIP {test}: valgrind is not installed");
         return;
     }
-    let folder = std::env::temp_dir().join(format!("mediaproxy-linear-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let counts = count(test, &folder);
-    std::fs::remove_dir_all(&folder).unwrap();
+    let counts = count(test, &Directory::new());
 
     let messages = messages();
     assert_eq!(counts.len(), messages.len(), "one count for each message");
@@ -129,11 +126,11 @@ fn threes<T>(all: &[T]) -> impl Iterator<Item = &[T; 3]> {
 
 /// The instructions of each call, counted in a run of this test under
 /// callgrind.
-fn count(test: &str, folder: &Path) -> Vec<u64> {
+fn count(test: &str, folder: &Directory) -> Vec<u64> {
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--toggle-collect=api::hostile::linear_time::all_verbs"])
         .arg("--dump-after=api::hostile::linear_time::all_verbs")
-        .arg(format!("--callgrind-out-file={}/out", folder.display()))
+        .arg(format!("--callgrind-out-file={}", folder.path("out").display()))
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test])
         .env(COUNTED, "1")
@@ -144,7 +141,7 @@ fn count(test: &str, folder: &Path) -> Vec<u64> {
         .unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     (1..)
-        .map_while(|number| std::fs::read_to_string(folder.join(format!("out.{number}"))).ok())
+        .map_while(|number| std::fs::read_to_string(folder.path(format!("out.{number}"))).ok())
         .filter(|dump| dump.contains("Trigger: --dump-after"))
         .map(|dump| {
             let totals = dump.lines().find_map(|line| line.strip_prefix("totals: ")).unwrap();

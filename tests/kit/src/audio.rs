@@ -38,7 +38,8 @@ impl Heard {
     }
 }
 
-fn packet(source: u32, sequence: u32) -> [u8; PACKET] {
+/// The RTP packet of this number of a source.
+pub fn packet(source: u32, sequence: u32) -> [u8; PACKET] {
     let mut packet = [0xd5; PACKET];
     packet[..2].copy_from_slice(&[0x80, 8]);
     packet[2..4].copy_from_slice(&sequence.to_be_bytes()[2..]);

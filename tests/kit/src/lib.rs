@@ -6,6 +6,8 @@ pub mod audio;
 pub mod call;
 pub mod children;
 pub mod corpus;
+pub mod daemon;
+pub mod directory;
 pub mod fuzz;
 pub mod json;
 pub mod load;

@@ -1,18 +1,17 @@
 //! Calls through a proxy: every packet numbered, sent at its time, counted.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::audio::packet;
+use crate::proxy::ask;
+
 /// Time between two packets of a phone.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// An RTP packet with 20 ms of G.711.
-const PACKET: usize = 172;
 
 /// What became of the packets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,15 +38,6 @@ pub struct Phone {
     pub peer: u32,
 }
 
-fn packet(phone: u32, sequence: u32) -> [u8; PACKET] {
-    let mut packet = [0xd5; PACKET];
-    packet[..2].copy_from_slice(&[0x80, 8]);
-    packet[2..4].copy_from_slice(&sequence.to_be_bytes()[2..]);
-    packet[4..8].copy_from_slice(&(sequence.wrapping_mul(160)).to_be_bytes());
-    packet[8..12].copy_from_slice(&phone.to_be_bytes());
-    packet
-}
-
 /// Tells the proxy about one side of a call; the port for the other side.
 fn signal(control: &mut UnixStream, kind: &str, call: usize, phone: &UdpSocket) -> SocketAddr {
     let at = phone.local_addr().unwrap();
@@ -62,16 +52,8 @@ fn signal(control: &mut UnixStream, kind: &str, call: usize, phone: &UdpSocket) 
         at.port()
     )
     .unwrap();
-    control.write_all(request.as_bytes()).unwrap();
-    let mut line = Vec::new();
-    while !line.ends_with(b"\r\n") {
-        let mut chunk = [0; 256];
-        let length = control.read(&mut chunk).unwrap();
-        assert!(length > 0, "the proxy closed the connection");
-        line.extend_from_slice(&chunk[..length]);
-    }
-    let line = String::from_utf8(line).unwrap();
-    let (address, port) = line.trim_end().split_once(' ').expect("an address and a port");
+    let line = ask(control, &request);
+    let (address, port) = line.split_once(' ').expect("an address and a port");
     SocketAddr::new(address.parse().unwrap(), port.parse().unwrap())
 }
 
@@ -116,9 +98,9 @@ pub fn cpu(name: &str) -> Option<Duration> {
     Some(Duration::from_nanos(statistics.split(' ').next()?.parse().ok()?))
 }
 
-/// Makes `calls` calls through the proxy at `control` and talks for `time`.
-pub fn run(control: &Path, calls: usize, time: Duration) -> Outcome {
-    let mut control = UnixStream::connect(control).unwrap();
+/// Makes `calls` calls through the proxy at the other end of `control` and
+/// talks for `time`.
+pub fn run(mut control: UnixStream, calls: usize, time: Duration) -> Outcome {
     talk(&phones(&mut control, calls), "mediaproxy", time)
 }
 

@@ -8,51 +8,44 @@ use std::time::{Duration, Instant};
 
 use mediaproxy::proxy::{Config, Proxy, Statistics};
 
+use crate::directory::Directory;
+
 /// How long something that must come may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long nothing must come: on loopback a packet needs microseconds.
 pub const QUIET: Duration = Duration::from_millis(150);
 
-pub struct Directory(pub PathBuf);
-
-impl Directory {
-    pub fn new(name: &str) -> Directory {
-        let name = format!("mediaproxy-media-{}-{name}", std::process::id());
-        Directory(std::env::temp_dir().join(name))
-    }
-
-    pub fn socket(&self) -> PathBuf {
-        self.0.join("s")
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// Where a proxy of this directory listens: in one that it makes.
+pub fn socket(directory: &Directory) -> PathBuf {
+    directory.path("run/s")
 }
 
 pub fn config(directory: &Directory) -> Config {
     let address = "127.0.0.1".parse().unwrap();
-    Config::new(directory.socket(), vec![address], (24_000, 29_999))
+    Config::new(socket(directory), vec![address], (24_000, 29_999))
 }
 
 /// A proxy that serves, and a connection to it.
 pub struct Server {
     pub proxy: Proxy,
     pub control: Control,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl Server {
-    pub fn start(name: &str, change: impl FnOnce(&mut Config)) -> Server {
-        let directory = Directory::new(name);
+    pub fn start(change: impl FnOnce(&mut Config)) -> Server {
+        let directory = Directory::new();
         let mut config = config(&directory);
         change(&mut config);
         let proxy = Proxy::bind(config).unwrap();
         proxy.start().unwrap();
-        let control = Control::connect(&directory.socket());
-        Server { proxy, control, _directory: directory }
+        let control = Control::connect(&socket(&directory));
+        Server { proxy, control, directory }
+    }
+
+    /// Another connection to it.
+    pub fn connect(&self) -> UnixStream {
+        UnixStream::connect(socket(&self.directory)).unwrap()
     }
 
     /// The counters once they are as expected; the last ones seen otherwise.
@@ -79,15 +72,7 @@ impl Control {
     }
 
     pub fn ask(&mut self, request: &str) -> String {
-        self.0.write_all(request.as_bytes()).unwrap();
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            let mut chunk = [0; 1_024];
-            let length = self.0.read(&mut chunk).unwrap();
-            assert!(length > 0, "the proxy closed the connection");
-            line.extend_from_slice(&chunk[..length]);
-        }
-        String::from_utf8(line).unwrap().trim_end().to_string()
+        ask(&mut self.0, request)
     }
 
     /// Tells of a message with one stream: where the other side sends to.
@@ -100,6 +85,19 @@ impl Control {
     pub fn remove(&mut self) -> String {
         self.ask("remove\r\ncall_id: call\r\nfrom_tag: ft\r\nto_tag: tt\r\n\r\n")
     }
+}
+
+/// Sends a request over a control connection; the line of the answer.
+pub fn ask(stream: &mut UnixStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut chunk = [0; 1_024];
+        let length = stream.read(&mut chunk).unwrap();
+        assert!(length > 0, "the proxy closed the connection");
+        line.extend_from_slice(&chunk[..length]);
+    }
+    String::from_utf8(line).unwrap().trim_end().to_string()
 }
 
 /// A SIP message with a session description.

@@ -5,10 +5,12 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use crate::directory::Directory;
 
 /// What to do with one request.
 pub enum Reply {
@@ -32,6 +34,7 @@ pub struct Relay {
     path: PathBuf,
     asked: Arc<Mutex<Vec<String>>>,
     gone: Arc<AtomicBool>,
+    _directory: Directory,
 }
 
 impl Relay {
@@ -53,11 +56,8 @@ impl Relay {
 
     /// Answers as `script` says.
     pub fn scripted(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Relay {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("mediaproxy-test-{}-{number}.sock", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = std::fs::remove_file(&path);
+        let directory = Directory::new();
+        let path = directory.path("relay");
         let listener = UnixListener::bind(&path).unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let gone = Arc::new(AtomicBool::new(false));
@@ -75,7 +75,7 @@ impl Relay {
                 });
             }
         });
-        Relay { path, asked, gone }
+        Relay { path, asked, gone, _directory: directory }
     }
 
     /// The setting that names it.
@@ -111,7 +111,6 @@ impl Drop for Relay {
         // The listening thread looks when somebody connects.
         self.gone.store(true, Ordering::SeqCst);
         let _ = UnixStream::connect(&self.path);
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,29 +13,12 @@ use mediaproxy::{Status, Worker};
 
 use super::{failed_once, offer, try_step, went_on_once};
 use kit::children::{alone, give_up_rights, in_child};
+use kit::directory::Directory;
 use kit::relay::Relay;
 use kit::worker;
 
-/// A path of this test's own; what is there is removed with it.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Place {
-        let name = format!("mediaproxy-{name}-{}.sock", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let _ = std::fs::remove_file(&path);
-        Place(path)
-    }
-
-    fn uri(&self) -> String {
-        format!("mediaproxy2:{}", self.0.display())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn uri(path: &Path) -> String {
+    format!("mediaproxy2:{}", path.display())
 }
 
 /// Alone it is told which relay and why; with another one the offer goes there.
@@ -60,28 +43,31 @@ fn no_socket() {
 
 #[test]
 fn a_socket_nobody_listens_on() {
-    let place = Place::new("stale");
-    drop(UnixListener::bind(&place.0).unwrap());
-    cannot_be_reached(&place.uri(), "refused", worker);
+    let directory = Directory::new();
+    let path = directory.path("stale");
+    drop(UnixListener::bind(&path).unwrap());
+    cannot_be_reached(&uri(&path), "refused", worker);
 }
 
 #[test]
 fn a_file_that_is_no_socket() {
-    let place = Place::new("file");
-    std::fs::write(&place.0, "").unwrap();
-    cannot_be_reached(&place.uri(), "refused", worker);
+    let directory = Directory::new();
+    let path = directory.path("file");
+    std::fs::write(&path, "").unwrap();
+    cannot_be_reached(&uri(&path), "refused", worker);
 }
 
 #[test]
 fn a_socket_we_may_not_connect_to() {
     let _alone = alone();
-    let place = Place::new("forbidden");
-    let _listener = UnixListener::bind(&place.0).unwrap();
-    std::fs::set_permissions(&place.0, Permissions::from_mode(0o000)).unwrap();
+    let directory = Directory::new();
+    let path = directory.path("forbidden");
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     // Root may connect to what is closed to all.
     in_child(|| {
         give_up_rights();
-        cannot_be_reached(&place.uri(), "Permission denied", worker);
+        cannot_be_reached(&uri(&path), "Permission denied", worker);
     });
 }
 
@@ -101,14 +87,15 @@ fn closes_at_once(path: &Path) -> Arc<AtomicUsize> {
 
 #[test]
 fn a_connection_that_is_closed_before_it_is_used() {
-    let place = Place::new("closing");
-    let accepted = closes_at_once(&place.0);
+    let directory = Directory::new();
+    let path = directory.path("closing");
+    let accepted = closes_at_once(&path);
     // It is seen while sending or while reading: a race, with one outcome.
-    let error = try_step(&mut worker(&[("relay", &place.uri())]), &offer()).unwrap_err();
-    assert!(error.text().contains(&place.uri()), "{error}");
+    let error = try_step(&mut worker(&[("relay", &uri(&path))]), &offer()).unwrap_err();
+    assert!(error.text().contains(&uri(&path)), "{error}");
     let good = Relay::obliging();
     let backup = format!("{};weight=0", good.uri());
-    let mut worker = worker(&[("relay", &place.uri()), ("relay", &backup)]);
+    let mut worker = worker(&[("relay", &uri(&path)), ("relay", &backup)]);
     assert_eq!(try_step(&mut worker, &offer()), Ok(true));
     assert_eq!(good.asked().len(), 1);
     assert_eq!(accepted.load(Ordering::SeqCst), 2, "tried once each");

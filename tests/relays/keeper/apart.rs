@@ -7,8 +7,9 @@ use std::time::Duration;
 use mediaproxy::Worker;
 use mediaproxy::now;
 
-use super::processes::{Directory, Hand, Relay, keeper, obey, within};
+use super::processes::{Hand, Relay, keeper, obey, within};
 use kit::children::alone;
+use kit::directory::Directory;
 use kit::engine;
 
 #[test]

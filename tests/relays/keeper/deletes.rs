@@ -10,8 +10,9 @@ use mediaproxy::internals::shared::Counter;
 use mediaproxy::internals::shared::health::{RelayCounter, RelayHealth};
 use mediaproxy::proxy::{Config, Proxy};
 
-use super::processes::{Directory, Hand, Relay, keeper, obey, within};
+use super::processes::{Hand, Relay, keeper, obey, within};
 use kit::children::{Child, alone};
+use kit::directory::Directory;
 use kit::engine;
 
 const PROMISED: Duration = Duration::from_secs(5);

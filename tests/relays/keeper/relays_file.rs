@@ -11,8 +11,9 @@ use mediaproxy::Settings;
 use mediaproxy::internals::shared::Counter;
 use mediaproxy::{Level, Log};
 
-use super::processes::{Directory, Hand, Relay, keeper, within};
+use super::processes::{Hand, Relay, keeper, within};
 use kit::children::{Child, alone, give_up_rights};
+use kit::directory::Directory;
 
 const SECOND: Duration = Duration::from_secs(1);
 

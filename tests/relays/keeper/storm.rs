@@ -10,8 +10,9 @@ use mediaproxy::shared::calls::Event;
 use mediaproxy::shared::calls::history::OfferAnswerUpdate;
 use mediaproxy::shared::{Block, Counter};
 
-use super::processes::{Directory, keeper, obey, within};
+use super::processes::{keeper, obey, within};
 use kit::children::{Child, alone};
+use kit::directory::Directory;
 use kit::engine;
 
 const WORKERS: usize = 8;

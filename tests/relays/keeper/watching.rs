@@ -9,8 +9,9 @@ use mediaproxy::now;
 use mediaproxy::{Engine, Keeper, Status};
 use mediaproxy::{Level, Log};
 
-use super::processes::{Directory, within};
+use super::processes::within;
 use kit::children::{Child, alone};
+use kit::directory::Directory;
 
 fn engine(directory: &Directory, log: Log) -> Arc<Engine> {
     let list = directory.path("clients");

@@ -1,8 +1,6 @@
 //! What is set reaches the verbs: settings, client lists, two proxies that
 //! know each other by the loop marker.
 
-use std::path::PathBuf;
-
 use mediaproxy::Edits;
 use mediaproxy::IceCandidate;
 use mediaproxy::Options;
@@ -12,30 +10,19 @@ use mediaproxy::{Status, Worker};
 
 use super::{answer, invite, rewrite, rewrite_with};
 use kit::call::{Step, alice_sdp, bob_sdp};
+use kit::directory::Directory;
 use kit::relay::{Relay, value};
 use kit::{applied, udp, worker};
 
 const MARKER: &str = "a=nortpproxy:yes\r\n";
 
-/// A file with one client list, removed at the end.
-struct List(PathBuf);
-
-impl Drop for List {
-    fn drop(&mut self) {
-        // Left behind, it harms nobody.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
 /// A worker with one client list as both.
-fn with_list(settings: &[(&str, &str)], name: &str, list: &str) -> (Worker, List) {
-    let path = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
-    std::fs::write(&path, list).unwrap();
-    let path_text = path.to_str().unwrap();
+fn with_list(settings: &[(&str, &str)], list: &str) -> (Worker, Directory) {
+    let directory = Directory::new();
+    let path = directory.file("clients", list);
     let mut settings = settings.to_vec();
-    settings.extend([("sip_asymmetrics", path_text), ("rtp_asymmetrics", path_text)]);
-    let worker = worker(&settings);
-    (worker, List(path))
+    settings.extend([("sip_asymmetrics", &*path), ("rtp_asymmetrics", &*path)]);
+    (worker(&settings), directory)
 }
 
 #[test]
@@ -72,8 +59,7 @@ fn relay_candidates_by_setting_and_by_message() {
 fn a_phone_asymmetric_for_signaling_and_media_keeps_its_ports() {
     let relay = Relay::obliging();
     // User-Agent: Phone 1.0
-    let (mut worker, _list) =
-        with_list(&[("relay", &relay.uri())], "both-asymmetric", "^phone 1\n");
+    let (mut worker, _list) = with_list(&[("relay", &relay.uri())], "^phone 1\n");
     let mut verdict = Verdict::new();
     let mut natted = |worker: &mut Worker, raw: &[u8], source: &str| {
         let message = Message::parse(raw, udp(source)).unwrap();

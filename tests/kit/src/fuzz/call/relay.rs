@@ -6,6 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use super::super::input::Input;
+use crate::directory::Directory;
 
 /// How it answers an `update`.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +90,7 @@ pub(super) struct Relay {
     listeners: [UnixListener; 2],
     paths: [PathBuf; 2],
     connections: Vec<Connection>,
+    _directory: Directory,
 }
 
 struct Connection {
@@ -107,22 +109,15 @@ impl Relay {
     }
 
     fn new() -> Self {
-        let name = std::process::id();
-        let thread = format!("{:?}", std::thread::current().id());
-        let thread: String = thread.chars().filter(char::is_ascii_digit).collect();
-        let path = |which: u8| {
-            std::env::temp_dir().join(format!("mediaproxy-fuzz-{name}-{thread}-{which}.sock"))
-        };
-        let paths = [path(1), path(2)];
+        let directory = Directory::new();
+        let paths = ["first", "second"].map(|name| directory.path(name));
         let listen = |path: &PathBuf| {
-            // One that a process of the same number left behind.
-            let _ = std::fs::remove_file(path);
             let listener = UnixListener::bind(path).expect("a socket in the temporary directory");
             listener.set_nonblocking(true).expect("a listener that does not block");
             listener
         };
         let listeners = [listen(&paths[0]), listen(&paths[1])];
-        Relay { listeners, paths, connections: Vec::new() }
+        Relay { listeners, paths, connections: Vec::new(), _directory: directory }
     }
 
     pub(super) fn paths(&self) -> [&Path; 2] {
@@ -161,14 +156,6 @@ impl Relay {
             stays
         });
         happened
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        for path in &self.paths {
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 
