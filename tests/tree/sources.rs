@@ -38,6 +38,11 @@ fn sockets_are_only_in_sys_link_and_proxy() {
 }
 
 #[test]
+fn paths_of_one_sip_server_are_not_in_the_library() {
+    assert_eq!(outside(&[], "/etc/(kamailio|opensips)"), [""; 0]);
+}
+
+#[test]
 fn unfinished_code_is_nowhere() {
     let marks =
         Regex::new(&[r"\bTO", r"DO\b|\bFIX", r"ME\b|#\[ig", r"nore|\bto", r"do!\("].concat());

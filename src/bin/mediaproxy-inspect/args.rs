@@ -17,22 +17,22 @@ holds one SIP message as text. - reads standard input. For every SIP message it
 prints where the message came from, whether its sender is behind NAT and why,
 and what would change in the message: the Contact (fix_contact) and the
 addresses of the media (rewrite_sdp, with a stand-in for the relay's answer).
-Nothing is sent, no name is looked up, no relay is asked.
+Nothing is sent to a relay or to any other host, and no name is resolved.
 
 Options:
   --tests TESTS      which tests make a sender NATed: names separated by commas,
                      or their numbers added up.
                      Default: private_contact,source_address,private_via (7)
-  --private CIDRS    what is a private address: networks and the names rfc1918,
+  --private CIDRS    private addresses: networks and the names rfc1918,
                      rfc6598, loopback, linklocal, ula, separated by commas.
                      Default: rfc1918
   --relay IP         the media relay's address in the stand-in answer; its ports
                      are 50000, 50004, ... Default: 203.0.113.9
-  --source IP:PORT   where a message file came from ([IP]:PORT for IPv6). In
-                     captures it is the sender of the packet.
+  --source IP:PORT   the source of a message file ([IP]:PORT for IPv6). In
+                     captures it is the source of the packet.
                      Default: 203.0.113.1:5060
-  --transport NAME   how a message file came: udp, tcp, tls, ws or wss.
-                     Captures say it themselves. Default: udp
+  --transport NAME   the transport of a message file: udp, tcp, tls, ws or wss.
+                     In captures it is that of the packet. Default: udp
   --summary          print only the totals
   -h, --help         print this text
 
@@ -56,14 +56,14 @@ printed are escaped as in \\x1f.
 Captures may have Ethernet (VLAN, MPLS, PPPoE), Linux cooked (tcpdump -i any),
 raw IP, loopback and PPP frames; IPv4 and IPv6, fragments, IP-in-IP, GRE and
 ERSPAN tunnels; SIP over UDP and TCP on any port. What is encrypted (TLS, IPsec)
-or in a WebSocket cannot be read. What the server itself sent is judged like
-everything else; to see only what came in, capture with tcpdump -Q in:
+or in a WebSocket cannot be read. Messages that the server itself sent are
+tested like all others; to see only received ones, capture with tcpdump -Q in:
 
   tcpdump -i any -Q in -s 0 -w sip.pcap 'udp or tcp port 5060'
   mediaproxy-inspect sip.pcap
 
-Exit status: 0 when every file could be read, whatever is in it; 1 when one
-could not; 2 for a mistake on the command line.
+Exit status: 0 when every file could be read; 1 when a file could not; 2 for an
+error on the command line.
 ";
 
 /// What the command line asks for.

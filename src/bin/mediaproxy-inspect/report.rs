@@ -33,7 +33,7 @@ struct Totals {
     replies: u64,
     natted: u64,
     contacts: u64,
-    descriptions: u64,
+    rewritten: u64,
     errors: u64,
 }
 
@@ -79,7 +79,7 @@ impl<'a, W: Write> Report<'a, W> {
         self.note(text)
     }
 
-    /// A message whose end was not captured: it cannot be judged.
+    /// A message whose end was not captured: it is not tested.
     pub(crate) fn broken(
         &mut self,
         place: &str,
@@ -112,9 +112,9 @@ impl<'a, W: Write> Report<'a, W> {
                     StartLine::Request { .. } => self.totals.requests += 1,
                     StartLine::Reply { .. } => self.totals.replies += 1,
                 }
-                self.judge(&message)?;
+                self.nat_test(&message)?;
                 self.contact(&message)?;
-                self.description(&message)?;
+                self.rewrite_sdp(&message)?;
             }
             Err(error) => self.error("message", error.text())?,
         }
@@ -131,7 +131,7 @@ impl<'a, W: Write> Report<'a, W> {
             ("  replies", totals.replies),
             ("natted", totals.natted),
             ("contacts fixed", totals.contacts),
-            ("descriptions rewritten", totals.descriptions),
+            ("SDP rewritten", totals.rewritten),
             ("errors", totals.errors),
         ] {
             writeln!(self.out, "  {name:<24}{count:>8}")?;
@@ -167,7 +167,7 @@ impl<'a, W: Write> Report<'a, W> {
     }
 
     /// The verdict and its evidence.
-    fn judge(&mut self, message: &Message<'_>) -> io::Result<()> {
+    fn nat_test(&mut self, message: &Message<'_>) -> io::Result<()> {
         let context =
             Context { private: &self.args.private, local: &self.local, sip_asymmetric: false };
         let outcome = nat::test(message, &context, self.args.tests, false, &mut self.verdict);
@@ -205,20 +205,21 @@ impl<'a, W: Write> Report<'a, W> {
     }
 
     /// What `rewrite_sdp` would make of the stand-in relay's answer.
-    fn description(&mut self, message: &Message<'_>) -> io::Result<()> {
+    fn rewrite_sdp(&mut self, message: &Message<'_>) -> io::Result<()> {
         let mut complaints = Vec::new();
         match self.rewrite(message, &mut complaints) {
             Err(error) => self.error("rewrite_sdp", error.text())?,
-            Ok(Outcome::NoSdp) => self.note("  rewrite_sdp: no session description")?,
+            Ok(Outcome::NoSdp) => self.note("  rewrite_sdp: no SDP")?,
             Ok(Outcome::NotCarried) => {
-                self.note("  rewrite_sdp: a description that sets up no media; left alone")?;
+                self.note("  rewrite_sdp: SDP of a message that sets up no media; unchanged")?;
             }
             Ok(Outcome::Edits) if self.edits.is_empty() => {
                 self.note("  rewrite_sdp: nothing to change")?;
             }
             Ok(Outcome::Edits) => {
-                self.totals.descriptions += 1;
-                let title = format!("rewrite_sdp, as if the relay at {} took it:", self.args.relay);
+                self.totals.rewritten += 1;
+                let title =
+                    format!("rewrite_sdp, with an answer of a relay at {}:", self.args.relay);
                 self.changes(&title, message)?;
             }
         }

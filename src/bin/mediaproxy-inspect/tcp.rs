@@ -160,7 +160,7 @@ impl Stream {
         }
     }
 
-    /// Starts anew at `sequence`; counted from 2^32 so that earlier bytes have
+    /// Starts again at `sequence`; counted from 2^32 so that earlier bytes have
     /// numbers too.
     fn restart(&mut self, sequence: u32, sink: &mut dyn FnMut(u64, Found<'_>)) -> u64 {
         self.finish(sink);
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_on_the_same_ports_starts_anew() {
+    fn new_connection_on_the_same_ports_starts_again() {
         let syn = TcpSegment { syn: true, ..segment(999, b"") };
         let out = run(&[segment(500_000, MESSAGE), syn, segment(1000, MESSAGE)]);
         assert_eq!(out.whole.len(), 2);
