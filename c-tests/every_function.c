@@ -12,6 +12,27 @@ static void keep(void *arg, uint32_t level, mp_str text)
     lines++;
 }
 
+/* The list of settings. */
+static void described_settings(mp_config *config)
+{
+    mp_setting setting;
+    size_t at;
+
+    CHECK(mp_setting_count(config) > 20);
+    set(config, "relay_timeout", "500");
+    for (at = 0; at < mp_setting_count(config); at++) {
+        STATUS(MP_OK, mp_setting_get(config, at, &setting, sizeof setting));
+        CHECK(setting.section.len > 0 && setting.help.len > 0);
+        CHECK(setting.accepted.len > 0 && setting.default_value.len > 0);
+        if (same(setting.name, "relay_timeout"))
+            CHECK(setting.is_set == 1);
+        if (same(setting.name, "max_calls"))
+            CHECK(setting.is_set == 0);
+    }
+    STATUS(MP_ERR_ARGUMENT,
+           mp_setting_get(config, at, &setting, sizeof setting));
+}
+
 static void errors_and_settings(void)
 {
     mp_config *config = mp_config_new();
@@ -54,6 +75,8 @@ static void errors_and_settings(void)
     CHECK(holds(mp_error_text(error), "private_networks"));
     mp_error_free(error);
     error = NULL;
+
+    described_settings(config);
 
     /* A line of a client list that is not a regular expression is logged. */
     snprintf(list, sizeof list, "%s", in_place("clients"));

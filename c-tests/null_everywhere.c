@@ -22,6 +22,7 @@ int main(void)
     mp_proxy_counters counters;
     mp_relay_list *relays = NULL;
     mp_relay relay;
+    mp_setting setting;
     mp_statistics statistics;
     mp_edit edit;
     mp_wait wait;
@@ -77,6 +78,10 @@ int main(void)
 
     STATUS(MP_ERR_NULL, mp_keeper_new(NULL, &keeper, NULL));
     STATUS(MP_ERR_NULL, mp_keeper_new(engine, NULL, NULL));
+    NOTHING(mp_setting_count(NULL));
+    STATUS(MP_ERR_NULL, mp_setting_get(NULL, 0, &setting, sizeof setting));
+    STATUS(MP_ERR_NULL, mp_setting_get(config, 0, NULL, sizeof setting));
+    STATUS(MP_ERR_ARGUMENT, mp_setting_get(config, 0, &setting, 0));
     STATUS(MP_ERR_NULL, mp_keeper_tick(NULL, 0));
     CHECK(mp_keeper_descriptor(NULL) == -1);
     NOTHING(mp_keeper_next(NULL, 0));

@@ -270,6 +270,23 @@ mp_status mp_address_parse(mp_str text, uint16_t port, mp_address *address);
 //     }
 typedef struct mp_config mp_config;
 
+// One setting, for a manual or a help text. The texts are UTF-8 and live as long
+// as the mp_config.
+typedef struct {
+    // The heading of the group it belongs to.
+    mp_str section;
+    // Its name, which mp_config_set takes.
+    mp_str name;
+    // The accepted values, in words.
+    mp_str accepted;
+    // The default, in words.
+    mp_str default_value;
+    // Its effect: one sentence or more.
+    mp_str help;
+    // 1 when mp_config_set has set it, else 0.
+    uint64_t is_set;
+} mp_setting;
+
 // Makes settings with the defaults of the profile "seed" and without a log.
 // The caller frees them with mp_config_free. NULL only after a panic.
 mp_config *mp_config_new(void);
@@ -287,19 +304,46 @@ mp_status mp_config_set(mp_config *config,
                         mp_str value,
                         mp_error **error);
 
-// Reads back one setting: writes the value that has effect, as text that
-// mp_config_set accepts, to the capacity bytes at buffer, and its length to
-// *length. A setting with several values (relay, proxy_address) has one a line.
-// Empty where there is no value. The buffer may be NULL with capacity 0.
-// MP_ERR_SETTING for an unknown name (the error lists all),
-// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
-// fit, the buffer untouched. No terminating NUL is written. error may be NULL.
+// Writes the value of a setting that has effect, the default where it was not
+// set, to buffer, at most capacity bytes, and its length to *length: text that
+// mp_config_set accepts. A setting with several values (relay, proxy_address)
+// has one a line. Empty where there is no value, and for relay_try where it
+// depends on the relay. No NUL is added. buffer may be NULL with capacity 0.
+//
+// MP_ERR_SETTING for an unknown name (the error lists all names).
+// MP_ERR_BUFFER_TOO_SMALL when the value does not fit: *length is the length it
+// needs, and the buffer is unchanged. error may be NULL.
+//
+//     char text[256];
+//     size_t length;
+//     if (mp_config_get(config, mp_text("relay"), text, sizeof text, &length,
+//                       NULL) == MP_OK)
+//         forward(text, length);
 mp_status mp_config_get(const mp_config *config,
                         mp_str name,
                         char *buffer,
                         size_t capacity,
                         size_t *length,
                         mp_error **error);
+
+// The number of settings. 0 for NULL.
+size_t mp_setting_count(const mp_config *config);
+
+// Writes setting number index, from 0, to *setting. size is sizeof *setting: a
+// program that was built with an older header gets the members it knows.
+// MP_ERR_ARGUMENT beyond the last setting, and for a size that is 0 or not a
+// multiple of 8.
+//
+//     mp_setting setting;
+//     for (size_t i = 0; i < mp_setting_count(config); i++)
+//         if (mp_setting_get(config, i, &setting, sizeof setting) == MP_OK) {
+//             print(setting.name);
+//             print(setting.help);
+//         }
+mp_status mp_setting_get(mp_config *config,
+                         size_t index,
+                         mp_setting *setting,
+                         size_t size);
 
 // Sends log lines to callback, with arg. A callback NULL turns logging off
 // (the default). The callback and the object that arg points to must live as

@@ -8,9 +8,10 @@ use crate::capi::error::MpError;
 use crate::capi::log::{MpLogCallback, log};
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
+use crate::capi::values::write_known;
 use crate::error::{Error, Status};
 use crate::log::Log;
-use crate::settings::Settings;
+use crate::settings::{Description, Settings};
 
 /// The settings of an engine and of a proxy. mp_engine_new and mp_proxy_new
 /// copy them: the mp_config may be changed or freed afterwards. Make it before
@@ -31,6 +32,8 @@ pub struct MpConfig {
     poison: Poison,
     pub(super) settings: Settings,
     pub(super) log: Log,
+    /// What mp_setting_get describes, made with its first call.
+    descriptions: Vec<Description>,
 }
 
 handle!(MpConfig);
@@ -70,13 +73,23 @@ pub unsafe extern "C" fn mp_config_set(
     })
 }
 
-/// Reads back one setting: writes the value that has effect, as text that
-/// mp_config_set accepts, to the capacity bytes at buffer, and its length to
-/// *length. A setting with several values (relay, proxy_address) has one a line.
-/// Empty where there is no value. The buffer may be NULL with capacity 0.
-/// MP_ERR_SETTING for an unknown name (the error lists all),
-/// MP_ERR_BUFFER_TOO_SMALL with the needed length in *length when it does not
-/// fit, the buffer untouched. No terminating NUL is written. error may be NULL.
+/// Writes the value of a setting that has effect, the default where it was not
+/// set, to buffer, at most capacity bytes, and its length to *length: text that
+/// mp_config_set accepts. A setting with several values (relay, proxy_address)
+/// has one a line. Empty where there is no value, and for relay_try where it
+/// depends on the relay. No NUL is added. buffer may be NULL with capacity 0.
+///
+/// MP_ERR_SETTING for an unknown name (the error lists all names).
+/// MP_ERR_BUFFER_TOO_SMALL when the value does not fit: *length is the length it
+/// needs, and the buffer is unchanged. error may be NULL.
+///
+/// ```c
+/// char text[256];
+/// size_t length;
+/// if (mp_config_get(config, mp_text("relay"), text, sizeof text, &length,
+///                   NULL) == MP_OK)
+///     forward(text, length);
+/// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_config_get(
     config: *const MpConfig,
@@ -92,6 +105,76 @@ pub unsafe extern "C" fn mp_config_get(
         // No setting has a name that is not UTF-8.
         let value = config.settings.get(&String::from_utf8_lossy(name))?;
         buffer.write(value.as_bytes(), length)
+    })
+}
+
+/// One setting, for a manual or a help text. The texts are UTF-8 and live as long
+/// as the mp_config.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct MpSetting {
+    /// The heading of the group it belongs to.
+    pub section: MpStr,
+    /// Its name, which mp_config_set takes.
+    pub name: MpStr,
+    /// The accepted values, in words.
+    pub accepted: MpStr,
+    /// The default, in words.
+    pub default_value: MpStr,
+    /// Its effect: one sentence or more.
+    pub help: MpStr,
+    /// 1 when mp_config_set has set it, else 0.
+    pub is_set: u64,
+}
+
+/// The number of settings. 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_setting_count(config: *const MpConfig) -> usize {
+    boundary!(value 0; config: borrowed => { Ok(config.settings.descriptions().count()) })
+}
+
+/// Writes setting number index, from 0, to *setting. size is sizeof *setting: a
+/// program that was built with an older header gets the members it knows.
+/// MP_ERR_ARGUMENT beyond the last setting, and for a size that is 0 or not a
+/// multiple of 8.
+///
+/// ```c
+/// mp_setting setting;
+/// for (size_t i = 0; i < mp_setting_count(config); i++)
+///     if (mp_setting_get(config, i, &setting, sizeof setting) == MP_OK) {
+///         print(setting.name);
+///         print(setting.help);
+///     }
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_setting_get(
+    config: *mut MpConfig,
+    index: usize,
+    setting: *mut MpSetting,
+    size: usize,
+) -> MpStatus {
+    boundary!(report (); config: exclusive => {
+        if setting.is_null() {
+            return Err(Error::new(Status::Null, "setting is NULL"));
+        }
+        if config.descriptions.is_empty() {
+            config.descriptions = config.settings.descriptions().collect();
+        }
+        let found = config
+            .descriptions
+            .get(index)
+            .ok_or_else(|| Error::new(Status::Argument, "index is beyond the last setting"))?;
+        let text = |text: &str| MpStr::of(text.as_bytes());
+        let known = MpSetting {
+            section: text(found.section),
+            name: text(found.name),
+            accepted: text(&found.accepted),
+            default_value: text(&found.default),
+            help: text(found.help),
+            is_set: config.settings.is_given(found.name).into(),
+        };
+        // SAFETY: the header's contract: `size` bytes are writable.
+        unsafe { write_known(&known, setting, size) }
     })
 }
 
