@@ -447,6 +447,19 @@ static void disabled(pid_t parent)
     CHECK(mpm_fix_contact(&message) == MPM_TRUE);
 }
 
+/* A relays file may name a relay "embedded", but this module runs none. */
+static void without_relay(pid_t parent)
+{
+    char error[MPM_ERROR_SIZE] = "";
+
+    (void)parent;
+    set_parameters();
+    set_parameter("relays", "/nowhere");
+    set_parameter("proxy_ports", "20000-29999");
+    CHECK(mpm_start(error) == -1);
+    CHECK(strstr(error, "proxy_ports belongs to the embedded relay") == error);
+}
+
 int main(void)
 {
     char error[MPM_ERROR_SIZE] = "";
@@ -456,6 +469,7 @@ int main(void)
 
     ends_well(start(every_parameter_is_known, self));
     ends_well(start(disabled, self));
+    ends_well(start(without_relay, self));
 
     set_parameters();
     set_parameter("relay", "embedded");

@@ -14,6 +14,8 @@ static int disabled;
 static int embedded;
 static int address_is_set;
 static int advertised_is_set;
+/* One of the embedded relay's settings that was given. */
+static char proxy_setting[32];
 
 /* A setting that was given stays, also when `profile` comes later. */
 int mpm_settings_begin(char error[MPM_ERROR_SIZE])
@@ -127,6 +129,8 @@ static void note(const char *name, const char *value)
 
     if (strcmp(name, "relay") == 0)
         embedded |= strncmp(value + strspn(value, " \t"), inside, strlen(inside)) == 0;
+    if (strncmp(name, "proxy_", strlen("proxy_")) == 0)
+        snprintf(proxy_setting, sizeof proxy_setting, "%s", name);
     address_is_set |= strcmp(name, "proxy_address") == 0;
     advertised_is_set |= strcmp(name, "proxy_advertised_address") == 0;
 }
@@ -140,6 +144,21 @@ int mpm_set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
         return -1;
     note(name, value);
     return 0;
+}
+
+int mpm_settings_check(char error[MPM_ERROR_SIZE])
+{
+    if (mpm_settings_begin(error) != 0)
+        return -1;
+    /* The library accepts them beside a relays file, which may name a relay
+     * "embedded"; but it is the parameter that has the module run one. */
+    if (proxy_setting[0] == '\0' || embedded)
+        return 0;
+    snprintf(error, MPM_ERROR_SIZE,
+             "%s belongs to the embedded relay, which no parameter relay names; remove it, or "
+             "give relay = \"embedded\" too",
+             proxy_setting);
+    return -1;
 }
 
 int mpm_runs_relay(void)

@@ -16,7 +16,7 @@ int mpm_start(char error[MPM_ERROR_SIZE])
     maker = getpid();
     if (mpm_runs_relay() && mpm_address_from_sockets(error) != 0)
         return -1;
-    if (mpm_settings_begin(error) != 0)
+    if (mpm_settings_check(error) != 0)
         return -1;
     mp_config_set_log(mpm.config, mpm_server.log, NULL);
     if (mp_engine_new(mpm.config, &mpm.engine, &why) != MP_OK)

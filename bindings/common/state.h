@@ -80,6 +80,8 @@ int mpm_wait(int descriptor, uint64_t milliseconds);
 /* settings.c */
 /* Makes the settings with the stock modules' defaults, once. 0 or -1. */
 int mpm_settings_begin(char error[MPM_ERROR_SIZE]);
+/* Refuses parameters that have no effect in a module. 0 or -1. */
+int mpm_settings_check(char error[MPM_ERROR_SIZE]);
 /* 1 when there is an embedded relay to run. */
 int mpm_runs_relay(void);
 /* 1 when this parameter of the embedded relay's was set. */
