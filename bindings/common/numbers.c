@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT OR Apache-2.0 */
-/* The statistics of the library and the counters of the embedded relay, by
- * index: first the former, then the latter. */
+/* Counters by index: the statistics of the library, then the counters of the
+ * embedded relay, then how often that was started. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,95 +11,78 @@
  * the other, and each new set costs a walk over the call table. */
 #define MOMENT 100
 
-struct embedded {
-    mp_proxy_counters counters;
-    uint64_t starts;
+static const struct mpm_number starts = {
+    "embedded_starts", "Embedded relay: times it was started.", 0
 };
 
-#define AT(member) offsetof(struct embedded, member)
+/* All but the last one, with a NUL after each text. */
+static struct mpm_number *numbers;
 
-static const struct {
-    struct mpm_number number;
-    size_t at;
-} embedded[] = {
-    { { "embedded_sessions", "Sessions on the embedded relay now.", 1 }, AT(counters.sessions) },
-    { { "embedded_ports", "UDP sockets the embedded relay has open for media now.", 1 },
-      AT(counters.open_ports) },
-    { { "embedded_received", "Media packets the embedded relay received since its start.", 0 },
-      AT(counters.received) },
-    { { "embedded_relayed", "Media packets it forwarded.", 0 }, AT(counters.relayed) },
-    { { "embedded_dropped", "Media packets it dropped.", 0 }, AT(counters.dropped) },
-    { { "embedded_refused", "Requests it answered with an error.", 0 }, AT(counters.refused) },
-    { { "embedded_starts", "Times the embedded relay was started.", 0 }, AT(starts) },
-};
-
-/* The statistics of the library, with a NUL after each text. */
-static struct mpm_number *library;
-
-static const char *copy(mp_str text)
+static const char *copy(const char *before, mp_str text)
 {
-    char *made = malloc(text.len + 1);
+    size_t size = strlen(before) + text.len + 1;
+    char *made = malloc(size);
 
     if (made == NULL)
         return "";
-    memcpy(made, text.ptr, text.len);
-    made[text.len] = '\0';
+    snprintf(made, size, "%s%.*s", before, (int)text.len, text.ptr);
     return made;
 }
 
-static int read_library(void)
+static int make_numbers(size_t of_library, size_t of_relay)
 {
-    size_t count = mp_statistics_count();
     struct mpm_number *made;
 
-    if (library != NULL)
+    if (numbers != NULL)
         return 0;
-    made = calloc(count, sizeof *made);
+    made = calloc(of_library + of_relay, sizeof *made);
     if (made == NULL)
         return -1;
-    for (size_t i = 0; i < count; i++) {
-        made[i].name = copy(mp_statistics_name(i));
-        made[i].help = copy(mp_statistics_help(i));
+    for (size_t i = 0; i < of_library; i++) {
+        made[i].name = copy("", mp_statistics_name(i));
+        made[i].help = copy("", mp_statistics_help(i));
         made[i].gauge = mp_statistics_kind(i) == MP_STATISTIC_GAUGE;
     }
-    library = made;
+    for (size_t i = 0; i < of_relay; i++) {
+        made[of_library + i].name = copy("embedded_", mp_proxy_counters_name(i));
+        made[of_library + i].help = copy("Embedded relay: ", mp_proxy_counters_help(i));
+        made[of_library + i].gauge = mp_proxy_counters_kind(i) == MP_STATISTIC_GAUGE;
+    }
+    numbers = made;
     return 0;
 }
 
 int mpm_number(size_t index, struct mpm_number *number)
 {
-    size_t count = mp_statistics_count();
+    size_t of_library = mp_statistics_count(), of_relay = mp_proxy_counters_count();
 
-    if (index >= count + sizeof embedded / sizeof *embedded)
+    if (index > of_library + of_relay || make_numbers(of_library, of_relay) != 0)
         return -1;
-    if (index >= count)
-        *number = embedded[index - count].number;
-    else if (read_library() == 0)
-        *number = library[index];
-    else
-        return -1;
+    *number = index < of_library + of_relay ? numbers[index] : starts;
     return 0;
 }
 
 uint64_t mpm_number_value(size_t index)
 {
-    static mp_statistics statistics;
-    static struct embedded relay;
-    static uint64_t read_at;
-    size_t count = mp_statistics_count();
-    uint64_t now = mp_now(), value = 0;
+    static mp_statistics library;
+    static mp_proxy_counters relay;
+    static uint64_t relay_starts, read_at;
+    size_t of_library = mp_statistics_count(), of_relay = mp_proxy_counters_count();
+    uint64_t now = mp_now();
 
-    if (mpm.engine == NULL || index >= count + sizeof embedded / sizeof *embedded)
+    if (mpm.engine == NULL || index > of_library + of_relay)
         return 0;
     if (read_at == 0 || now - read_at >= MOMENT) {
-        memset(&statistics, 0, sizeof statistics);
+        memset(&library, 0, sizeof library);
         memset(&relay, 0, sizeof relay);
-        (void)mp_statistics_get(mpm.engine, &statistics, sizeof statistics);
-        (void)mpm_relay_counters(&relay.counters, &relay.starts);
+        relay_starts = 0;
+        (void)mp_statistics_get(mpm.engine, &library, sizeof library);
+        (void)mpm_relay_counters(&relay, &relay_starts);
         read_at = now;
     }
-    if (index < count)
-        return mp_statistics_value(&statistics, sizeof statistics, index);
-    memcpy(&value, (const char *)&relay + embedded[index - count].at, sizeof value);
-    return value;
+    if (index < of_library)
+        return mp_statistics_value(&library, sizeof library, index);
+    if (index < of_library + of_relay)
+        return mp_proxy_counters_value(&relay, sizeof relay, index - of_library);
+    return relay_starts;
 }

@@ -10,10 +10,8 @@
 #include "state.h"
 
 static int disabled;
-/* There is a relay "embedded", and these settings of it were given. */
+/* A parameter relay names the embedded relay. */
 static int embedded;
-static int address_is_set;
-static int advertised_is_set;
 /* One of the embedded relay's settings that was given. */
 static char proxy_setting[32];
 
@@ -122,7 +120,7 @@ static const struct parameter {
     { "ice_candidate_avp", set_avp },
 };
 
-/* Keeps what sockets.c and processes.c must know. */
+/* Keeps what mpm_settings_check and mpm_runs_relay must know. */
 static void note(const char *name, const char *value)
 {
     static const char inside[] = "embedded";
@@ -131,8 +129,6 @@ static void note(const char *name, const char *value)
         embedded |= strncmp(value + strspn(value, " \t"), inside, strlen(inside)) == 0;
     if (strncmp(name, "proxy_", strlen("proxy_")) == 0)
         snprintf(proxy_setting, sizeof proxy_setting, "%s", name);
-    address_is_set |= strcmp(name, "proxy_address") == 0;
-    advertised_is_set |= strcmp(name, "proxy_advertised_address") == 0;
 }
 
 int mpm_set(const char *name, const char *value, char error[MPM_ERROR_SIZE])
@@ -166,14 +162,13 @@ int mpm_runs_relay(void)
     return embedded && !disabled;
 }
 
-int mpm_address_is_set(void)
+int mpm_has_value(const char *name)
 {
-    return address_is_set;
-}
+    size_t length = 0;
 
-int mpm_advertised_is_set(void)
-{
-    return advertised_is_set;
+    return mpm.config != NULL &&
+           mp_config_get(mpm.config, mp_text(name), NULL, 0, &length, NULL) ==
+               MP_ERR_BUFFER_TOO_SMALL;
 }
 
 int mpm_disabled(void)

@@ -47,9 +47,9 @@ static int set(const char *parameter, const char *address, char error[MPM_ERROR_
 
 int mpm_address_from_sockets(char error[MPM_ERROR_SIZE])
 {
-    int advertise = !mpm_advertised_is_set();
+    int advertise = !mpm_has_value("proxy_advertised_address");
 
-    if (mpm_address_is_set())
+    if (mpm_has_value("proxy_address"))
         return 0;
     if (candidates[0].address[0] == '\0' && candidates[1].address[0] == '\0') {
         snprintf(error, MPM_ERROR_SIZE,

@@ -84,9 +84,8 @@ int mpm_settings_begin(char error[MPM_ERROR_SIZE]);
 int mpm_settings_check(char error[MPM_ERROR_SIZE]);
 /* 1 when there is an embedded relay to run. */
 int mpm_runs_relay(void);
-/* 1 when this parameter of the embedded relay's was set. */
-int mpm_address_is_set(void);
-int mpm_advertised_is_set(void);
+/* 1 when this setting of the library has a value. */
+int mpm_has_value(const char *name);
 
 /* sockets.c */
 /* Sets proxy_address, and proxy_advertised_address, from the server's sockets

@@ -110,7 +110,7 @@ fn counters_by_rpc_and_as_statistics_of_the_server() {
         scene.hang_up(&mut call.caller);
         wait_for("the end of the session", || {
             let said = scene.server.rpc(&["mediaproxy.stats"]).expect("the counters");
-            (counter(&said, "embedded_sessions") == 0 && counter(&said, "embedded_ports") == 0)
+            (counter(&said, "embedded_sessions") == 0 && counter(&said, "embedded_open_ports") == 0)
                 .then_some(())
         });
         // The same numbers in the server's own way.
