@@ -83,8 +83,7 @@
 //! - [`proxy`]: the built-in media relay.
 //! - [`statistics`]: the counters of all processes, as numbers and as text.
 //!
-//! `docs/architecture.md` describes the other modules, processes, fork and the
-//! shared memory. `unsafe` is only in `capi`, `shared` and `sys`.
+//! The other modules are internal. `unsafe` is only in `capi`, `shared` and `sys`.
 
 pub mod address;
 pub mod agents;
