@@ -78,7 +78,7 @@ static int replace(void *message, enum mpm_mark mark, size_t offset, size_t remo
     return 0;
 }
 
-static void forget(void *message, enum mpm_mark mark)
+static void remove_lumps(void *message, enum mpm_mark mark)
 {
     struct message *msg = message;
     size_t kept = 0;
@@ -130,7 +130,7 @@ const struct mpm_server mpm_server = {
     .identify = identify,
     .options = options,
     .replace = replace,
-    .forget = forget,
+    .remove = remove_lumps,
     .contact_uri = contact_uri,
     .contact_update = contact_update,
 };

@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench instructions               the table
 //! cargo bench --bench instructions -- --check    fails above the committed counts
-//! cargo bench --bench instructions -- --write    writes them anew
+//! cargo bench --bench instructions -- --write    rewrites them
 //! ```
 //!
 //! Rows whose names end in `_c` go through the C interface, as a server does.

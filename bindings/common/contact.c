@@ -40,7 +40,7 @@ static int replace_uri(void *message, mp_str raw, mp_str uri, struct mpm_process
     if (edit_uri(process, offset, uri.len, &edited) != MP_OK)
         return mpm_make_lumps(message, raw, MPM_CONTACT, process->edits);
     if (mpm_server.replace(message, MPM_CONTACT, offset, uri.len, edited) != 0) {
-        mpm_server.forget(message, MPM_CONTACT);
+        mpm_server.remove(message, MPM_CONTACT);
         return -1;
     }
     mpm_server.contact_update(message);

@@ -17,10 +17,10 @@ int mpm_make_lumps(void *message, mp_str raw, enum mpm_mark mark, const mp_edits
     size_t count = mp_edits_count(edits);
     mp_edit edit;
 
-    mpm_server.forget(message, mark);
+    mpm_server.remove(message, mark);
     for (size_t i = 0; i < count; i++) {
         if (mp_edits_get(edits, i, &edit) != MP_OK || make_lump(message, raw, mark, &edit) != 0) {
-            mpm_server.forget(message, mark);
+            mpm_server.remove(message, mark);
             return -1;
         }
     }

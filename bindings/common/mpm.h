@@ -100,7 +100,7 @@ struct mpm_server {
     int (*replace)(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text);
     /* Removes all lumps under `mark`, those of an earlier route too, which the
      * server may have copied since. */
-    void (*forget)(void *message, enum mpm_mark mark);
+    void (*remove)(void *message, enum mpm_mark mark);
     /* The URI of the server's parsed Contact that contains the byte at `offset`,
      * as part of the raw message: 1. 0 when there is none, -1 when another
      * module has already changed the Contact. */
@@ -145,7 +145,7 @@ void mpm_stop(void);
 /* processes.c */
 
 struct mpm_process {
-    const char *description;
+    const char *name;
     /* The body of the process, given the pid of the process that forked it.
      * Returns on SIGTERM and when the parent has ended. */
     void (*run)(pid_t parent);

@@ -17,7 +17,7 @@ const struct mpm_server mpm_server = {
     .identify = family_identify,
     .options = options,
     .replace = family_replace,
-    .forget = family_forget,
+    .remove = family_remove,
     .contact_uri = family_contact_uri,
     .contact_update = family_contact_update,
 };

@@ -32,14 +32,14 @@ int processes_start(void)
     int pid;
 
     for (i = 0; (process = mpm_process(i)) != NULL; i++) {
-        pid = fork_process(PROC_NOCHLDINIT, (char *)(uintptr_t)process->description, 0);
+        pid = fork_process(PROC_NOCHLDINIT, (char *)(uintptr_t)process->name, 0);
         if (pid == 0) {
             if (cfg_child_init() == 0)
                 process->run(parent);
             _exit(0);
         }
         if (pid < 0) {
-            LM_ERR("cannot fork a process: %s\n", process->description);
+            LM_ERR("cannot fork a process: %s\n", process->name);
             return -1;
         }
     }

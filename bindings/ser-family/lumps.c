@@ -54,7 +54,7 @@ static void forget_in(struct lump **place, family_lump_type type)
     }
 }
 
-void family_forget(void *message, enum mpm_mark mark)
+void family_remove(void *message, enum mpm_mark mark)
 {
     struct sip_msg *msg = message;
 

@@ -91,7 +91,7 @@ fn no_allocation_where_the_client_lists_are_asked() {
     server.none_for(&traffic::of_listed_clients(), Tests::ALL);
 }
 
-/// More User-Agents than a worker remembers: each round asks the lists anew.
+/// More User-Agents than a worker caches: each round searches the lists again.
 #[test]
 fn no_allocation_for_user_agents_that_were_forgotten() {
     let lists = Lists::new();

@@ -117,7 +117,7 @@ const MESSAGES: [Row; 15] = [
         nat_test: VIA,
         fix_contact: "",
         rewrite_sdp: NO_SDP,
-        why: "4.5: received with brackets likewise; BYE has no Contact and no session",
+        why: "4.5: the same for received with brackets; BYE has no Contact and no session",
     },
 ];
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The variable that writes the file anew instead of comparing it.
+/// The variable that writes the file again instead of comparing it.
 const REWRITE: &str = "MEDIAPROXY_WRITE_COUNTS";
 
 /// Counts of outcomes, by folder and verb.
@@ -48,7 +48,7 @@ impl Tally {
         }
         assert!(
             differences.is_empty(),
-            "{file} says otherwise (- committed, + found now; {REWRITE}=1 writes it anew):\n\
+            "{file} says otherwise (- committed, + found now; {REWRITE}=1 rewrites it):\n\
              {differences}"
         );
     }

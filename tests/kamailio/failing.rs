@@ -17,7 +17,7 @@ pub(crate) fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
 /// The embedded relay is killed in a call. It comes back, the server goes on,
 /// and the calls that lost their media are counted in the log.
 #[test]
-fn an_embedded_relay_that_is_killed_is_started_anew() {
+fn embedded_relay_is_restarted_when_killed() {
     let test = kit::here!();
     with_kamailio(test, |network, directory| {
         if !module::can_be_built(test) {
@@ -74,7 +74,7 @@ fn one_of_two_relays_dies() {
         scene.talk(new.ok.media(), new.invite.media());
         scene.hang_up(&mut new.caller);
         let (invite, ok) = scene.reinvite(&mut calls[dead].caller, 2, "sendrecv", "sendrecv");
-        assert_eq!(on(invite.media().port()), 1, "both sides are negotiated anew");
+        assert_eq!(on(invite.media().port()), 1, "both sides are negotiated again");
         scene.talk(ok.media(), invite.media());
         for call in &mut calls {
             scene.hang_up(&mut call.caller);

@@ -118,7 +118,7 @@ fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
     assert_eq!(error.status(), Status::NoRelay);
     assert!(error.text().contains(&a.uri()), "{error}");
     assert_eq!(a.asked("update"), asked, "it was not asked");
-    // A re-offer has both sides negotiate anew: it may move.
+    // A re-offer is negotiated by both sides, so it may move.
     assert_eq!(rewrite(&mut worker, &ids[1], &re_invite(2)).unwrap(), b.address);
     let answer = Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp());
     assert_eq!(rewrite(&mut worker, &ids[1], &answer).unwrap(), b.address);

@@ -105,7 +105,7 @@ fn a_phone_behind_nat_is_found_where_it_sends_from() {
 }
 
 #[test]
-fn after_a_silence_a_nat_may_have_bound_anew() {
+fn nat_rebinding_after_silence_is_followed() {
     let mut server = Server::start(|config| {
         config.rebinding_timeout = Duration::from_millis(200);
     });
@@ -184,7 +184,7 @@ fn hold_and_resume_keep_the_ports_and_learn_again() {
     assert_eq!(server.control.tell(&offer.cseq(3)), call.for_callee);
     assert_eq!(server.control.tell(&answer.cseq(3)), call.for_caller);
     assert!(!server.proxy.sessions()[0].on_hold);
-    // The caller's NAT has bound anew meanwhile.
+    // The caller's NAT has made a new binding meanwhile.
     let moved = UdpSocket::bind("127.0.0.2:0").unwrap();
     send(&moved, call.for_caller, "back");
     assert_eq!(receive(&call.callee.rtp, call.for_callee), "back");

@@ -168,7 +168,7 @@ fn changed_in_every_way(watch: Option<&str>) {
     server.link("second", &two);
     server.all_use(60000, "another symbolic link in its place");
 
-    // No file, no relay: live calls have theirs all the same.
+    // No file, no relay: live calls keep theirs.
     fs::remove_file(&file).unwrap();
     let none = |offer: &Result<u16, String>| {
         offer.as_ref().is_err_and(|error| error.contains("no relay is configured"))
@@ -178,7 +178,7 @@ fn changed_in_every_way(watch: Option<&str>) {
     server.all_answer(1, 50000, "a live call stays on a relay that nothing names");
     assert_eq!(server.told(), "", "that is no error");
     fs::write(&file, &one).unwrap();
-    server.all_use(50000, "written anew");
+    server.all_use(50000, "written again");
 
     // A bad line is told by one process, with file and line; the relays that
     // were named before hold.

@@ -199,7 +199,7 @@ impl World {
             let failure = sent.status.is_some_and(|status| status >= 300);
             !failure && self.can_repeat(*depends)
         });
-        // One of several chances, lest calls consist of repetitions.
+        // Rare, so that calls do not consist only of repetitions.
         let every = (self.sent.len() / 6).max(1);
         moves.extend(repeats.map(|(at, _)| Move::Repeat(at)).step_by(every));
         moves
