@@ -8,10 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use crate::differences::Table;
-use crate::module;
-use crate::scene::{
-    Module, Scene, audio_of, audio_towards, negotiate, stock_server, with_kamailio,
-};
+use crate::scene::{Module, Scene, audio_of, audio_towards, negotiate, stock_server, with_module};
 use crate::sip::{Sip, describe};
 use kit::daemon::Daemon;
 use kit::netns::{Network, SERVER};
@@ -258,11 +255,7 @@ fn compare(kind: &str, theirs: &Messages, ours: &Messages, table: &mut Table) {
 
 #[test]
 fn what_phones_get_is_the_same_or_explained() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let mut table = Table::read(DIFFERENCES);
         for (kind, defines) in [("script", &[][..]), ("dialog", &["WITH_ENGAGE"])] {
             let directory = directory.join(kind);

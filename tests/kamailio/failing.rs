@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::module;
-use crate::scene::{Relays, ours, with_kamailio};
+use crate::scene::{Relays, ours, with_module};
 use crate::server::stock_modules;
 use kit::running::{directory, wait_for};
 
@@ -18,11 +18,7 @@ pub(crate) fn child_of(pid: libc::pid_t) -> Option<libc::pid_t> {
 /// and the calls that lost their media are counted in the log.
 #[test]
 fn embedded_relay_is_restarted_when_killed() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let mut scene = ours(network, directory, Relays::Embedded, &[]);
         scene.register();
         let mut lost = scene.answered("lost@x");
@@ -50,11 +46,7 @@ fn embedded_relay_is_restarted_when_killed() {
 /// relay's is not touched, and new calls are served.
 #[test]
 fn one_of_two_relays_dies() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let mut scene = ours(network, directory, Relays::Daemons, &[]);
         scene.register();
         // Calls until both relays have one.
@@ -114,11 +106,7 @@ pub(crate) fn refusal(name: &str, script: &str) -> String {
 
 #[test]
 fn bad_arguments_are_refused_with_the_accepted_form() {
-    let test = kit::here!();
-    with_kamailio(test, |_, _| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |_, _| {
         for (call, names) in [
             ("client_nat_test(\"private\")", "private_contact"),
             ("client_nat_test(\"32\")", "source_port"),

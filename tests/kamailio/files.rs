@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::memcheck;
 use crate::module;
 use crate::phone::Phone;
-use crate::scene::{Relays, audio_of, hang_up, negotiate, ours, with_kamailio};
+use crate::scene::{Relays, audio_of, hang_up, negotiate, ours, with_module};
 use crate::server::{Kamailio, stock_modules};
 use kit::daemon::Daemon;
 use kit::netns::{Namespace, PHONE, SERVER};
@@ -47,11 +47,7 @@ fn start(server: &Namespace, directory: &Path, list: &Path) -> Kamailio {
 
 #[test]
 fn all_workers_take_over_a_client_list_within_a_second() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let list = directory.join("list");
         fs::write(&list, "# nobody yet\n").expect("a list");
         let server = start(&network.server, directory, &list);
@@ -85,11 +81,7 @@ fn all_workers_take_over_a_client_list_within_a_second() {
 /// New calls go to the relay that is in the file now; a call stays on its own.
 #[test]
 fn the_relays_file_changes_while_a_call_goes_on() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let mut scene = ours(network, directory, Relays::Daemons, &[]);
         let third = Daemon::start_in(&network.server, directory, 2, &[SERVER]);
         scene.register();
@@ -122,11 +114,7 @@ fn the_relays_file_changes_while_a_call_goes_on() {
 /// Two sets, chosen by the script, and a relay for the calls of one domain.
 #[test]
 fn relays_are_chosen_by_set_and_by_domain() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         // Bob's home is far.
         let define = "FAR_NETWORK=198.51.100.0/24";
         let mut scene = ours(network, directory, Relays::Daemons, &[define]);

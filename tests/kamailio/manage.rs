@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use crate::module;
-use crate::scene::{Relays, Scene, audio_of, fixture, ours, with_kamailio};
+use crate::scene::{Relays, Scene, audio_of, fixture, ours, with_module};
 
 use kit::netns::SERVER;
 use kit::running::wait_for;
@@ -25,11 +24,7 @@ fn counter(said: &str, name: &str) -> u64 {
 
 #[test]
 fn relays_are_drained_disabled_and_enabled() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let mut scene = ours(network, directory, Relays::Daemons, &[]);
         scene.register();
         let uris: Vec<String> = scene.relays.iter().map(|relay| relay.uri()).collect();
@@ -90,11 +85,7 @@ fn relays_are_drained_disabled_and_enabled() {
 
 #[test]
 fn counters_by_rpc_and_as_statistics_of_the_server() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let mut scene = ours(network, directory, Relays::Embedded, &[]);
         scene.register();
         let mut call = scene.answered("counted@x");
@@ -130,11 +121,7 @@ fn counters_by_rpc_and_as_statistics_of_the_server() {
 
 #[test]
 fn lists_are_read_again_when_asked() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let scene = ours(network, directory, Relays::Embedded, &[]);
         let before = scene.server.said().matches("asymmetric: read").count();
         fs::write(directory.join("asymmetric"), "# nobody\n").expect("a list");
@@ -150,11 +137,7 @@ fn lists_are_read_again_when_asked() {
 
 #[test]
 fn scripts_in_another_language_have_every_function() {
-    let test = kit::here!();
-    with_kamailio(test, |network, directory| {
-        if !module::can_be_built(test) {
-            return;
-        }
+    with_module(kit::here!(), |network, directory| {
         let script = kit::root().join("tests/fixtures/kamailio/kemi.js");
         let text = fs::read_to_string(&script).expect("the script");
         let source =

@@ -8,8 +8,9 @@ use mediaproxy::internals::shared::Block;
 use mediaproxy::internals::shared::health::AdminState;
 use mediaproxy::{Keeper, Worker};
 
-use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite, rewrite_with};
+use super::calls::{bye, end, ids_of, ok, rewrite, rewrite_with};
 use super::daemon::Daemon;
+use kit::call::{invite, reinvite};
 use kit::children::{Child, alone, children, in_child};
 use kit::directory::Directory;
 use kit::relay::Relay;
@@ -23,21 +24,21 @@ fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
     let mut here = Worker::new(engine.clone()).unwrap();
     let id = ids_of(&here, &a.uri()).next().unwrap();
     a.kill();
-    assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), b.address);
+    assert_eq!(rewrite(&mut here, &id, invite()).unwrap(), b.address);
     a.restart();
     // A probe finds that: new calls are its own again.
     let health = engine.health();
     let slot = health.slot(engine.calls().identity(&a.uri())).unwrap();
     assert!(health.mark_alive(slot, mediaproxy::now()));
-    for step in [ok("b"), re_invite(2)] {
+    for step in [ok("b"), reinvite(2)] {
         in_child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
-            assert_eq!(rewrite(&mut worker, &id, &step).unwrap(), b.address);
+            assert_eq!(rewrite(&mut worker, &id, step).unwrap(), b.address);
         });
     }
     in_child(|| {
         let mut worker = Worker::new(engine.clone()).unwrap();
-        end(&mut worker, &id, &bye());
+        end(&mut worker, &id, bye());
     });
     b.wait_for("remove", 1);
     assert_eq!(b.asked("update"), 3);
@@ -52,11 +53,11 @@ fn processes_that_answer_two_forks_of_one_call_agree() {
     for uri in [a.uri(), b.uri()] {
         let mut here = Worker::new(engine.clone()).unwrap();
         let id = ids_of(&here, &uri).nth(1).unwrap();
-        let address = rewrite(&mut here, &id, &invite()).unwrap();
+        let address = rewrite(&mut here, &id, invite()).unwrap();
         children(2, |number| {
             let mut worker = Worker::new(engine.clone()).unwrap();
             let answer = ok(if number == 0 { "b1" } else { "b2" });
-            assert_eq!(rewrite(&mut worker, &id, &answer).unwrap(), address);
+            assert_eq!(rewrite(&mut worker, &id, answer).unwrap(), address);
         });
     }
     assert_eq!((a.asked("update"), b.asked("update")), (3, 3));
@@ -122,7 +123,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     let engine = engine(&[("relays", file.to_str().unwrap()), ("relay_timeout", "5000")]);
     let mut here = Worker::new(engine.clone()).unwrap();
     let calls: Vec<_> = (0..CALLS).map(|n| format!("live-{n}@example.com")).collect();
-    let on: Vec<_> = calls.iter().map(|id| rewrite(&mut here, id, &invite()).unwrap()).collect();
+    let on: Vec<_> = calls.iter().map(|id| rewrite(&mut here, id, invite()).unwrap()).collect();
     for relay in &relays {
         assert!(on.contains(&relay.address), "each has calls");
     }
@@ -135,7 +136,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
                     let stage = rounds.stage();
                     for (id, address) in calls.iter().zip(&on) {
                         let cseq = u32::try_from(2 + CHILDREN * round + number).unwrap();
-                        assert_eq!(&rewrite(&mut worker, id, &re_invite(cseq)).unwrap(), address);
+                        assert_eq!(&rewrite(&mut worker, id, reinvite(cseq)).unwrap(), address);
                     }
                     if stage == rounds.stage() && stage != BEFORE {
                         rounds.done(stage, number).fetch_add(1, Ordering::AcqRel);
@@ -180,13 +181,13 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     keep(&keeper, 1_500);
     for n in 0..CALLS {
         let id = format!("new-{n}@example.com");
-        assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), relays[2].address);
+        assert_eq!(rewrite(&mut here, &id, invite()).unwrap(), relays[2].address);
     }
     // A process made after the removal finds a removed relay's calls too.
     let mut late = Worker::new(engine.clone()).unwrap();
     let id = &calls[on.iter().position(|address| *address == relays[0].address).unwrap()];
-    assert_eq!(rewrite(&mut late, id, &re_invite(1_000_000)).unwrap(), relays[0].address);
-    end(&mut late, id, &bye());
+    assert_eq!(rewrite(&mut late, id, reinvite(1_000_000)).unwrap(), relays[0].address);
+    end(&mut late, id, bye());
     relays[0].wait_for("remove", 1);
 }
 
@@ -199,16 +200,16 @@ fn calls_go_to_the_set_that_the_script_names_or_that_their_domain_has() {
         ("relay", &format!("{};set=gold", relays[2].uri())),
     ]);
     let asked = || relays.iter().map(|relay| relay.asked().len()).collect::<Vec<_>>();
-    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    rewrite(&mut worker, "1@x", invite()).unwrap();
     assert_eq!(asked(), [1, 0, 0], "alice is of example.com");
     let gold = Options { set: "gold".into(), ..Options::default() };
-    rewrite_with(&mut worker, "2@x", &invite(), &gold).unwrap();
+    rewrite_with(&mut worker, "2@x", invite(), &gold).unwrap();
     assert_eq!(asked(), [1, 0, 1]);
     let none = Options { set: "silver".into(), ..Options::default() };
-    let error = rewrite_with(&mut worker, "3@x", &invite(), &none).unwrap_err();
+    let error = rewrite_with(&mut worker, "3@x", invite(), &none).unwrap_err();
     assert!(error.text().contains("set"), "{error}");
     // Once on a relay, the set is no question any more.
-    rewrite_with(&mut worker, "2@x", &ok("b"), &none).unwrap();
+    rewrite_with(&mut worker, "2@x", ok("b"), &none).unwrap();
     assert_eq!(asked(), [1, 0, 2]);
 }
 

@@ -8,9 +8,9 @@ use mediaproxy::internals::shared::{Counter, HealthTable};
 use mediaproxy::now;
 use mediaproxy::{Engine, Status, Worker};
 
-use super::calls::{bye, end, ids_of, invite, ok, re_invite, rewrite};
+use super::calls::{bye, end, ids_of, ok, rewrite};
 use super::daemon::Daemon;
-use kit::call::{Step, bob_sdp};
+use kit::call::{Step, bob_sdp, invite, reinvite};
 use kit::children::{alone, children, in_child};
 use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
@@ -42,7 +42,7 @@ fn a_frozen_relay_costs_one_message_of_the_server() {
     let ids: Vec<_> = ids_of(&here, &a.uri()).take(41).collect();
     a.freeze();
     let started = Instant::now();
-    assert_eq!(rewrite(&mut here, &ids[0], &invite()).unwrap(), b.address);
+    assert_eq!(rewrite(&mut here, &ids[0], invite()).unwrap(), b.address);
     let took = started.elapsed();
     println!("the message that found out took {took:?}");
     let promised = engine.settings().relay_timeout();
@@ -55,8 +55,8 @@ fn a_frozen_relay_costs_one_message_of_the_server() {
     children(8, |number| {
         let mut worker = Worker::new(engine.clone()).unwrap();
         for id in &ids[1 + 5 * number..6 + 5 * number] {
-            assert_eq!(rewrite(&mut worker, id, &invite()).unwrap(), b.address);
-            assert_eq!(rewrite(&mut worker, id, &ok("b")).unwrap(), b.address);
+            assert_eq!(rewrite(&mut worker, id, invite()).unwrap(), b.address);
+            assert_eq!(rewrite(&mut worker, id, ok("b")).unwrap(), b.address);
         }
     });
     assert_eq!(a.asked("update"), 1, "exactly one request until it is probed");
@@ -65,7 +65,7 @@ fn a_frozen_relay_costs_one_message_of_the_server() {
     a.thaw();
     assert!(health.mark_alive(frozen, now()), "a probe was answered");
     let id = ids_of(&here, &a.uri()).nth(50).unwrap();
-    assert_eq!(rewrite(&mut here, &id, &invite()).unwrap(), a.address);
+    assert_eq!(rewrite(&mut here, &id, invite()).unwrap(), a.address);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn eight_processes_that_meet_a_frozen_relay_at_once_all_find_the_other() {
     a.freeze();
     children(8, |number| {
         let mut worker = Worker::new(engine.clone()).unwrap();
-        assert_eq!(rewrite(&mut worker, &ids[number], &invite()).unwrap(), b.address);
+        assert_eq!(rewrite(&mut worker, &ids[number], invite()).unwrap(), b.address);
     });
     assert_eq!(engine.counters().get(Counter::RelaysFailed), 1, "told once");
     a.thaw();
@@ -88,18 +88,18 @@ fn without_a_keeper_a_message_finds_that_a_relay_answers_again() {
     let mut worker = Worker::new(engine.clone()).unwrap();
     let ids: Vec<_> = ids_of(&worker, &a.uri()).take(12).collect();
     a.freeze();
-    assert_eq!(rewrite(&mut worker, &ids[0], &invite()).unwrap(), b.address);
+    assert_eq!(rewrite(&mut worker, &ids[0], invite()).unwrap(), b.address);
     assert_eq!(state(&engine, &a.uri()).health, RelayHealth::Suspect);
     a.thaw();
     // On a busy machine it may be late once more, and is left alone again.
     let found = ids[1..11].iter().any(|id| {
         std::thread::sleep(Duration::from_millis(1_100));
-        rewrite(&mut worker, id, &invite()).unwrap() == a.address
+        rewrite(&mut worker, id, invite()).unwrap() == a.address
     });
     assert!(found);
     assert_eq!(state(&engine, &a.uri()).health, RelayHealth::Up);
     assert_eq!(engine.counters().get(Counter::RelaysRecovered), 1);
-    assert_eq!(rewrite(&mut worker, &ids[11], &invite()).unwrap(), a.address);
+    assert_eq!(rewrite(&mut worker, &ids[11], invite()).unwrap(), a.address);
 }
 
 #[test]
@@ -108,20 +108,20 @@ fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
     let mut worker = Worker::new(engine.clone()).unwrap();
     let ids: Vec<_> = ids_of(&worker, &a.uri()).take(2).collect();
     for id in &ids {
-        assert_eq!(rewrite(&mut worker, id, &invite()).unwrap(), a.address);
+        assert_eq!(rewrite(&mut worker, id, invite()).unwrap(), a.address);
     }
     a.freeze();
     let health = engine.health();
     assert!(health.mark_suspect(slot(&health, &engine, &a.uri()), now()));
     let asked = a.asked("update");
-    let error = rewrite(&mut worker, &ids[0], &ok("b")).unwrap_err();
+    let error = rewrite(&mut worker, &ids[0], ok("b")).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
     assert!(error.text().contains(&a.uri()), "{error}");
     assert_eq!(a.asked("update"), asked, "it was not asked");
     // A re-offer is negotiated by both sides, so it may move.
-    assert_eq!(rewrite(&mut worker, &ids[1], &re_invite(2)).unwrap(), b.address);
+    assert_eq!(rewrite(&mut worker, &ids[1], reinvite(2)).unwrap(), b.address);
     let answer = Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp());
-    assert_eq!(rewrite(&mut worker, &ids[1], &answer).unwrap(), b.address);
+    assert_eq!(rewrite(&mut worker, &ids[1], answer).unwrap(), b.address);
     a.thaw();
 }
 
@@ -140,7 +140,7 @@ fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
         let mut worker = worker(&[("relay", &odd.uri()), ("relay", &backup)]);
         let engine = worker.engine().clone();
         for n in 0..3 {
-            assert!(rewrite(&mut worker, &format!("{n}@x"), &invite()).is_ok());
+            assert!(rewrite(&mut worker, &format!("{n}@x"), invite()).is_ok());
         }
         assert_eq!(odd.asked().len(), 3, "asked each time");
         assert_eq!(good.asked().len(), 3);
@@ -155,15 +155,15 @@ fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
     let mut here = Worker::new(engine.clone()).unwrap();
     let ids: Vec<_> = ids_of(&here, &a.uri()).take(3).collect();
     for id in &ids {
-        assert_eq!(rewrite(&mut here, id, &invite()).unwrap(), a.address);
+        assert_eq!(rewrite(&mut here, id, invite()).unwrap(), a.address);
     }
     a.kill();
     for id in &ids {
         // Each process is gone right after.
         in_child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
-            end(&mut worker, id, &bye());
-            end(&mut worker, id, &bye());
+            end(&mut worker, id, bye());
+            end(&mut worker, id, bye());
         });
     }
     assert_eq!(engine.deletes().len(), 3, "repeated ends are one");
@@ -171,7 +171,7 @@ fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
     std::thread::sleep(Duration::from_millis(300));
     let mut other = Worker::new(engine.clone()).unwrap();
     // The first of them is offered again, and must not be ended.
-    assert!(rewrite(&mut other, &ids[0], &re_invite(10)).is_ok());
+    assert!(rewrite(&mut other, &ids[0], reinvite(10)).is_ok());
     a.wait_for("remove", 2);
     assert_eq!(engine.deletes().len(), 0);
     let counters = engine.counters();
@@ -186,11 +186,11 @@ fn the_only_relay_is_tried_again_where_that_costs_nothing() {
     let away = relay.path().with_extension("away");
     let mut worker = worker(&[("relay", &relay.uri())]);
     std::fs::rename(relay.path(), &away).unwrap();
-    let error = rewrite(&mut worker, "1@x", &invite()).unwrap_err();
+    let error = rewrite(&mut worker, "1@x", invite()).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
     assert_eq!(state(worker.engine(), &relay.uri()).health, RelayHealth::Unreachable);
     std::fs::rename(&away, relay.path()).unwrap();
-    assert!(rewrite(&mut worker, "2@x", &invite()).is_ok());
+    assert!(rewrite(&mut worker, "2@x", invite()).is_ok());
     assert_eq!(state(worker.engine(), &relay.uri()).health, RelayHealth::Up);
 }
 
@@ -200,15 +200,15 @@ fn a_disabled_relay_is_not_asked_at_all() {
     let backup = format!("{};weight=0", other.uri());
     let mut worker = worker(&[("relay", &one.uri()), ("relay", &backup)]);
     let engine = worker.engine().clone();
-    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    rewrite(&mut worker, "1@x", invite()).unwrap();
     engine.set_admin_state(&one.uri(), AdminState::Disabled).unwrap();
-    assert!(rewrite(&mut worker, "1@x", &ok("b")).is_err());
-    rewrite(&mut worker, "2@x", &invite()).unwrap();
-    end(&mut worker, "1@x", &bye());
+    assert!(rewrite(&mut worker, "1@x", ok("b")).is_err());
+    rewrite(&mut worker, "2@x", invite()).unwrap();
+    end(&mut worker, "1@x", bye());
     assert_eq!((one.asked().len(), other.asked().len()), (1, 1));
     assert_eq!(engine.deletes().len(), 1);
     engine.set_admin_state(&one.uri(), AdminState::Enabled).unwrap();
     std::thread::sleep(Duration::from_millis(250));
-    rewrite(&mut worker, "2@x", &ok("b")).unwrap();
+    rewrite(&mut worker, "2@x", ok("b")).unwrap();
     assert!(one.wait_for(2)[1].starts_with("remove"));
 }

@@ -6,7 +6,7 @@ mod connections;
 
 use std::time::{Duration, Instant};
 
-use kit::call::{Step, alice_sdp, bob_sdp};
+use kit::call::{Step, alice_sdp, answer, bob_sdp, invite, rewrite, try_rewrite};
 use kit::children::{alone, in_child};
 use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
@@ -15,16 +15,7 @@ use mediaproxy::Options;
 use mediaproxy::internals::shared::Counter;
 use mediaproxy::now;
 use mediaproxy::sip::Message;
-use mediaproxy::{Error, Progress, Started, Status, Worker};
-
-fn try_step(worker: &mut Worker, step: &Step) -> Result<bool, Error> {
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    let result = worker.rewrite_sdp(&message, &Options::default(), &mut edits);
-    assert_eq!(result.is_ok(), !edits.is_empty());
-    result
-}
+use mediaproxy::{Error, Progress, Status, Worker};
 
 /// The worker was asked for one rewrite alone, which failed for the reason that
 /// `counter` counts.
@@ -55,12 +46,8 @@ fn counted(worker: &Worker, once: &[Counter]) {
     assert_eq!((counters.get(Counter::Requests), counters.get(Counter::Offers)), (1, 1));
 }
 
-fn offer() -> Step {
-    Step::request("INVITE", 1, "a", "").sdp(alice_sdp())
-}
-
-fn answer() -> Step {
-    Step::reply("200 OK", "INVITE", 1, "a", "b").sdp(bob_sdp())
+fn ok() -> Step {
+    answer("200 OK", "b")
 }
 
 #[test]
@@ -75,8 +62,8 @@ fn an_answer_goes_to_no_relay_but_its_offers() {
     let other = Relay::obliging();
     let backup = format!("{};weight=0", other.uri());
     let mut worker = worker(&[("relay", &moody.uri()), ("relay", &backup)]);
-    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
-    let error = try_step(&mut worker, &answer()).unwrap_err();
+    rewrite(&mut worker, &invite());
+    let error = try_rewrite(&mut worker, &ok()).unwrap_err();
     assert!(error.text().contains(&moody.uri()), "{error}");
     assert!(other.asked().is_empty());
 }
@@ -86,9 +73,9 @@ fn an_answer_its_offers_relay_cannot_take_goes_to_no_other() {
     let (offers, other) = (Relay::obliging(), Relay::obliging());
     let capable = format!("{};ipv6=yes;weight=0", other.uri());
     let mut worker = worker(&[("relay", &offers.uri()), ("relay", &capable)]);
-    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
+    rewrite(&mut worker, &invite());
     let ipv6 = bob_sdp().replace("IP4 10.0.0.2", "IP6 2001:db8::2");
-    let error = try_step(&mut worker, &answer().sdp(ipv6)).unwrap_err();
+    let error = try_rewrite(&mut worker, &ok().sdp(ipv6)).unwrap_err();
     assert!(error.text().contains("IPv6"), "{error}");
     assert!(other.asked().is_empty());
 }
@@ -98,7 +85,7 @@ fn silence_ends_with_relay_timeout() {
     let relay = Relay::scripted(|_| Reply::Silence);
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "200")]);
     let started = Instant::now();
-    let error = try_step(&mut worker, &offer()).unwrap_err();
+    let error = try_rewrite(&mut worker, &invite()).unwrap_err();
     assert_eq!(error.status(), Status::RelayTimeout);
     let took = started.elapsed();
     assert!(took >= Duration::from_millis(190), "{took:?}");
@@ -108,7 +95,7 @@ fn silence_ends_with_relay_timeout() {
 #[test]
 fn a_relay_that_is_not_there_is_named_with_its_path() {
     let mut worker = worker(&[("relay", "mediaproxy:/nonexistent/d.sock")]);
-    let error = try_step(&mut worker, &offer()).unwrap_err();
+    let error = try_rewrite(&mut worker, &invite()).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
     assert!(error.text().contains("mediaproxy:/nonexistent/d.sock"), "{error}");
     assert!(error.text().contains("No such file"), "{error}");
@@ -126,17 +113,13 @@ fn a_late_answer_is_never_taken_for_another_requests() {
         Reply::Say(format!("203.0.113.9 {}\r\n", if first { 51111 } else { 52222 }))
     });
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "100")]);
-    assert!(try_step(&mut worker, &offer()).is_err());
+    assert!(try_rewrite(&mut worker, &invite()).is_err());
     std::thread::sleep(Duration::from_millis(300));
     // A probe is answered meanwhile.
     let health = worker.engine().health();
     assert!(health.slots().all(|slot| health.mark_alive(slot, now())));
     let step = Step::request("INVITE", 2, "a", "").sdp(alice_sdp());
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap();
-    let text = kit::applied(&raw, step.source(), &edits);
+    let text = rewrite(&mut worker, &step);
     assert!(text.contains("m=audio 52222 "), "{text}");
 }
 
@@ -151,11 +134,11 @@ fn a_relay_that_restarted_is_reached_again_at_once() {
         }
     });
     let mut worker = worker(&[("relay", &relay.uri())]);
-    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
+    rewrite(&mut worker, &invite());
     worker.end_call(b"other", b"a", b"").unwrap();
     relay.wait_for(2);
     std::thread::sleep(Duration::from_millis(50));
-    assert_eq!(try_step(&mut worker, &answer()), Ok(true));
+    rewrite(&mut worker, &ok());
 }
 
 #[test]
@@ -165,14 +148,8 @@ fn the_non_blocking_verb_waits_on_a_descriptor_and_ends_the_same() {
         Reply::Say("203.0.113.9 50000\r\n".into())
     });
     let mut worker = worker(&[("relay", &relay.uri())]);
-    let step = offer();
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let Started::Rewrite(mut rewrite) =
-        worker.rewrite_start(&message, &Options::default(), now()).unwrap()
-    else {
-        panic!("there is a description");
-    };
+    let step = invite();
+    let mut rewrite = step.start(&mut worker, now());
     let mut edits = Edits::new();
     assert_eq!(rewrite.resume(&mut worker, now(), &mut edits), Ok(Progress::Pending));
     let wait = rewrite.wait();
@@ -190,15 +167,9 @@ fn the_non_blocking_verb_waits_on_a_descriptor_and_ends_the_same() {
 fn a_non_blocking_request_ends_at_its_deadline() {
     let relay = Relay::scripted(|_| Reply::Silence);
     let mut worker = worker(&[("relay", &relay.uri())]);
-    let step = offer();
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
+    let step = invite();
     let start = now();
-    let Started::Rewrite(mut rewrite) =
-        worker.rewrite_start(&message, &Options::default(), start).unwrap()
-    else {
-        panic!("there is a description");
-    };
+    let mut rewrite = step.start(&mut worker, start);
     let deadline = rewrite.wait().deadline;
     assert_eq!(deadline, start + 400);
     let mut edits = Edits::new();
@@ -219,23 +190,17 @@ fn many_requests_at_once_on_one_worker_get_their_own_answers() {
     let mut running = Vec::new();
     for cseq in 1..=40u32 {
         let step = Step::request("INVITE", cseq, "a", "").sdp(alice_sdp());
-        let raw = step.bytes();
-        let message = Message::parse(&raw, step.source()).unwrap();
-        let Started::Rewrite(rewrite) =
-            worker.rewrite_start(&message, &Options::default(), now()).unwrap()
-        else {
-            panic!("there is a description");
-        };
-        running.push((cseq, step, raw, rewrite));
+        let rewrite = step.start(&mut worker, now());
+        running.push((cseq, step, rewrite));
     }
     while !running.is_empty() {
         std::thread::sleep(Duration::from_millis(5));
-        running.retain_mut(|(cseq, step, raw, rewrite)| {
+        running.retain_mut(|(cseq, step, rewrite)| {
             let mut edits = Edits::new();
             match rewrite.resume(&mut worker, now(), &mut edits).unwrap() {
                 Progress::Pending => true,
                 Progress::Done => {
-                    let text = kit::applied(raw, step.source(), &edits);
+                    let text = step.applied(&edits);
                     assert!(text.contains(&format!("m=audio {} ", 50000 + 2 * *cseq)), "{text}");
                     false
                 }
@@ -249,16 +214,16 @@ fn a_worker_of_the_parent_refuses_to_talk_in_a_child() {
     let _alone = alone();
     let relay = Relay::obliging();
     let mut worker = Worker::new(engine(&[("relay", &relay.uri())])).unwrap();
-    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
+    rewrite(&mut worker, &invite());
     in_child(|| {
         let wrong = |result: Result<bool, Error>| {
             assert_eq!(result.unwrap_err().status(), Status::WrongProcess);
         };
-        let step = answer();
+        let step = ok();
         let raw = step.bytes();
         let message = Message::parse(&raw, step.source()).unwrap();
         wrong(worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()));
         wrong(worker.end_call(b"call@x", b"a", b"").map(|()| true));
     });
-    assert_eq!(try_step(&mut worker, &answer()), Ok(true), "the parent's is unharmed");
+    rewrite(&mut worker, &ok());
 }

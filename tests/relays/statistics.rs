@@ -10,11 +10,12 @@ use mediaproxy::sip::Message;
 use mediaproxy::statistics::Statistics;
 use mediaproxy::{Status, Worker};
 
-use super::calls::{bye, end, invite, ok, rewrite};
+use super::calls::{bye, end, ok, rewrite};
+use kit::call::invite;
 use kit::children::{alone, children};
 use kit::directory::Directory;
 use kit::relay::{Relay, Reply};
-use kit::{engine, worker};
+use kit::{engine, relay_and_worker, worker};
 
 #[test]
 fn counters_are_shared_by_the_processes_of_a_server() {
@@ -26,15 +27,15 @@ fn counters_are_shared_by_the_processes_of_a_server() {
         let mut worker = Worker::new(engine.clone()).unwrap();
         for n in 0..5 {
             let id = format!("{process}-{n}@x");
-            rewrite(&mut worker, &id, &invite()).unwrap();
-            rewrite(&mut worker, &id, &ok("b")).unwrap();
+            rewrite(&mut worker, &id, invite()).unwrap();
+            rewrite(&mut worker, &id, ok("b")).unwrap();
             if n % 2 == 0 {
-                end(&mut worker, &id, &bye());
+                end(&mut worker, &id, bye());
             }
         }
         let refused = Options { set: "refusing".into(), ..Options::default() };
         let id = format!("{process}@x");
-        super::calls::rewrite_with(&mut worker, &id, &invite(), &refused).unwrap_err();
+        super::calls::rewrite_with(&mut worker, &id, invite(), &refused).unwrap_err();
     });
     let counted = Statistics::of(&engine);
     assert_eq!(counted.value(Counter::Requests), 44);
@@ -71,8 +72,7 @@ fn cancelled_rewrite_is_counted() {
 
 #[test]
 fn rewrite_with_conflicting_edits_is_counted_as_failed_other() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (_relay, mut worker) = relay_and_worker();
     let step = invite();
     let raw = step.bytes();
     let message = Message::parse(&raw, step.source()).unwrap();
@@ -92,7 +92,7 @@ fn call_table_full_calls_are_counted_and_relayed() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri()), ("max_calls", "16")]);
     for n in 0..20 {
-        rewrite(&mut worker, &format!("{n}@x"), &invite()).unwrap();
+        rewrite(&mut worker, &format!("{n}@x"), invite()).unwrap();
     }
     let counted = Statistics::of(worker.engine());
     assert_eq!((counted.value(Counter::ActiveCalls), counted.value(Counter::MaxCalls)), (16, 16));
@@ -107,13 +107,13 @@ fn deletes_that_cannot_be_queued_are_counted_as_dropped() {
     let mut worker = worker(&[("relay", &relay.uri())]);
     let long = "x".repeat(MAX_DELETE_BYTES + 1);
     for id in [&long, "short@x"] {
-        rewrite(&mut worker, id, &invite()).unwrap();
+        rewrite(&mut worker, id, invite()).unwrap();
     }
     std::fs::rename(relay.path(), &away).unwrap();
     // One that has no open connection to it.
     let mut worker = Worker::new(worker.engine().clone()).unwrap();
     for id in [&long, "short@x"] {
-        end(&mut worker, id, &bye());
+        end(&mut worker, id, bye());
     }
     let counted = Statistics::of(worker.engine());
     assert_eq!(counted.value(Counter::Terminations), 2);
@@ -133,7 +133,7 @@ fn removed_relay_is_listed_while_it_has_calls() {
     let file = directory.file("relays", &format!("{};weight=0\n{}", kept.uri(), gone.uri()));
     let engine = engine(&[("relays", &file)]);
     let mut worker = Worker::new(engine.clone()).unwrap();
-    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    rewrite(&mut worker, "1@x", invite()).unwrap();
     directory.file("relays", &kept.uri());
     let known = Statistics::of(&engine).relays;
     assert_eq!(known.len(), 2);
@@ -156,9 +156,8 @@ fn sample(line: &str) -> (&str, f64) {
 
 #[test]
 fn prometheus_and_json_agree_with_the_values() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
-    rewrite(&mut worker, "1@x", &invite()).unwrap();
+    let (relay, mut worker) = relay_and_worker();
+    rewrite(&mut worker, "1@x", invite()).unwrap();
     worker.engine().set_admin_state(&relay.uri(), AdminState::Draining).unwrap();
     let statistics = Statistics::of(worker.engine());
     let text = statistics.prometheus();

@@ -10,8 +10,8 @@ use std::collections::hash_map::RandomState;
 use dialogs::{Call, Sent, call};
 use kit::call::{Step, alice_sdp};
 use kit::cases;
-use kit::relay::{Relay, value};
-use kit::worker;
+use kit::relay::value;
+use kit::relay_and_worker;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::role;
 use mediaproxy::options::{Options, RoleOption};
@@ -83,8 +83,7 @@ proptest! {
     /// The same through a worker: the CSeq, direction and tags the relay hears.
     #[test]
     fn the_relay_hears_every_description_under_its_offers_cseq(call in call(1..40)) {
-        let relay = Relay::obliging();
-        let mut worker = worker(&[("relay", &relay.uri())]);
+        let (relay, mut worker) = relay_and_worker();
         for sent in call.messages() {
             let before = relay.asked().len();
             let step = step(sent);

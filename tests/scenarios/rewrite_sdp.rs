@@ -3,59 +3,25 @@
 
 mod settings;
 
-use kit::call::{ALICE, BOB, Step, alice_sdp, audio, bob_sdp};
+use kit::call::{
+    ALICE, BOB, Step, alice_sdp, answer, audio, bob_sdp, invite, reinvite, rewrite, rewrite_with,
+    terminate,
+};
 use kit::directory::Directory;
 use kit::relay::{Relay, value};
-use kit::{applied, udp, worker};
+use kit::{relay_and_worker, udp, worker};
 use mediaproxy::Edits;
 use mediaproxy::sip::Message;
-use mediaproxy::{Error, Status, Worker};
 use mediaproxy::{Options, RoleOption};
-
-/// Rewrites one message; the edited text, or `None` where there is no SDP.
-fn rewrite_with(
-    worker: &mut Worker,
-    step: &Step,
-    options: &Options,
-) -> Result<Option<String>, Error> {
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    match worker.rewrite_sdp(&message, options, &mut edits) {
-        Ok(true) => Ok(Some(applied(&raw, step.source(), &edits))),
-        Ok(false) => {
-            assert!(edits.is_empty());
-            Ok(None)
-        }
-        Err(error) => {
-            assert!(edits.is_empty(), "an error leaves the message as it was");
-            Err(error)
-        }
-    }
-}
-
-fn rewrite(worker: &mut Worker, step: &Step) -> String {
-    rewrite_with(worker, step, &Options::default()).unwrap().expect("a description")
-}
+use mediaproxy::{Status, Worker};
 
 fn end(worker: &mut Worker, step: &Step) {
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    worker.end_session(&message, &Options::default()).unwrap();
-}
-
-fn invite() -> Step {
-    Step::request("INVITE", 1, "a", "").sdp(alice_sdp())
-}
-
-fn answer(status: &str, to: &'static str) -> Step {
-    Step::reply(status, "INVITE", 1, "a", to).sdp(bob_sdp())
+    terminate(worker, step).unwrap();
 }
 
 #[test]
 fn an_offer_and_its_answer_are_asked_for_and_rewritten() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     let offer = rewrite(&mut worker, &invite());
     assert!(offer.contains("c=IN IP4 203.0.113.9\r\n"), "{offer}");
     assert!(offer.contains("m=audio 50000 RTP/AVP 0\r\n"), "{offer}");
@@ -80,8 +46,7 @@ fn an_offer_and_its_answer_are_asked_for_and_rewritten() {
 
 #[test]
 fn an_early_answer_has_its_tag_in_the_extension_header() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     rewrite(&mut worker, &answer("200 OK", "b"));
@@ -92,8 +57,7 @@ fn an_early_answer_has_its_tag_in_the_extension_header() {
 
 #[test]
 fn a_repeated_message_gets_the_same_result() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     for step in [invite(), answer("200 OK", "b")] {
         let first = rewrite(&mut worker, &step);
         assert_eq!(rewrite(&mut worker, &step), first);
@@ -105,8 +69,7 @@ fn a_repeated_message_gets_the_same_result() {
 
 #[test]
 fn a_message_that_comes_by_again_rewritten_is_left_alone() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     let spiral = invite().sdp(audio("203.0.113.9", 50000));
     assert_eq!(rewrite(&mut worker, &spiral).as_bytes(), spiral.bytes());
@@ -115,8 +78,7 @@ fn a_message_that_comes_by_again_rewritten_is_left_alone() {
 
 #[test]
 fn a_delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     let bare = Step::request("INVITE", 1, "a", "");
     assert_eq!(rewrite_with(&mut worker, &bare, &Options::default()), Ok(None));
     assert!(relay.asked().is_empty());
@@ -130,8 +92,7 @@ fn a_delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
 
 #[test]
 fn an_ack_without_description_asks_nothing() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     let ack = Step::request("ACK", 1, "a", "b");
     assert_eq!(rewrite_with(&mut worker, &ack, &Options::default()), Ok(None));
@@ -140,8 +101,7 @@ fn an_ack_without_description_asks_nothing() {
 
 #[test]
 fn a_prack_that_answers_is_sent_with_its_offers_cseq() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     let prack = Step::request("PRACK", 2, "a", "b").sdp(alice_sdp());
     let first = rewrite(&mut worker, &prack);
@@ -154,8 +114,7 @@ fn a_prack_that_answers_is_sent_with_its_offers_cseq() {
 
 #[test]
 fn an_update_offers_from_either_side_and_its_reply_answers() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     rewrite(&mut worker, &Step::request("UPDATE", 70, "b", "a").sdp(bob_sdp()));
@@ -170,8 +129,7 @@ fn an_update_offers_from_either_side_and_its_reply_answers() {
 
 #[test]
 fn hold_and_resume_are_told_with_their_direction() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("200 OK", "b"));
     let hold = alice_sdp() + "a=sendonly\n";
@@ -187,8 +145,7 @@ fn hold_and_resume_are_told_with_their_direction() {
 
 #[test]
 fn a_stream_that_is_off_stays_off_and_is_told() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     let body = alice_sdp() + "m=video 0 RTP/AVP 34\n";
     let text = rewrite(&mut worker, &invite().sdp(body));
     assert!(text.contains("m=video 0 RTP/AVP 34\r\n"), "{text}");
@@ -198,8 +155,7 @@ fn a_stream_that_is_off_stays_off_and_is_told() {
 
 #[test]
 fn a_200_without_description_is_told_but_nothing_is_rewritten() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     let bare = Step::reply("200 OK", "INVITE", 1, "a", "b");
@@ -207,14 +163,13 @@ fn a_200_without_description_is_told_but_nothing_is_rewritten() {
     let asked = relay.wait_for(3);
     assert_eq!((value(&asked[2], "type"), value(&asked[2], "media")), ("reply", "(none)"));
     // Its answer is read before the next request's.
-    let again = rewrite(&mut worker, &Step::request("INVITE", 2, "a", "b").sdp(alice_sdp()));
+    let again = rewrite(&mut worker, &reinvite(2));
     assert!(again.contains("m=audio 50000 "), "{again}");
 }
 
 #[test]
 fn messages_that_carry_no_session_are_left_alone() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     for step in [
         Step::request("MESSAGE", 1, "a", "").sdp(alice_sdp()),
         Step::request("OPTIONS", 1, "a", "").sdp(alice_sdp()),
@@ -229,8 +184,7 @@ fn messages_that_carry_no_session_are_left_alone() {
 
 #[test]
 fn options_are_told_to_the_relay() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     let options = Options {
         signaling_ip: Some("192.0.2.77".parse().unwrap()),
         media_relay: b"relay7.example.com".to_vec(),
@@ -266,8 +220,7 @@ fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
 #[test]
 fn bye_from_either_side_removes_the_call() {
     for (from, to) in [("a", "b"), ("b", "a")] {
-        let relay = Relay::obliging();
-        let mut worker = worker(&[("relay", &relay.uri())]);
+        let (relay, mut worker) = relay_and_worker();
         rewrite(&mut worker, &invite());
         rewrite(&mut worker, &answer("200 OK", "b"));
         end(&mut worker, &Step::request("BYE", 9, from, to));
@@ -281,8 +234,7 @@ fn bye_from_either_side_removes_the_call() {
 
 #[test]
 fn cancel_removes_a_ringing_call() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     end(&mut worker, &Step::request("CANCEL", 1, "a", ""));
@@ -291,20 +243,18 @@ fn cancel_removes_a_ringing_call() {
 
 #[test]
 fn the_cancel_of_a_re_invite_leaves_the_call() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("200 OK", "b"));
     end(&mut worker, &Step::request("CANCEL", 2, "a", "b"));
     end(&mut worker, &Step::reply("487 Request Terminated", "INVITE", 2, "a", "b"));
-    rewrite(&mut worker, &Step::request("INVITE", 3, "a", "b").sdp(alice_sdp()));
+    rewrite(&mut worker, &reinvite(3));
     assert!(relay.asked().iter().all(|request| !request.starts_with("remove")));
 }
 
 #[test]
 fn one_fork_of_two_ends_and_the_other_keeps_its_media() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("200 OK", "b1"));
     rewrite(&mut worker, &answer("200 OK", "b2"));
@@ -317,8 +267,7 @@ fn one_fork_of_two_ends_and_the_other_keeps_its_media() {
 
 #[test]
 fn a_failed_fork_leaves_the_ringing_one() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b1"));
     rewrite(&mut worker, &answer("183 Session Progress", "b2"));
@@ -329,8 +278,7 @@ fn a_failed_fork_leaves_the_ringing_one() {
 
 #[test]
 fn a_failed_fork_leaves_one_that_rings_without_description() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     for tag in ["b1", "b2"] {
         let ringing = Step::reply("180 Ringing", "INVITE", 1, "a", tag);
@@ -345,8 +293,7 @@ fn a_failed_fork_leaves_one_that_rings_without_description() {
 
 #[test]
 fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &answer("200 OK", "b"));
     rewrite(&mut worker, &Step::request("ACK", 1, "a", "b").sdp(alice_sdp()));
     for (from, to, cseq) in [("a", "b", 2), ("b", "a", 1 << 30)] {
@@ -364,8 +311,7 @@ fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
 
 #[test]
 fn a_call_ends_by_its_identifiers_and_ending_twice_is_fine() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     worker.end_call(b"call@x", b"a", b"").unwrap();
     worker.end_call(b"call@x", b"a", b"").unwrap();
@@ -378,9 +324,7 @@ fn a_call_ends_by_its_identifiers_and_ending_twice_is_fine() {
 fn a_message_that_ends_nothing_is_an_argument_error() {
     let mut worker = worker(&[]);
     for step in [invite(), answer("200 OK", "b"), Step::request("ACK", 1, "a", "b")] {
-        let raw = step.bytes();
-        let message = Message::parse(&raw, step.source()).unwrap();
-        let error = worker.end_session(&message, &Options::default()).unwrap_err();
+        let error = terminate(&mut worker, &step).unwrap_err();
         assert_eq!(error.status(), Status::Argument);
     }
 }
@@ -432,8 +376,7 @@ fn the_script_can_force_the_role() {
 
 #[test]
 fn sixty_four_streams_are_asked_for_and_a_sixty_fifth_is_an_error() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     let body = |streams: usize| {
         let lines: String =
             (0..streams).map(|n| format!("m=audio {} RTP/AVP 0\n", 40000 + 2 * n)).collect();

@@ -3,17 +3,16 @@
 
 use mediaproxy::Edits;
 use mediaproxy::IceCandidate;
-use mediaproxy::Options;
 use mediaproxy::internals::relay::Role;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Status};
 
-use kit::call::{Step, alice_sdp, audio};
+use kit::call::{Step, answer, audio, rewrite, try_rewrite};
 use kit::relay::{Relay, Reply, value};
 use kit::rewriting::{Case, body_of, invite, lines, parse, with_body};
-use kit::{applied, crlf, udp, worker};
+use kit::{applied, crlf, relay_and_worker, udp, worker};
 
 const RELAY: &str = "203.0.113.9";
 const RELAY_IPV6: &str = "2001:db8:9::9";
@@ -138,15 +137,10 @@ fn a_media_list_of_any_length_reaches_the_relay_whole() {
         let mut sdp = format!("v=0\no=- 1 1 IN IP4 10.0.0.1\ns=-\nc=IN IP4 {host}\nt=0 0\n");
         sdp.push_str(&format!("m=audio 4000 RTP/AVP 0\nc=IN IP4 {first}\n"));
         sdp.push_str(&"m=audio 4000 RTP/AVP 0\n".repeat(streams - 1));
-        let relay = Relay::obliging();
-        let mut worker = worker(&[("relay", &relay.uri())]);
+        let (relay, mut worker) = relay_and_worker();
         let step = Step::request("INVITE", 1, "a", "").sdp(sdp);
-        let raw = step.bytes();
-        let message = Message::parse(&raw, step.source()).unwrap();
-        let mut edits = Edits::new();
-        worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap();
+        let out = rewrite(&mut worker, &step);
         assert_eq!(value(&relay.asked()[0], "media"), asked);
-        let out = applied(&raw, step.source(), &edits);
         assert!(!out.contains("hhh"), "{} bytes of list", asked.len());
         assert_eq!(out.matches("m=audio 5").count(), streams);
     }
@@ -335,18 +329,10 @@ fn two_version_lines_and_nothing_else() {
 
 #[test]
 fn an_answer_with_more_streams_than_its_offer() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
-    let mut rewrite = |step: &Step| {
-        let raw = step.bytes();
-        let message = Message::parse(&raw, step.source()).unwrap();
-        let mut edits = Edits::new();
-        worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap();
-        applied(&raw, step.source(), &edits)
-    };
-    rewrite(&Step::request("INVITE", 1, "a", "").sdp(alice_sdp()));
-    let answer = format!("{}m=video 6000 RTP/AVP 31\n", audio("10.0.0.2", 5000));
-    let out = rewrite(&Step::reply("200 OK", "INVITE", 1, "a", "b").sdp(answer));
+    let (_relay, mut worker) = relay_and_worker();
+    rewrite(&mut worker, &kit::call::invite());
+    let two = format!("{}m=video 6000 RTP/AVP 31\n", audio("10.0.0.2", 5000));
+    let out = rewrite(&mut worker, &answer("200 OK", "b").sdp(two));
     assert!(out.contains("m=audio 50000 RTP/AVP 0\r\nm=video 50004 RTP/AVP 31\r\n"), "{out}");
     assert!(out.contains("c=IN IP4 203.0.113.9\r\n"), "{out}");
 }
@@ -370,13 +356,8 @@ fn a_relay_that_knows_fewer_streams_than_the_answer_has() {
 fn none_for_an_address_is_never_written_and_always_replaced() {
     let relay = Relay::scripted(|_| Reply::Say("None 50000\r\n".into()));
     let mut worker = worker(&[("relay", &relay.uri())]);
-    let step = Step::request("INVITE", 1, "a", "").sdp(alice_sdp());
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    let error = worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap_err();
+    let error = try_rewrite(&mut worker, &kit::call::invite()).unwrap_err();
     assert_eq!(error.status(), Status::RelayAnswer);
-    assert!(edits.is_empty());
 
     let written_by_others = ["c=IN IP4 None", "m=audio 4000 RTP/AVP 0"];
     let out = Case::offer(RELAY, &[50000]).sdp(&lines(&written_by_others));
@@ -391,11 +372,7 @@ fn an_ipv6_address_in_two_pairs_of_brackets() {
 
     let relay = Relay::scripted(|_| Reply::Say("[[2001:db8::1]] 50000\r\n".into()));
     let mut worker = worker(&[("relay", &relay.uri())]);
-    let step = Step::request("INVITE", 1, "a", "").sdp(alice_sdp());
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    let error = worker.rewrite_sdp(&message, &Options::default(), &mut edits).unwrap_err();
+    let error = try_rewrite(&mut worker, &kit::call::invite()).unwrap_err();
     assert_eq!(error.status(), Status::RelayAnswer);
 
     let raw = request("Contact: <sip:a@[[2001:db8::1]]:5060;lr>\n");

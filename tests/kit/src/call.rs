@@ -1,8 +1,11 @@
 //! One call as its messages: alice (192.168.1.10, behind 198.51.100.1) and bob
 //! (10.0.0.2, behind 198.51.100.2).
 
-use crate::{crlf, udp, with_body};
-use mediaproxy::sip::Source;
+use mediaproxy::edit::Edits;
+use mediaproxy::sip::{Message, Source};
+use mediaproxy::{Error, Options, Rewrite, Started, Worker};
+
+use crate::{applied, crlf, udp, with_body};
 
 /// Where alice's messages come from.
 pub const ALICE: &str = "198.51.100.1:61000";
@@ -24,23 +27,30 @@ pub fn bob_sdp() -> String {
     audio("10.0.0.2", 30000)
 }
 
-/// A request or reply of the call `call@x`; `None` for no body. `from` and
-/// `to` are tags, an empty one is left out.
+/// A request or reply of a call; `None` for no body. `from` and `to` are tags,
+/// an empty one is left out.
 pub struct Step {
-    pub start: &'static str,
-    pub cseq: &'static str,
-    pub from: &'static str,
-    pub to: &'static str,
-    pub body: Option<String>,
+    start: String,
+    cseq: String,
+    call_id: String,
+    from: &'static str,
+    to: &'static str,
+    body: Option<String>,
     pub source: &'static str,
 }
 
 impl Step {
     pub fn request(method: &str, cseq: u32, from: &'static str, to: &'static str) -> Step {
-        let start = format!("{method} sip:peer@example.com SIP/2.0").leak();
-        let cseq = format!("{cseq} {method}").leak();
         let source = if from.starts_with('a') { ALICE } else { BOB };
-        Step { start, cseq, from, to, body: None, source }
+        Step {
+            start: format!("{method} sip:peer@example.com SIP/2.0"),
+            cseq: format!("{cseq} {method}"),
+            call_id: "call@x".to_string(),
+            from,
+            to,
+            body: None,
+            source,
+        }
     }
 
     pub fn reply(
@@ -50,15 +60,18 @@ impl Step {
         from: &'static str,
         to: &'static str,
     ) -> Step {
-        let start = format!("SIP/2.0 {status}").leak();
-        let cseq = format!("{cseq} {method}").leak();
         let source = if from.starts_with('a') { BOB } else { ALICE };
-        Step { start, cseq, from, to, body: None, source }
+        let request = Step::request(method, cseq, from, to);
+        Step { start: format!("SIP/2.0 {status}"), source, ..request }
     }
 
-    pub fn sdp(mut self, body: String) -> Step {
-        self.body = Some(body);
-        self
+    pub fn sdp(self, body: String) -> Step {
+        Step { body: Some(body), ..self }
+    }
+
+    /// The same step of another call than `call@x`.
+    pub fn call_id(self, call_id: &str) -> Step {
+        Step { call_id: call_id.to_string(), ..self }
     }
 
     pub fn source(&self) -> Source {
@@ -70,11 +83,12 @@ impl Step {
         let head = format!(
             "{}\nVia: SIP/2.0/UDP 192.168.1.10:5060;branch=z9hG4bK1\n\
              From: \"Alice\" <sip:alice@example.com;x=1>{}\nTo: <sip:bob@example.com>{}\n\
-             Call-ID: call@x\nCSeq: {}\nContact: <sip:alice@192.168.1.10:5060>\n\
+             Call-ID: {}\nCSeq: {}\nContact: <sip:alice@192.168.1.10:5060>\n\
              User-Agent: Phone 1.0\nMax-Forwards: 70\n",
             self.start,
             tag(self.from),
             tag(self.to),
+            self.call_id,
             self.cseq
         );
         match &self.body {
@@ -82,4 +96,68 @@ impl Step {
             None => crlf(&format!("{head}Content-Length: 0\n\n")),
         }
     }
+
+    /// The message with these edits.
+    pub fn applied(&self, edits: &Edits) -> String {
+        applied(&self.bytes(), self.source(), edits)
+    }
+
+    /// Begins to rewrite the message, which must have an SDP.
+    pub fn start(&self, worker: &mut Worker, now: u64) -> Box<Rewrite> {
+        let raw = self.bytes();
+        let message = Message::parse(&raw, self.source()).unwrap();
+        match worker.rewrite_start(&message, &Options::default(), now).unwrap() {
+            Started::Rewrite(rewrite) => rewrite,
+            Started::NoSdp => panic!("no SDP to rewrite"),
+        }
+    }
+}
+
+/// Alice's INVITE.
+pub fn invite() -> Step {
+    Step::request("INVITE", 1, "a", "").sdp(alice_sdp())
+}
+
+/// Alice's INVITE within the dialog with bob.
+pub fn reinvite(cseq: u32) -> Step {
+    Step::request("INVITE", cseq, "a", "b").sdp(alice_sdp())
+}
+
+/// The answer to alice's INVITE in a response with this status, from the branch
+/// of this tag.
+pub fn answer(status: &str, to: &'static str) -> Step {
+    Step::reply(status, "INVITE", 1, "a", to).sdp(bob_sdp())
+}
+
+/// Rewrites a message: its new text, or `None` where it has no SDP.
+pub fn rewrite_with(
+    worker: &mut Worker,
+    step: &Step,
+    options: &Options,
+) -> Result<Option<String>, Error> {
+    let raw = step.bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    let mut edits = Edits::new();
+    let rewritten = worker.rewrite_sdp(&message, options, &mut edits);
+    if rewritten != Ok(true) {
+        assert!(edits.is_empty(), "the message stays as it was");
+    }
+    Ok(rewritten?.then(|| step.applied(&edits)))
+}
+
+/// Rewrites a message that has an SDP: its new text.
+pub fn try_rewrite(worker: &mut Worker, step: &Step) -> Result<String, Error> {
+    Ok(rewrite_with(worker, step, &Options::default())?.expect("an SDP"))
+}
+
+/// Rewrites a message, which must succeed: its new text.
+pub fn rewrite(worker: &mut Worker, step: &Step) -> String {
+    try_rewrite(worker, step).unwrap()
+}
+
+/// Hands a message that terminates a call or a branch to the worker.
+pub fn terminate(worker: &mut Worker, step: &Step) -> Result<(), Error> {
+    let raw = step.bytes();
+    let message = Message::parse(&raw, step.source()).unwrap();
+    worker.end_session(&message, &Options::default())
 }

@@ -60,6 +60,13 @@ pub fn worker(settings: &[(&str, &str)]) -> Worker {
     Worker::new(engine(settings)).unwrap()
 }
 
+/// A relay that serves every request, and a worker that uses it.
+pub fn relay_and_worker() -> (relay::Relay, Worker) {
+    let relay = relay::Relay::obliging();
+    let worker = worker(&[("relay", &relay.uri())]);
+    (relay, worker)
+}
+
 /// An engine with these settings and no client lists.
 pub fn engine(settings: &[(&str, &str)]) -> Arc<Engine> {
     let mut all = Settings::new();

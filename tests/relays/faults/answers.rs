@@ -4,15 +4,13 @@
 use std::time::Duration;
 
 use mediaproxy::Edits;
-use mediaproxy::Options;
 use mediaproxy::internals::shared::Counter;
 use mediaproxy::internals::shared::health::RelayHealth;
 use mediaproxy::now;
-use mediaproxy::sip::Message;
-use mediaproxy::{Error, Progress, Started, Status, Worker};
+use mediaproxy::{Progress, Status, Worker};
 
 use super::{failed_once, went_on_once};
-use kit::call::{Step, alice_sdp, audio};
+use kit::call::{Step, alice_sdp, audio, rewrite, try_rewrite};
 use kit::relay::{Relay, Reply, value};
 use kit::worker;
 
@@ -68,19 +66,6 @@ fn offer(cseq: u32) -> Step {
     Step::request("INVITE", cseq, "a", "").sdp(two)
 }
 
-/// Rewrites it; the new message, which is the old one after an error.
-fn rewrite(worker: &mut Worker, step: &Step) -> Result<String, Error> {
-    let raw = step.bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    let result = worker.rewrite_sdp(&message, &Options::default(), &mut edits);
-    let text = kit::applied(&raw, step.source(), &edits);
-    if result.is_err() {
-        assert_eq!(text.as_bytes(), raw, "the message is exactly as it was");
-    }
-    result.map(|_| text)
-}
-
 fn is_up(worker: &Worker) -> bool {
     let health = worker.engine().health();
     health.slots().all(|slot| health.state(Some(slot)).health == RelayHealth::Up)
@@ -91,7 +76,7 @@ fn each_fault_leaves_the_message_as_it_was_and_is_told() {
     for fault in &FAULTS {
         let relay = Relay::scripted(|_| (fault.reply)());
         let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "150")]);
-        let error = rewrite(&mut worker, &offer(1)).unwrap_err();
+        let error = try_rewrite(&mut worker, &offer(1)).unwrap_err();
         assert_eq!(error.status(), fault.status, "{}: {error}", fault.what);
         let named = format!("relay {}: ", relay.uri());
         assert!(error.text().contains(&named), "{}: {error}", fault.what);
@@ -109,7 +94,7 @@ fn each_fault_sends_an_offer_to_another_relay() {
         let (bad, good) = (Relay::scripted(|_| (fault.reply)()), Relay::obliging());
         let backup = format!("{};weight=0", good.uri());
         let mut worker = worker(&[("relay", &bad.uri()), ("relay", &backup)]);
-        let text = rewrite(&mut worker, &offer(1)).unwrap();
+        let text = rewrite(&mut worker, &offer(1));
         assert!(text.contains("m=audio 50000 ") && text.contains("m=video 50004 "), "{text}");
         assert_eq!((bad.asked().len(), good.asked().len()), (1, 1), "{}", fault.what);
         went_on_once(&worker);
@@ -124,8 +109,8 @@ fn a_fault_of_one_message_costs_the_relay_no_other_call() {
             _ => Reply::Say("203.0.113.9 51000 51004\r\n".into()),
         });
         let mut worker = worker(&[("relay", &moody.uri())]);
-        rewrite(&mut worker, &offer(1)).unwrap_err();
-        let text = rewrite(&mut worker, &offer(2)).unwrap();
+        try_rewrite(&mut worker, &offer(1)).unwrap_err();
+        let text = rewrite(&mut worker, &offer(2));
         assert!(text.contains("m=audio 51000 "), "{}: {text}", fault.what);
     }
 }
@@ -143,7 +128,7 @@ fn an_answer_torn_anywhere_is_one_answer() {
     let slow = ("relay_timeout", "5000");
     let mut worker = worker(&[("relay", &relay.uri()), slow, ("relay_try", "5000")]);
     for cut in 1..=line.len() + 1 {
-        let text = rewrite(&mut worker, &offer(u32::try_from(cut).unwrap())).unwrap();
+        let text = rewrite(&mut worker, &offer(u32::try_from(cut).unwrap()));
         assert!(text.contains("c=IN IP4 203.0.113.9\r\n"), "torn at {cut}: {text}");
         assert!(text.contains("m=audio 50000 ") && text.contains("m=video 50004 "), "{text}");
     }
@@ -159,7 +144,7 @@ fn what_follows_an_answer_is_not_the_next_ones() {
         let mut worker = worker(&[("relay", &relay.uri())]);
         for cseq in 1..=5 {
             let step = Step::request("INVITE", cseq, "a", "").sdp(audio("192.168.1.10", 4000));
-            let text = rewrite(&mut worker, &step).unwrap();
+            let text = rewrite(&mut worker, &step);
             assert!(text.contains(&format!("m=audio {} ", 50_000 + 2 * cseq)), "{text}");
         }
     }
@@ -175,13 +160,7 @@ fn the_answer_to_a_cancelled_request_is_not_the_next_ones() {
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "5000")]);
     for cseq in 1..=10 {
         let step = Step::request("INVITE", cseq, "a", "").sdp(alice_sdp());
-        let raw = step.bytes();
-        let message = Message::parse(&raw, step.source()).unwrap();
-        let Started::Rewrite(mut rewriting) =
-            worker.rewrite_start(&message, &Options::default(), now()).unwrap()
-        else {
-            panic!("there is a description");
-        };
+        let mut rewriting = step.start(&mut worker, now());
         // Every other one is given up before or after its answer came.
         if cseq % 2 == 1 {
             std::thread::sleep(Duration::from_millis(if cseq % 4 == 1 { 0 } else { 60 }));
@@ -191,7 +170,7 @@ fn the_answer_to_a_cancelled_request_is_not_the_next_ones() {
         while rewriting.resume(&mut worker, now(), &mut edits).unwrap() == Progress::Pending {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let text = kit::applied(&raw, step.source(), &edits);
+        let text = step.applied(&edits);
         assert!(text.contains(&format!("m=audio {} ", 50_000 + 2 * cseq)), "{text}");
     }
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mediaproxy::internals::shared::Counter;
 use mediaproxy::{Status, Worker};
 
-use super::{failed_once, offer, try_step, went_on_once};
+use super::{failed_once, went_on_once};
+use kit::call::{invite, rewrite, try_rewrite};
 use kit::children::{alone, give_up_rights, in_child};
 use kit::directory::Directory;
 use kit::relay::Relay;
@@ -24,14 +25,14 @@ fn uri(path: &Path) -> String {
 /// Alone it is told which relay and why; with another one the offer goes there.
 fn cannot_be_reached(uri: &str, reason: &str, worker: impl Fn(&[(&str, &str)]) -> Worker) {
     let mut alone = worker(&[("relay", uri)]);
-    let error = try_step(&mut alone, &offer()).unwrap_err();
+    let error = try_rewrite(&mut alone, &invite()).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay, "{error}");
     assert!(error.text().contains(uri) && error.text().contains(reason), "{error}");
     failed_once(&alone, Counter::FailedNoRelay);
     let good = Relay::obliging();
     let backup = format!("{};weight=0", good.uri());
     let mut worker = worker(&[("relay", uri), ("relay", &backup)]);
-    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
+    rewrite(&mut worker, &invite());
     assert_eq!(good.asked().len(), 1);
     went_on_once(&worker);
 }
@@ -91,12 +92,12 @@ fn a_connection_that_is_closed_before_it_is_used() {
     let path = directory.path("closing");
     let accepted = closes_at_once(&path);
     // It is seen while sending or while reading: a race, with one outcome.
-    let error = try_step(&mut worker(&[("relay", &uri(&path))]), &offer()).unwrap_err();
+    let error = try_rewrite(&mut worker(&[("relay", &uri(&path))]), &invite()).unwrap_err();
     assert!(error.text().contains(&uri(&path)), "{error}");
     let good = Relay::obliging();
     let backup = format!("{};weight=0", good.uri());
     let mut worker = worker(&[("relay", &uri(&path)), ("relay", &backup)]);
-    assert_eq!(try_step(&mut worker, &offer()), Ok(true));
+    rewrite(&mut worker, &invite());
     assert_eq!(good.asked().len(), 1);
     assert_eq!(accepted.load(Ordering::SeqCst), 2, "tried once each");
 }

@@ -9,13 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mediaproxy::Edits;
-use mediaproxy::Options;
-use mediaproxy::sip::Message;
 use mediaproxy::{Engine, Keeper, Worker};
 
-use kit::applied;
-use kit::call::{Step, alice_sdp, bob_sdp};
+use kit::call::{Step, answer, invite, terminate, try_rewrite};
 use kit::children::Child;
 
 /// A keeper in a process of its own.
@@ -74,29 +70,19 @@ impl Hand {
 pub(crate) fn obey(worker: &mut Worker, order: &str) -> String {
     let (kind, call) = order.split_once(' ').unwrap();
     let step = match kind {
-        "offer" => Step::request("INVITE", 1, "a", "").sdp(alice_sdp()),
-        "answer" => Step::reply("200 OK", "INVITE", 1, "a", "b").sdp(bob_sdp()),
+        "offer" => invite(),
+        "answer" => answer("200 OK", "b"),
         _ => Step::request("BYE", 2, "a", "b"),
     };
-    let raw = String::from_utf8(step.bytes()).unwrap();
-    let raw = raw.replace("call@x", &format!("call-{call}@x")).into_bytes();
-    let message = Message::parse(&raw, step.source()).unwrap();
-    let mut edits = Edits::new();
-    if kind == "bye" {
-        return match worker.end_session(&message, &Options::default()) {
-            Ok(()) => "0".into(),
-            Err(error) => error.to_string(),
-        };
-    }
-    match worker.rewrite_sdp(&message, &Options::default(), &mut edits) {
-        Ok(true) => {
-            let text = applied(&raw, step.source(), &edits);
+    let step = step.call_id(&format!("call-{call}@x"));
+    let done = match kind {
+        "bye" => terminate(worker, &step).map(|()| "0".to_string()),
+        _ => try_rewrite(worker, &step).map(|text| {
             let media = text.split("\r\nm=audio ").nth(1).expect("a stream");
             media.split(' ').next().unwrap_or_default().to_string()
-        }
-        Ok(false) => "no description".into(),
-        Err(error) => error.to_string(),
-    }
+        }),
+    };
+    done.unwrap_or_else(|error| error.to_string())
 }
 
 /// A relay in a process of its own: it gives the port it was made with and

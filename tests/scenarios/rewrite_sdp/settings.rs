@@ -8,11 +8,10 @@ use mediaproxy::nat::{Tests, Verdict};
 use mediaproxy::sip::Message;
 use mediaproxy::{Status, Worker};
 
-use super::{answer, invite, rewrite, rewrite_with};
-use kit::call::{Step, alice_sdp, bob_sdp};
+use kit::call::{Step, alice_sdp, answer, bob_sdp, invite, rewrite, rewrite_with};
 use kit::directory::Directory;
 use kit::relay::{Relay, value};
-use kit::{applied, udp, worker};
+use kit::{applied, relay_and_worker, udp, worker};
 
 const MARKER: &str = "a=nortpproxy:yes\r\n";
 
@@ -115,8 +114,7 @@ fn private_and_local_networks_are_those_that_are_set() {
 
 #[test]
 fn a_body_shorter_than_it_says_is_an_error_and_what_is_longer_is_no_body() {
-    let relay = Relay::obliging();
-    let mut worker = worker(&[("relay", &relay.uri())]);
+    let (relay, mut worker) = relay_and_worker();
     let text = String::from_utf8(invite().bytes()).unwrap();
     let length = alice_sdp().replace('\n', "\r\n").len();
     let header = format!("Content-Length: {length}");
