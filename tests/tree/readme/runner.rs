@@ -4,19 +4,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// Stand-ins in a directory of their own, put before all others in PATH.
+/// A directory with stand-ins, put before all others in PATH.
 struct Stage(PathBuf);
 
 impl Stage {
-    /// `installed` is what dpkg-query finds; `cargo` is what its tests print.
+    /// `installed`: the packages dpkg-query finds. `cargo`: the output of its
+    /// tests.
     fn new(name: &str, installed: &str, cargo: &str) -> Stage {
-        // A colon would end it in PATH, and the real cargo would run.
+        // A colon would split the directory in PATH, and the real cargo would run.
         let name = format!("run-{name}").replace(':', ".");
         let directory = kit::target_tmp().join(name);
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).unwrap();
         let here = directory.display();
-        let installing = format!("echo \"$@\" >>{here}/asked\n");
+        let installing = format!("echo \"$@\" >>{here}/calls\n");
         for (program, script) in [
             (
                 "dpkg-query",
@@ -30,7 +31,7 @@ impl Stage {
             (
                 "cargo",
                 format!(
-                    "case $1 in test) cat <<'END'\n{cargo}\nEND\n;; esac\ncase $1 in test) ! grep -q FAILED {here}/cargo.said ;; esac\n"
+                    "case $1 in test) cat <<'END'\n{cargo}\nEND\n;; esac\ncase $1 in test) ! grep -q FAILED {here}/cargo.output ;; esac\n"
                 ),
             ),
         ] {
@@ -38,7 +39,7 @@ impl Stage {
             std::fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
-        std::fs::write(directory.join("cargo.said"), cargo).unwrap();
+        std::fs::write(directory.join("cargo.output"), cargo).unwrap();
         Stage(directory)
     }
 
@@ -54,8 +55,8 @@ impl Stage {
         (output, text)
     }
 
-    fn asked_apt_get(&self) -> String {
-        std::fs::read_to_string(self.0.join("asked")).unwrap_or_default()
+    fn apt_get_calls(&self) -> String {
+        std::fs::read_to_string(self.0.join("calls")).unwrap_or_default()
     }
 }
 
@@ -71,25 +72,25 @@ fn last_line(text: &str) -> &str {
 const PASSED: &str = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
 
 #[test]
-fn missing_packages_are_named_and_installed_only_when_that_is_asked_for() {
+fn run_installs_missing_packages_only_with_install() {
     let packages = packages();
     let stage = Stage::new("missing", &packages[1..].join(" "), PASSED);
     let (output, text) = stage.run(&[], "");
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains(&format!("missing Debian packages: {}\n", packages[0])), "{text}");
     assert!(text.contains("--install"), "{text}");
-    assert_eq!(stage.asked_apt_get(), "");
+    assert_eq!(stage.apt_get_calls(), "");
 
     let (output, text) = stage.run(&["--install"], "");
     assert_eq!(output.status.code(), Some(0), "{text}");
-    let asked = stage.asked_apt_get();
-    assert!(asked.lines().any(|line| line.starts_with("update")), "{asked}");
-    let install = asked.lines().find(|line| line.starts_with("install")).unwrap();
+    let calls = stage.apt_get_calls();
+    assert!(calls.lines().any(|line| line.starts_with("update")), "{calls}");
+    let install = calls.lines().find(|line| line.starts_with("install")).unwrap();
     assert!(install.ends_with(&packages[0]) && !install.contains(&packages[1]), "{install}");
 }
 
 #[test]
-fn it_ends_with_what_passed_failed_and_was_skipped() {
+fn run_ends_with_the_counts() {
     let stage = Stage::new("counts", &packages().join(" "), PASSED);
     let (output, text) = stage.run(&[], "");
     assert_eq!(output.status.code(), Some(0), "{text}");
@@ -106,7 +107,7 @@ fn it_ends_with_what_passed_failed_and_was_skipped() {
 }
 
 #[test]
-fn with_ci_set_only_a_listed_skip_is_no_failure() {
+fn run_in_ci_fails_on_unlisted_skips() {
     let list = std::fs::read_to_string(kit::root().join("c-tests/allowed-skips.txt")).unwrap();
     let listed = list.lines().find(|line| !line.starts_with('#')).unwrap();
     let (listed, reason) = listed.split_once('\t').expect("a name, a tab and a reason");
@@ -114,8 +115,8 @@ fn with_ci_set_only_a_listed_skip_is_no_failure() {
     for (name, ci, code) in
         [(listed, "true", 0), ("another_test", "true", 1), ("another_test", "", 0)]
     {
-        let said = format!("SKIP {name}: not here\n{PASSED}");
-        let stage = Stage::new(&format!("skip-{ci}-{name}"), &packages().join(" "), &said);
+        let printed = format!("SKIP {name}: not here\n{PASSED}");
+        let stage = Stage::new(&format!("skip-{ci}-{name}"), &packages().join(" "), &printed);
         let (output, text) = stage.run(&[], ci);
         assert_eq!(output.status.code(), Some(code), "{name} {ci}: {text}");
         assert!(!last_line(&text).ends_with(" 0 skipped"), "{text}");
@@ -123,7 +124,7 @@ fn with_ci_set_only_a_listed_skip_is_no_failure() {
 }
 
 #[test]
-fn what_runs_on_every_submission_is_the_readmes_line() {
+fn ci_script_runs_the_readme_command() {
     let ci = std::fs::read_to_string(kit::root().join(".ci/run")).unwrap();
     let line = ci.lines().find_map(|line| line.strip_prefix("exec ")).unwrap();
     let readme = super::readme();
