@@ -33,7 +33,8 @@ use mediaproxy::options::Options;
 use mediaproxy::proxy::{Config, Proxy};
 use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::Role;
-use mediaproxy::relay::{Command, Query, mediaproxy2};
+use mediaproxy::relay::protocol::{Decoded, Protocol};
+use mediaproxy::relay::{Command, Query};
 use mediaproxy::sdp::Session;
 use mediaproxy::settings::Settings;
 use mediaproxy::sip::body;
@@ -157,10 +158,13 @@ impl Alone {
         let description = body::find_sdp(&message).expect("a body").expect("a description");
         let session = Session::parse(description).expect("a session");
         let plan = media::plan(&message, &session, &rules).expect("a plan");
-        let mut query = Query::about(&message, Command::Request).expect("a query");
+        let mut query = Query::about(&message).expect("a query");
         query.streams.clone_from(&plan.streams);
-        mediaproxy2::encode(&query, false, &mut self.request).expect("a request");
-        let answer = mediaproxy2::parse_answer(ANSWER).expect("an answer");
+        let codec = Protocol::MediaProxy2.codec();
+        let capabilities = codec.capabilities();
+        codec.encode(&query, &capabilities, &mut self.request).expect("a request");
+        let decoded = codec.decode(Command::Request, ANSWER, false);
+        let Decoded::Answer { answer: Ok(answer), .. } = decoded else { panic!("{decoded:?}") };
         plan.fill(&answer, &mut self.edits, &mut |line| panic!("{line}")).expect("edits");
     }
 }

@@ -10,7 +10,7 @@ use crate::log::{Level, Log};
 use crate::nat::Networks;
 use crate::now;
 use crate::relay::line::MAX_RELAYS;
-use crate::relay::{Relay, RelayLine, RelayList, RelayUri};
+use crate::relay::{Records, Relay, RelayLine, RelayList, RelayUri};
 use crate::reload::{self, WatchedFile};
 use crate::settings::Settings;
 use crate::shared::health::AdminState;
@@ -200,7 +200,12 @@ impl Engine {
         self.shared.health()
     }
 
-    /// The ends that wait for their relay.
+    /// Where the outcomes of exchanges with relays are recorded.
+    pub fn records(&self) -> Records<'_> {
+        Records { health: self.health(), counters: self.counters(), log: &self.log }
+    }
+
+    /// The queued delete requests.
     pub fn deletes(&self) -> Deletes<'_> {
         self.shared.deletes()
     }

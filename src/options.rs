@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::address::{Host, parse_ip};
 use crate::error::{Error, Result, Status};
-use crate::relay::IceCandidate;
-use crate::sip::Uri;
+use crate::relay::{IceCandidate, Query};
+use crate::sip::{Message, StartLine, Uri};
 
 /// Whether a session description is an offer or an answer (RFC 3264).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,14 @@ pub struct Options {
     pub dialog_id: Vec<u8>,
     /// Overrides the setting.
     pub ice_candidate: Option<IceCandidate>,
+    /// The current Request-URI, where the server has changed it since the
+    /// message came; empty: the message's own. For relays that are told the
+    /// destination's domain.
+    pub request_uri: Vec<u8>,
+    /// From's domain is one of the server's own. For the same relays.
+    pub from_local: bool,
+    /// The Request-URI's domain is one of the server's own.
+    pub to_local: bool,
 }
 
 /// The longest text an option takes, in bytes.
@@ -120,6 +128,16 @@ const OPTIONS: &[Named] = &[
         set: |o, v| address(v, &mut o.signaling_ip),
     },
     Named { name: "receiver", form: "an IP address", set: |o, v| address(v, &mut o.receiver) },
+    Named {
+        name: "request_uri",
+        form: "a URI",
+        set: |o, v| {
+            o.request_uri = v.to_vec();
+            Some(())
+        },
+    },
+    Named { name: "from", form: "local or remote", set: |o, v| locality(v, &mut o.from_local) },
+    Named { name: "to", form: "local or remote", set: |o, v| locality(v, &mut o.to_local) },
     Named { name: "next_hop", form: "a SIP URI", set: |o, v| o.set_next_hop(v).ok() },
 ];
 
@@ -131,7 +149,31 @@ fn address(text: &[u8], to: &mut Option<IpAddr>) -> Option<()> {
     Some(())
 }
 
+fn locality(text: &[u8], to: &mut bool) -> Option<()> {
+    *to = match text.to_ascii_lowercase().as_slice() {
+        b"local" => true,
+        b"" | b"remote" => false,
+        _ => return None,
+    };
+    Some(())
+}
+
 impl Options {
+    /// Gives `query` what these options say about its message.
+    pub(crate) fn fill(&self, message: &Message<'_>, query: &mut Query) {
+        query.dialog_id.clone_from(&self.dialog_id);
+        query.media_relay.clone_from(&self.media_relay);
+        if let Some(ip) = self.signaling_ip {
+            query.signaling_ip = Some(ip.to_canonical());
+        }
+        query.receiver = self.receiver.map(|ip| ip.to_canonical());
+        if let StartLine::Request { uri, .. } = message.start_line() {
+            let current = if self.request_uri.is_empty() { uri } else { &self.request_uri };
+            query.request_uri.extend_from_slice(current);
+        }
+        (query.from_local, query.to_local) = (self.from_local, self.to_local);
+    }
+
     /// The names that [`Options::set`] takes.
     pub fn names() -> impl Iterator<Item = &'static str> {
         OPTIONS.iter().map(|option| option.name)
@@ -198,6 +240,9 @@ mod tests {
             ("ice_candidate", "Low-Priority"),
             ("signaling_address", "192.0.2.1"),
             ("receiver", "[2001:db8::1]"),
+            ("request_uri", "sip:bob@192.0.2.7"),
+            ("from", "Local"),
+            ("to", "local"),
         ] {
             options.set(name, value.as_bytes()).unwrap();
         }
@@ -208,6 +253,8 @@ mod tests {
         assert_eq!(options.ice_candidate, Some(IceCandidate::LowPriority));
         assert_eq!(options.signaling_ip, Some("192.0.2.1".parse().unwrap()));
         assert_eq!(options.receiver, Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(options.request_uri, b"sip:bob@192.0.2.7");
+        assert!(options.from_local && options.to_local);
         for name in Options::names() {
             options.set(name, b"").unwrap();
         }
@@ -222,6 +269,7 @@ mod tests {
             ("role", b"both", Status::Argument, "auto, offer or answer"),
             ("ice_candidate", b"high", Status::Argument, "ice_candidate = \"high\""),
             ("signaling_address", b"host.example.com", Status::Argument, "an IP address"),
+            ("from", b"near", Status::Argument, "local or remote"),
             ("next_hop", b"no uri", Status::Argument, "a SIP URI"),
             ("relay_set", b"\xff", Status::Argument, "relay_set = \"\\xff\""),
             ("dialog_id", &[b'x'; 1025], Status::Limit, "1024 bytes"),

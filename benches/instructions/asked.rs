@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use mediaproxy::capi::{config, edits, engine, message, request, text, worker};
 use mediaproxy::edit::Edits;
 use mediaproxy::options::Options;
-use mediaproxy::relay::{Command, Query, mediaproxy2};
+use mediaproxy::relay::{Protocol, Query};
 use mediaproxy::sip::message::{Message, Source, Transport};
 use mediaproxy::{Progress, Started, Worker};
 
@@ -22,11 +22,13 @@ fn parsed(raw: &[u8]) -> Message<'_> {
 
 /// What a relay is asked about a message, read and written.
 pub(crate) fn request(raw: &[u8], times: u64) {
+    let codec = Protocol::MediaProxy2.codec();
+    let capabilities = codec.capabilities();
     let mut query = Query::default();
     let mut out = Vec::new();
     for _ in 0..times {
-        query.renew(&parsed(raw), Command::Request, 1).expect("a query");
-        mediaproxy2::encode(&query, false, &mut out).expect("a request");
+        query.renew(&parsed(raw), 1).expect("a query");
+        codec.encode(&query, &capabilities, &mut out).expect("a request");
         assert!(out.ends_with(b"\r\n\r\n"));
     }
 }

@@ -8,7 +8,7 @@ use mediaproxy::hash::hash;
 use mediaproxy::log::Log;
 use mediaproxy::settings::Settings;
 use mediaproxy::shared::calls::history::OfferAnswerUpdate;
-use mediaproxy::shared::calls::{CallKey, Event, Life};
+use mediaproxy::shared::calls::{BranchState, CallKey, CallUpdate};
 
 const CALL_ID: &str = "3848276298220188511@atlanta.example.com";
 const FROM_TAG: &[u8] = b"9fxced76sl";
@@ -49,11 +49,11 @@ pub(crate) fn choose(times: u64, dead: usize) {
     }
 }
 
-fn known_call(engine: &Engine) -> (CallKey, Event) {
+fn known_call(engine: &Engine) -> (CallKey, CallUpdate) {
     let key = engine.calls().key(CALL_ID.as_bytes(), FROM_TAG, TO_TAG);
-    let description = OfferAnswerUpdate { offered: Some(1), ..OfferAnswerUpdate::default() };
+    let offer_answer = OfferAnswerUpdate { offered: Some(1), ..OfferAnswerUpdate::default() };
     let media = Some(("198.51.100.7".parse().expect("an address"), 50_000, 50_002));
-    let event = Event { relay: 7, branch: Some(Life::Answered), description, media };
+    let event = CallUpdate { relay: 7, branch: Some(BranchState::Answered), offer_answer, media };
     assert!(engine.calls().record(key, &event, 100));
     (key, event)
 }

@@ -1,10 +1,11 @@
-//! The keeper's descriptor: ready when a tick is due, when the kernel told of a
-//! changed file, when a relay said something, when it is to stop.
+//! The keeper's event loop: one epoll descriptor over a timer, inotify's bell, the
+//! connections to relays and a request to stop.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::relay::link::Watch;
 use crate::reload::Bell;
 use crate::sys::epoll::{Epoll, Events, Timer, Waker};
 use crate::sys::process::ProcessMark;
@@ -31,9 +32,9 @@ impl EventLoop {
             };
             // EventLoop at once: the first tick is due.
             ready.timer.set(0);
-            ready.watch(&ready.timer)?;
-            ready.watch(&ready.stop)?;
-            ready.watch(&ready.bell.waker)?;
+            ready.epoll.add(&ready.timer, 0)?;
+            ready.epoll.add(&ready.stop, 0)?;
+            ready.epoll.add(&ready.bell.waker, 0)?;
             Ok(ready)
         })();
         made.map_err(|error: std::io::Error| Error::system("the keeper's descriptor", &error))
@@ -41,19 +42,6 @@ impl EventLoop {
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.epoll.as_fd().as_raw_fd()
-    }
-
-    /// Makes it ready when `fd` can be read.
-    pub(super) fn watch(&self, fd: &impl AsFd) -> std::io::Result<()> {
-        self.epoll.add(fd, 0)
-    }
-
-    /// No longer does.
-    pub(super) fn forget(&self, fd: &impl AsFd) {
-        // The epoll instance is the parent's too: a child must not unwatch.
-        if self.process.is_here() {
-            let _ = self.epoll.remove(fd);
-        }
     }
 
     /// The next tick is due in so many milliseconds.
@@ -74,5 +62,18 @@ impl EventLoop {
 
     pub(super) fn stop_seen(&self) {
         self.stop.clear();
+    }
+}
+
+impl Watch for EventLoop {
+    fn watch(&self, descriptor: BorrowedFd<'_>) -> std::io::Result<()> {
+        self.epoll.add(&descriptor, 0)
+    }
+
+    fn forget(&self, descriptor: BorrowedFd<'_>) {
+        // The epoll instance is the parent's too: a child must not unwatch.
+        if self.process.is_here() {
+            let _ = self.epoll.remove(&descriptor);
+        }
     }
 }

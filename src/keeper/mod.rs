@@ -1,26 +1,29 @@
-//! What must happen without a message: watching files, asking dead relays
-//! whether they live, delivering ends that wait. SIP workers sleep until a
-//! message comes, so one process of a server does it for all; several may, and
-//! one of them holds the lease. What it finds out it puts into the shared
-//! block.
+//! What must happen without a message: reading changed files, resolving names of
+//! relays, probing relays that do not answer, flushing queued deletes. SIP workers
+//! sleep until a message comes, so one process of a server does it for all;
+//! several may have a keeper, and one of them holds the lease. What it finds out
+//! it puts into the shared block.
 
-mod ask;
-mod deliver;
 mod event_loop;
+mod flush;
 mod probe;
 mod reload;
+mod resolve;
 
+use std::fmt::Debug;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::Engine;
 use crate::error::{Error, Result, Status};
-use crate::keeper::deliver::Deliveries;
 use crate::keeper::event_loop::EventLoop;
+use crate::keeper::flush::Flush;
 use crate::keeper::probe::Probes;
-use crate::keeper::reload::{Group, Watch};
+use crate::keeper::reload::{Group, Reload};
+use crate::keeper::resolve::Resolve;
 use crate::now;
+use crate::relay::link::Watch;
 use crate::reload::WatchedFile;
 use crate::shared::lease::{Claim, RENEW};
 use crate::sys::process::ProcessMark;
@@ -28,6 +31,21 @@ use crate::sys::process::ProcessMark;
 /// While a relay is to answer, a tick is due this soon (milliseconds), for
 /// servers that do not watch the descriptor.
 const WAITING: u64 = 20;
+/// A relay has this long to answer the keeper (milliseconds).
+const ANSWER_WITHIN: u64 = 1000;
+
+/// One thing that the keeper does for the server. It never waits.
+trait Duty: Debug + Send {
+    /// Does what is due at `now`. When it wants to be called again at the latest
+    /// (milliseconds); `u64::MAX` when it waits for nothing.
+    fn turn(&mut self, engine: &Engine, now: u64) -> u64;
+
+    /// Another process works now: gives back what it could do instead.
+    fn rest(&mut self, engine: &Engine, now: u64);
+
+    /// In a process that inherited it: leaves alone what is the parent's.
+    fn forget(&mut self) {}
+}
 
 /// A keeper. Made in the process that will use it, after the fork. Either call
 /// [`Keeper::tick`] when [`Keeper::descriptor`] is ready, or every 200 ms, or
@@ -45,9 +63,7 @@ pub struct Keeper {
 #[derive(Debug)]
 struct Work {
     claim: Claim,
-    watch: Watch,
-    probes: Probes,
-    deliveries: Deliveries,
+    duties: Vec<Box<dyn Duty>>,
     /// When to turn again (milliseconds).
     next: u64,
 }
@@ -66,18 +82,20 @@ impl Keeper {
             Group { files: relays, which: |engine| engine.shared().relays() },
         ];
         let poll = engine.settings().watch_by_polling();
-        let watch = Watch::new(groups, poll, Arc::clone(&ready.bell));
+        let watch: Arc<dyn Watch> = ready.clone();
+        let resolve = Resolve::new(&*watch);
+        let resolve = resolve.map_err(|error| Error::system("the keeper's descriptor", &error))?;
+        let duties: Vec<Box<dyn Duty>> = vec![
+            Box::new(Reload::new(groups, poll, Arc::clone(&ready.bell))),
+            Box::new(resolve),
+            Box::new(Probes::new(Arc::clone(&watch))),
+            Box::new(Flush::new(watch)),
+        ];
         Ok(Keeper {
             process: ProcessMark::new(),
             ready,
             stopping: AtomicBool::new(false),
-            work: Mutex::new(Work {
-                claim: Claim::default(),
-                watch,
-                probes: Probes::new(),
-                deliveries: Deliveries::default(),
-                next: 0,
-            }),
+            work: Mutex::new(Work { claim: Claim::default(), duties, next: 0 }),
             engine,
         })
     }
@@ -162,12 +180,8 @@ impl Keeper {
         let engine = &self.engine;
         let lease = engine.shared().lease();
         if lease.hold(&mut work.claim, std::process::id(), now) {
-            work.watch.turn(engine, now);
-            work.probes.turn(engine, &self.ready, now);
-            work.deliveries.turn(engine, &self.ready, now);
-            let waits = work.probes.are_running() || work.deliveries.are_running();
-            let pause = if waits { WAITING } else { RENEW };
-            work.next = now.saturating_add(pause).min(work.watch.next());
+            let turns = work.duties.iter_mut().map(|duty| duty.turn(engine, now));
+            work.next = turns.fold(now.saturating_add(RENEW), u64::min);
         } else {
             work.rest(engine, now);
             work.next = now.saturating_add(lease.left(now).max(1));
@@ -179,9 +193,7 @@ impl Keeper {
 impl Work {
     /// Lets go of everything: another process works now.
     fn rest(&mut self, engine: &Engine, now: u64) {
-        self.watch.rest();
-        self.probes.rest();
-        self.deliveries.rest(engine, now);
+        self.duties.iter_mut().for_each(|duty| duty.rest(engine, now));
     }
 }
 
@@ -195,7 +207,7 @@ impl Drop for Keeper {
             work.rest(&self.engine, now());
             self.engine.shared().lease().release(&mut work.claim);
         } else {
-            work.watch.forget();
+            work.duties.iter_mut().for_each(|duty| duty.forget());
         }
     }
 }

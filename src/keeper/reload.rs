@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::keeper::Duty;
 use crate::log::{Level, Log};
 use crate::reload::{self, Bell, COMPARE_EVERY, DirectoryWatcher, Fingerprint};
 use crate::shared::Generation;
@@ -22,7 +23,7 @@ pub(super) struct Group {
 
 /// What is watched, and when it is looked at next.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct Reload {
     groups: Vec<Group>,
     compare_at: u64,
     source: Source,
@@ -45,17 +46,17 @@ enum Source {
 /// A directory, told from another one that has taken its name.
 type Identity = (u64, u64);
 
-impl Watch {
+impl Reload {
     /// Watches nothing yet, and never asks the kernel with `poll`.
     pub(super) fn new(mut groups: Vec<Group>, poll: bool, bell: Arc<Bell>) -> Self {
         groups.retain(|group| !group.files.is_empty());
         let source = if poll { Source::Poll } else { Source::NotStarted };
-        Watch { groups, compare_at: 0, source, bell }
+        Reload { groups, compare_at: 0, source, bell }
     }
 
     /// Does what is due: raises the generations of what changed. True when one
     /// was.
-    pub(super) fn turn(&mut self, engine: &crate::Engine, now: u64) -> bool {
+    fn compare(&mut self, engine: &crate::Engine, now: u64) -> bool {
         if self.groups.is_empty() {
             self.compare_at = u64::MAX;
             return false;
@@ -79,26 +80,6 @@ impl Watch {
             news |= (group.which)(engine).update_fingerprint(reload::combine(&prints, wall));
         }
         news
-    }
-
-    /// When it is to be called again at the latest.
-    pub(super) fn next(&self) -> u64 {
-        self.compare_at
-    }
-
-    /// Stops asking the kernel: another process watches now.
-    pub(super) fn rest(&mut self) {
-        self.compare_at = 0;
-        if let Source::Inotify { .. } = self.source {
-            self.source = Source::NotStarted;
-        }
-    }
-
-    /// In a process that inherited it.
-    pub(super) fn forget(&mut self) {
-        if let Source::Inotify { watcher, .. } = std::mem::replace(&mut self.source, Source::Poll) {
-            watcher.forget();
-        }
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -132,6 +113,27 @@ impl Watch {
     }
 }
 
+impl Duty for Reload {
+    fn turn(&mut self, engine: &crate::Engine, now: u64) -> u64 {
+        self.compare(engine, now);
+        self.compare_at
+    }
+
+    /// Another process watches now.
+    fn rest(&mut self, _: &crate::Engine, _: u64) {
+        self.compare_at = 0;
+        if let Source::Inotify { .. } = self.source {
+            self.source = Source::NotStarted;
+        }
+    }
+
+    fn forget(&mut self) {
+        if let Source::Inotify { watcher, .. } = std::mem::replace(&mut self.source, Source::Poll) {
+            watcher.forget();
+        }
+    }
+}
+
 fn identities(files: &[PathBuf]) -> Vec<Option<Identity>> {
     let of = |directory: &Path| std::fs::metadata(directory).ok().map(|d| (d.dev(), d.ino()));
     files.iter().map(|file| file.parent().and_then(of)).collect()
@@ -147,7 +149,7 @@ mod tests {
     struct Bench {
         directory: PathBuf,
         engine: Arc<Engine>,
-        watch: Watch,
+        watch: Reload,
         bell: Arc<Bell>,
     }
 
@@ -164,12 +166,12 @@ mod tests {
             let engine = Engine::new(settings, Log::none()).unwrap();
             let bell = Arc::new(Bell::new().unwrap());
             let group = Group { files: vec![list], which: |engine| engine.shared().lists() };
-            let watch = Watch::new(vec![group], poll, Arc::clone(&bell));
+            let watch = Reload::new(vec![group], poll, Arc::clone(&bell));
             Bench { directory, engine, watch, bell }
         }
 
         fn turn(&mut self, now: u64) -> bool {
-            self.watch.turn(&self.engine, now)
+            self.watch.compare(&self.engine, now)
         }
 
         fn write(&self) {
@@ -190,10 +192,10 @@ mod tests {
         assert!(!bench.turn(10_000), "as the engine has read it");
         bench.write();
         assert!(!bench.turn(10_999));
-        assert_eq!(bench.watch.next(), 11_000);
+        assert_eq!(bench.watch.compare_at, 11_000);
         assert!(bench.turn(11_000));
         assert_eq!(bench.engine.shared().lists().number(), 1);
-        assert_eq!(bench.watch.next(), 12_000);
+        assert_eq!(bench.watch.compare_at, 12_000);
     }
 
     #[test]
@@ -205,7 +207,7 @@ mod tests {
         assert!(!bench.turn(10_100));
         bench.bell.ring();
         assert!(!bench.turn(10_149));
-        assert_eq!(bench.watch.next(), 10_150);
+        assert_eq!(bench.watch.compare_at, 10_150);
         assert!(bench.turn(10_150));
     }
 
@@ -247,8 +249,8 @@ mod tests {
             files: vec![bench.directory.join("clients")],
             which: |engine| engine.shared().lists(),
         };
-        let mut other = Watch::new(vec![group], true, Arc::clone(&bench.bell));
-        assert!(!other.turn(&bench.engine, 10_500));
+        let mut other = Reload::new(vec![group], true, Arc::clone(&bench.bell));
+        assert!(!other.compare(&bench.engine, 10_500));
         assert_eq!(bench.engine.shared().lists().number(), 1);
     }
 }

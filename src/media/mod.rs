@@ -2,7 +2,9 @@
 //! edits. Pure decisions.
 
 pub mod plan;
+pub mod prepare;
 pub mod role;
 mod stream;
 
 pub use plan::{Plan, plan};
+pub use prepare::{CallState, Prepared, prepare};

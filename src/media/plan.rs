@@ -4,6 +4,8 @@
 
 mod fill;
 
+pub use fill::Accepted;
+
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -51,6 +53,13 @@ pub struct Plan {
     line_end: &'static [u8],
     /// The session-level c= line, for streams that must keep it.
     old_line: Vec<u8>,
+}
+
+impl Plan {
+    /// True when there is nothing to ask a relay for, and nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
 }
 
 /// A piece of the raw message, which is shorter than 64 KiB.

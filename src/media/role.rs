@@ -22,7 +22,7 @@ pub struct Decision {
     /// carried by a request with a CSeq of its own (PRACK).
     pub cseq: u32,
     /// For the messages that come after this one.
-    pub memory: OfferAnswerUpdate,
+    pub update: OfferAnswerUpdate,
 }
 
 /// Decides. `method` is the request's, or in a reply (`is_reply`) that of the
@@ -53,7 +53,7 @@ pub fn decide(
     Decision {
         role,
         cseq: answered.map_or(cseq, |offer| offer.cseq),
-        memory: OfferAnswerUpdate {
+        update: OfferAnswerUpdate {
             offered: of_invite.filter(|_| !is_reply),
             reply_offer: of_invite.filter(|_| is_reply && role == Role::Offer),
             answered_by: answered.map(|_| cseq),
@@ -122,11 +122,11 @@ mod tests {
             assert_eq!(role(false, method, 2, &delayed(1, None)), Role::Offer);
         }
         assert_eq!(
-            auto(false, Method::Invite, 1, &OfferAnswerState::default()).memory.offered,
+            auto(false, Method::Invite, 1, &OfferAnswerState::default()).update.offered,
             Some(1)
         );
         assert_eq!(
-            auto(false, Method::Update, 1, &OfferAnswerState::default()).memory,
+            auto(false, Method::Update, 1, &OfferAnswerState::default()).update,
             OfferAnswerUpdate::default()
         );
     }
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_reply_answers_the_offer_its_invite_carried() {
         let decision = auto(true, Method::Invite, 1, &offered(1, 1));
-        assert_eq!((decision.role, decision.memory), (Role::Answer, OfferAnswerUpdate::default()));
+        assert_eq!((decision.role, decision.update), (Role::Answer, OfferAnswerUpdate::default()));
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
             [OfferAnswerState::default(), offered(1, 2), delayed(2, None), delayed(2, Some(3))]
         {
             let decision = auto(true, Method::Invite, 2, &known);
-            assert_eq!((decision.role, decision.memory.reply_offer), (Role::Offer, Some(2)));
+            assert_eq!((decision.role, decision.update.reply_offer), (Role::Offer, Some(2)));
         }
     }
 
@@ -167,25 +167,25 @@ mod tests {
     #[test]
     fn ack_answers_a_delayed_offer() {
         let decision = auto(false, Method::Ack, 1, &delayed(1, None));
-        assert_eq!((decision.role, decision.memory.answered_by), (Role::Answer, Some(1)));
+        assert_eq!((decision.role, decision.update.answered_by), (Role::Answer, Some(1)));
         let decision = auto(false, Method::Ack, 1, &OfferAnswerState::default());
-        assert_eq!((decision.role, decision.memory), (Role::Answer, OfferAnswerUpdate::default()));
+        assert_eq!((decision.role, decision.update), (Role::Answer, OfferAnswerUpdate::default()));
     }
 
     #[test]
     fn prack_answers_while_an_offer_of_a_reply_is_due_and_under_that_offers_cseq() {
         for known in [delayed(1, None), delayed(1, Some(2))] {
             let decision = auto(false, Method::Prack, 2, &known);
-            let memory = OfferAnswerUpdate { answered_by: Some(2), ..OfferAnswerUpdate::default() };
-            assert_eq!(decision, Decision { role: Role::Answer, cseq: 1, memory });
+            let update = OfferAnswerUpdate { answered_by: Some(2), ..OfferAnswerUpdate::default() };
+            assert_eq!(decision, Decision { role: Role::Answer, cseq: 1, update });
         }
     }
 
     #[test]
     fn a_further_prack_offers() {
         let decision = auto(false, Method::Prack, 3, &delayed(1, Some(2)));
-        let memory = OfferAnswerUpdate::default();
-        assert_eq!(decision, Decision { role: Role::Offer, cseq: 3, memory });
+        let update = OfferAnswerUpdate::default();
+        assert_eq!(decision, Decision { role: Role::Offer, cseq: 3, update });
         assert_eq!(role(false, Method::Prack, 2, &offered(1, 2)), Role::Offer);
     }
 
@@ -204,6 +204,6 @@ mod tests {
         assert_eq!(forced(RoleOption::Answer), Role::Answer);
         assert_eq!(forced(RoleOption::Offer), Role::Offer);
         let decision = decide(false, Method::Prack, 2, &delayed(1, None), RoleOption::Offer);
-        assert_eq!((decision.cseq, decision.memory), (2, OfferAnswerUpdate::default()));
+        assert_eq!((decision.cseq, decision.update), (2, OfferAnswerUpdate::default()));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::relay::rendezvous::Pool;
-use crate::relay::{RelayLine, RelayUri};
+use crate::relay::{Capabilities, Facts, RelayLine, RelayUri};
 use crate::shared::health::Slot;
 
 /// A relay as the worker knows it.
@@ -19,6 +19,14 @@ pub struct Relay {
     /// Where its health is found; `None` when there was no room: it then counts
     /// as up.
     pub slot: Option<Slot>,
+}
+
+impl Relay {
+    /// What it can do, in the protocol that it answered in, else in the one that
+    /// it is asked in first.
+    pub fn capabilities(&self, facts: Facts) -> Capabilities {
+        self.uri.capabilities(self.uri.protocol(facts.spoken))
+    }
 }
 
 /// Which of a list's pools a call chooses from.
@@ -144,7 +152,7 @@ impl RelayList {
     }
 
     /// The relay of a pool for a call, by the hash of its Call-ID
-    /// ([`super::choose::hash`]): see [`Pool::choose`].
+    /// ([`crate::hash::hash`]): see [`Pool::choose`].
     pub fn choose(
         &self,
         pool: PoolId,

@@ -1,16 +1,30 @@
-//! Talking to media relays, without sockets: what is asked, how each protocol
-//! writes it, and the state machine of one request.
+//! Control of media relays. Four layers, of which none knows the ones above:
+//! a *codec* ([`protocol`]) writes queries and reads answers; an *exchange* is
+//! one query to one relay and ends in one [`Outcome`]; a *request* fails over
+//! from one exchange to the next within a message's time; the *link* drives
+//! exchanges over sockets. All but the link are without sockets and clock.
+//!
+//! [`query`] is the vocabulary. [`uri`], [`line`](mod@line), [`list`] and
+//! [`rendezvous`] say which relays there are and which one takes a call.
 
+pub mod capabilities;
+pub mod exchange;
 pub mod line;
+pub mod link;
 pub mod list;
-pub mod mediaproxy2;
+pub mod outcome;
+pub mod protocol;
 pub mod query;
 pub mod rendezvous;
 pub mod request;
 pub mod uri;
 
+pub use capabilities::{Capabilities, ConnectionUse};
+pub use exchange::{Exchange, Facts, Limits, Need};
 pub use line::RelayLine;
 pub use list::{PoolId, Relay, RelayList};
+pub use outcome::{Outcome, Purpose, Records};
+pub use protocol::Protocol;
 pub use query::{Answer, Command, IceCandidate, Query, Role, Stream, StreamAddress};
-pub use request::{Action, Event, Found, Request, Times};
+pub use request::{Action, Request, Times};
 pub use uri::{RelayAddress, RelayUri};

@@ -18,6 +18,8 @@ pub enum Command {
     Reply,
     /// Forget the call.
     Remove,
+    /// Show that it answers. The Call-ID is one that nobody can guess.
+    Probe,
 }
 
 /// One question to a relay; owns its bytes. Values may be folded as they stand
@@ -32,10 +34,16 @@ pub struct Query {
     pub cseq: u32,
     /// The tag of From.
     pub from_tag: Vec<u8>,
-    /// The tag of To; empty before it is known, and on early answers.
+    /// The tag of To; empty before it is known.
     pub to_tag: Vec<u8>,
-    /// The tag of To on an early answer, for relays that understand it.
-    pub early_tag: Vec<u8>,
+    /// The message is a provisional reply (1xx).
+    pub provisional: bool,
+    /// The current Request-URI; empty in replies.
+    pub request_uri: Vec<u8>,
+    /// The caller's domain is the server's own.
+    pub from_local: bool,
+    /// The domain of the Request-URI is the server's own.
+    pub to_local: bool,
     /// From's URI without `sip:`, cut at the first `;`; empty when unreadable.
     pub from_uri: Vec<u8>,
     /// To's URI likewise.
@@ -60,20 +68,23 @@ impl Query {
     /// A question about the call `message` belongs to; streams, CSeq of the
     /// offer, options and what the lists say are left for the caller.
     /// `Status::Syntax` when Call-ID or CSeq is missing.
-    pub fn about(message: &Message<'_>, command: Command) -> Result<Self> {
+    pub fn about(message: &Message<'_>) -> Result<Self> {
         let mut query = Query::default();
-        query.renew(message, command, message.cseq()?.number)?;
+        query.renew(message, message.cseq()?.number)?;
         Ok(query)
     }
 
     /// The same in the memory of an earlier one, with the CSeq of the offer.
-    pub fn renew(&mut self, message: &Message<'_>, command: Command, cseq: u32) -> Result<()> {
-        self.command = command;
+    pub fn renew(&mut self, message: &Message<'_>, cseq: u32) -> Result<()> {
+        let status = message.status();
+        self.command = if status.is_some() { Command::Reply } else { Command::Request };
+        self.provisional = status.is_some_and(|status| status < 200);
         self.cseq = cseq;
         copy(message.call_id()?, &mut self.call_id);
         copy(message.from_tag()?, &mut self.from_tag);
         copy(message.to_tag()?, &mut self.to_tag);
-        self.early_tag.clear();
+        self.request_uri.clear();
+        (self.from_local, self.to_local) = (false, false);
         copy(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);
         copy(shortened(message.to_uri()?.unwrap_or_default()), &mut self.to_uri);
         copy(message.user_agent()?.unwrap_or_default(), &mut self.user_agent);
@@ -84,6 +95,11 @@ impl Query {
         self.asymmetric = false;
         self.streams.clear();
         Ok(())
+    }
+
+    /// A probe; `call_id` names a call that does not exist.
+    pub fn probe(call_id: &[u8]) -> Self {
+        Query { command: Command::Probe, ..Query::removal(call_id, b"probe", b"") }
     }
 
     /// The removal of a call, by its identifiers alone.
@@ -128,12 +144,15 @@ pub enum Answer {
     Body(Vec<u8>),
     /// The call is gone (answer to `Remove`).
     Removed,
+    /// The relay works (answer to `Probe`).
+    Alive,
 }
 
-/// What a session description is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an SDP is in the offer/answer exchange (RFC 3264).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
     /// It proposes; another relay may be asked when one fails.
+    #[default]
     Offer,
     /// It answers: it must go to the relay that has the offer.
     Answer,

@@ -1,92 +1,29 @@
-//! One request to a relay as a state machine: no socket, no clock. Whoever
-//! drives it does what an [`Action`] says and reports back with an [`Event`].
+//! A request of a message: one query, asked of one relay after another until
+//! one answers, within the message's time. No socket, no clock.
 
 use std::mem;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
-use crate::relay::Role;
-use crate::relay::mediaproxy2::{self, MAX_ANSWER};
-use crate::relay::{Answer, Query, Relay, RelayUri};
+use crate::relay::exchange::{Exchange, Facts, Limits};
+use crate::relay::{Answer, Query, Relay, Role};
 
 /// The time for one relay that answers by itself (milliseconds).
 const TRY: u64 = 150;
-/// A MediaProxy dispatcher may itself be waiting for its relays.
+/// The same for a dispatcher, which may itself be waiting for its relays.
 const TRY_DISPATCHER: u64 = 400;
 
-/// What happened.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'e> {
-    /// Begin.
-    Start,
-    /// This relay is to be asked.
-    Chosen {
-        /// It.
-        relay: &'e Arc<Relay>,
-        /// There are others that could be asked after it.
-        others: bool,
-    },
-    /// No relay is left to ask, for this reason.
-    NoneLeft(&'e str),
-    /// The connection asked for is there.
-    Connected {
-        /// It served an earlier request, so its relay may have gone since.
-        reused: bool,
-        /// Answers to earlier requests that nobody read yet: they come first.
-        owed: u32,
-    },
-    /// All bytes of [`Request::outgoing`] went out.
-    Sent,
-    /// Bytes came in.
-    Data(&'e [u8]),
-    /// The relay closed the connection, or it broke.
-    Closed,
-    /// The connection could not be made, or was closed before anything was
-    /// sent.
-    Failed(&'e str),
-    /// This process cannot make connections: no relay is to blame.
-    Hindered(&'e str),
-    /// The answer that has just come is none to this message.
-    Unusable(&'e Error),
-    /// A deadline may have passed.
-    Timer,
-}
-
 /// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Choose a relay that was not [`Request::tried`]. An earlier connection of
-    /// this request is to be closed: its answer did not come whole.
-    Choose,
-    /// Give a connection to [`Request::relay`]. `fresh`: not one that served
-    /// before. An earlier connection is to be closed here too.
-    Connect {
-        /// Make a new one.
-        fresh: bool,
-    },
-    /// Send [`Request::outgoing`].
-    Send,
-    /// Read until [`Request::deadline`].
-    Read,
-    /// It is over. After an error the connection is to be closed, unless
-    /// [`Request::in_step`] says that the answer came whole.
-    Done(Result<Answer>),
-}
-
-/// What a request found out about a relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It answered.
-    Answered,
-    /// It answered, but not with what can be used: this message's failure.
-    Refused,
-    /// It closed the connection after our bytes, or said what is no answer:
-    /// this message's failure too, perhaps.
-    Odd,
-    /// It could not be reached.
-    Away,
-    /// It was silent for its whole time.
-    Silent,
+pub enum Action {
+    /// Choose a relay that was not [`Request::tried`]: report
+    /// [`Request::chosen`] or [`Request::none_left`].
+    Choose,
+    /// Drive [`Request::exchange`] until it needs nothing more, then report
+    /// [`Request::exchange_over`].
+    Exchange,
+    /// Nothing: [`Request::take_result`] says how it ended.
+    Done,
 }
 
 /// How long relays have (milliseconds).
@@ -100,92 +37,94 @@ pub struct Times {
 }
 
 impl Times {
-    fn until(&self, relay: &RelayUri, others: bool, total_until: u64, now: u64) -> u64 {
-        let each = self.each.unwrap_or(if relay.own { TRY } else { TRY_DISPATCHER });
-        let until = now.saturating_add(each);
+    /// How long this relay has.
+    fn limits(&self, dispatcher: bool, others: bool, total_until: u64, now: u64) -> Limits {
+        let each = self.each.unwrap_or(if dispatcher { TRY_DISPATCHER } else { TRY });
+        let mut until = now.saturating_add(each);
         if others && self.each.is_none() {
             // But what is left for this one may already be less than that.
             let reserved = total_until.saturating_sub(TRY);
-            return until.min(if reserved > now { reserved } else { total_until });
+            until = until.min(if reserved > now { reserved } else { total_until });
         }
-        until
+        let enough = self.each.unwrap_or(TRY).min(TRY).min(self.total);
+        Limits { since: now, until: until.min(total_until), enough }
     }
 }
 
-/// A request under way.
-#[derive(Debug)]
+/// A request. The order of events:
+///
+/// 1. [`Request::renew`] gives the query to be filled in, then
+///    [`Request::start`].
+/// 2. [`Request::action`] is [`Action::Choose`]: [`Request::chosen`] leads to
+///    `Action::Exchange` (or to `Choose` again, where that relay cannot be
+///    asked), [`Request::none_left`] to `Action::Done`.
+/// 3. `Action::Exchange`: [`Request::exchange_over`] leads to `Action::Done`
+///    after an answer; after a failure to `Choose` for an offer that still has
+///    time, else to `Done`.
+/// 4. `Action::Done`: [`Request::take_result`], once.
+///
+/// An event that `action` did not ask for changes nothing.
+#[derive(Debug, Default)]
 pub struct Request {
-    query: Query,
+    exchange: Exchange,
     role: Role,
     times: Times,
-    /// The relay being asked, and what it is told.
-    relay: Option<Arc<Relay>>,
-    bytes: Vec<u8>,
+    state: State,
     tried: Vec<u32>,
-    /// All of it must be over by then (milliseconds, monotonic).
+    /// All of it must be over by then (milliseconds of the monotonic clock).
     total_until: u64,
-    /// This relay must have answered by then.
-    try_until: u64,
-    try_since: u64,
-    reused: bool,
-    owed: u32,
-    input: Vec<u8>,
-    in_step: bool,
     /// What the relays before this one did.
     failures: Vec<Error>,
-    found: Option<(Arc<Relay>, Found)>,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Idle,
+    Choosing,
+    Exchanging,
+    Over(Result<Answer>),
 }
 
 impl Request {
-    /// A request to the relay that will be chosen, and for an offer to the next
-    /// when that one fails: an answer must reach the relay that has its offer.
-    pub fn new(query: Query, role: Role, times: Times) -> Self {
-        Request {
-            query,
-            role,
-            times,
-            relay: None,
-            bytes: Vec::new(),
-            tried: Vec::new(),
-            total_until: u64::MAX,
-            try_until: u64::MAX,
-            try_since: 0,
-            reused: false,
-            owed: 0,
-            input: Vec::new(),
-            in_step: false,
-            failures: Vec::new(),
-            found: None,
-        }
-    }
-
-    /// Makes it another request, in the memory it has: what it asks is to be
-    /// written to the query it gives.
+    /// Makes it a new request in the memory it has, about the query that it
+    /// gives to be filled in. An offer goes to another relay when one fails; an
+    /// answer must reach the relay that has its offer.
     pub fn renew(&mut self, role: Role, times: Times) -> &mut Query {
         self.role = role;
         self.times = times;
-        self.relay = None;
-        self.bytes.clear();
+        self.state = State::Idle;
         self.tried.clear();
-        (self.total_until, self.try_until, self.try_since) = (u64::MAX, u64::MAX, 0);
-        (self.reused, self.owed, self.in_step) = (false, 0, false);
-        self.input.clear();
         self.failures.clear();
-        self.found = None;
-        &mut self.query
+        self.exchange.renew()
     }
 
-    /// The bytes to send now.
-    pub fn outgoing(&self) -> &[u8] {
-        &self.bytes
+    /// Begins at `now`.
+    pub fn start(&mut self, now: u64) {
+        self.total_until = now.saturating_add(self.times.total);
+        self.state = State::Choosing;
     }
 
-    /// The relay being asked (after the end: that answered).
-    pub fn relay(&self) -> Option<&Arc<Relay>> {
-        self.relay.as_ref()
+    /// What to do next.
+    pub fn action(&self) -> Action {
+        match self.state {
+            State::Choosing => Action::Choose,
+            State::Exchanging => Action::Exchange,
+            State::Idle | State::Over(_) => Action::Done,
+        }
     }
 
-    /// The identities of the relays that were asked.
+    /// The exchange with the chosen relay.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// The same, to be driven.
+    pub fn exchange_mut(&mut self) -> &mut Exchange {
+        &mut self.exchange
+    }
+
+    /// The identities of the relays that were chosen.
     pub fn tried(&self) -> &[u32] {
         &self.tried
     }
@@ -195,157 +134,74 @@ impl Request {
         self.role
     }
 
-    /// What the last event found out about a relay; told once.
-    pub fn take_found(&mut self) -> Option<(Arc<Relay>, Found)> {
-        self.found.take()
-    }
-
-    /// When [`Event::Timer`] is due.
+    /// When it must be over (milliseconds of the monotonic clock).
     pub fn deadline(&self) -> u64 {
-        self.total_until.min(self.try_until)
+        self.total_until
     }
 
-    /// True when the connection holds nothing of this request any more and may
-    /// serve the next one.
-    pub fn in_step(&self) -> bool {
-        self.in_step
-    }
-
-    /// Takes an event at time `now` and says what to do.
-    pub fn step(&mut self, event: Event<'_>, now: u64) -> Action {
-        match event {
-            Event::Start => {
-                self.total_until = now.saturating_add(self.times.total);
-                Action::Choose
-            }
-            Event::Chosen { relay, others } => self.ask(relay, others, now),
-            Event::NoneLeft(reason) => {
-                if self.failures.is_empty() {
-                    self.failures.push(Error::new(Status::NoRelay, reason.to_string()));
-                }
-                self.give_up()
-            }
-            Event::Connected { reused, owed } => {
-                self.reused = reused;
-                self.owed = owed;
-                Action::Send
-            }
-            Event::Sent => Action::Read,
-            Event::Data(bytes) => self.read(bytes, now),
-            Event::Closed if self.reused && self.input.is_empty() => {
-                // A relay that restarted since: nothing of the answer was
-                // lost, and a repeated request is answered the same.
-                self.reused = false;
-                self.connect(true)
-            }
-            Event::Closed => {
-                let text = "closed the connection without an answer";
-                self.fail(Found::Odd, Error::new(Status::RelayAnswer, text), now)
-            }
-            Event::Failed(reason) => {
-                let error = Error::new(Status::NoRelay, reason.to_string());
-                self.fail(Found::Away, error, now)
-            }
-            Event::Hindered(reason) => {
-                let error = Error::new(Status::NoRelay, reason.to_string());
-                self.fail(Found::Odd, error, now)
-            }
-            Event::Unusable(error) => self.fail(Found::Refused, error.clone(), now),
-            Event::Timer if now < self.deadline() => Action::Read,
-            Event::Timer => {
-                // Who had little time left tells nothing by its silence.
-                let had = now.saturating_sub(self.try_since);
-                let enough = self.times.each.unwrap_or(TRY).min(TRY).min(self.times.total);
-                let found = if had >= enough { Found::Silent } else { Found::Odd };
-                self.fail(found, Error::new(Status::RelayTimeout, "did not answer in time"), now)
-            }
+    /// This relay is to be asked; `others`: there are more that could be asked
+    /// after it.
+    pub fn chosen(&mut self, relay: &Arc<Relay>, facts: Facts, others: bool, now: u64) {
+        if self.action() != Action::Choose {
+            return;
         }
-    }
-
-    fn ask(&mut self, relay: &Arc<Relay>, others: bool, now: u64) -> Action {
         self.tried.push(relay.identity);
-        self.relay = Some(relay.clone());
-        self.reused = false;
-        if let Err(error) = mediaproxy2::encode(&self.query, relay.uri.own, &mut self.bytes) {
-            // It was not asked: nothing was found out about it.
-            let next = self.fail(Found::Odd, error, now);
-            self.found = None;
-            return next;
+        let dispatcher = relay.capabilities(facts).dispatcher;
+        let limits = self.times.limits(dispatcher, others, self.total_until, now);
+        match self.exchange.begin(relay, facts, limits) {
+            Ok(()) => self.state = State::Exchanging,
+            Err(error) => self.fail(&error, now),
         }
-        self.try_since = now;
-        self.try_until = self.times.until(&relay.uri, others, self.total_until, now);
-        self.connect(false)
     }
 
-    fn connect(&mut self, fresh: bool) -> Action {
-        self.input.clear();
-        self.in_step = false;
-        Action::Connect { fresh }
-    }
-
-    fn read(&mut self, bytes: &[u8], now: u64) -> Action {
-        self.input.extend_from_slice(bytes);
-        let mut start = 0;
-        while let Some(end) = self
-            .input
-            .get(start..)
-            .and_then(|rest| memchr::memchr(b'\n', rest))
-            .and_then(|at| start.checked_add(at))
-        {
-            let line = self.input.get(start..end).unwrap_or_default();
-            start = end.saturating_add(1);
-            if self.owed > 0 {
-                self.owed -= 1;
-                continue;
+    /// No relay is left to be asked, for this reason.
+    pub fn none_left(&mut self, reason: String) {
+        if self.action() == Action::Choose {
+            if self.failures.is_empty() {
+                self.failures.push(Error::new(Status::NoRelay, reason));
             }
-            self.in_step = start == self.input.len();
-            return match mediaproxy2::parse_answer(line) {
-                Ok(answer) => {
-                    self.found = self.relay.clone().map(|relay| (relay, Found::Answered));
-                    Action::Done(Ok(answer))
-                }
-                Err(error) => self.fail(Found::Refused, error, now),
-            };
+            self.give_up();
         }
-        self.input.drain(..start);
-        if self.input.len() > MAX_ANSWER {
-            let text = "sent more than 64 KiB without a line end";
-            return self.fail(Found::Odd, Error::new(Status::RelayAnswer, text), now);
+    }
+
+    /// The exchange needs nothing more.
+    pub fn exchange_over(&mut self, now: u64) {
+        if self.action() != Action::Exchange || self.exchange.outcome().is_none() {
+            return;
         }
-        Action::Read
+        match self.exchange.take_result() {
+            Ok(answer) => self.state = State::Over(Ok(answer)),
+            Err(error) => self.fail(&error, now),
+        }
+    }
+
+    /// The relay's answer, or why there is none. Once.
+    pub fn take_result(&mut self) -> Result<Answer> {
+        match mem::take(&mut self.state) {
+            State::Over(result) => result,
+            _ => Err(Error::new(Status::Argument, "the request is not over")),
+        }
     }
 
     /// This relay failed for this message: the next one, if there may be one.
-    fn fail(&mut self, found: Found, error: Error, now: u64) -> Action {
-        if let Some(relay) = &self.relay {
-            self.failures.push(named(&relay.uri.text, &error));
-            self.found = Some((relay.clone(), found));
+    fn fail(&mut self, error: &Error, now: u64) {
+        if let Some(relay) = self.exchange.relay() {
+            let text = format!("relay {}: {}", relay.uri.text, error.text());
+            self.failures.push(Error::new(error.status(), text));
         }
         if self.role == Role::Answer || now >= self.total_until {
             return self.give_up();
         }
-        Action::Choose
+        self.state = State::Choosing;
     }
 
-    /// Over without an answer: every relay's failure is told; the status is
-    /// the last one's.
-    fn give_up(&mut self) -> Action {
-        let failures = mem::take(&mut self.failures);
-        let status = failures.last().map_or(Status::NoRelay, Error::status);
-        let texts: Vec<_> = failures.iter().map(Error::text).collect();
-        Action::Done(Err(Error::new(status, texts.join("; "))))
+    /// Over without an answer: the text names what every relay did, the status
+    /// is that of the last one.
+    fn give_up(&mut self) {
+        let status = self.failures.last().map_or(Status::NoRelay, Error::status);
+        let texts: Vec<_> = self.failures.iter().map(Error::text).collect();
+        self.state = State::Over(Err(Error::new(status, texts.join("; "))));
     }
-}
-
-impl Default for Request {
-    /// Asks nothing: for [`Request::renew`].
-    fn default() -> Self {
-        Request::new(Query::default(), Role::Offer, Times::default())
-    }
-}
-
-fn named(relay: &str, error: &Error) -> Error {
-    Error::new(error.status(), format!("relay {relay}: {}", error.text()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! A relay as a setting names it: `mediaproxy:/run/mediaproxy/dispatcher.sock`,
 //! `embedded`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, Status};
+use crate::relay::Capabilities;
+use crate::relay::protocol::{Protocol, SCHEMES};
 use crate::shared::health::MAX_RELAY_TEXT;
 
 /// Where a relay listens for control.
@@ -11,6 +14,15 @@ use crate::shared::health::MAX_RELAY_TEXT;
 pub enum RelayAddress {
     /// A Unix stream socket.
     Unix(PathBuf),
+    /// TCP.
+    Tcp(SocketAddr),
+    /// TCP at a name, which the keeper resolves.
+    TcpName {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+    },
 }
 
 /// One relay of the configuration, without what says when it is chosen.
@@ -21,15 +33,23 @@ pub struct RelayUri {
     pub text: String,
     /// Where it listens.
     pub address: RelayAddress,
-    /// It is this server's own proxy, which understands our extensions:
-    /// `early_tag`, `asymmetric`, bracketed IPv6 addresses.
-    pub own: bool,
+    /// The protocols it may speak, the likeliest first.
+    pub protocols: &'static [Protocol],
+    /// It is a relay of ours (embedded, or `;ipv6=yes`): it takes IPv6 streams
+    /// and answers by itself.
+    ours: bool,
 }
 
+/// The longest path of a Unix socket, in bytes.
+const MAX_PATH: usize = 107;
+/// The longest host name (RFC 1035 2.3.4), in bytes.
+const MAX_HOST: usize = 253;
+
 impl RelayUri {
-    /// Reads `embedded`, `mediaproxy:/path` or `mediaproxy2:/path`, with
-    /// `;ipv6=yes` when that relay takes IPv6. `embedded` listens at
-    /// `own_socket`. `Status::Setting` says what form is accepted.
+    /// Reads `embedded`, or a scheme of [`SCHEMES`] with `/path` or
+    /// `tcp:host:port` behind it, and `;ipv6=yes` when that relay takes IPv6.
+    /// `embedded` listens at `own_socket`. `Status::Setting` says what form is
+    /// accepted.
     pub fn parse(text: &str, own_socket: &Path) -> Result<Self> {
         let (uri, rest) = Self::parse_with(text, own_socket)?;
         match rest.first() {
@@ -45,47 +65,84 @@ impl RelayUri {
     ) -> Result<(Self, Vec<(&'t str, &'t str)>)> {
         let mut parts = text.split(';').map(str::trim);
         let head = parts.next().unwrap_or_default();
-        let mut own = false;
-        let address = if head == "embedded" {
-            own = true;
-            RelayAddress::Unix(own_socket.to_path_buf())
-        } else if let Some(path) =
-            head.strip_prefix("mediaproxy2:").or_else(|| head.strip_prefix("mediaproxy:"))
-        {
-            if !path.starts_with('/') {
-                return Err(bad(text, "the path must start with /"));
-            }
-            if path.len() > 107 {
-                return Err(bad(text, "a Unix socket path has at most 107 bytes"));
-            }
-            RelayAddress::Unix(PathBuf::from(path))
+        let embedded = head == "embedded";
+        let (protocols, address) = if embedded {
+            (&[Protocol::MediaProxy2][..], RelayAddress::Unix(own_socket.to_path_buf()))
         } else {
-            return Err(bad(text, "unknown kind of relay"));
+            let (scheme, place) = head.split_once(':').unwrap_or_default();
+            let known = SCHEMES.iter().find(|(name, _)| *name == scheme);
+            let (_, protocols) = known.ok_or_else(|| bad(text, "unknown kind of relay"))?;
+            (*protocols, parse_place(place).map_err(|reason| bad(text, reason))?)
         };
-        let mut name = head.to_string();
+        let mut uri = RelayUri { text: head.to_string(), address, protocols, ours: embedded };
         let mut rest = Vec::new();
         for option in parts.filter(|part| !part.is_empty()) {
             match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-                Some(("ipv6", "yes")) if own => {}
+                Some(("ipv6", "yes")) if uri.ours => {}
                 Some(("ipv6", "yes")) => {
-                    own = true;
-                    name.push_str(";ipv6=yes");
+                    uri.ours = true;
+                    uri.text.push_str(";ipv6=yes");
                 }
                 Some(("ipv6", "no")) => {}
                 Some(option @ ("set" | "weight" | "priority" | "domain", _)) => rest.push(option),
                 _ => return Err(bad(text, &format!("unknown option \"{option}\""))),
             }
         }
-        if name.len() > MAX_RELAY_TEXT {
+        if uri.text.len() > MAX_RELAY_TEXT {
             return Err(bad(text, "it is too long"));
         }
-        Ok((RelayUri { text: name, address, own }, rest))
+        Ok((uri, rest))
+    }
+
+    /// The protocol to ask it in: the one that it answered in, else the
+    /// likeliest.
+    pub fn protocol(&self, spoken: Option<Protocol>) -> Protocol {
+        let first = || self.protocols.first().copied().unwrap_or(Protocol::MediaProxy2);
+        spoken.filter(|spoken| self.protocols.contains(spoken)).unwrap_or_else(first)
+    }
+
+    /// What the relay can do when it speaks this protocol.
+    pub fn capabilities(&self, protocol: Protocol) -> Capabilities {
+        let of_protocol = protocol.codec().capabilities();
+        match self.ours {
+            true => Capabilities { ipv6: true, dispatcher: false, ..of_protocol },
+            false => of_protocol,
+        }
     }
 }
 
+/// `/path` or `tcp:host:port`.
+fn parse_place(place: &str) -> std::result::Result<RelayAddress, &'static str> {
+    if let Some(tcp) = place.strip_prefix("tcp:") {
+        if let Ok(address) = tcp.parse::<SocketAddr>() {
+            return match address.port() {
+                0 => Err("the port is no number from 1 to 65535"),
+                _ => Ok(RelayAddress::Tcp(address)),
+            };
+        }
+        let (host, port) = tcp.rsplit_once(':').ok_or("tcp: wants HOST:PORT")?;
+        let port = crate::bytes::port(port.as_bytes()).filter(|port| *port != 0);
+        let port = port.ok_or("the port is no number from 1 to 65535")?;
+        let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        let is_name = !host.is_empty() && host.len() <= MAX_HOST && host.bytes().all(letter);
+        let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if !is_name || numeric {
+            return Err("tcp: wants an IPv4 address, an IPv6 address in brackets or a host name");
+        }
+        return Ok(RelayAddress::TcpName { host: host.to_ascii_lowercase(), port });
+    }
+    if !place.starts_with('/') {
+        return Err("the path must start with /");
+    }
+    if place.len() > MAX_PATH {
+        return Err("a Unix socket path has at most 107 bytes");
+    }
+    Ok(RelayAddress::Unix(PathBuf::from(place)))
+}
+
 /// What a relay's line may hold, for errors and the manual.
-pub const ACCEPTED_RELAY: &str = "embedded, mediaproxy:/PATH or mediaproxy2:/PATH, then perhaps \
-    ;ipv6=yes where that relay takes IPv6, ;set=NAME ;weight=0-65535 ;priority=0-65535 \
+pub const ACCEPTED_RELAY: &str = "embedded, or mediaproxy:, mediaproxy1: or mediaproxy2: with \
+    /PATH or tcp:HOST:PORT behind it, then perhaps ;ipv6=yes where that relay takes IPv6, ;set=NAME ;weight=0-65535 ;priority=0-65535 \
     ;domain=NAME";
 
 /// What is wrong with the text of a relay, and what would be right.
@@ -98,18 +155,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_every_form_and_names_the_form_it_wants() {
+    fn accepted_forms_name_every_scheme() {
+        for (scheme, _) in SCHEMES {
+            assert!(ACCEPTED_RELAY.contains(&format!("{scheme}:")), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn every_form_is_read_and_errors_name_the_accepted_ones() {
         let own = Path::new("/run/x/control.sock");
+        let ipv6 = |uri: &RelayUri| uri.capabilities(uri.protocols[0]).ipv6;
         let embedded = RelayUri::parse("embedded", own).unwrap();
         assert_eq!(embedded.address, RelayAddress::Unix(own.into()));
-        assert!(embedded.own);
+        assert!(ipv6(&embedded));
         let plain = RelayUri::parse("mediaproxy:/run/d.sock", own).unwrap();
         assert_eq!(plain.address, RelayAddress::Unix("/run/d.sock".into()));
-        assert!(!plain.own);
-        assert!(RelayUri::parse("mediaproxy2:/run/d.sock;ipv6=yes", own).unwrap().own);
-        for bad in
-            ["", "rtpengine:udp:1.2.3.4:5", "mediaproxy:run", "embedded;weight", "embedded;x=1"]
-        {
+        assert_eq!(plain.protocols, [Protocol::MediaProxy2, Protocol::MediaProxy1]);
+        assert!(!ipv6(&plain));
+        assert!(ipv6(&RelayUri::parse("mediaproxy2:/run/d.sock;ipv6=yes", own).unwrap()));
+        let tcp = RelayUri::parse("mediaproxy1:tcp:[2001:db8::1]:25060", own).unwrap();
+        assert_eq!(tcp.address, RelayAddress::Tcp("[2001:db8::1]:25060".parse().unwrap()));
+        assert_eq!(tcp.protocols, [Protocol::MediaProxy1]);
+        let name = RelayUri::parse("mediaproxy2:tcp:Relay.example.com:25060;weight=2", own);
+        assert!(name.is_err(), "a weight is no part of its name");
+        let name = RelayUri::parse("mediaproxy2:tcp:Relay.example.com:25060", own).unwrap();
+        let host = "relay.example.com".to_string();
+        assert_eq!(name.address, RelayAddress::TcpName { host, port: 25060 });
+        for bad in [
+            "",
+            "rtpengine:udp:1.2.3.4:5",
+            "mediaproxy:run",
+            "mediaproxy:tcp:",
+            "mediaproxy:tcp:host",
+            "mediaproxy:tcp:host:0",
+            "mediaproxy:tcp:10.0.0.1:0",
+            "mediaproxy:tcp:10.0.0.300:5",
+            "mediaproxy:tcp:a b:5",
+            "mediaproxy:tcp:host:65536",
+            "embedded;weight",
+            "embedded;x=1",
+        ] {
             let error = RelayUri::parse(bad, own).unwrap_err();
             assert_eq!(error.status(), Status::Setting, "{bad}");
             assert!(error.text().contains("accepted: embedded"), "{bad}");

@@ -17,7 +17,7 @@ mod entry;
 pub mod history;
 
 use entry::{
-    ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PASSED_BIT, PORTS,
+    ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PORTS, UPSTREAM_BIT,
     USE, is_claim, unpack_invite,
 };
 
@@ -59,7 +59,7 @@ impl CallKey {
 
 /// How far a branch is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum BranchState {
     /// It had an early answer.
     Early,
     /// It was answered.
@@ -71,6 +71,9 @@ pub enum Life {
 pub enum End {
     /// The whole call is over: tell the relay.
     Call,
+    /// Another branch lives, and the relay can end this one alone: send the
+    /// delete.
+    Branch,
     /// Another branch lives: the relay's delete would take it along.
     Withheld,
 }
@@ -90,13 +93,13 @@ pub enum Ending {
 
 /// What happened with a call's description, to be remembered.
 #[derive(Clone, Copy, Debug)]
-pub struct Event {
+pub struct CallUpdate {
     /// The relay it is on: its identity.
     pub relay: u32,
     /// The branch of To's tag reached this.
-    pub branch: Option<Life>,
+    pub branch: Option<BranchState>,
     /// Offer or answer, as far as later messages depend on it.
-    pub description: OfferAnswerUpdate,
+    pub offer_answer: OfferAnswerUpdate,
     /// The relay's address and the ports it gave.
     pub media: Option<(IpAddr, u16, u16)>,
 }
@@ -254,36 +257,36 @@ impl<'b> Calls<'b> {
     /// Remembers what happened at `seconds` (any clock that all processes
     /// share). False when the table is full here: the call then goes on
     /// without memory.
-    pub fn record(&self, key: CallKey, event: &Event, seconds: u32) -> bool {
+    pub fn record(&self, key: CallKey, event: &CallUpdate, seconds: u32) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
         entry.store(USE, u64::from(event.relay) << 32 | u64::from(seconds));
         match event.media {
             Some((address, low, high)) => self.record_media(&entry, address, low, high),
-            None => entry.update(PORTS, |ports| ports & !(ENDED_BIT | PASSED_BIT)),
+            None => entry.update(PORTS, |ports| ports & !(ENDED_BIT | UPSTREAM_BIT)),
         }
-        entry.describe(key, event.branch, &event.description);
+        entry.describe(key, event.branch, &event.offer_answer);
         true
     }
 
     /// Remembers an offer that another proxy relays: its answer is then that
     /// one's too. False when the table is full here.
-    pub fn pass_by(
+    pub fn mark_relayed_upstream(
         &self,
         key: CallKey,
-        branch: Option<Life>,
-        description: &OfferAnswerUpdate,
+        branch: Option<BranchState>,
+        offer_answer: &OfferAnswerUpdate,
         seconds: u32,
     ) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
         entry.used(seconds);
-        entry.update(PORTS, |ports| ports & !ENDED_BIT | PASSED_BIT);
-        entry.describe(key, branch, description);
+        entry.update(PORTS, |ports| ports & !ENDED_BIT | UPSTREAM_BIT);
+        entry.describe(key, branch, offer_answer);
         true
     }
 
     /// True when the call's last offer was another proxy's to relay.
-    pub fn is_passed_by(&self, key: CallKey) -> bool {
-        self.find(key).is_some_and(|entry| entry.load(PORTS) & PASSED_BIT != 0)
+    pub fn relayed_upstream(&self, key: CallKey) -> bool {
+        self.find(key).is_some_and(|entry| entry.load(PORTS) & UPSTREAM_BIT != 0)
     }
 
     /// The word for an address, and what it holds: an IPv4 address itself (an
@@ -311,20 +314,22 @@ impl<'b> Calls<'b> {
             } else {
                 (low.min(if old_low == 0 { low } else { old_low }), high.max(old_high))
             };
-            let flags = ports & 0xffff_ffff & !(ENDED_BIT | PASSED_BIT);
+            let flags = ports & 0xffff_ffff & !(ENDED_BIT | UPSTREAM_BIT);
             u64::from(low) << 48 | u64::from(high) << 32 | flags
         });
     }
 
     /// A branch rings or was answered without a description of its own.
-    pub fn reached(&self, key: CallKey, life: Life, seconds: u32) {
+    pub fn reached(&self, key: CallKey, life: BranchState, seconds: u32) {
         let Some(entry) = self.find(key) else { return };
         entry.used(seconds);
         entry.change_branch(key, Some(life), &OfferAnswerUpdate::default());
     }
 
     /// An end came. Unknown calls end too: the relay may know them.
-    pub fn end(&self, key: CallKey, ending: Ending, seconds: u32) -> End {
+    ///
+    /// `branch_delete`: the relay can end one branch and leave the others.
+    pub fn end(&self, key: CallKey, ending: Ending, branch_delete: bool, seconds: u32) -> End {
         let Some(entry) = self.find(key) else { return End::Call };
         let own = match ending {
             Ending::Cancel | Ending::Call => None,
@@ -354,7 +359,7 @@ impl<'b> Calls<'b> {
         let others_live = others_live
             || (ending == Ending::Bye && early > 0 && own.is_some_and(|(_, b)| b.life == 1));
         if others_live {
-            return End::Withheld;
+            return if branch_delete { End::Branch } else { End::Withheld };
         }
         entry.free_branches(|_| true);
         entry.update(PORTS, |ports| ports | ENDED_BIT);

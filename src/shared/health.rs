@@ -4,6 +4,7 @@
 //! list. An operation looks at `WINDOW` slots at most; every word is whole in
 //! itself, so a process may die between any two.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hash::hash;
@@ -39,8 +40,10 @@ const LISTED: usize = 2; // when it was last in a list that was loaded (seconds)
 const SINCE: usize = 3; // when its health changed (ms)
 const NAME_LENGTH: usize = 4;
 const NAME_HASH: usize = 5;
+const PROTOCOL: usize = 6; // the protocol it answered in; 0: not known
 const COUNTED: usize = 8;
-const NAME: usize = (COUNTED + RelayCounter::ALL.len()).next_multiple_of(LINE);
+const RESOLVED: usize = (COUNTED + RelayCounter::ALL.len()).next_multiple_of(LINE); // 128 bits of IPv6, then a hash of both
+const NAME: usize = RESOLVED + LINE;
 
 const NEXT_MASK: u64 = (1 << 48) - 1;
 const TAG_MASK: u64 = 0xfff << 48;
@@ -459,6 +462,45 @@ impl<'b> HealthTable<'b> {
         self.word(slot.at, SINCE).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// The number of the protocol that the relay answered in; 0: not known.
+    pub fn protocol(&self, slot: Slot) -> u64 {
+        self.word(slot.at, PROTOCOL).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    /// Stores the number of the protocol that the relay answered in; 0: not
+    /// known.
+    pub fn set_protocol(&self, slot: Slot, number: u64) {
+        if let Some(word) = self.word(slot.at, PROTOCOL)
+            && word.load(Ordering::Relaxed) != number
+        {
+            word.store(number, Ordering::Relaxed);
+        }
+    }
+
+    /// The address that was found for the relay's name. `None` where none was,
+    /// and while another process is storing one.
+    pub fn resolved(&self, slot: Slot) -> Option<IpAddr> {
+        let [high, low, sum] = [0, 1, 2].map(|at| {
+            self.word(slot.at, RESOLVED + at).map_or(0, |word| word.load(Ordering::Acquire))
+        });
+        let bits = u128::from(high) << 64 | u128::from(low);
+        (sum == address_sum(slot, bits)).then(|| Ipv6Addr::from_bits(bits).to_canonical())
+    }
+
+    /// Stores the address that was found for the relay's name. For the keeper.
+    pub fn set_resolved(&self, slot: Slot, address: IpAddr) {
+        let bits = match address {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        let words = [(bits >> 64) as u64, bits as u64, address_sum(slot, bits)];
+        for (at, value) in words.into_iter().enumerate() {
+            if let Some(word) = self.word(slot.at, RESOLVED + at) {
+                word.store(value, Ordering::Release);
+            }
+        }
+    }
+
     /// Counts one.
     pub fn count(&self, slot: Slot, counter: RelayCounter) {
         if let Some(word) = self.word(slot.at, COUNTED + counter as usize) {
@@ -470,6 +512,15 @@ impl<'b> HealthTable<'b> {
     pub fn counted(&self, slot: Slot, counter: RelayCounter) -> u64 {
         self.word(slot.at, COUNTED + counter as usize).map_or(0, |w| w.load(Ordering::Relaxed))
     }
+}
+
+/// Shows that the two words of an address belong together, and to this relay.
+/// Never 0, which the words of a new slot hold.
+fn address_sum(slot: Slot, bits: u128) -> u64 {
+    let mut bytes = [0; 20];
+    bytes[..16].copy_from_slice(&bits.to_le_bytes());
+    bytes[16..].copy_from_slice(&slot.identity.to_le_bytes());
+    hash(&bytes) | 1
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub(crate) mod epoll;
 pub mod process;
 pub mod signal;
 pub(crate) mod stream;
+pub(crate) mod tcp;
 pub(crate) mod unix;
 
 use std::io;

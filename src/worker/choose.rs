@@ -1,16 +1,14 @@
-//! Which relay a message goes to, and what is told of relays afterwards: the
-//! call table first, then the choice among those that answer.
+//! Which relay a message goes to: the one its call is on, else one of those that
+//! answer.
 
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::hash::hash;
-use crate::log::Level;
 use crate::options::Options;
-use crate::relay::Role;
-use crate::relay::{Found, PoolId, Relay, RelayList};
-use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
-use crate::shared::{CallKey, Counter};
+use crate::relay::{Facts, PoolId, Relay, RelayList, Role};
+use crate::shared::CallKey;
+use crate::shared::health::{AdminState, RelayCounter, RelayHealth, State};
 use crate::sip::{Message, Uri};
 use crate::worker::Worker;
 
@@ -105,7 +103,7 @@ impl Worker {
         if let Some(relay) = &on {
             // An answer goes nowhere else: where connections fail it fails
             // fast.
-            if self.may_ask(relay, now) || role == Role::Answer && self.is_away(relay) {
+            if self.may_ask(relay, now) || role == Role::Answer && self.is_unreachable(relay) {
                 return Ok(relay.clone());
             }
             if role == Role::Answer {
@@ -115,16 +113,16 @@ impl Worker {
         }
         let chosen = self.choose_new(choice, tried, now);
         // Where no relay answers, those are tried that cost no time.
-        let chosen = chosen.or_else(|| on.filter(|relay| self.is_away(relay)));
+        let chosen = chosen.or_else(|| on.filter(|relay| self.is_unreachable(relay)));
         let chosen = chosen.or_else(|| {
-            let away = |r: &Relay| !tried.contains(&r.identity) && self.is_away(r);
-            choice.list.choose(choice.pool?, choice.hash, away).cloned()
+            let unreachable = |r: &Relay| !tried.contains(&r.identity) && self.is_unreachable(r);
+            choice.list.choose(choice.pool?, choice.hash, unreachable).cloned()
         });
         chosen.ok_or_else(|| self.why_none(choice))
     }
 
     /// True for a relay that refuses connections, which is found out at once.
-    pub(super) fn is_away(&self, relay: &Relay) -> bool {
+    pub(super) fn is_unreachable(&self, relay: &Relay) -> bool {
         let state = self.engine.health().state(relay.slot);
         state.health == RelayHealth::Unreachable && state.admin_state == AdminState::Enabled
     }
@@ -181,45 +179,14 @@ impl Worker {
         }
         let health = self.engine.health();
         let states: Vec<_> = choice.list.relays().map(|r| health.state(r.slot)).collect();
-        let silent = states.iter().filter(|s| s.health != RelayHealth::Up).count();
-        let resting = states.iter().filter(|s| s.admin_state != AdminState::Enabled).count();
+        let count = |of: &dyn Fn(&State) -> bool| states.iter().filter(|state| of(state)).count();
+        let unreachable = count(&|state| state.health != RelayHealth::Up);
+        let set_aside = count(&|state| state.admin_state != AdminState::Enabled);
         format!(
-            "no relay takes this call: of {} {silent} do not answer, {resting} are drained or \
-             disabled",
+            "no usable relay: {unreachable} of {} unreachable or timed out, {set_aside} draining \
+             or disabled",
             states.len()
         )
-    }
-
-    /// Tells all processes what a request found out about a relay.
-    pub(super) fn judge(&self, relay: &Relay, found: Found, now: u64) {
-        let Some(slot) = relay.slot else { return };
-        let (health, counters) = (self.engine.health(), self.engine.counters());
-        let name = &relay.uri.text;
-        match found {
-            Found::Answered => {}
-            Found::Refused | Found::Odd => health.count(slot, RelayCounter::Refusals),
-            Found::Away | Found::Silent => health.count(slot, RelayCounter::Failures),
-        }
-        match found {
-            Found::Answered | Found::Refused => {
-                let down = health.state(relay.slot).health != RelayHealth::Up;
-                if down && health.mark_alive(slot, now) {
-                    counters.count(Counter::RelaysRecovered);
-                    self.engine
-                        .log()
-                        .write(Level::Info, format_args!("relay {name} answers again"));
-                }
-            }
-            Found::Away if health.mark_unreachable(slot, now) => self.tell_failed(name, "reached"),
-            Found::Silent if health.mark_suspect(slot, now) => self.tell_failed(name, "heard"),
-            Found::Away | Found::Silent | Found::Odd => {}
-        }
-    }
-
-    fn tell_failed(&self, name: &str, what: &str) {
-        self.engine.counters().count(Counter::RelaysFailed);
-        let text = format_args!("relay {name} cannot be {what}: it is left alone until it can");
-        self.engine.log().write(Level::Warning, text);
     }
 
     /// Counts for a relay.
@@ -227,6 +194,11 @@ impl Worker {
         if let Some(slot) = relay.slot {
             self.engine.health().count(slot, counter);
         }
+    }
+
+    /// What all processes know of a relay beyond its URI.
+    pub(super) fn facts(&self, relay: &Relay) -> Facts {
+        Facts::of(self.engine.health(), relay)
     }
 }
 

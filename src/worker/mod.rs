@@ -2,10 +2,8 @@
 
 mod asymmetry;
 mod choose;
-mod connection;
-mod end;
-mod query;
 mod rewrite;
+mod terminate;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,16 +14,17 @@ use crate::error::{Error, Result, Status};
 use crate::nat::{self, Tests, Verdict};
 use crate::now;
 use crate::options::Options;
+use crate::relay::link::Pool;
+pub use crate::relay::link::Wait;
 use crate::relay::{Relay, RelayList, Request};
 use crate::reload::{ReloadCheck, WatchedFile};
 use crate::sip::Message;
 use crate::sys::process::ProcessMark;
 use crate::worker::asymmetry::Agents;
 pub use crate::worker::asymmetry::Asymmetry;
-use crate::worker::connection::Pool;
-use crate::worker::end::Pending;
+use crate::worker::terminate::{Flush, Sent};
 
-pub use rewrite::{Progress, Rewrite, Started, Wait};
+pub use rewrite::{Progress, Rewrite, Started};
 
 /// One worker: one thread of one process at a time. It may be made before a
 /// fork, but in the child every verb that talks to a relay answers
@@ -41,9 +40,9 @@ pub struct Worker {
     follow: ReloadCheck,
     /// Relays met in the call table that are in no list any more.
     retired: Vec<Arc<Relay>>,
-    pool: Pool,
+    pool: Pool<Sent>,
     agents: RefCell<Agents>,
-    pending: Pending,
+    flush: Flush,
     /// The last request that ended: the next one is written in its memory.
     spare: Option<Box<Request>>,
 }
@@ -60,7 +59,7 @@ impl Worker {
             pool: Pool::default(),
             agents: RefCell::new(Agents::new(&engine)),
             engine,
-            pending: Pending::default(),
+            flush: Flush::default(),
             spare: None,
         })
     }
@@ -153,9 +152,10 @@ impl Worker {
     ) -> Result<Started> {
         self.check_process()?;
         self.refresh_relays();
+        self.collect_answers();
         let started = rewrite::start(self, message, options, now);
         // Afterwards: an offer cancels the ends of its own call.
-        self.deliver_pending();
+        self.flush_deletes();
         started
     }
 
@@ -165,8 +165,9 @@ impl Worker {
     pub fn end_session(&mut self, message: &Message<'_>, options: &Options) -> Result<()> {
         self.check_process()?;
         self.refresh_relays();
-        self.deliver_pending();
-        self.end_by_message(message, options)
+        self.collect_answers();
+        self.flush_deletes();
+        self.terminate_by_message(message, options)
     }
 
     /// The same by identifiers, for a server that has no message at hand: ends
@@ -174,8 +175,9 @@ impl Worker {
     pub fn end_call(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Result<()> {
         self.check_process()?;
         self.refresh_relays();
-        self.deliver_pending();
-        self.end_by_ids(call_id, from_tag, to_tag)
+        self.collect_answers();
+        self.flush_deletes();
+        self.terminate_by_ids(call_id, from_tag, to_tag)
     }
 
     fn check_process(&self) -> Result<()> {

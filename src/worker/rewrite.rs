@@ -1,56 +1,35 @@
-//! `rewrite_sdp`, one step at a time: drives a relay request over a connection
+//! `rewrite_sdp`, one step at a time: prepares a message, drives a relay request
 //! and turns the answer into edits.
 
-use std::io;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use crate::edit::Edits;
+use crate::edit::{Edits, Verb};
 use crate::engine::Engine;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
-use crate::media::plan::Rules;
-use crate::media::role;
-use crate::media::{self, Plan};
+use crate::media::plan::Accepted;
+use crate::media::{self, CallState, Plan, role};
 use crate::options::Options;
-use crate::relay::Role;
-use crate::relay::{Action, Answer, Event, Relay, Request, Times};
-use crate::sdp;
+use crate::relay::link::{Wait, Wire};
+use crate::relay::{Action, Answer, Purpose, Query, Relay, Request, Role, Times};
 use crate::shared::Counter;
 use crate::shared::calls::history::OfferAnswerUpdate;
-use crate::shared::calls::{CallKey, Event as CallEvent, Life};
+use crate::shared::calls::{BranchState, CallKey, CallUpdate};
 use crate::shared::health::RelayCounter;
+use crate::sip::body::find_sdp;
 use crate::sip::{Message, Method};
-use crate::sys::stream::is_local_failure;
 use crate::worker::choose::Choice;
-use crate::worker::connection::Connection;
+use crate::worker::terminate::Sent;
 use crate::worker::{Worker, seconds};
-
-/// A full backlog is tried again after this many milliseconds.
-const BACKLOG_PAUSE: u64 = 5;
 
 /// What [`Worker::rewrite_start`] began.
 #[derive(Debug)]
 pub enum Started {
-    /// The message has no session description; nothing to do.
+    /// The message has no SDP; nothing to do.
     NoSdp,
     /// Resume it until it is done. Where nothing is to be waited for, the
     /// first [`Rewrite::resume`] ends it.
     Rewrite(Box<Rewrite>),
-}
-
-/// What a [`Rewrite`] waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// The descriptor to watch; -1 when there is none: resume at the deadline
-    /// at the latest. May change after each resume.
-    pub descriptor: RawFd,
-    /// Wait until it can be read.
-    pub read: bool,
-    /// Wait until it can be written.
-    pub write: bool,
-    /// When to resume at the latest, in milliseconds of the monotonic clock.
-    pub deadline: u64,
 }
 
 /// How far a [`Rewrite`] is.
@@ -66,16 +45,31 @@ pub enum Progress {
 /// its own relay connection; the message may be gone before it ends.
 #[derive(Debug)]
 pub struct Rewrite {
-    plan: Plan,
-    memory: Memory,
-    /// `None`: no relay need be asked.
-    asks: Option<Asks>,
+    /// What the call table stores when the answer has come.
+    update: Update,
     state: State,
 }
 
-/// Whom a rewrite asks.
 #[derive(Debug)]
-struct Asks {
+#[allow(clippy::large_enum_variant, reason = "boxed with its rewrite")]
+enum State {
+    /// No relay need be asked, and nothing is changed.
+    Nothing,
+    /// A relay is asked.
+    Asking(Asking),
+    /// Nothing is left to do.
+    Over,
+}
+
+/// The request of a rewrite.
+#[derive(Debug)]
+struct Asking {
+    plan: Plan,
+    /// `None` when it is over: the next rewrite uses its memory.
+    request: Option<Box<Request>>,
+    wire: Wire<Sent>,
+    /// What the answer means, once it has come.
+    accepted: Option<(Arc<Relay>, Accepted, Ports)>,
     choice: Choice,
     /// When it began (milliseconds of the monotonic clock).
     started: u64,
@@ -83,45 +77,29 @@ struct Asks {
     pid: u32,
 }
 
+/// The relay's address, and the lowest and the highest port of its answer.
+type Ports = Option<(std::net::IpAddr, u16, u16)>;
+
+#[derive(Clone, Copy, Debug)]
+struct Update {
+    key: CallKey,
+    branch: Option<BranchState>,
+    offer_answer: OfferAnswerUpdate,
+}
+
 impl Drop for Rewrite {
     /// Counts what is given up before its end; in a child, that is its
     /// parent's.
     fn drop(&mut self) {
-        if let Some(asks) = &self.asks
-            && !matches!(self.state, State::Over)
-            && std::process::id() == asks.pid
+        if let State::Asking(asking) = &self.state
+            && std::process::id() == asking.pid
         {
-            asks.engine.counters().count(Counter::Cancelled);
+            asking.engine.counters().count(Counter::Cancelled);
         }
     }
 }
 
-/// A relay request and where it stands.
-#[derive(Debug)]
-enum State {
-    /// A relay is to be chosen. The request is large and states follow fast.
-    Choosing { request: Box<Request> },
-    /// To be connected at the time given: a full backlog waits a little.
-    Connecting { request: Box<Request>, fresh: bool, at: u64 },
-    /// So many bytes are out.
-    Sending { request: Box<Request>, connection: Connection, sent: usize },
-    /// Waiting for the answer.
-    Reading { request: Box<Request>, connection: Connection },
-    /// The relay answered (which one), or need not be asked.
-    Answered(Result<Option<(Arc<Relay>, Answer)>>),
-    /// Nothing is left to do.
-    Over,
-}
-
-/// What the call table is told when the answer has come.
-#[derive(Clone, Copy, Debug)]
-struct Memory {
-    key: CallKey,
-    branch: Option<Life>,
-    description: OfferAnswerUpdate,
-}
-
-/// Plans the rewrite and takes the first steps.
+/// Prepares the rewrite and takes the first steps.
 pub(super) fn start(
     worker: &mut Worker,
     message: &Message<'_>,
@@ -135,84 +113,59 @@ pub(super) fn start(
     let engine = worker.engine.clone();
     let calls = engine.calls();
     let key = calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?);
-    let Some(text) = crate::sip::body::find_sdp(message)? else {
-        worker.tell_bodyless(message, method, key, options, now)?;
+    let Some(text) = find_sdp(message)? else {
+        worker.report_bodyless(message, method, key, options, now)?;
         return Ok(Started::NoSdp);
     };
-    let session = sdp::Session::parse(text)?;
-    let is_reply = message.status().is_some();
-    let cseq = message.cseq()?.number;
-    let known = calls.known(key, cseq);
-    let decision = role::decide(is_reply, method, cseq, &known, options.role);
     let settings = engine.settings();
-    let rules = Rules {
-        role: decision.role,
-        ice_candidate: options.ice_candidate.unwrap_or(settings.ice_candidate()),
-        rewrite_origin: settings.rewrite_origin(),
-        loop_marker: settings.loop_marker(),
+    let call = CallState {
+        offer_answer: calls.known(key, message.cseq()?.number),
+        relayed_upstream: settings.loop_marker() && calls.relayed_upstream(key),
         ours: &|address| calls.is_ours(key, address),
     };
-    let branch = life(method, message.status());
-    let memory = Memory { key, branch, description: decision.memory };
-    // Another proxy on the way relays what carries its marker, and the answer
-    // to it, which may come by here before it has been marked.
-    let passes = rules.loop_marker
-        && match decision.role {
-            Role::Offer => session.loop_marker,
-            Role::Answer => calls.is_passed_by(key),
-        };
-    let plan = if passes { Plan::default() } else { media::plan(message, &session, &rules)? };
-    if passes && decision.role == Role::Offer {
-        remembered(&engine, calls.pass_by(key, branch, &decision.memory, seconds(now)));
+    let prepared = media::prepare(message, text, &call, options, settings)?;
+    let decision = prepared.decision;
+    let branch = branch_state(method, message.status());
+    let update = Update { key, branch, offer_answer: decision.update };
+    if prepared.relayed_upstream {
+        let stored = calls.mark_relayed_upstream(key, branch, &decision.update, seconds(now));
+        report_full_table(&engine, stored);
     }
-    let mut rewrite = Rewrite { plan, memory, asks: None, state: State::Answered(Ok(None)) };
-    if !rewrite.plan.streams.is_empty() {
-        let times = Times {
-            total: milliseconds(settings.relay_timeout()),
-            each: settings.relay_try().map(milliseconds),
-        };
-        let mut request = worker.spare.take().unwrap_or_default();
-        let query = request.renew(decision.role, times);
-        worker.ask(query, message, decision.cseq, options)?;
-        query.streams.clone_from(&rewrite.plan.streams);
-        if decision.role == Role::Offer {
-            worker.cancel_ends(key);
-        }
-        rewrite.asks = Some(Asks {
-            choice: worker.choice(message, key, options)?,
-            started: now,
-            engine: engine.clone(),
-            pid: worker.process.pid(),
-        });
-        count_request(&engine, decision.role);
-        let action = request.step(Event::Start, now);
-        rewrite.act(worker, request, None, action, now);
-        rewrite.drive(worker, now);
+    let Some(plan) = prepared.plan else {
+        return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Nothing })));
+    };
+    let times = Times {
+        total: milliseconds(settings.relay_timeout()),
+        each: settings.relay_try().map(milliseconds),
+    };
+    let mut request = worker.spare.take().unwrap_or_default();
+    let query = request.renew(decision.role, times);
+    worker.fill_query(query, message, decision.cseq, options)?;
+    query.streams.clone_from(&plan.streams);
+    if decision.role == Role::Offer {
+        worker.cancel_deletes(key);
     }
-    Ok(Started::Rewrite(Box::new(rewrite)))
+    let choice = worker.choice(message, key, options)?;
+    count_request(&engine, decision.role);
+    request.start(now);
+    let pid = worker.process.pid();
+    let (wire, accepted) = (Wire::default(), None);
+    let request = Some(request);
+    let asking = Asking { plan, request, wire, accepted, choice, started: now, engine, pid };
+    let mut rewrite = Box::new(Rewrite { update, state: State::Asking(asking) });
+    rewrite.drive(worker, now);
+    Ok(Started::Rewrite(rewrite))
 }
 
 impl Rewrite {
     /// What to wait for now.
     pub fn wait(&self) -> Wait {
-        let none = Wait { descriptor: -1, read: false, write: false, deadline: 0 };
-        match &self.state {
-            State::Connecting { request, at, .. } => {
-                Wait { deadline: request.deadline().min(*at), ..none }
-            }
-            State::Sending { request, connection, .. } => Wait {
-                descriptor: connection.descriptor(),
-                read: false,
-                write: true,
-                deadline: request.deadline(),
-            },
-            State::Reading { request, connection } => Wait {
-                descriptor: connection.descriptor(),
-                read: true,
-                write: false,
-                deadline: request.deadline(),
-            },
-            State::Choosing { .. } | State::Answered(_) | State::Over => none,
+        let State::Asking(Asking { request: Some(request), wire, .. }) = &self.state else {
+            return Wait::NOTHING;
+        };
+        match request.action() {
+            Action::Exchange => wire.wait(request.exchange()),
+            Action::Choose | Action::Done => Wait::NOTHING,
         }
     }
 
@@ -222,214 +175,145 @@ impl Rewrite {
     /// it is over: a further call answers `Status::Argument`.
     pub fn resume(&mut self, worker: &mut Worker, now: u64, edits: &mut Edits) -> Result<Progress> {
         worker.check_process()?;
-        self.drive(worker, now);
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Answered(answer) => {
-                let finished = answer.and_then(|answer| self.finish(worker, answer, now, edits));
-                if let Some(asks) = &self.asks {
-                    let counters = worker.engine.counters();
-                    counters.took(now.saturating_sub(asks.started));
-                    counters.count(match &finished {
-                        Ok(()) => Counter::Rewritten,
-                        Err(error) => Counter::failure(error.status()),
-                    });
-                }
-                finished.map(|()| Progress::Done)
+        if !self.drive(worker, now) {
+            return Ok(Progress::Pending);
+        }
+        let done = match &mut self.state {
+            State::Nothing => {
+                edits.remove_verb(Verb::RewriteSdp);
+                Ok(())
             }
+            State::Asking(asking) => asking.finish(&self.update, worker, now, edits),
             State::Over => Err(Error::new(
                 Status::Argument,
                 "this request is over; free it and start a new one",
             )),
-            waiting => {
-                self.state = waiting;
-                Ok(Progress::Pending)
-            }
-        }
+        };
+        self.state = State::Over;
+        done.map(|()| Progress::Done)
     }
 
-    /// Does all that can be done without waiting.
-    fn drive(&mut self, worker: &mut Worker, now: u64) {
-        loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Choosing { mut request } => {
-                    let action = self.choose(worker, &mut request, now);
-                    self.act(worker, request, None, action, now);
-                }
-                State::Connecting { mut request, fresh, at } => {
-                    if now < at && now < request.deadline() {
-                        self.state = State::Connecting { request, fresh, at };
-                        return;
-                    }
-                    let connection = match request.relay() {
-                        Some(relay) => worker.pool.take(relay, fresh),
-                        None => Err(io::ErrorKind::NotFound.into()),
-                    };
-                    let (event, connection) = match connection {
-                        Ok(made) => {
-                            let (reused, owed) = (made.reused(), made.owed());
-                            (Event::Connected { reused, owed }, Some(made))
-                        }
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                            let action = request.step(Event::Timer, now);
-                            if action == Action::Read {
-                                let at = now.saturating_add(BACKLOG_PAUSE);
-                                self.state = State::Connecting { request, fresh, at };
-                                return;
-                            }
-                            self.act(worker, request, None, action, now);
-                            continue;
-                        }
-                        Err(error) => {
-                            let reason = error.to_string();
-                            let action = if is_local_failure(&error) {
-                                request.step(Event::Hindered(&reason), now)
-                            } else {
-                                request.step(Event::Failed(&reason), now)
-                            };
-                            self.act(worker, request, None, action, now);
-                            continue;
-                        }
-                    };
-                    let action = request.step(event, now);
-                    self.act(worker, request, connection, action, now);
-                }
-                State::Sending { mut request, connection, sent } => {
-                    let rest = request.outgoing().get(sent..).unwrap_or_default();
-                    let (event, sent) = match connection.send(rest) {
-                        Ok(more) if more == rest.len() => (Event::Sent, sent),
-                        Ok(more) => (Event::Timer, sent.saturating_add(more)),
-                        Err(error) if would_wait(&error) => (Event::Timer, sent),
-                        Err(_) if sent == 0 && !connection.reused() => {
-                            (Event::Failed("closed the connection before it was asked"), sent)
-                        }
-                        Err(_) => (Event::Closed, sent),
-                    };
-                    let timer = matches!(event, Event::Timer);
-                    let action = request.step(event, now);
-                    if action == Action::Read {
-                        self.state = match timer {
-                            true => State::Sending { request, connection, sent },
-                            // No relay is so fast that a look now would pay.
-                            false => State::Reading { request, connection },
-                        };
-                        return;
-                    }
-                    self.act(worker, request, Some(connection), action, now);
-                }
-                State::Reading { mut request, connection } => {
-                    // An answer for 64 streams has some 400 bytes; more room
-                    // would only cost its zeroes each time.
-                    let mut buffer = [0u8; 1024];
-                    let action = match connection.receive(&mut buffer) {
-                        Ok(0) => request.step(Event::Closed, now),
-                        Ok(length) => {
-                            let bytes = buffer.get(..length).unwrap_or_default();
-                            match request.step(Event::Data(bytes), now) {
-                                Action::Done(Ok(answer)) => match self.plan.accepts(&answer) {
-                                    Ok(()) => Action::Done(Ok(answer)),
-                                    Err(error) => request.step(Event::Unusable(&error), now),
-                                },
-                                action => action,
-                            }
-                        }
-                        Err(error) if would_wait(&error) => {
-                            let action = request.step(Event::Timer, now);
-                            if action == Action::Read {
-                                self.state = State::Reading { request, connection };
-                                return;
-                            }
-                            action
-                        }
-                        Err(_) => request.step(Event::Closed, now),
-                    };
-                    if let (Action::Done(_), true) = (&action, request.in_step()) {
-                        worker.pool.keep(connection);
-                        self.act(worker, request, None, action, now);
-                    } else {
-                        self.act(worker, request, Some(connection), action, now);
-                    }
-                }
-                ended => {
-                    self.state = ended;
-                    return;
-                }
-            }
+    /// Does all that can be done without waiting. True when it is over.
+    fn drive(&mut self, worker: &mut Worker, now: u64) -> bool {
+        match &mut self.state {
+            State::Asking(asking) => asking.drive(worker, now),
+            State::Nothing | State::Over => true,
         }
     }
+}
 
-    /// Chooses the relay to ask, the first one or after another failed.
-    fn choose(&self, worker: &mut Worker, request: &mut Request, now: u64) -> Action {
-        let Some(asks) = &self.asks else { return request.step(Event::NoneLeft(""), now) };
-        match worker.choose(&asks.choice, request.role(), request.tried(), now) {
+impl Asking {
+    /// Does all that can be done without waiting. True when it is over.
+    fn drive(&mut self, worker: &mut Worker, now: u64) -> bool {
+        while let Some(request) = &mut self.request {
+            match request.action() {
+                Action::Choose => self.choose(worker, now),
+                Action::Exchange => {
+                    if !self.wire.drive(request.exchange_mut(), &mut worker.pool, now) {
+                        return false;
+                    }
+                    self.exchange_over(now);
+                }
+                Action::Done => break,
+            }
+        }
+        true
+    }
+
+    /// Chooses the relay to ask: the first one, or the next after a failure.
+    fn choose(&mut self, worker: &mut Worker, now: u64) {
+        let Some(request) = &mut self.request else { return };
+        match worker.choose(&self.choice, request.role(), request.tried(), now) {
             Ok(relay) => {
                 if !request.tried().is_empty() {
                     worker.engine.counters().count(Counter::Failovers);
                 }
-                let others = asks.choice.has_others(request.tried());
+                let others = self.choice.has_others(request.tried());
                 let others = others && request.role() == Role::Offer;
                 worker.count_for(&relay, RelayCounter::Requests);
-                request.step(Event::Chosen { relay: &relay, others }, now)
+                request.chosen(&relay, worker.facts(&relay), others, now);
             }
-            Err(reason) => request.step(Event::NoneLeft(&reason), now),
+            Err(reason) => request.none_left(reason),
         }
     }
 
-    /// Takes up what the request wants next, and tells what it found out. A
-    /// connection that is not handed on is closed here: its answer did not come
-    /// whole.
-    fn act(
-        &mut self,
-        worker: &mut Worker,
-        mut request: Box<Request>,
-        connection: Option<Connection>,
-        action: Action,
-        now: u64,
-    ) {
-        if let Some((relay, found)) = request.take_found() {
-            worker.judge(&relay, found, now);
-        }
-        self.state = match (action, connection) {
-            (Action::Choose, _) => State::Choosing { request },
-            (Action::Connect { fresh }, _) => State::Connecting { request, fresh, at: now },
-            (Action::Send, Some(connection)) => State::Sending { request, connection, sent: 0 },
-            (Action::Read, Some(connection)) => State::Reading { request, connection },
-            (Action::Done(answer), _) => {
-                let relay = request.relay().cloned();
-                worker.spare = Some(request);
-                State::Answered(answer.map(|answer| Some((relay?, answer))))
+    /// The relay answered, or it did not: is it what this message needs?
+    fn exchange_over(&mut self, now: u64) {
+        let engine = &self.engine;
+        let Some(request) = &mut self.request else { return };
+        let exchange = request.exchange_mut();
+        let mut warn = |line: &str| engine.log().write(Level::Warning, line);
+        let accepted = exchange.answer().map(|answer| {
+            let accepted = self.plan.accept(answer, &mut warn)?;
+            Ok((accepted, ports_given(answer)))
+        });
+        match (accepted, exchange.relay()) {
+            (Some(Ok((accepted, ports))), Some(relay)) => {
+                self.accepted = Some((relay.clone(), accepted, ports));
             }
-            (Action::Send | Action::Read, None) => State::Answered(Err(Error::new(
-                Status::NoRelay,
-                "the connection to the relay was lost",
-            ))),
-        };
+            (Some(Err(error)), _) => exchange.refuse(error),
+            _ => {}
+        }
+        engine.records().record(exchange, Purpose::Message, now);
+        request.exchange_over(now);
     }
 
-    /// Writes the edits and remembers the call.
+    /// Writes the edits and stores what the call table must know.
     fn finish(
-        &self,
-        worker: &Worker,
-        answer: Option<(Arc<Relay>, Answer)>,
+        &mut self,
+        update: &Update,
+        worker: &mut Worker,
         now: u64,
         edits: &mut Edits,
     ) -> Result<()> {
-        let Some((relay, answer)) = answer else {
-            edits.remove_verb(crate::edit::Verb::RewriteSdp);
-            return Ok(());
+        let result = self.request.as_mut().map(|request| request.take_result());
+        worker.spare = self.request.take();
+        let done = match result {
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => self.write(update, worker, now, edits),
         };
-        let engine = &worker.engine;
-        self.plan.fill(&answer, edits, &mut |line| engine.log().write(Level::Warning, line))?;
-        let calls = engine.calls();
-        if !calls.is_known(self.memory.key) {
-            worker.count_for(&relay, RelayCounter::Calls);
+        let counters = self.engine.counters();
+        counters.took(now.saturating_sub(self.started));
+        counters.count(match &done {
+            Ok(()) => Counter::Rewritten,
+            Err(error) => Counter::failure(error.status()),
+        });
+        done
+    }
+
+    fn write(&self, update: &Update, worker: &Worker, now: u64, edits: &mut Edits) -> Result<()> {
+        let Some((relay, accepted, media)) = &self.accepted else {
+            return Err(Error::new(Status::NoRelay, "the relay's answer was lost"));
+        };
+        self.plan.apply(accepted, edits)?;
+        let calls = self.engine.calls();
+        if !calls.is_known(update.key) {
+            worker.count_for(relay, RelayCounter::Calls);
         }
-        let event = CallEvent {
+        let stored = CallUpdate {
             relay: relay.identity,
-            branch: self.memory.branch,
-            description: self.memory.description,
-            media: ports_given(&answer),
+            branch: update.branch,
+            offer_answer: update.offer_answer,
+            media: *media,
         };
-        remembered(engine, calls.record(self.memory.key, &event, seconds(now)));
+        report_full_table(&self.engine, calls.record(update.key, &stored, seconds(now)));
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// Fills `query` from the message, the CSeq of its offer, the options and
+    /// the client lists.
+    pub(super) fn fill_query(
+        &self,
+        query: &mut Query,
+        message: &Message<'_>,
+        cseq: u32,
+        options: &Options,
+    ) -> Result<()> {
+        query.renew(message, cseq)?;
+        query.asymmetric = self.asymmetry(message)?.rtp;
+        options.fill(message, query);
         Ok(())
     }
 }
@@ -441,33 +325,28 @@ fn count_request(engine: &Engine, role: Role) {
     counters.count(if role == Role::Offer { Counter::Offers } else { Counter::Answers });
 }
 
-/// Says so when the call table had no room.
-fn remembered(engine: &Engine, done: bool) {
-    if !done {
+/// Reports that the call table had no room.
+fn report_full_table(engine: &Engine, stored: bool) {
+    if !stored {
         engine.counters().count(Counter::CallsNotStored);
-        let text = "the call table is full: this call goes on without memory; raise max_calls";
+        let text = "call table full, call state not stored; increase max_calls";
         engine.log().write(Level::Warning, text);
     }
 }
 
-/// The relay's address, and the lowest and highest port of the answer.
-fn ports_given(answer: &Answer) -> Option<(std::net::IpAddr, u16, u16)> {
+fn ports_given(answer: &Answer) -> Ports {
     let Answer::Ports { address, ports } = answer else { return None };
     let used = || ports.iter().copied().filter(|port| *port != 0);
     Some((*address, used().min()?, used().max()?))
 }
 
-/// What a reply to INVITE makes of its branch.
-pub(super) fn life(method: Method, status: Option<u16>) -> Option<Life> {
+/// The state that a reply to INVITE gives its branch.
+pub(super) fn branch_state(method: Method, status: Option<u16>) -> Option<BranchState> {
     match (method, status?) {
-        (Method::Invite, 101..=199) => Some(Life::Early),
-        (Method::Invite, 200..=299) => Some(Life::Answered),
+        (Method::Invite, 101..=199) => Some(BranchState::Early),
+        (Method::Invite, 200..=299) => Some(BranchState::Answered),
         _ => None,
     }
-}
-
-fn would_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

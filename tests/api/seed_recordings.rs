@@ -13,8 +13,9 @@ use mediaproxy::media::plan::Rules;
 use mediaproxy::media::{Plan, plan};
 use mediaproxy::nat::{Context, Networks, Tests, Verdict, fix_contact};
 use mediaproxy::relay::Answer;
+use mediaproxy::relay::Command;
 use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::mediaproxy2::parse_answer;
+use mediaproxy::relay::protocol::{Decoded, Protocol};
 use mediaproxy::relay::{Role, StreamAddress};
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body::find_sdp;
@@ -96,7 +97,14 @@ fn compare(recording: &Json, seen: &mut Vec<Difference>) {
             return Ok(());
         }
         let exchange = asked.first().expect("a recorded answer");
-        let answer = parse_answer(exchange.get("answer").bytes())?;
+        let answer = match Protocol::MediaProxy1.codec().decode(
+            Command::Request,
+            exchange.get("answer").bytes(),
+            true,
+        ) {
+            Decoded::Answer { answer, .. } => answer?,
+            garbage => return Err(Error::new(Status::RelayAnswer, format!("{garbage:?}"))),
+        };
         let mut complaints = 0;
         plan.fill(&answer, &mut edits, &mut |_| complaints += 1)?;
         let Answer::Ports { ports, .. } = answer else { panic!("{case}: {answer:?}") };

@@ -15,7 +15,7 @@ use kit::relay_and_worker;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::role;
 use mediaproxy::options::{Options, RoleOption};
-use mediaproxy::shared::calls::{CallKey, ENTRY_WORDS, Ending, Event, Life};
+use mediaproxy::shared::calls::{BranchState, CallKey, CallUpdate, ENTRY_WORDS, Ending};
 use mediaproxy::shared::{Block, Calls};
 use mediaproxy::sip::{Message, Method};
 use proptest::prelude::*;
@@ -30,10 +30,10 @@ fn method(name: &str) -> Method {
     }
 }
 
-fn life(sent: &Sent) -> Option<Life> {
+fn life(sent: &Sent) -> Option<BranchState> {
     match (sent.method, sent.status?) {
-        ("INVITE", 101..=199) => Some(Life::Early),
-        ("INVITE", 200..=299) => Some(Life::Answered),
+        ("INVITE", 101..=199) => Some(BranchState::Early),
+        ("INVITE", 200..=299) => Some(BranchState::Answered),
         _ => None,
     }
 }
@@ -42,7 +42,7 @@ fn life(sent: &Sent) -> Option<Life> {
 fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::relay::Role, u32)> {
     let key: CallKey = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
     if sent.status.is_some_and(|status| status >= 300) {
-        calls.end(key, Ending::Failure, 100);
+        calls.end(key, Ending::Failure, false, 100);
         return None;
     }
     if sent.description.is_none() {
@@ -56,7 +56,8 @@ fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::relay::Role, u32
     let known = calls.known(key, sent.cseq);
     let is_reply = sent.status.is_some();
     let decision = role::decide(is_reply, method(sent.method), sent.cseq, &known, RoleOption::Auto);
-    let event = Event { relay: 7, branch: life(sent), description: decision.memory, media: None };
+    let event =
+        CallUpdate { relay: 7, branch: life(sent), offer_answer: decision.update, media: None };
     assert!(calls.record(key, &event, 100));
     Some((decision.role, decision.cseq))
 }

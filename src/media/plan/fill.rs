@@ -17,38 +17,42 @@ use super::{Fate, Named, Plan, What, When};
 /// The relay's port for each stream; `None` for one that is not relayed.
 type Ports = [Option<u16>; MAX_STREAMS];
 
-/// What an answer that can be used gives.
+/// What the relay's answer means for each stream of a plan.
+#[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one value on the stack; a box would allocate")]
-enum Given<'a> {
+pub enum Accepted {
+    /// The relay's address, and its port for each stream.
     Ports(IpAddr, Ports),
-    Body(&'a [u8]),
+    /// A whole SDP.
+    Body(Vec<u8>),
 }
 
 impl Plan {
-    /// Turns the relay's answer into edits of the verb `RewriteSdp`, all or
-    /// none. Fewer ports than streams, or port 0 for a stream that is on: an
-    /// error for an offer; for an answer those streams keep what they have and
-    /// `complain` is told. The answer's whole body, where a relay returns one,
-    /// replaces the body by one edit.
-    ///
-    /// Ports beyond the streams are ignored, with a complaint. 65535 is no RTP
-    /// port, for RTCP is one above. `Status::RelayAnswer` for what cannot be
-    /// used; the edits are then as they were.
-    pub fn fill(
-        &self,
-        answer: &Answer,
-        edits: &mut Edits,
-        complain: &mut dyn FnMut(&str),
-    ) -> Result<()> {
-        if self.streams.is_empty() {
-            edits.remove_verb(Verb::RewriteSdp);
-            return Ok(());
+    /// Decides what the relay's answer means, before anything is changed. Fewer
+    /// ports than streams, or port 0 for a stream that is on: an error for an
+    /// offer, whose message may then go to another relay; for an answer those
+    /// streams keep what they have and `warn` is called. Ports beyond the
+    /// streams are ignored with a warning. 65535 is no RTP port, for RTCP is one
+    /// above. `Status::RelayAnswer` for what cannot be used.
+    pub fn accept(&self, answer: &Answer, warn: &mut dyn FnMut(&str)) -> Result<Accepted> {
+        match answer {
+            Answer::Ports { address, ports } => {
+                Ok(Accepted::Ports(media_address(*address)?, self.decide(ports, warn)?))
+            }
+            Answer::Body(body) if body.starts_with(b"v=") => Ok(Accepted::Body(body.clone())),
+            Answer::Body(_) => Err(unusable("a body that is no SDP")),
+            Answer::Removed => Err(unusable("\"removed\" to a request for ports")),
+            Answer::Alive => Err(unusable("no ports to a request for ports")),
         }
-        let given = self.given(answer, complain)?;
+    }
+
+    /// Writes the edits of the verb `RewriteSdp`, all or none. The whole SDP,
+    /// where the relay returned one, replaces the body by one edit.
+    pub fn apply(&self, accepted: &Accepted, edits: &mut Edits) -> Result<()> {
         edits.remove_verb(Verb::RewriteSdp);
-        let done = match given {
-            Given::Ports(address, ports) => self.push(address, &ports, edits),
-            Given::Body(body) => {
+        let done = match accepted {
+            Accepted::Ports(address, ports) => self.push(*address, ports, edits),
+            Accepted::Body(body) => {
                 let whole = self.description;
                 edits.push(Verb::RewriteSdp, whole.offset as usize, whole.len as usize, body)
             }
@@ -56,37 +60,34 @@ impl Plan {
         if let Err(error) = &done
             && error.status() == Status::Edits
         {
-            // Another verb's edit lies in the description: then none of ours.
+            // Another verb's edit lies in the SDP: then none of ours.
             edits.remove_verb(Verb::RewriteSdp);
         }
         done
     }
 
-    /// Why this answer cannot be used, before anything is done with it: then
-    /// another relay may be asked.
-    pub fn accepts(&self, answer: &Answer) -> Result<()> {
-        self.given(answer, &mut |_| {}).map(|_| ())
-    }
-
-    fn given<'a>(&self, answer: &'a Answer, complain: &mut dyn FnMut(&str)) -> Result<Given<'a>> {
-        match answer {
-            Answer::Ports { address, ports } => {
-                Ok(Given::Ports(media_address(*address)?, self.decide(ports, complain)?))
-            }
-            Answer::Body(body) if body.starts_with(b"v=") => Ok(Given::Body(body)),
-            Answer::Body(_) => Err(unusable("a body that is no session description")),
-            Answer::Removed => Err(unusable("\"removed\" to a request for ports")),
+    /// [`Plan::accept`], then [`Plan::apply`]. An empty plan makes no edits.
+    pub fn fill(
+        &self,
+        answer: &Answer,
+        edits: &mut Edits,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<()> {
+        if self.is_empty() {
+            edits.remove_verb(Verb::RewriteSdp);
+            return Ok(());
         }
+        self.apply(&self.accept(answer, warn)?, edits)
     }
 
     /// Which stream gets which port, before anything is changed.
-    fn decide(&self, given: &[u16], complain: &mut dyn FnMut(&str)) -> Result<Ports> {
+    fn decide(&self, given: &[u16], warn: &mut dyn FnMut(&str)) -> Result<Ports> {
         let wanted = self.streams.len();
         if given.len() < wanted && !self.answer {
             return Err(unusable(format!("{} ports for {wanted} streams", given.len())));
         }
         if given.len() != wanted {
-            complain(&format!("the relay gave {} ports for {wanted} streams", given.len()));
+            warn(&format!("the relay gave {} ports for {wanted} streams", given.len()));
         }
         let mut decided: Ports = [None; MAX_STREAMS];
         for (index, (place, stream)) in self.places.iter().zip(&self.streams).enumerate() {
@@ -102,7 +103,7 @@ impl Plan {
                 if !self.answer {
                     return Err(unusable(format!("no usable port for {named}")));
                 }
-                complain(&format!("the relay gave no usable port for {named}: it is not relayed"));
+                warn(&format!("the relay gave no usable port for {named}: it is not relayed"));
             }
             if let Some(slot) = decided.get_mut(index) {
                 *slot = port;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::shared::calls::history::OfferAnswerUpdate;
 
 use super::branch::{ANSWERED_BITS, Branch, low};
-use super::{CallKey, ENTRY_WORDS, Life};
+use super::{BranchState, CallKey, ENTRY_WORDS};
 
 /// Branches remembered per call; more are counted.
 const BRANCHES: usize = 8;
@@ -79,7 +79,7 @@ pub(super) fn unpack_invite(word: u64) -> (u32, u32) {
 // The flags: the call ended; its last offer was another proxy's to relay; which
 // INVITE word is written next.
 pub(super) const ENDED_BIT: u64 = 1 << 31;
-pub(super) const PASSED_BIT: u64 = 1 << 30;
+pub(super) const UPSTREAM_BIT: u64 = 1 << 30;
 const NEXT_SHIFT: u32 = 16;
 const NEXT_MASK: u64 = 3 << NEXT_SHIFT;
 pub(super) const MORE_SHIFT: u32 = 0;
@@ -215,13 +215,13 @@ impl Entry<'_> {
     pub(super) fn describe(
         &self,
         key: CallKey,
-        life: Option<Life>,
-        description: &OfferAnswerUpdate,
+        life: Option<BranchState>,
+        offer_answer: &OfferAnswerUpdate,
     ) {
-        if let Some(cseq) = description.offered {
+        if let Some(cseq) = offer_answer.offered {
             self.offered(pack_invite(cseq, key.direction()));
         }
-        self.change_branch(key, life, description);
+        self.change_branch(key, life, offer_answer);
     }
 
     /// Remembers an INVITE that carried an offer, in place of the oldest.
@@ -242,11 +242,11 @@ impl Entry<'_> {
     pub(super) fn change_branch(
         &self,
         key: CallKey,
-        life: Option<Life>,
-        description: &OfferAnswerUpdate,
+        life: Option<BranchState>,
+        offer_answer: &OfferAnswerUpdate,
     ) {
         let known = self.branch_of(key);
-        let begins = life.is_some() || description.reply_offer.is_some();
+        let begins = life.is_some() || offer_answer.reply_offer.is_some();
         if known.is_none() && !begins {
             return;
         }
@@ -254,13 +254,13 @@ impl Entry<'_> {
         let Some(to_branch) = key.side(tag) else { return };
         let changed = |old: Option<Branch>| {
             let mut branch = old.unwrap_or(Branch::new(tag));
-            if life == Some(Life::Answered) {
+            if life == Some(BranchState::Answered) {
                 branch.life = 2;
             }
-            if let Some(cseq) = description.reply_offer {
+            if let Some(cseq) = offer_answer.reply_offer {
                 branch.offered(to_branch, cseq);
             }
-            if let Some(cseq) = description.answered_by
+            if let Some(cseq) = offer_answer.answered_by
                 && branch.offer != 0
             {
                 branch.offer = 2;
@@ -269,8 +269,8 @@ impl Entry<'_> {
             branch.pack()
         };
         if let Some((word, branch)) = known {
-            let told = description.reply_offer.is_some() || description.answered_by.is_some();
-            let further = life == Some(Life::Answered) && branch.life != 2;
+            let told = offer_answer.reply_offer.is_some() || offer_answer.answered_by.is_some();
+            let further = life == Some(BranchState::Answered) && branch.life != 2;
             if !told && !further {
                 return;
             }
@@ -290,7 +290,7 @@ impl Entry<'_> {
                 return;
             }
         }
-        if life == Some(Life::Answered) {
+        if life == Some(BranchState::Answered) {
             self.update(PORTS, |ports| match ports >> MORE_SHIFT & MORE_MAX {
                 MORE_MAX => ports,
                 _ => ports + (1 << MORE_SHIFT),

@@ -24,32 +24,32 @@ impl Table {
     }
 }
 
-fn event() -> Event {
-    Event { relay: 7, branch: None, description: OfferAnswerUpdate::default(), media: None }
+fn event() -> CallUpdate {
+    CallUpdate { relay: 7, branch: None, offer_answer: OfferAnswerUpdate::default(), media: None }
 }
 
-fn told(description: OfferAnswerUpdate) -> Event {
-    Event { description, ..event() }
+fn told(offer_answer: OfferAnswerUpdate) -> CallUpdate {
+    CallUpdate { offer_answer, ..event() }
 }
 
 /// An INVITE that carried an offer.
-fn offer(cseq: u32) -> Event {
+fn offer(cseq: u32) -> CallUpdate {
     told(OfferAnswerUpdate { offered: Some(cseq), ..OfferAnswerUpdate::default() })
 }
 
 /// An offer in an early reply to an INVITE.
-fn delayed(cseq: u32) -> Event {
-    let description = OfferAnswerUpdate { reply_offer: Some(cseq), ..OfferAnswerUpdate::default() };
-    Event { branch: Some(Life::Early), ..told(description) }
+fn delayed(cseq: u32) -> CallUpdate {
+    let update = OfferAnswerUpdate { reply_offer: Some(cseq), ..OfferAnswerUpdate::default() };
+    CallUpdate { branch: Some(BranchState::Early), ..told(update) }
 }
 
 /// The answer to it.
-fn answered_by(cseq: u32) -> Event {
+fn answered_by(cseq: u32) -> CallUpdate {
     told(OfferAnswerUpdate { answered_by: Some(cseq), ..OfferAnswerUpdate::default() })
 }
 
-fn answer(life: Life) -> Event {
-    Event { branch: Some(life), ..event() }
+fn answer(life: BranchState) -> CallUpdate {
+    CallUpdate { branch: Some(life), ..event() }
 }
 
 #[test]
@@ -145,8 +145,8 @@ fn only_the_ports_of_this_call_at_its_relay_are_ours() {
     let calls = table.calls();
     let key = table.key("a", "");
     let ip: IpAddr = "203.0.113.5".parse().unwrap();
-    calls.record(key, &Event { media: Some((ip, 50000, 50004)), ..offer(1) }, 100);
-    calls.record(key, &Event { media: Some((ip, 50010, 50010)), ..event() }, 100);
+    calls.record(key, &CallUpdate { media: Some((ip, 50000, 50004)), ..offer(1) }, 100);
+    calls.record(key, &CallUpdate { media: Some((ip, 50010, 50010)), ..event() }, 100);
     let ours = |text: &str| calls.is_ours(key, text.parse().unwrap());
     assert!(ours("203.0.113.5:50000") && ours("203.0.113.5:50010"));
     assert!(ours("[::ffff:203.0.113.5]:50004"), "compared by value");
@@ -161,10 +161,10 @@ fn a_bye_from_either_side_ends_the_call() {
         let table = Table::new(64);
         let calls = table.calls();
         calls.record(table.key("a", ""), &offer(1), 100);
-        calls.record(table.key("a", "b"), &answer(Life::Answered), 100);
-        assert_eq!(calls.end(table.key(from, to), Ending::Bye, 100), End::Call);
+        calls.record(table.key("a", "b"), &answer(BranchState::Answered), 100);
+        assert_eq!(calls.end(table.key(from, to), Ending::Bye, false, 100), End::Call);
         assert!(!calls.is_known(table.key("a", "b")));
-        assert_eq!(calls.end(table.key(from, to), Ending::Bye, 101), End::Call, "repeated");
+        assert_eq!(calls.end(table.key(from, to), Ending::Bye, false, 101), End::Call, "repeated");
     }
 }
 
@@ -173,11 +173,11 @@ fn one_answered_forks_bye_leaves_the_other_its_media() {
     let table = Table::new(64);
     let calls = table.calls();
     calls.record(table.key("a", ""), &offer(1), 100);
-    calls.record(table.key("a", "b1"), &answer(Life::Answered), 100);
-    calls.record(table.key("a", "b2"), &answer(Life::Answered), 100);
-    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, 100), End::Withheld);
-    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, 100), End::Withheld, "repeated");
-    assert_eq!(calls.end(table.key("b1", "a"), Ending::Bye, 100), End::Call);
+    calls.record(table.key("a", "b1"), &answer(BranchState::Answered), 100);
+    calls.record(table.key("a", "b2"), &answer(BranchState::Answered), 100);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, false, 100), End::Withheld);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, false, 100), End::Withheld, "repeated");
+    assert_eq!(calls.end(table.key("b1", "a"), Ending::Bye, false, 100), End::Call);
 }
 
 #[test]
@@ -185,10 +185,10 @@ fn before_any_answer_a_failed_fork_leaves_the_ringing_one() {
     let table = Table::new(64);
     let calls = table.calls();
     calls.record(table.key("a", ""), &offer(1), 100);
-    calls.record(table.key("a", "b1"), &answer(Life::Early), 100);
-    calls.record(table.key("a", "b2"), &answer(Life::Early), 100);
-    assert_eq!(calls.end(table.key("a", "b1"), Ending::Failure, 100), End::Withheld);
-    assert_eq!(calls.end(table.key("a", "b2"), Ending::Failure, 100), End::Call);
+    calls.record(table.key("a", "b1"), &answer(BranchState::Early), 100);
+    calls.record(table.key("a", "b2"), &answer(BranchState::Early), 100);
+    assert_eq!(calls.end(table.key("a", "b1"), Ending::Failure, false, 100), End::Withheld);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Failure, false, 100), End::Call);
 }
 
 #[test]
@@ -196,9 +196,9 @@ fn a_failed_re_invite_does_not_end_the_call() {
     let table = Table::new(64);
     let calls = table.calls();
     calls.record(table.key("a", ""), &offer(1), 100);
-    calls.record(table.key("a", "b"), &answer(Life::Answered), 100);
-    assert_eq!(calls.end(table.key("a", "b"), Ending::Failure, 100), End::Withheld);
-    assert_eq!(calls.end(table.key("b", "a"), Ending::Failure, 100), End::Withheld);
+    calls.record(table.key("a", "b"), &answer(BranchState::Answered), 100);
+    assert_eq!(calls.end(table.key("a", "b"), Ending::Failure, false, 100), End::Withheld);
+    assert_eq!(calls.end(table.key("b", "a"), Ending::Failure, false, 100), End::Withheld);
     assert!(calls.is_known(table.key("a", "b")));
 }
 
@@ -207,12 +207,12 @@ fn cancel_ends_a_ringing_call_but_no_answered_one() {
     let table = Table::new(64);
     let calls = table.calls();
     calls.record(table.key("a", ""), &offer(1), 100);
-    calls.record(table.key("a", "b1"), &answer(Life::Early), 100);
-    calls.record(table.key("a", "b2"), &answer(Life::Early), 100);
-    assert_eq!(calls.end(table.key("a", ""), Ending::Cancel, 100), End::Call);
+    calls.record(table.key("a", "b1"), &answer(BranchState::Early), 100);
+    calls.record(table.key("a", "b2"), &answer(BranchState::Early), 100);
+    assert_eq!(calls.end(table.key("a", ""), Ending::Cancel, false, 100), End::Call);
     calls.record(table.key("a", ""), &offer(2), 101);
-    calls.record(table.key("a", "b1"), &answer(Life::Answered), 101);
-    assert_eq!(calls.end(table.key("a", ""), Ending::Cancel, 101), End::Withheld);
+    calls.record(table.key("a", "b1"), &answer(BranchState::Answered), 101);
+    assert_eq!(calls.end(table.key("a", ""), Ending::Cancel, false, 101), End::Withheld);
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn a_bye_of_the_answered_fork_ends_the_call_though_another_still_rings() {
     let table = Table::new(64);
     let calls = table.calls();
     calls.record(table.key("a", ""), &offer(1), 100);
-    calls.record(table.key("a", "b1"), &answer(Life::Early), 100);
-    calls.record(table.key("a", "b2"), &answer(Life::Answered), 100);
-    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, 100), End::Call);
+    calls.record(table.key("a", "b1"), &answer(BranchState::Early), 100);
+    calls.record(table.key("a", "b2"), &answer(BranchState::Answered), 100);
+    assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, false, 100), End::Call);
 }
 
 #[test]
@@ -232,12 +232,12 @@ fn more_than_eight_answered_branches_are_counted() {
     calls.record(table.key("a", ""), &offer(1), 100);
     let tags: Vec<String> = (0..10).map(|n| format!("b{n}")).collect();
     for tag in &tags {
-        calls.record(table.key("a", tag), &answer(Life::Answered), 100);
+        calls.record(table.key("a", tag), &answer(BranchState::Answered), 100);
     }
     for tag in tags.iter().take(9) {
-        assert_eq!(calls.end(table.key("a", tag), Ending::Bye, 100), End::Withheld, "{tag}");
+        assert_eq!(calls.end(table.key("a", tag), Ending::Bye, false, 100), End::Withheld, "{tag}");
     }
-    assert_eq!(calls.end(table.key("a", "b9"), Ending::Bye, 100), End::Call);
+    assert_eq!(calls.end(table.key("a", "b9"), Ending::Bye, false, 100), End::Call);
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_full_table_refuses_and_takes_ended_and_stale_calls_again() {
         assert!(calls.record(key(n), &offer(1), 100));
     }
     assert!(!calls.record(key(16), &offer(1), 101));
-    assert_eq!(calls.end(key(3), Ending::Cancel, 101), End::Call);
+    assert_eq!(calls.end(key(3), Ending::Cancel, false, 101), End::Call);
     assert!(!calls.record(key(16), &offer(1), 101), "an ended call is remembered a while");
     assert!(calls.record(key(16), &offer(1), 101 + ENDED_FOR + 1));
     assert!(!calls.record(key(17), &offer(1), 200));
@@ -323,7 +323,7 @@ fn threads_at_once_lose_no_call_and_no_branch() {
                     let id = n.to_be_bytes();
                     calls.record(calls.key(&id, b"a", b""), &offer(1), 100);
                     let tag = [b'b', thread as u8];
-                    calls.record(calls.key(&id, b"a", &tag), &answer(Life::Answered), 100);
+                    calls.record(calls.key(&id, b"a", &tag), &answer(BranchState::Answered), 100);
                 }
             });
         }
@@ -333,5 +333,19 @@ fn threads_at_once_lose_no_call_and_no_branch() {
     for n in 0..1500u32 {
         let entry = calls.find(calls.key(&n.to_be_bytes(), b"a", b"")).unwrap();
         assert_eq!(entry.lives(), (0, 4));
+    }
+}
+
+#[test]
+fn branch_delete_is_sent_while_other_branches_live_and_withheld_otherwise() {
+    for (branch_delete, first) in [(true, End::Branch), (false, End::Withheld)] {
+        let table = Table::new(64);
+        let calls = table.calls();
+        for tag in ["b1", "b2"] {
+            let answered = CallUpdate { branch: Some(BranchState::Answered), ..event() };
+            assert!(calls.record(table.key("a", tag), &answered, 1));
+        }
+        assert_eq!(calls.end(table.key("a", "b1"), Ending::Bye, branch_delete, 100), first);
+        assert_eq!(calls.end(table.key("a", "b2"), Ending::Bye, branch_delete, 100), End::Call);
     }
 }

@@ -8,7 +8,7 @@ use mediaproxy::media::{Plan, plan};
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::relay::IceCandidate;
 use mediaproxy::relay::Role;
-use mediaproxy::relay::{Answer, Command as RelayCommand, Query, mediaproxy2};
+use mediaproxy::relay::{Answer, Capabilities, Protocol, Query};
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;
@@ -41,7 +41,7 @@ fn all_verbs(raw: &[u8]) {
 }
 
 fn rewrite(message: &Message<'_>, edits: &mut Edits) -> Result<(), mediaproxy::Error> {
-    let mut query = Query::about(message, RelayCommand::Request);
+    let mut query = Query::about(message);
     let Some(text) = find_sdp(message)? else { return Ok(()) };
     let session = Session::parse(text)?;
     for role in [Role::Offer, Role::Answer] {
@@ -55,7 +55,9 @@ fn rewrite(message: &Message<'_>, edits: &mut Edits) -> Result<(), mediaproxy::E
         let plan = plan(message, &session, &rules)?;
         if let Ok(query) = &mut query {
             query.streams.clone_from(&plan.streams);
-            mediaproxy2::encode(query, true, &mut Vec::new())?;
+            let codec = Protocol::MediaProxy2.codec();
+            let capabilities = Capabilities { ipv6: true, ..codec.capabilities() };
+            codec.encode(query, &capabilities, &mut Vec::new())?;
         }
         fill(&plan, role, edits)?;
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mediaproxy::Worker;
 use mediaproxy::now;
 use mediaproxy::proxy::{Config, Proxy};
-use mediaproxy::shared::calls::Event;
+use mediaproxy::shared::calls::CallUpdate;
 use mediaproxy::shared::calls::history::OfferAnswerUpdate;
 use mediaproxy::shared::{Block, Counter};
 
@@ -157,8 +157,12 @@ fn processes_killed_at_random_leave_the_others_working_and_nothing_stuck() {
     // had again.
     let calls = engine.calls();
     let later = u32::try_from(now() / 1000).unwrap() + 100_000;
-    let event =
-        Event { relay: 1, branch: None, description: OfferAnswerUpdate::default(), media: None };
+    let event = CallUpdate {
+        relay: 1,
+        branch: None,
+        offer_answer: OfferAnswerUpdate::default(),
+        media: None,
+    };
     for call in 0..40 * TABLE {
         let key = calls.key(format!("later-{call}").as_bytes(), b"a", b"");
         calls.record(key, &event, later);

@@ -225,6 +225,9 @@ fn options(knobs: u8) -> Options {
         receiver: (knobs & 64 != 0).then(|| "2001:db8::7".parse().expect("an address")),
         dialog_id: if knobs & 16 != 0 { b"7:\xff8".to_vec() } else { Vec::new() },
         set: if knobs & 64 != 0 { "b".to_string() } else { String::new() },
+        request_uri: if knobs & 128 != 0 { b"sip:b \n@x".to_vec() } else { Vec::new() },
+        from_local: knobs & 4 != 0,
+        to_local: knobs & 8 != 0,
         ice_candidate: (knobs & 32 != 0).then_some(IceCandidate::LowPriority),
     }
 }

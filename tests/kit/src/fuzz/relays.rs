@@ -47,8 +47,12 @@ fn named_by_itself(relay: &RelayLine, own: &Path) {
     let RelayLine { uri, set, domains, .. } = relay;
     assert!(!uri.text.is_empty() && uri.text.len() <= MAX_RELAY_TEXT);
     assert_eq!(RelayUri::parse(&uri.text, own).as_ref(), Ok(uri));
-    let RelayAddress::Unix(path) = &uri.address;
-    assert!(path.is_absolute());
+    match &uri.address {
+        RelayAddress::Unix(path) => assert!(path.is_absolute()),
+        RelayAddress::Tcp(address) => assert_ne!(address.port(), 0),
+        RelayAddress::TcpName { host, port } => assert!(!host.is_empty() && *port != 0),
+    }
+    assert!(!uri.protocols.is_empty());
     let bare = |text: &str| text.trim() == text && !text.contains([';', '\n']);
     assert!(bare(set) && domains.iter().all(|domain| bare(domain) && !domain.is_empty()));
 

@@ -11,7 +11,8 @@ use mediaproxy::internals::edit::{Edits, Verb};
 use mediaproxy::internals::media::plan::Rules;
 use mediaproxy::internals::media::{Plan, plan};
 use mediaproxy::internals::relay::Role;
-use mediaproxy::internals::relay::{Answer, mediaproxy2};
+use mediaproxy::internals::relay::protocol::{Decoded, Protocol};
+use mediaproxy::internals::relay::{Answer, Command};
 use mediaproxy::nat::fix_contact;
 use mediaproxy::sdp::active::for_each_connection;
 use mediaproxy::sdp::session::MAX_STREAMS;
@@ -39,13 +40,19 @@ pub fn check(bytes: &[u8]) {
     pieces(&session);
     match head.and_then(|head| head.split_first()) {
         Some((knobs, line)) => {
-            let answer = if knobs & 16 != 0 {
-                Ok(Answer::Body(line.to_vec()))
-            } else {
-                mediaproxy2::parse_answer(line)
-            };
-            if let Ok(answer) = answer {
-                filled(&message, &session, *knobs, &answer);
+            if knobs & 16 != 0 {
+                filled(&message, &session, *knobs, &Answer::Body(line.to_vec()));
+            }
+            for protocol in Protocol::ALL {
+                for command in [Command::Request, Command::Reply, Command::Remove, Command::Probe] {
+                    let decoded = protocol.codec().decode(command, line, true);
+                    if let Decoded::Answer { answer, length } = decoded {
+                        assert!(length <= line.len());
+                        if let Ok(answer) = answer {
+                            filled(&message, &session, *knobs, &answer);
+                        }
+                    }
+                }
             }
         }
         None => {

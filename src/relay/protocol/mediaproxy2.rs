@@ -2,84 +2,117 @@
 //! and of our own proxy. A request is a command line and headers, CRLF, ended
 //! by an empty line; the answer is one line.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::{Codec, Decoded, or, parse_ports, push_token, unusable};
 use crate::address;
 use crate::bytes;
 use crate::error::{Error, Result, Status};
-use crate::relay::{Answer, Command, Query};
-use crate::relay::{Stream, StreamAddress};
+use crate::relay::{Answer, Capabilities, Command, ConnectionUse, Query, Stream, StreamAddress};
 use crate::sdp::Direction;
 
-/// The longest answer accepted, in bytes.
-pub const MAX_ANSWER: usize = 64 * 1024;
 /// What a request usually has at most, in bytes.
 const ROOM: usize = 1024;
 
-/// Writes `query` as this protocol spells it. `own` relays take bracketed IPv6
-/// addresses and know `early_tag`, `asymmetric` and `address_family`; others ignore
-/// those, but cannot be asked for an IPv6 stream: `Status::RelayAnswer`.
-pub fn encode(query: &Query, own: bool, out: &mut Vec<u8>) -> Result<()> {
-    out.clear();
-    if query.command == Command::Remove {
-        header(out, b"remove\r\ncall_id: ", &query.call_id);
+/// The codec.
+#[derive(Debug)]
+pub struct MediaProxy2;
+
+impl Codec for MediaProxy2 {
+    fn name(&self) -> &'static str {
+        "MediaProxy 2+"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            ipv6: false,
+            branch_delete: false,
+            bodyless_200: true,
+            early_tag: true,
+            delete_answered: true,
+            dispatcher: true,
+            connection: ConnectionUse::Kept,
+        }
+    }
+
+    /// Relays with the capability `ipv6` (our own) take bracketed IPv6 addresses
+    /// and know `address_family`. Others cannot be asked for an IPv6 stream.
+    fn encode(&self, query: &Query, capabilities: &Capabilities, out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
+        if matches!(query.command, Command::Remove | Command::Probe) {
+            header(out, b"remove\r\ncall_id: ", &query.call_id);
+            header(out, b"from_tag: ", &query.from_tag);
+            header(out, b"to_tag: ", &query.to_tag);
+            out.extend_from_slice(b"\r\n");
+            return Ok(());
+        }
+        // Nearly every request fits: it then grows once at most.
+        out.reserve(ROOM);
+        // A dispatcher takes a To tag for the end of the early phase.
+        let (early_tag, to_tag): (&[u8], &[u8]) =
+            if query.provisional { (&query.to_tag, b"") } else { (b"", &query.to_tag) };
+        let kind: &[u8] = if query.command == Command::Request { b"request" } else { b"reply" };
+        header(out, b"update\r\ntype: ", kind);
+        header(out, b"dialog_id: ", &query.dialog_id);
+        header(out, b"call_id: ", &query.call_id);
+        out.extend_from_slice(b"cseq: ");
+        bytes::push_number(query.cseq, out);
+        header(out, b"\r\nfrom_uri: ", or(&query.from_uri, b"unknown"));
+        header(out, b"to_uri: ", or(&query.to_uri, b"unknown"));
         header(out, b"from_tag: ", &query.from_tag);
-        header(out, b"to_tag: ", &query.to_tag);
-        out.extend_from_slice(b"\r\n");
-        return Ok(());
-    }
-    // Nearly every request fits: it then grows once at most.
-    out.reserve(ROOM);
-    let kind: &[u8] = if query.command == Command::Request { b"request" } else { b"reply" };
-    header(out, b"update\r\ntype: ", kind);
-    header(out, b"dialog_id: ", &query.dialog_id);
-    header(out, b"call_id: ", &query.call_id);
-    out.extend_from_slice(b"cseq: ");
-    bytes::push_number(query.cseq, out);
-    header(out, b"\r\nfrom_uri: ", or(&query.from_uri, b"unknown"));
-    header(out, b"to_uri: ", or(&query.to_uri, b"unknown"));
-    header(out, b"from_tag: ", &query.from_tag);
-    header(out, b"to_tag: ", &query.to_tag);
-    header(out, b"user_agent: ", or(&query.user_agent, b"unknown agent"));
-    out.extend_from_slice(b"signaling_ip: ");
-    if let Some(ip) = query.signaling_ip {
-        address::push_ip(ip, out);
-    }
-    header(out, b"\r\nmedia_relay: ", &query.media_relay);
-    if !query.early_tag.is_empty() {
-        header(out, b"early_tag: ", &query.early_tag);
-    }
-    if let Some(receiver) = query.receiver.filter(|_| own) {
-        header(out, b"address_family: ", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
-    }
-    if !query.streams.is_empty() {
-        out.extend_from_slice(b"media: ");
-        for (index, stream) in query.streams.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
+        header(out, b"to_tag: ", to_tag);
+        header(out, b"user_agent: ", or(&query.user_agent, b"unknown agent"));
+        out.extend_from_slice(b"signaling_ip: ");
+        if let Some(ip) = query.signaling_ip {
+            address::push_ip(ip, out);
+        }
+        header(out, b"\r\nmedia_relay: ", &query.media_relay);
+        if !early_tag.is_empty() {
+            header(out, b"early_tag: ", early_tag);
+        }
+        if let Some(receiver) = query.receiver.filter(|_| capabilities.ipv6) {
+            header(out, b"address_family: ", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
+        }
+        if !query.streams.is_empty() {
+            out.extend_from_slice(b"media: ");
+            for (index, stream) in query.streams.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                item(out, query, stream, capabilities.ipv6)?;
             }
-            item(out, query, stream, own)?;
+            out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b"\r\n");
+        Ok(())
     }
-    out.extend_from_slice(b"\r\n");
-    Ok(())
+
+    fn decode(&self, command: Command, input: &[u8], _closed: bool) -> Decoded {
+        let Some(end) = memchr::memchr(b'\n', input) else { return Decoded::Incomplete };
+        let line = bytes::trim(input.get(..end).unwrap_or_default());
+        let answer = match (command, line) {
+            (Command::Probe, b"error" | b"removed") => Ok(Answer::Alive),
+            (Command::Probe, _) => Err(unusable(line, "no answer to a probe")),
+            (Command::Remove, b"error") | (_, b"removed") => Ok(Answer::Removed),
+            _ => parse_ports(line),
+        };
+        Decoded::Answer { answer, length: end.saturating_add(1) }
+    }
 }
 
 /// One stream: `audio:192.0.2.1:4000:sendrecv:ice=no`.
-fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, own: bool) -> Result<()> {
-    token(out, &stream.kind);
+fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, ipv6: bool) -> Result<()> {
+    push_token(out, &stream.kind);
     out.push(b':');
     match &stream.address {
-        StreamAddress::Ip(IpAddr::V6(ip)) if !own => {
+        StreamAddress::Ip(IpAddr::V6(ip)) if !ipv6 => {
             return Err(Error::new(
                 Status::RelayAnswer,
                 format!("this relay takes no IPv6 stream ({ip}); add ;ipv6=yes if it does"),
             ));
         }
         StreamAddress::Ip(ip) => address::push_uri_host(*ip, out),
-        StreamAddress::Name(name) => token(out, name),
+        StreamAddress::Name(name) => push_token(out, name),
     }
     out.push(b':');
     bytes::push_number(stream.port.into(), out);
@@ -94,10 +127,6 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, own: bool) -> Result<
         out.extend_from_slice(b":asymmetric=yes");
     }
     Ok(())
-}
-
-fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
-    if value.is_empty() { other } else { value }
 }
 
 /// A header line, its name given with what is written around it.
@@ -130,44 +159,6 @@ fn tamed(out: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
-/// A part of a media item: whatever would end it becomes `_`.
-fn token(out: &mut Vec<u8>, value: &[u8]) {
-    if value.is_empty() {
-        out.push(b'_');
-    }
-    let kept = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'+');
-    out.extend(value.iter().map(|b| if kept(b) { *b } else { b'_' }));
-}
-
-/// Reads an answer line (with or without its line end): an address and ports,
-/// or `removed`. Everything else, `error` and the dispatcher's `None` among
-/// it, is `Status::RelayAnswer`.
-pub fn parse_answer(line: &[u8]) -> Result<Answer> {
-    let line = bytes::trim(line);
-    if line == b"removed" {
-        return Ok(Answer::Removed);
-    }
-    let mut words = line.split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
-    let Some(address) = words.next().and_then(address::parse_ip) else {
-        return Err(unusable(line, "no address"));
-    };
-    if address.is_unspecified() || address.is_multicast() {
-        return Err(unusable(line, "not an address that can receive media"));
-    }
-    let ports: Option<Vec<u16>> = words.map(bytes::port).collect();
-    match ports {
-        Some(ports) if !ports.is_empty() => Ok(Answer::Ports { address, ports }),
-        Some(_) => Err(unusable(line, "no ports")),
-        None => Err(unusable(line, "what follows the address is not ports")),
-    }
-}
-
-fn unusable(line: &[u8], reason: &str) -> Error {
-    let shown = String::from_utf8_lossy(line.get(..line.len().min(80)).unwrap_or_default());
-    let shown: Cow<'_, str> = if line.is_empty() { "nothing".into() } else { shown };
-    Error::new(Status::RelayAnswer, format!("the relay answered \"{shown}\": {reason}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,7 +183,10 @@ mod tests {
             cseq: 1,
             from_tag: b"ft".to_vec(),
             to_tag: Vec::new(),
-            early_tag: Vec::new(),
+            provisional: false,
+            request_uri: Vec::new(),
+            from_local: false,
+            to_local: false,
             from_uri: b"alice@example.org".to_vec(),
             to_uri: b"bob@example.org".to_vec(),
             user_agent: b"Phone 1.0".to_vec(),
@@ -205,9 +199,13 @@ mod tests {
         }
     }
 
+    fn capabilities(ipv6: bool) -> Capabilities {
+        Capabilities { ipv6, ..MediaProxy2.capabilities() }
+    }
+
     fn encoded(query: &Query, own: bool) -> String {
         let mut out = Vec::new();
-        encode(query, own, &mut out).unwrap();
+        MediaProxy2.encode(query, &capabilities(own), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -275,7 +273,7 @@ mod tests {
     fn ipv6_goes_to_our_own_relay_in_brackets_and_to_no_other() {
         let query = query(vec![stream("2001:db8::1", 4000)]);
         assert!(encoded(&query, true).contains("audio:[2001:db8::1]:4000:sendrecv"));
-        let error = encode(&query, false, &mut Vec::new()).unwrap_err();
+        let error = MediaProxy2.encode(&query, &capabilities(false), &mut Vec::new()).unwrap_err();
         assert!(error.text().contains("ipv6=yes"));
     }
 
@@ -283,36 +281,32 @@ mod tests {
     fn an_asymmetric_phone_and_an_early_tag_are_told_as_extensions() {
         let mut query = query(vec![stream("10.77.0.20", 4000)]);
         query.asymmetric = true;
-        query.early_tag = b"tt".to_vec();
+        query.to_tag = b"tt".to_vec();
+        query.provisional = true;
         let text = encoded(&query, false);
         assert!(text.contains("ice=no:asymmetric=yes\r\n"), "{text}");
-        assert!(text.contains("early_tag: tt\r\n"), "{text}");
+        assert!(text.contains("to_tag: \r\n") && text.contains("early_tag: tt\r\n"), "{text}");
     }
 
     #[test]
-    fn an_answer_is_an_address_and_ports_or_an_error() {
-        assert_eq!(
-            parse_answer(b"10.77.0.10 50002 0\r\n").unwrap(),
-            Answer::Ports { address: "10.77.0.10".parse().unwrap(), ports: vec![50002, 0] }
-        );
-        assert_eq!(parse_answer(b"removed\r\n").unwrap(), Answer::Removed);
-        for bad in [
-            "",
-            "error\r\n",
-            "None\r\n",
-            "10.0.0.1\r\n",
-            "10.0.0.1 70000\r\n",
-            "10.0.0.1 abc\r\n",
-            "0.0.0.0 5000\r\n",
-            "224.0.0.1 5000\r\n",
-            "relay.example.com 5000\r\n",
-            "10.0.0.1 -1\r\n",
-        ] {
+    fn answer_is_one_line_and_its_meaning_depends_on_the_command() {
+        let decode = |command, input: &[u8]| MediaProxy2.decode(command, input, false);
+        assert_eq!(decode(Command::Request, b"10.0.0.1 50000\r"), Decoded::Incomplete);
+        let ports = || Answer::Ports { address: "10.0.0.1".parse().unwrap(), ports: vec![50000] };
+        for command in [Command::Request, Command::Reply] {
             assert_eq!(
-                parse_answer(bad.as_bytes()).unwrap_err().status(),
-                Status::RelayAnswer,
-                "{bad}"
+                decode(command, b"10.0.0.1 50000\r\nrest"),
+                Decoded::Answer { answer: Ok(ports()), length: 16 }
             );
         }
+        let answer = |command, input: &[u8]| match decode(command, input) {
+            Decoded::Answer { answer, .. } => answer.map_err(|error| error.status()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(answer(Command::Remove, b"removed\r\n"), Ok(Answer::Removed));
+        assert_eq!(answer(Command::Remove, b"error\r\n"), Ok(Answer::Removed), "unknown call");
+        assert_eq!(answer(Command::Request, b"error\r\n"), Err(Status::RelayAnswer));
+        assert_eq!(answer(Command::Probe, b"error\r\n"), Ok(Answer::Alive));
+        assert_eq!(answer(Command::Probe, b"hello\r\n"), Err(Status::RelayAnswer));
     }
 }

@@ -1,0 +1,139 @@
+//! Flushes the queue of delete requests.
+
+use std::sync::Arc;
+
+use crate::Engine;
+use crate::keeper::{ANSWER_WITHIN, Duty, WAITING};
+use crate::relay::link::{Pool, Watch, Wire};
+use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query};
+use crate::shared::Counter;
+use crate::shared::deletes::{Claim, KEPT_FOR};
+
+/// Requests to one relay at a time, each on a connection of its own.
+const AT_ONCE: usize = 16;
+/// And to all relays.
+const ALL_AT_ONCE: usize = 128;
+/// A delete that failed is tried again after this (milliseconds).
+const PAUSE: u64 = 500;
+/// The queue is cleared of what is too old this often (milliseconds).
+const EXPIRE_EVERY: u64 = 10_000;
+
+/// The delete requests under way.
+#[derive(Debug)]
+pub(super) struct Flush {
+    running: Vec<Running>,
+    pool: Pool<()>,
+    cursor: usize,
+    expire_at: u64,
+}
+
+#[derive(Debug)]
+struct Running {
+    claim: Claim,
+    exchange: Exchange,
+    wire: Wire<()>,
+}
+
+impl Flush {
+    pub(super) fn new(watch: Arc<dyn Watch>) -> Flush {
+        Flush { running: Vec::new(), pool: Pool::watched(watch), cursor: 0, expire_at: 0 }
+    }
+
+    /// Drives a request; `None` when it is over.
+    fn drive(&mut self, engine: &Engine, mut running: Running, now: u64) -> Option<Running> {
+        if !running.wire.drive(&mut running.exchange, &mut self.pool, now) {
+            return Some(running);
+        }
+        let deletes = engine.deletes();
+        match running.exchange.outcome() {
+            Some(Outcome::Answered | Outcome::Refused) => {
+                if deletes.complete(&running.claim) {
+                    engine.counters().count(Counter::DeletesFlushed);
+                }
+            }
+            _ => {
+                deletes.release(&running.claim, now.saturating_add(PAUSE));
+            }
+        }
+        engine.records().record(&running.exchange, Purpose::Delete, now);
+        None
+    }
+
+    /// Begins the request of a claimed delete; `None` when it is over already.
+    fn begin(&mut self, engine: &Engine, claim: Claim, now: u64) -> Option<Running> {
+        let deletes = engine.deletes();
+        let is_old = now.saturating_sub(claim.queued) > KEPT_FOR;
+        let relay = engine.relay(claim.delete.relay).filter(|_| !is_old);
+        let begun = relay.and_then(|relay| {
+            let delete = &claim.delete;
+            let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
+            let mut exchange = Exchange::new(query);
+            let facts = Facts::of(engine.health(), &relay);
+            let until = now.saturating_add(ANSWER_WITHIN);
+            let limits = Limits { since: now, until, enough: 0 };
+            exchange.begin(&Arc::new(relay), facts, limits).ok()?;
+            Some(exchange)
+        });
+        let Some(exchange) = begun else {
+            // Nobody knows any more where the relay is, or it has ended the
+            // call by now.
+            if deletes.complete(&claim) {
+                engine.counters().count(Counter::DeletesDropped);
+            }
+            return None;
+        };
+        // The call may have been offered again since.
+        if !deletes.is_held(&claim) {
+            return None;
+        }
+        self.drive(engine, Running { claim, exchange, wire: Wire::default() }, now)
+    }
+
+    /// A delete whose relay answers and has room for another request, if one is
+    /// queued.
+    fn claim(&mut self, engine: &Engine, now: u64) -> Option<Claim> {
+        let health = engine.health();
+        let running = &self.running;
+        let wanted = |relay: u32| {
+            let of_relay = |r: &&Running| r.claim.delete.relay == relay;
+            running.iter().filter(of_relay).count() < AT_ONCE
+                && health.state(health.slot(relay)).is_usable()
+        };
+        engine.deletes().claim(&mut self.cursor, now, wanted)
+    }
+}
+
+impl Duty for Flush {
+    fn turn(&mut self, engine: &Engine, now: u64) -> u64 {
+        let deletes = engine.deletes();
+        if deletes.is_empty() && self.running.is_empty() {
+            self.pool.clear();
+            return u64::MAX;
+        }
+        for running in std::mem::take(&mut self.running) {
+            let running = self.drive(engine, running, now);
+            self.running.extend(running);
+        }
+        while self.running.len() < ALL_AT_ONCE {
+            let Some(claim) = self.claim(engine, now) else { break };
+            let running = self.begin(engine, claim, now);
+            self.running.extend(running);
+        }
+        if now >= self.expire_at {
+            self.expire_at = now.saturating_add(EXPIRE_EVERY);
+            let expired = deletes.expire(now) as u64;
+            engine.counters().add(Counter::DeletesDropped, expired);
+        }
+        // Lets all processes see when nothing is queued.
+        deletes.len();
+        if self.running.is_empty() { u64::MAX } else { now.saturating_add(WAITING) }
+    }
+
+    /// What was claimed here another process may claim.
+    fn rest(&mut self, engine: &Engine, now: u64) {
+        for running in self.running.drain(..) {
+            engine.deletes().release(&running.claim, now);
+        }
+        self.pool.clear();
+    }
+}

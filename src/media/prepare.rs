@@ -1,0 +1,65 @@
+//! All that is decided about a message before a relay is asked: one pure call.
+
+use std::net::SocketAddr;
+
+use crate::error::Result;
+use crate::media::plan::{Plan, Rules, plan};
+use crate::media::role::{Decision, decide};
+use crate::options::Options;
+use crate::relay::Role;
+use crate::sdp::Session;
+use crate::settings::Settings;
+use crate::shared::calls::history::OfferAnswerState;
+use crate::sip::Message;
+
+/// What the call table knows of the message's call.
+pub struct CallState<'c> {
+    /// Its offers and answers.
+    pub offer_answer: OfferAnswerState,
+    /// The call's last offer is relayed by a proxy before this one.
+    pub relayed_upstream: bool,
+    /// Tells an address and port that is already this call's at its relay.
+    pub ours: &'c dyn Fn(SocketAddr) -> bool,
+}
+
+/// What is to be done about a message.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Offer or answer, and what is to be stored of it.
+    pub decision: Decision,
+    /// What a relay is asked for. `None`: nothing, and nothing is changed.
+    pub plan: Option<Plan>,
+    /// The offer carries the loop marker of a proxy before this one.
+    pub relayed_upstream: bool,
+}
+
+/// Prepares the rewrite of the SDP `text` of `message`. `Status::Syntax` and
+/// `Status::Limit` for an SDP that cannot be read.
+pub fn prepare(
+    message: &Message<'_>,
+    text: &[u8],
+    call: &CallState<'_>,
+    options: &Options,
+    settings: &Settings,
+) -> Result<Prepared> {
+    let session = Session::parse(text)?;
+    let is_reply = message.status().is_some();
+    let (method, cseq) = (message.method()?, message.cseq()?.number);
+    let decision = decide(is_reply, method, cseq, &call.offer_answer, options.role);
+    let rules = Rules {
+        role: decision.role,
+        ice_candidate: options.ice_candidate.unwrap_or(settings.ice_candidate()),
+        rewrite_origin: settings.rewrite_origin(),
+        loop_marker: settings.loop_marker(),
+        ours: call.ours,
+    };
+    // The proxy that relays an offer also relays its answer, which may pass here
+    // before it carries the marker.
+    let answers_upstream = decision.role == Role::Answer && call.relayed_upstream;
+    let plan = if answers_upstream { None } else { Some(plan(message, &session, &rules)?) };
+    Ok(Prepared {
+        decision,
+        plan: plan.filter(|plan| !plan.is_empty()),
+        relayed_upstream: rules.loop_marker && session.loop_marker && decision.role == Role::Offer,
+    })
+}

@@ -1,0 +1,245 @@
+//! The connections of a worker or of the keeper that no exchange has in hand.
+
+use std::io;
+use std::sync::Arc;
+
+use super::connection::{Connection, Unread, Watch};
+use crate::relay::exchange::{Exchange, Facts, Need};
+use crate::relay::{ConnectionUse, Outcome, Relay};
+
+/// Idle connections kept for each relay.
+const MAX_IDLE: usize = 64;
+/// Answers that may be unread on a connection before another one is opened.
+const MAX_UNREAD: usize = 32;
+/// An answer that nobody waits for must have come by then (milliseconds).
+const ANSWER_WITHIN: u64 = 10_000;
+/// An idle TCP connection is closed after this (milliseconds): the network may
+/// have dropped it without a word.
+const MAX_TCP_IDLE: u64 = 30_000;
+
+/// A query that nobody waited for is over.
+#[derive(Debug)]
+pub struct Finished<T> {
+    /// The identity of its relay.
+    pub relay: u32,
+    /// Which query.
+    pub token: T,
+    /// `Answered`, `Refused`, or `ProtocolError` when its connection was lost.
+    pub outcome: Outcome,
+}
+
+/// Idle connections, and such with answers that nobody waits for.
+#[derive(Debug)]
+pub struct Pool<T> {
+    idle: Vec<Connection<T>>,
+    finished: Vec<Finished<T>>,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Pool { idle: Vec::new(), finished: Vec::new(), watch: None }
+    }
+}
+
+impl<T> Pool<T> {
+    /// A pool whose connections are watched.
+    pub fn watched(watch: Arc<dyn Watch>) -> Self {
+        Pool { watch: Some(watch), ..Pool::default() }
+    }
+
+    /// An idle connection to the relay of an exchange, or a new one. `WouldBlock`:
+    /// the relay's backlog is full, try again shortly.
+    pub(super) fn take(
+        &mut self,
+        exchange: &Exchange,
+        fresh: bool,
+        now: u64,
+    ) -> io::Result<Connection<T>> {
+        let Some(relay) = exchange.relay() else { return Err(io::ErrorKind::NotFound.into()) };
+        if fresh {
+            // The relay closed one of its connections: the others are as old.
+            self.close(|connection| connection.relay() == relay.identity);
+        } else if connection_use(exchange) == ConnectionUse::Kept {
+            let of_relay = |idle: &Connection<T>| idle.relay() == relay.identity;
+            while let Some(at) = self.idle.iter().rposition(of_relay) {
+                let mut connection = self.idle.swap_remove(at);
+                let aged =
+                    connection.is_tcp() && now.saturating_sub(connection.used) > MAX_TCP_IDLE;
+                if !aged && self.read(&mut connection) && !connection.has_partial_answer() {
+                    connection.reuse();
+                    return Ok(connection);
+                }
+                self.discard(connection);
+            }
+        }
+        self.open(relay, exchange.facts(), now)
+    }
+
+    /// The same, and a new one where too many answers are unread on it.
+    fn take_with_room(
+        &mut self,
+        exchange: &Exchange,
+        fresh: bool,
+        now: u64,
+    ) -> io::Result<Connection<T>> {
+        let connection = self.take(exchange, fresh, now)?;
+        match exchange.relay() {
+            Some(relay) if connection.unread() >= MAX_UNREAD => {
+                let another = self.open(relay, exchange.facts(), now);
+                self.keep(connection, now);
+                another
+            }
+            _ => Ok(connection),
+        }
+    }
+
+    fn open(&self, relay: &Relay, facts: Facts, now: u64) -> io::Result<Connection<T>> {
+        Connection::open(relay, facts, self.watch.as_ref(), now)
+    }
+
+    /// Reads the answers on a connection that nobody waits for. False when it is
+    /// of no more use.
+    fn read(&mut self, connection: &mut Connection<T>) -> bool {
+        if connection.unread() == 0 {
+            return true;
+        }
+        let relay = connection.relay();
+        let finished = &mut self.finished;
+        connection.read_unread(&mut |token, outcome| {
+            finished.push(Finished { relay, token, outcome });
+        })
+    }
+
+    /// Keeps a connection for the next query.
+    pub(super) fn keep(&mut self, mut connection: Connection<T>, now: u64) {
+        let kept = self.idle.iter().filter(|idle| idle.relay() == connection.relay()).count();
+        if kept < MAX_IDLE {
+            connection.used = now;
+            self.idle.push(connection);
+        } else {
+            self.discard(connection);
+        }
+    }
+
+    /// Answers to the first `count` queries of a connection were read by an
+    /// exchange.
+    pub(super) fn passed_over(&mut self, connection: &mut Connection<T>, count: usize) {
+        for _ in 0..count {
+            let Some(token) = connection.take_unread() else { return };
+            let (relay, outcome) = (connection.relay(), Outcome::Answered);
+            self.finished.push(Finished { relay, token, outcome });
+        }
+    }
+
+    /// Closes a connection. The answers still to come on it are lost.
+    pub(super) fn discard(&mut self, mut connection: Connection<T>) {
+        while let Some(token) = connection.take_unread() {
+            let (relay, outcome) = (connection.relay(), Outcome::ProtocolError);
+            self.finished.push(Finished { relay, token, outcome });
+        }
+    }
+
+    fn close(&mut self, unwanted: impl Fn(&Connection<T>) -> bool) {
+        let mut at = 0;
+        while let Some(connection) = self.idle.get(at) {
+            if unwanted(connection) {
+                let connection = self.idle.swap_remove(at);
+                self.discard(connection);
+            } else {
+                at = at.saturating_add(1);
+            }
+        }
+    }
+
+    /// Closes the idle connections of relays that are not `wanted`.
+    pub fn retain(&mut self, wanted: impl Fn(u32) -> bool) {
+        self.close(|connection| connection.unread() == 0 && !wanted(connection.relay()));
+    }
+
+    /// Closes all idle connections.
+    pub fn clear(&mut self) {
+        self.close(|_| true);
+    }
+
+    /// Sends the query of an exchange that was begun; nobody waits for its
+    /// answer, which [`Pool::collect`] reports under `token`. Never waits. On an
+    /// error the token is given back, and the outcome is in the exchange
+    /// ([`Outcome::LocalFailure`] when the relay takes no more just now).
+    pub fn send_unawaited(&mut self, exchange: &mut Exchange, token: T, now: u64) -> Result<(), T> {
+        while let Need::Connect { fresh } = exchange.need() {
+            let mut connection = match self.take_with_room(exchange, fresh, now) {
+                Ok(connection) => connection,
+                Err(error) => {
+                    exchange.connect_failed(&error);
+                    break;
+                }
+            };
+            exchange.connected(connection.reused(), connection.unread());
+            match connection.send(exchange.unsent()) {
+                Ok(sent) => exchange.sent(sent),
+                // A TCP connection that is not made yet serves a later query.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.keep(connection, now);
+                    break;
+                }
+                Err(error) => exchange.send_failed(&error),
+            }
+            let sent = exchange.need() == Need::Receive;
+            match exchange.protocol().filter(|_| sent) {
+                Some(protocol) => {
+                    let command = exchange.query().command;
+                    connection.expect_answer(Unread { command, protocol, token });
+                    self.keep(connection, now);
+                    return Ok(());
+                }
+                // A part of it went out, or nothing.
+                None => self.discard(connection),
+            }
+        }
+        exchange.give_up();
+        Err(token)
+    }
+
+    /// Reads the answers that nobody waits for, as far as they have come. Those
+    /// that did not come in time are lost.
+    pub fn collect(&mut self, now: u64) {
+        let mut at = 0;
+        while let Some(unread) = self.idle.get(at).map(Connection::unread) {
+            if unread == 0 {
+                at = at.saturating_add(1);
+                continue;
+            }
+            let mut connection = self.idle.swap_remove(at);
+            let late = now.saturating_sub(connection.used) > ANSWER_WITHIN;
+            if self.read(&mut connection) && !late {
+                self.idle.push(connection);
+                let last = self.idle.len().saturating_sub(1);
+                self.idle.swap(at, last);
+                at = at.saturating_add(1);
+            } else {
+                self.discard(connection);
+            }
+        }
+    }
+
+    /// True when answers that nobody waits for are still to come, or have come
+    /// and were not taken yet.
+    pub fn has_unread(&self) -> bool {
+        !self.finished.is_empty() || self.idle.iter().any(|connection| connection.unread() > 0)
+    }
+
+    /// Takes the queries nobody waited for that are over.
+    pub fn take_finished(&mut self) -> Vec<Finished<T>> {
+        std::mem::take(&mut self.finished)
+    }
+}
+
+/// How many queries a connection serves in the protocol of an exchange.
+pub(super) fn connection_use(exchange: &Exchange) -> ConnectionUse {
+    let capabilities = exchange
+        .relay()
+        .zip(exchange.protocol())
+        .map(|(relay, protocol)| relay.uri.capabilities(protocol));
+    capabilities.map_or(ConnectionUse::OneQuery, |capabilities| capabilities.connection)
+}

@@ -1,0 +1,300 @@
+//! `end_session`: requests the delete of a session from its relay, without
+//! waiting for the answer; and flushes the queue of deletes, as the keeper does.
+
+use std::sync::Arc;
+
+use crate::engine::Engine;
+use crate::error::{Error, Result, Status};
+use crate::log::Level;
+use crate::now;
+use crate::options::Options;
+use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay};
+use crate::shared::calls::{BranchState, End, Ending};
+use crate::shared::deletes::{Claim, KEPT_FOR, Push};
+use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
+use crate::shared::{CallKey, Counter, Delete};
+use crate::sip::{Message, Method};
+use crate::worker::choose::Choice;
+use crate::worker::rewrite::branch_state;
+use crate::worker::{Worker, seconds};
+
+/// Queued deletes sent during one verb.
+const AT_ONCE: usize = 16;
+/// The queue is not searched more often than this (milliseconds), nor is a
+/// delete that could not be sent tried again.
+const PAUSE: u64 = 200;
+
+/// Where this worker is in the queue of deletes that all processes share.
+#[derive(Debug, Default)]
+pub(super) struct Flush {
+    cursor: usize,
+    not_before: u64,
+}
+
+/// A query that was sent without waiting for its answer.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// The delete of a session: it is queued when no answer comes.
+    Delete(CallKey, Delete),
+    /// A delete from the queue: done when it is answered.
+    Queued(Claim),
+    /// A report that no harm comes of when it is lost.
+    Report,
+}
+
+impl Worker {
+    pub(super) fn terminate_by_message(
+        &mut self,
+        message: &Message<'_>,
+        options: &Options,
+    ) -> Result<()> {
+        let method = message.method()?;
+        let to_tag = message.to_tag()?;
+        let ending = match (method, message.status()) {
+            (Method::Bye, _) => Ending::Bye,
+            // The CANCEL of a re-INVITE leaves the call as it is.
+            (Method::Cancel, _) if !to_tag.is_empty() && message.status().is_none() => {
+                return Ok(());
+            }
+            (Method::Cancel, _) => Ending::Cancel,
+            (Method::Invite, Some(300..)) => Ending::Failure,
+            _ => {
+                return Err(Error::new(
+                    Status::Argument,
+                    "this message ends no session; give BYE, CANCEL or a failure reply to INVITE",
+                ));
+            }
+        };
+        let (call_id, from_tag) = (message.call_id()?, message.from_tag()?);
+        let key = self.engine.calls().key(call_id, from_tag, to_tag);
+        let choice = self.choice(message, key, options)?;
+        self.terminate(&choice, ending, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
+        Ok(())
+    }
+
+    pub(super) fn terminate_by_ids(
+        &mut self,
+        call_id: &[u8],
+        from_tag: &[u8],
+        to_tag: &[u8],
+    ) -> Result<()> {
+        if call_id.is_empty() {
+            return Err(Error::new(Status::Argument, "the Call-ID of the call to end is empty"));
+        }
+        let ending = if to_tag.is_empty() { Ending::Call } else { Ending::Bye };
+        let key = self.engine.calls().key(call_id, from_tag, to_tag);
+        let choice = self.choice_by_id(call_id, key);
+        self.terminate(&choice, ending, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
+        Ok(())
+    }
+
+    fn terminate(&mut self, choice: &Choice, ending: Ending, ids: [Vec<u8>; 3]) {
+        let engine = self.engine.clone();
+        let counters = engine.counters();
+        counters.count(Counter::Terminations);
+        let now = now();
+        let relay = self.relay_of_call(choice);
+        let branch_delete =
+            relay.as_ref().is_some_and(|r| r.capabilities(self.facts(r)).branch_delete);
+        if engine.calls().end(choice.key, ending, branch_delete, seconds(now)) == End::Withheld {
+            counters.count(Counter::DeletesWithheld);
+            return;
+        }
+        // Of a call that is not known (a restart, a full table) the relay is
+        // the one that a new call would be given.
+        let Some(relay) = relay.or_else(|| self.choose_new(choice, &[], now)) else { return };
+        let [call_id, from_tag, to_tag] = ids;
+        let delete = Delete { relay: relay.identity, call_id, from_tag, to_tag };
+        if !engine.health().state(relay.slot).is_usable() {
+            return self.queue(choice.key, &relay, &delete, now);
+        }
+        let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
+        match self.send_unawaited(query, &relay, Sent::Delete(choice.key, delete), now) {
+            Ok(()) => counters.count(Counter::DeletesSent),
+            Err(sent) => self.not_answered(sent, &relay, now),
+        }
+    }
+
+    /// Sends a query whose answer nobody waits for, and records the outcome where
+    /// that fails. Gives back what was not sent.
+    fn send_unawaited(
+        &mut self,
+        query: Query,
+        relay: &Arc<Relay>,
+        sent: Sent,
+        now: u64,
+    ) -> std::result::Result<(), Sent> {
+        let is_delete = !matches!(sent, Sent::Report);
+        let mut exchange = Exchange::new(query);
+        let limits = Limits { since: now, until: u64::MAX, enough: 0 };
+        if let Err(error) = exchange.begin(relay, self.facts(relay), limits) {
+            let text = format_args!("relay {}: not sent: {error}", relay.uri.text);
+            self.engine.log().write(Level::Warning, text);
+            return Err(sent);
+        }
+        let result = self.pool.send_unawaited(&mut exchange, sent, now);
+        let records = self.engine.records();
+        match &result {
+            Ok(()) => {
+                records.record_sent(relay, now);
+                if is_delete {
+                    self.count_for(relay, RelayCounter::Deletes);
+                }
+            }
+            Err(_) => records.record(&exchange, Purpose::Delete, now),
+        }
+        result
+    }
+
+    /// A query that was sent without waiting was not answered, or not sent.
+    fn not_answered(&self, sent: Sent, relay: &Relay, now: u64) {
+        match sent {
+            Sent::Delete(key, delete) => self.queue(key, relay, &delete, now),
+            Sent::Queued(claim) => {
+                self.engine.deletes().release(&claim, now.saturating_add(PAUSE));
+            }
+            Sent::Report => {}
+        }
+    }
+
+    /// Queues a delete for whoever is there when its relay answers.
+    fn queue(&self, key: CallKey, relay: &Relay, delete: &Delete, now: u64) {
+        let counters = self.engine.counters();
+        let reason = match self.engine.deletes().push(key, delete, now) {
+            Push::Queued => return counters.count(Counter::DeletesQueued),
+            Push::Known => return,
+            Push::Full => "too many deletes are queued",
+            Push::TooLong => "its Call-ID and tags are too long to be queued",
+        };
+        counters.count(Counter::DeletesDropped);
+        let name = &relay.uri.text;
+        let text = format_args!("relay {name}: delete request dropped: {reason}");
+        self.engine.log().write(Level::Warning, text);
+    }
+
+    /// A call that is offered again must not be ended by what is still queued.
+    pub(super) fn cancel_deletes(&self, key: CallKey) {
+        let cancelled = self.engine.deletes().cancel(key);
+        if cancelled > 0 {
+            self.engine.counters().add(Counter::DeletesCancelled, cancelled as u64);
+        }
+    }
+
+    /// Reads the answers that nobody waited for.
+    pub(super) fn collect_answers(&mut self) {
+        if !self.pool.has_unread() {
+            return;
+        }
+        let now = now();
+        self.pool.collect(now);
+        let engine = self.engine.clone();
+        for finished in self.pool.take_finished() {
+            let list = self.relays.clone();
+            let Some(relay) = self.relay_by_identity(finished.relay, &list) else { continue };
+            if !matches!(finished.outcome, Outcome::Answered | Outcome::Refused) {
+                self.not_answered(finished.token, &relay, now);
+                continue;
+            }
+            if let Some(slot) = relay.slot {
+                let outcome = finished.outcome;
+                engine.records().record_outcome(&relay, slot, outcome, Purpose::Unawaited, now);
+            }
+            if let Sent::Queued(claim) = finished.token {
+                complete(&engine, &claim, Counter::DeletesFlushed);
+            }
+        }
+    }
+
+    /// Sends some of the queued deletes whose relay answers now.
+    pub(super) fn flush_deletes(&mut self) {
+        let engine = self.engine.clone();
+        let deletes = engine.deletes();
+        if deletes.is_empty() {
+            return;
+        }
+        let now = now();
+        if now < self.flush.not_before {
+            return;
+        }
+        for _ in 0..AT_ONCE {
+            let mut cursor = self.flush.cursor;
+            let wanted = |relay: u32| {
+                let slot = engine.health().slot(relay);
+                let state = engine.health().state(slot);
+                state.is_usable()
+                    || state.health == RelayHealth::Unreachable
+                        && state.admin_state != AdminState::Disabled
+                    || slot.is_some_and(|slot| engine.health().trial_due(slot, now))
+            };
+            let claim = deletes.claim(&mut cursor, now, wanted);
+            self.flush.cursor = cursor;
+            let Some(claim) = claim else {
+                self.flush.not_before = now.saturating_add(PAUSE);
+                let expired = deletes.expire(now) as u64;
+                engine.counters().add(Counter::DeletesDropped, expired);
+                // Lets the next verbs see that nothing is queued.
+                deletes.len();
+                return;
+            };
+            let list = self.relays.clone();
+            let relay = self.relay_by_identity(claim.delete.relay, &list);
+            let Some(relay) = relay.filter(|_| now.saturating_sub(claim.queued) <= KEPT_FOR) else {
+                complete(&engine, &claim, Counter::DeletesDropped);
+                continue;
+            };
+            let may = self.may_ask(&relay, now) || self.is_unreachable(&relay);
+            let sent = if may && deletes.is_held(&claim) {
+                let delete = &claim.delete;
+                let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
+                self.send_unawaited(query, &relay, Sent::Queued(claim), now)
+            } else {
+                Err(Sent::Queued(claim))
+            };
+            if let Err(sent) = sent {
+                self.not_answered(sent, &relay, now);
+            }
+        }
+    }
+
+    /// A reply to INVITE without SDP changes the state of its branch. A relay
+    /// that wants it is sent the 200: its call is answered. Nobody waits for
+    /// its answer.
+    pub(super) fn report_bodyless(
+        &mut self,
+        message: &Message<'_>,
+        method: Method,
+        key: CallKey,
+        options: &Options,
+        now: u64,
+    ) -> Result<()> {
+        let engine = self.engine.clone();
+        let calls = engine.calls();
+        let state = branch_state(method, message.status()).filter(|_| calls.is_known(key));
+        let Some(state) = state else { return Ok(()) };
+        calls.reached(key, state, seconds(now));
+        if state == BranchState::Early || calls.relayed_upstream(key) {
+            return Ok(());
+        }
+        let choice = self.choice(message, key, options)?;
+        let health = engine.health();
+        let relay = self.relay_of_call(&choice).filter(|r| health.state(r.slot).is_usable());
+        let Some(relay) = relay.filter(|r| r.capabilities(self.facts(r)).bodyless_200) else {
+            return Ok(());
+        };
+        let mut query = Query::default();
+        self.fill_query(&mut query, message, message.cseq()?.number, options)?;
+        if self.send_unawaited(query, &relay, Sent::Report, now).is_err() {
+            let name = &relay.uri.text;
+            let text = format_args!("relay {name}: the 200 without SDP could not be sent");
+            engine.log().write(Level::Warning, text);
+        }
+        Ok(())
+    }
+}
+
+/// Takes a delete out of the queue.
+fn complete(engine: &Engine, claim: &Claim, counter: Counter) {
+    if engine.deletes().complete(claim) {
+        engine.counters().count(counter);
+    }
+}
