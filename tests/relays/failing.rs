@@ -175,7 +175,7 @@ fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
     a.wait_for("remove", 2);
     // A delete is done when its answer was read, which the next verb does.
     std::thread::sleep(Duration::from_millis(50));
-    assert!(rewrite(&mut other, &ids[0], &re_invite(11)).is_ok());
+    assert!(rewrite(&mut other, &ids[0], reinvite(11)).is_ok());
     assert_eq!(engine.deletes().len(), 0);
     let counters = engine.counters();
     assert_eq!(counters.get(Counter::DeletesQueued), 3);
