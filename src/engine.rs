@@ -25,8 +25,8 @@ pub struct Engine {
     log: Log,
     relays: Arc<RelayList>,
     relays_file: WatchedFile,
-    /// Where `embedded` listens: by default named after this process, hence
-    /// not to be asked for again in a child.
+    /// The control socket of `embedded`: by default named after this process, so
+    /// a child must not work it out itself.
     own_socket: PathBuf,
     private: Networks,
     agents: AgentFiles,

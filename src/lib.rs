@@ -83,7 +83,8 @@
 //! - [`proxy`]: the built-in media relay.
 //! - [`statistics`]: the counters of all processes, as numbers and as text.
 //!
-//! The other modules are internal. `unsafe` is only in `capi`, `shared` and `sys`.
+//! The other modules are internal; `docs/architecture.md` describes them.
+//! `unsafe` is only in `capi`, `shared` and `sys`.
 
 pub mod address;
 pub mod agents;

@@ -93,10 +93,8 @@ impl Reload {
         self.source = match DirectoryWatcher::new(&files, &self.bell) {
             Ok(watcher) => Source::Inotify { watcher, watched },
             Err(error) => {
-                let text = format!(
-                    "changes of files are found by comparing them once a second: the kernel \
-                     cannot be asked to tell ({error})"
-                );
+                let text =
+                    format!("inotify is unavailable ({error}): files are compared once a second");
                 log.write(Level::Warning, text);
                 Source::Poll
             }

@@ -231,7 +231,7 @@ impl Exchange {
 
     /// The answer, or why there is none. Once.
     pub fn take_result(&mut self) -> Result<Answer> {
-        let missing = || Err(Error::new(Status::Argument, "no relay was asked"));
+        let missing = || Err(Error::new(Status::Argument, "no request was sent to a relay"));
         self.result.take().unwrap_or_else(missing)
     }
 
@@ -386,7 +386,7 @@ impl Exchange {
         };
         let text = match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                "closed the connection before it was asked".to_string()
+                "closed the connection before the request was sent".to_string()
             }
             _ => error.to_string(),
         };

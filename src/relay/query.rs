@@ -46,7 +46,7 @@ pub struct Query {
     pub to_local: bool,
     /// From's URI without `sip:`, cut at the first `;`; empty when unreadable.
     pub from_uri: Vec<u8>,
-    /// To's URI likewise.
+    /// The URI of To, with the same rules.
     pub to_uri: Vec<u8>,
     /// User-Agent, else Server; empty when neither is there.
     pub user_agent: Vec<u8>,

@@ -81,7 +81,7 @@ impl Worker {
         self.relays = relays;
     }
 
-    /// Reads the relays anew, if they may have changed. Where the file cannot
+    /// Reads the relays again, if they may have changed. Where the file cannot
     /// be read, that is logged and the list stays.
     fn refresh_relays(&mut self) {
         let shared = self.engine.shared();

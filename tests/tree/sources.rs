@@ -37,6 +37,18 @@ fn sockets_are_only_in_sys_link_and_proxy() {
     assert_eq!(outside(&folders, sockets), [""; 0]);
 }
 
+/// Requests are encoded for workers and keeper in one place, so that each
+/// protocol knows all about resending, framing and versions.
+#[test]
+fn encode_of_relay_protocols_has_one_caller() {
+    let calls = outside(&["src/relay/protocol/"], r"\.encode\(|mediaproxy[12]::");
+    let calls: Vec<_> = calls.iter().filter(|call| !call.contains("self.encode(")).collect();
+    assert!(
+        matches!(&calls[..], [call] if call.starts_with("src/relay/exchange.rs:")),
+        "{calls:?}"
+    );
+}
+
 #[test]
 fn paths_of_one_sip_server_are_not_in_the_library() {
     assert_eq!(outside(&[], "/etc/(kamailio|opensips)"), [""; 0]);
