@@ -22,11 +22,11 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kit::directory::Directory;
+use mediaproxy::Worker;
 use mediaproxy::edit::Edits;
-use mediaproxy::log::Log;
 use mediaproxy::media;
 use mediaproxy::media::plan::Rules;
 use mediaproxy::options::Options;
@@ -36,10 +36,8 @@ use mediaproxy::relay::Role;
 use mediaproxy::relay::protocol::{Decoded, Protocol};
 use mediaproxy::relay::{Command, Query};
 use mediaproxy::sdp::Session;
-use mediaproxy::settings::Settings;
 use mediaproxy::sip::body;
-use mediaproxy::sip::{Message, Source, Transport};
-use mediaproxy::{Engine, Worker};
+use mediaproxy::sip::{Message, Source};
 
 /// Round trips of one turn.
 const TURN: u32 = 50;
@@ -119,15 +117,8 @@ struct Server {
 
 impl Server {
     fn new(path: &Path) -> Server {
-        let mut settings = Settings::new();
-        let relay = format!("mediaproxy2:{}", path.display());
-        for (name, value) in
-            [("relay", relay.as_str()), ("sip_asymmetrics", ""), ("rtp_asymmetrics", "")]
-        {
-            settings.set(name, value).expect("a setting");
-        }
-        let engine: Arc<Engine> = Engine::new(settings, Log::none()).expect("an engine");
-        Server { worker: Worker::new(engine).expect("a worker"), edits: Edits::new() }
+        let worker = kit::worker(&[("relay", &format!("mediaproxy2:{}", path.display()))]);
+        Server { worker, edits: Edits::new() }
     }
 
     fn trip(&mut self, source: Source) {
@@ -199,9 +190,8 @@ impl<'k> Kind<'k> {
 fn main() {
     let trips = std::env::args().skip(1).find_map(|argument| argument.parse::<u32>().ok());
     let turns = trips.unwrap_or(50_000).div_ceil(TURN);
-    let directory = std::env::temp_dir().join(format!("mediaproxy-control-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    let [echo, fixed, own] = ["echo", "fixed", "own"].map(|name| directory.join(name));
+    let directory = Directory::new();
+    let [echo, fixed, own] = ["echo", "fixed", "own"].map(|name| directory.path(name));
     serve(&echo, |bytes| bytes);
     serve(&fixed, |_| ANSWER);
     let address = "127.0.0.1".parse().expect("an address");
@@ -213,11 +203,7 @@ fn main() {
         from_uri: alice@example.com\r\nto_uri: bob@example.com\r\nfrom_tag: a\r\nto_tag: \r\n\
         user_agent: Phone 1.0\r\nsignaling_ip: 198.51.100.7\r\nmedia_relay: \r\n\
         media: audio:192.168.1.10:4000:sendrecv:ice=no\r\n\r\n";
-    let source = Source {
-        address: "198.51.100.7:1024".parse().expect("an address"),
-        local: None,
-        transport: Transport::Udp,
-    };
+    let source = kit::udp("198.51.100.7:1024");
     let rewrite = RefCell::new(Alone::default());
     let mut bare = Client::new(&echo, request);
     bare.answer = request.len();
@@ -253,5 +239,4 @@ fn main() {
     }
     println!("the goal is {GOAL} times an echo");
     proxy.stop();
-    let _ = std::fs::remove_dir_all(&directory);
 }

@@ -3,8 +3,12 @@
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
+
+use kit::daemon::Daemon;
+use kit::directory::Directory;
+use kit::running::Running;
 
 const INVITE: &str = include_str!("../invite.sip");
 const ANSWER: &str = include_str!("../ok.sip");
@@ -23,48 +27,20 @@ pub(crate) struct Server {
     asked: usize,
 }
 
-/// A program that is killed with this.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Server {
     /// The instructions within `receive_msg` for so many calls, through a
     /// route that does what is defined.
     pub(crate) fn count(modules: &Modules, defines: &[&str], calls: usize) -> u64 {
-        let directory = std::env::temp_dir().join(format!("mp-cost-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).expect("a directory");
-        let socket = directory.join("d");
-        let _relay = Program(
-            Command::new(env!("CARGO_BIN_EXE_mediaproxyd"))
-                .args(["--address", "127.0.0.1", "--ports", "36000-39999", "--socket"])
-                .arg(&socket)
-                .stdin(Stdio::null())
-                .spawn()
-                .expect("mediaproxyd"),
-        );
-        while !socket.exists() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let directory = Directory::new();
+        let (socket, output) = (directory.path("d"), directory.path("relay"));
+        let _relay = Daemon::start(&["127.0.0.1"], "36000-39999", &socket, output);
         let address = free_address();
-        let mut kamailio = kamailio(modules, defines, &directory, &socket, address);
+        let kamailio = kamailio(modules, defines, &directory, &socket, address);
         let mut server = Server::reached(address);
         server.carry(calls);
-        // SAFETY: takes no pointers; our own child, which was not waited for.
-        unsafe { libc::kill(kamailio.0.id() as libc::pid_t, libc::SIGTERM) };
-        let status = kamailio.0.wait().expect("its end");
-        let said = fs::read_to_string(directory.join("said")).unwrap_or_default();
-        assert!(status.success(), "kamailio ended with {status}:\n{said}");
+        let said = kamailio.stop();
         assert!(!said.contains("ERROR"), "{said}");
         let total = profiles(&directory);
-        let _ = fs::remove_dir_all(&directory);
         assert!(total > 0, "callgrind has counted nothing:\n{said}");
         total
     }
@@ -127,41 +103,39 @@ fn free_address() -> SocketAddr {
 fn kamailio(
     modules: &Modules,
     defines: &[&str],
-    directory: &Path,
+    directory: &Directory,
     dispatcher: &Path,
     address: SocketAddr,
-) -> Program {
+) -> Running {
     let stock = format!("/usr/lib/{}-linux-gnu/kamailio/modules", std::env::consts::ARCH);
     let (path, whose) = match modules {
         Modules::Ours(ours) => (format!("{}:{stock}", ours.display()), "OURS"),
         Modules::Stock => (stock, "STOCK"),
     };
-    let said = fs::File::create(directory.join("said")).expect("a file");
     let mut command = Command::new("valgrind");
     command
-        .current_dir(directory)
+        .current_dir(directory.path(""))
         .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=receive_msg"])
         .arg("--callgrind-out-file=profile.%p")
         // The allocator whose cost does not depend on what happened before.
         .args(["kamailio", "-DD", "-E", "-x", "fm", "-X", "fm", "-Y"])
-        .arg(directory)
+        .arg(directory.path(""))
         .arg("-L")
         .arg(path)
         .arg("-f")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/kamailio/kamailio.cfg"))
+        .arg(kit::root().join("benches/kamailio/kamailio.cfg"))
         .args(["-A", &format!("ADDRESS={address}")])
         .args(["-A", &format!("DISPATCHER=\"{}\"", dispatcher.display())])
         .args(["-A", whose]);
     for define in defines {
         command.args(["-A", define]);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-    Program(command.spawn().expect("valgrind; install the Debian package"))
+    Running::start(&mut command, directory.path("said"))
 }
 
 /// What all processes of the server counted.
-fn profiles(directory: &Path) -> u64 {
-    let files = fs::read_dir(directory).expect("the directory").flatten();
+fn profiles(directory: &Directory) -> u64 {
+    let files = fs::read_dir(directory.path("")).expect("the directory").flatten();
     files
         .filter(|file| file.file_name().to_string_lossy().starts_with("profile."))
         .filter_map(|file| fs::read_to_string(file.path()).ok())

@@ -8,7 +8,7 @@ use mediaproxy::sip::message::Source;
 use mediaproxy::sip::{Message, Transport};
 
 use crate::server::Record;
-use crate::text::Sip;
+use kit::sip::Sip;
 
 /// Lines the library may touch; every other line must be as it came.
 const MAY_CHANGE: [&str; 7] =

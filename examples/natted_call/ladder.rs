@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::nat::lock;
 use crate::server::Record;
-use crate::text::Sip;
+use kit::sip::Sip;
 
 /// Characters between two vertical lines.
 const WIDTH: usize = 22;

@@ -39,12 +39,12 @@ use std::time::Duration;
 
 use fault::{Fault, Wanted};
 use kamailio::Kamailio;
+use kit::sip::Sip;
 use ladder::{Ladder, Side};
 use media::{Sender, Tally};
 use nat::{Nat, Ports};
 use phone::{Phone, Setup};
 use server::{Proxy, Server};
-use text::Sip;
 
 const NAT_A: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 const NAT_B: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 1);
@@ -216,7 +216,7 @@ impl Call {
     /// and port, and the relay for media.
     fn expect_repaired(&mut self, message: &Sip, from_a: bool) {
         let sender = if from_a { &self.a } else { &self.b };
-        let contact = text::address_of(text::uri_of(message.first("Contact")));
+        let contact = kit::sip::address_of(kit::sip::uri_of(message.first("Contact")));
         let public = sender.nat.public_of(sender.sip_socket());
         let label = message.label();
         if contact != public {
@@ -226,7 +226,7 @@ impl Call {
                 sender.setup.name
             ));
         }
-        let media = text::media_address(&message.body);
+        let media = text::media_address(message.body());
         if media.is_none_or(|media| media.rtp.ip() != self.server.address().ip()) {
             self.faults.push(format!("{label}: the SDP does not name the relay"));
         }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use kit::sip::{Dialog, Sip, response};
+
 use crate::nat::{Nat, Packet};
-use crate::text::{self, MediaAddress, Sip, tag_of, uri_of};
+use crate::text::{self, MediaAddress};
 
 /// A step that takes longer has failed.
 pub(crate) const STEP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -28,19 +30,6 @@ pub(crate) struct Setup {
     pub(crate) rtp_port: u16,
 }
 
-/// One call as a phone knows it (RFC 3261 section 12).
-#[derive(Default)]
-struct Dialog {
-    call_id: String,
-    local: String,
-    remote: String,
-    target: String,
-    routes: Vec<String>,
-    cseq: u32,
-    sdp_version: u32,
-    media: Option<MediaAddress>,
-}
-
 /// A phone behind a NAT.
 pub(crate) struct Phone {
     /// Where it is.
@@ -54,6 +43,8 @@ pub(crate) struct Phone {
     sip: Receiver<Packet>,
     proxy: SocketAddr,
     dialog: Dialog,
+    sdp_version: u32,
+    media: Option<MediaAddress>,
     branches: u32,
 }
 
@@ -62,7 +53,18 @@ impl Phone {
     pub(crate) fn new(setup: Setup, nat: Arc<Nat>, proxy: SocketAddr) -> Phone {
         let at = |port| nat.socket(SocketAddr::new(IpAddr::V4(setup.private), port));
         let (sip, rtp, rtcp) = (at(5060), at(setup.rtp_port), at(setup.rtp_port + 1));
-        Phone { setup, nat, rtp, rtcp, sip, proxy, dialog: Dialog::default(), branches: 0 }
+        Phone {
+            setup,
+            nat,
+            rtp,
+            rtcp,
+            sip,
+            proxy,
+            dialog: Dialog::default(),
+            sdp_version: 0,
+            media: None,
+            branches: 0,
+        }
     }
 
     /// Its own address for SIP, behind the NAT.
@@ -83,17 +85,22 @@ impl Phone {
     /// Where the other side's description told it to send media.
     pub(crate) fn media(&self) -> Result<MediaAddress, String> {
         let name = self.setup.name;
-        self.dialog.media.ok_or_else(|| format!("phone {name} was not told where to send media"))
+        self.media.ok_or_else(|| format!("phone {name} was not told where to send media"))
     }
 
     /// Registers with the proxy (RFC 3261 section 10).
     pub(crate) fn register(&mut self) -> Result<(), String> {
         let user = self.setup.user;
-        let head = format!(
-            "From: <sip:{user}@example.com>;tag=r{user}\r\nTo: <sip:{user}@example.com>\r\n\
-             Call-ID: register-{user}\r\nCSeq: 1 REGISTER\r\nExpires: 3600\r\n"
-        );
-        self.send_request("REGISTER", "sip:example.com", &head, "")?;
+        let address = format!("<sip:{user}@example.com>");
+        self.dialog = Dialog {
+            call_id: format!("register-{user}"),
+            local: format!("{address};tag=r{user}"),
+            remote: address,
+            target: "sip:example.com".to_string(),
+            cseq: 1,
+            ..Dialog::default()
+        };
+        self.send_request("REGISTER", "Expires: 3600\r\n", "")?;
         self.reply("REGISTER", 200).map(|_| ())
     }
 
@@ -114,44 +121,33 @@ impl Phone {
     pub(crate) fn reinvite(&mut self, direction: &str) -> Result<(), String> {
         self.dialog.cseq += 1;
         let sdp = self.describe(direction);
-        self.in_dialog("INVITE", &sdp)
+        self.send_request("INVITE", "", &sdp)
     }
 
     /// Takes the answer to an INVITE and acknowledges it.
     pub(crate) fn acknowledge(&mut self, answer: &Sip) -> Result<(), String> {
-        self.learn(answer)?;
-        self.dialog.remote = answer.first("To").to_string();
-        // The route set is the Record-Route of the reply, reversed (12.1.2).
-        if self.dialog.routes.is_empty() {
-            self.dialog.routes = answer.all("Record-Route").map(str::to_string).collect();
-            self.dialog.routes.reverse();
-        }
-        self.in_dialog("ACK", "")
+        self.read_media(answer)?;
+        self.dialog.learn(answer);
+        self.send_request("ACK", "", "")
     }
 
     /// Hangs up.
     pub(crate) fn bye(&mut self) -> Result<(), String> {
         self.dialog.cseq += 1;
-        self.in_dialog("BYE", "")
+        self.send_request("BYE", "", "")
     }
 
     /// Waits for a request.
     pub(crate) fn request(&mut self, method: &str) -> Result<Sip, String> {
         let message = self.next(method)?;
-        if message.status().is_some() || message.title() != method {
+        if message.status().is_some() || message.method() != method {
             let name = self.setup.name;
-            return Err(format!("phone {name} waits for {method} and got \"{}\"", message.start));
+            return Err(format!("phone {name} waits for {method} and got \"{}\"", message.start()));
         }
         if method == "INVITE" {
-            let user = self.setup.user;
-            self.learn(&message)?;
-            self.dialog.call_id = message.first("Call-ID").to_string();
-            self.dialog.local = match tag_of(message.first("To")) {
-                "" => format!("{};tag=t{user}", message.first("To")),
-                _ => message.first("To").to_string(),
-            };
-            self.dialog.remote = message.first("From").to_string();
-            self.dialog.routes = message.all("Record-Route").map(str::to_string).collect();
+            self.read_media(&message)?;
+            let cseq = self.dialog.cseq;
+            self.dialog = Dialog { cseq, ..Dialog::of_callee(&message, &self.tag()) };
         }
         Ok(message)
     }
@@ -167,7 +163,7 @@ impl Phone {
             let name = self.setup.name;
             return Err(format!(
                 "phone {name} waits for {status} to {method} and got \"{}\"",
-                message.start
+                message.start()
             ));
         }
         Ok(message)
@@ -180,25 +176,15 @@ impl Phone {
         status: &str,
         direction: Option<&str>,
     ) -> Result<(), String> {
-        let mut head = format!("SIP/2.0 {status}\r\n");
-        for name in ["Via", "Record-Route"] {
-            for value in request.all(name) {
-                head.push_str(&format!("{name}: {value}\r\n"));
-            }
-        }
-        let to = if status.starts_with("100") { request.first("To") } else { &self.dialog.local };
-        head.push_str(&format!(
-            "From: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n",
-            request.first("From"),
-            request.first("Call-ID"),
-            request.first("CSeq"),
-        ));
-        if !status.starts_with("100") && request.title() == "INVITE" {
-            head.push_str(&self.contact());
-        }
+        let is_trying = status.starts_with("100");
+        let tag = if is_trying { String::new() } else { self.tag() };
+        let contact = match !is_trying && request.method() == "INVITE" {
+            true => self.contact(),
+            false => String::new(),
+        };
         let body = direction.map(|direction| self.describe(direction)).unwrap_or_default();
-        let message = format!("{head}{}", self.tail("Server", &body));
-        self.send(&message)
+        let more = format!("{contact}Server: {}\r\n", self.setup.agent);
+        self.send(&response(request, status, &tag, &more, &body))
     }
 
     /// Sends one packet from a private port.
@@ -213,67 +199,40 @@ impl Phone {
     }
 
     fn describe(&mut self, direction: &str) -> String {
-        self.dialog.sdp_version += 1;
+        self.sdp_version += 1;
         let setup = &self.setup;
-        text::describe(setup.written, setup.rtp_port, self.dialog.sdp_version, direction)
+        text::describe(setup.written, setup.rtp_port, self.sdp_version, direction)
     }
 
     fn contact(&self) -> String {
         format!("Contact: <sip:{}@{}:5060>\r\n", self.setup.user, self.setup.written)
     }
 
-    /// Remembers what a message with a description tells about the other side.
-    fn learn(&mut self, message: &Sip) -> Result<(), String> {
-        self.dialog.target = uri_of(message.first("Contact")).to_string();
-        let media = text::media_address(&message.body);
-        self.dialog.media = Some(media.ok_or_else(|| {
-            format!("phone {} cannot read the SDP of \"{}\"", self.setup.name, message.start)
+    fn tag(&self) -> String {
+        format!("t{}", self.setup.user)
+    }
+
+    /// Stores where an SDP says that the other side receives media.
+    fn read_media(&mut self, message: &Sip) -> Result<(), String> {
+        let media = text::media_address(message.body());
+        self.media = Some(media.ok_or_else(|| {
+            format!("phone {} cannot read the SDP of \"{}\"", self.setup.name, message.start())
         })?);
         Ok(())
     }
 
-    fn in_dialog(&mut self, method: &str, body: &str) -> Result<(), String> {
-        let dialog = &self.dialog;
-        let mut head = String::new();
-        for route in &dialog.routes {
-            head.push_str(&format!("Route: {route}\r\n"));
-        }
-        head.push_str(&format!(
-            "From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n",
-            dialog.local, dialog.remote, dialog.call_id, dialog.cseq
-        ));
-        let target = dialog.target.clone();
-        self.send_request(method, &target, &head, body)
-    }
-
-    fn send_request(
-        &mut self,
-        method: &str,
-        uri: &str,
-        head: &str,
-        body: &str,
-    ) -> Result<(), String> {
+    /// Sends a request in its dialog; `more` is whole header lines.
+    fn send_request(&mut self, method: &str, more: &str, body: &str) -> Result<(), String> {
         self.branches += 1;
-        let Setup { user, written, .. } = &self.setup;
+        let Setup { user, written, agent, .. } = &self.setup;
         let contact = match method {
             "ACK" | "BYE" => String::new(),
             _ => self.contact(),
         };
-        let message = format!(
-            "{method} {uri} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {written}:5060;branch=z9hG4bK{user}{};rport\r\n\
-             Max-Forwards: 70\r\n{head}{contact}{}",
-            self.branches,
-            self.tail("User-Agent", body),
-        );
-        self.send(&message)
-    }
-
-    fn tail(&self, agent: &str, body: &str) -> String {
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        let length = body.len();
-        let name = self.setup.agent;
-        format!("{agent}: {name}\r\n{kind}Content-Length: {length}\r\n\r\n{body}")
+        let branch = self.branches;
+        let via = format!("Via: SIP/2.0/UDP {written}:5060;branch=z9hG4bK{user}{branch};rport\r\n");
+        let more = format!("{more}{contact}User-Agent: {agent}\r\n");
+        self.send(&self.dialog.request(method, &via, &more, body))
     }
 
     fn send(&self, message: &str) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use crate::media::Tally;
 use crate::server::{Record, Told};
-use crate::text::Sip;
+use kit::sip::Sip;
 
 /// Each message the proxy got: what the library found, and what it changed.
 pub(crate) fn messages(records: &[Record]) -> String {

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::phone::Phone;
 use crate::scene::{audio_of, everywhere, everywhere_with, hang_up, negotiate};
-use crate::sip::{Sip, describe};
 use kit::audio::End;
 use kit::netns::{HOMES, PHONE, PHONE6, SERVER, SERVER6};
 use kit::running::PATIENCE;
+use kit::sip::{Sip, describe};
 
 #[test]
 fn a_call_is_put_on_hold_and_resumed() {
@@ -89,7 +89,7 @@ fn two_phones_answer_a_forked_call() {
             found.unwrap_or_else(|| panic!("no answer of {tag}")).clone()
         };
         let (ok, other_ok) = (from("tag-bob-5060"), from("tag-bob-5070"));
-        let mut dropped = call.dialog(&ok);
+        let mut dropped = call.forked(&ok);
         scene.alice.acknowledge(&mut call.clone(), &ok, "");
         scene.bob.request_after("CANCEL", "ACK");
         scene.alice.acknowledge(&mut call, &other_ok, "");

@@ -9,9 +9,9 @@ use regex::Regex;
 
 use crate::differences::Table;
 use crate::scene::{Module, Scene, audio_of, audio_towards, negotiate, stock_server, with_module};
-use crate::sip::{Sip, describe};
 use kit::daemon::Daemon;
 use kit::netns::{Network, SERVER};
+use kit::sip::{Sip, describe};
 
 const DIFFERENCES: &str = include_str!("../fixtures/kamailio/dropin-differences.tsv");
 

@@ -17,6 +17,5 @@ mod phone;
 mod repaired;
 mod scene;
 mod server;
-mod sip;
 mod stock;
 mod values;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::failing::{child_of, refusal};
 use crate::scene::{Scene, fixture, with_module};
-use crate::sip::describe;
 use kit::netns::{Network, SERVER};
 use kit::relay::Relay;
 use kit::running::wait_for;
+use kit::sip::describe;
 
 fn server<'n>(
     network: &'n Network,

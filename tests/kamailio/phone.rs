@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::sip::{Sip, uri_of};
 use kit::netns::Namespace;
+use kit::sip::{Dialog, Sip, response};
 
 /// How it reaches the server.
 enum Link {
@@ -50,35 +50,19 @@ pub(crate) struct Phone {
     media: Vec<UdpSocket>,
 }
 
-/// One call as a phone knows it (RFC 3261 section 12).
+/// One call as a phone knows it: its dialog, and the Via of its last INVITE,
+/// which CANCEL and the ACK of a failure repeat.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
-    pub(crate) id: String,
-    local: String,
-    remote: String,
-    target: String,
-    routes: Vec<String>,
-    cseq: u32,
-    branch: String,
+    pub(crate) dialog: Dialog,
+    invite_via: String,
 }
 
 impl Call {
-    /// What a call knows of its peer, from a reply that makes a dialog.
-    fn learn(&mut self, reply: &Sip) {
-        self.remote = reply.first("To").to_string();
-        self.target = uri_of(reply.first("Contact")).to_string();
-        // The route set is the Record-Route of the reply, reversed (12.1.2);
-        // it stays for the dialog.
-        if self.routes.is_empty() {
-            self.routes = reply.all("Record-Route").map(str::to_string).collect();
-            self.routes.reverse();
-        }
-    }
-
-    /// The same call, as the dialog that another reply makes.
-    pub(crate) fn dialog(&self, reply: &Sip) -> Call {
+    /// The same call, as the dialog that another response makes.
+    pub(crate) fn forked(&self, response: &Sip) -> Call {
         let mut call = self.clone();
-        call.learn(reply);
+        call.dialog.learn(response);
         call
     }
 }
@@ -263,7 +247,7 @@ impl Phone {
         self.branches += 1;
         let at = socket(&self.host, self.port);
         let branch = format!("z9hG4bK{}{}", self.user, self.branches);
-        format!("Via: SIP/2.0/{} {at};branch={branch}{}", self.transport, self.rport)
+        format!("Via: SIP/2.0/{} {at};branch={branch}{}\r\n", self.transport, self.rport)
     }
 
     fn contact(&self) -> String {
@@ -273,19 +257,20 @@ impl Phone {
 
     /// A new call to somebody; `id` is its Call-ID.
     pub(crate) fn call(&mut self, callee: &str, id: &str) -> Call {
-        Call {
-            id: id.to_string(),
+        let dialog = Dialog {
+            call_id: id.to_string(),
             local: format!("<sip:{0}@example.com>;tag=tag-{0}", self.user),
             remote: format!("<sip:{callee}@example.com>"),
             target: format!("sip:{callee}@{}", self.server),
-            ..Call::default()
-        }
+            ..Dialog::default()
+        };
+        Call { dialog, ..Call::default() }
     }
 
     /// Registers (RFC 3261 section 10); what the registrar answered.
     pub(crate) fn register(&mut self) -> Sip {
         let mut call = self.call(self.user, &format!("register-{}-{}", self.user, self.port));
-        call.target = format!("sip:{}", self.server);
+        call.dialog.target = format!("sip:{}", self.server);
         self.ask(&mut call, "REGISTER", "Expires: 600\r\n", "");
         self.response(200, "REGISTER")
     }
@@ -293,92 +278,57 @@ impl Phone {
     /// Sends a request in a call, with a description where `body` is not empty.
     pub(crate) fn ask(&mut self, call: &mut Call, method: &str, more: &str, body: &str) {
         if !matches!(method, "ACK" | "CANCEL") {
-            call.cseq += 1;
+            call.dialog.cseq += 1;
         }
-        let via = if method == "CANCEL" { call.branch.clone() } else { self.via() };
+        let via = if method == "CANCEL" { call.invite_via.clone() } else { self.via() };
         if method == "INVITE" {
-            call.branch.clone_from(&via);
+            call.invite_via.clone_from(&via);
         }
-        self.ask_over(&via, call, method, more, body);
+        self.ask_over(&via, &call.dialog, method, more, body);
     }
 
-    fn ask_over(&mut self, via: &str, call: &Call, method: &str, more: &str, body: &str) {
-        let routes: String =
-            call.routes.iter().map(|route| format!("Route: {route}\r\n")).collect();
+    fn ask_over(&mut self, via: &str, dialog: &Dialog, method: &str, more: &str, body: &str) {
         let contact = match method {
             "ACK" | "BYE" | "CANCEL" => String::new(),
             _ => self.contact(),
         };
-        let head = format!(
-            "{method} {} SIP/2.0\r\n{via}\r\nMax-Forwards: 70\r\n{routes}From: {}\r\nTo: {}\r\n\
-             Call-ID: {}\r\nCSeq: {} {method}\r\n{contact}User-Agent: {}\r\n{more}",
-            call.target, call.local, call.remote, call.id, call.cseq, self.agent
-        );
-        self.send(&(head + &tail(body)));
+        let more = format!("{contact}User-Agent: {}\r\n{more}", self.agent);
+        self.send(&dialog.request(method, via, &more, body));
     }
 
     /// Acknowledges a 2xx; the call is with who sent it from now on.
     pub(crate) fn acknowledge(&mut self, call: &mut Call, ok: &Sip, body: &str) {
-        call.learn(ok);
+        call.dialog.learn(ok);
         self.ask(call, "ACK", "", body);
     }
 
-    /// Acknowledges a failure reply (RFC 3261 section 17.1.1.3).
-    pub(crate) fn acknowledge_failure(&mut self, call: &Call, reply: &Sip) {
-        let mut call = call.clone();
-        call.remote = reply.first("To").to_string();
-        let via = call.branch.clone();
-        self.ask_over(&via, &call, "ACK", "", "");
+    /// Acknowledges a failure response (RFC 3261 section 17.1.1.3).
+    pub(crate) fn acknowledge_failure(&mut self, call: &Call, response: &Sip) {
+        let mut dialog = call.dialog.clone();
+        dialog.remote = response.first("To").to_string();
+        self.ask_over(&call.invite_via, &dialog, "ACK", "", "");
     }
 
     /// The call that a request makes for its callee.
     pub(crate) fn called(&mut self, invite: &Sip) -> Call {
-        let tag = if invite.first("To").contains(";tag=") { String::new() } else { self.tag() };
-        Call {
-            id: invite.first("Call-ID").to_string(),
-            local: invite.first("To").to_string() + &tag,
-            remote: invite.first("From").to_string(),
-            target: uri_of(invite.first("Contact")).to_string(),
-            routes: invite.all("Record-Route").map(str::to_string).collect(),
-            ..Call::default()
-        }
+        Call { dialog: Dialog::of_callee(invite, &self.tag()), ..Call::default() }
     }
 
     fn tag(&self) -> String {
-        format!(";tag=tag-{}-{}", self.user, self.port)
+        format!("tag-{}-{}", self.user, self.port)
     }
 
     /// Answers a request, with a description where `body` is not empty.
     pub(crate) fn answer(&mut self, request: &Sip, status: &str, more: &str, body: &str) {
-        let mut text = format!("SIP/2.0 {status}\r\n");
-        for name in ["Via", "Record-Route"] {
-            for value in request.all(name) {
-                text.push_str(&format!("{name}: {value}\r\n"));
-            }
-        }
-        let to = request.first("To");
-        let tag = if to.contains(";tag=") { String::new() } else { self.tag() };
         let contact = if request.method() == "INVITE" { self.contact() } else { String::new() };
-        text.push_str(&format!(
-            "From: {}\r\nTo: {to}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n{contact}\
-             Server: {}\r\n{more}",
-            request.first("From"),
-            request.first("Call-ID"),
-            request.first("CSeq"),
-            self.agent,
-        ));
-        self.send(&(text + &tail(body)));
+        let more = format!("{contact}Server: {}\r\n{more}", self.agent);
+        self.send(&response(request, status, &self.tag(), &more, body));
     }
 }
 
 /// The address as a sent-by and as a socket.
 fn socket(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-fn tail(body: &str) -> String {
-    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-    format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 fn waits(error: &std::io::Error) -> bool {

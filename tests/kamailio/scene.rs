@@ -9,12 +9,12 @@ use crate::memcheck;
 use crate::module;
 use crate::phone::{Call, Phone};
 use crate::server::{Kamailio, stock_modules};
-use crate::sip::{Sip, describe};
 use kit::audio::{self, End};
 use kit::daemon::Daemon;
 use kit::netns::{self, Network, PHONE, SERVER, SERVER6};
 use kit::running::directory;
 use kit::running::wait_for;
+use kit::sip::{Sip, describe};
 
 /// Packets each way whenever the phones talk.
 const PACKETS: u32 = 200;

@@ -9,5 +9,6 @@ mod literals;
 mod manifests;
 mod paths;
 mod readme;
+mod shared_code;
 mod sources;
 mod words;

@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod relay;
 pub mod rewriting;
 pub mod running;
+pub mod sip;
 pub mod sipp;
 
 mod place;
