@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use crate::agents::AgentFiles;
 use crate::error::{Error, Result, Status};
-use crate::log::{Level, Log};
+use crate::log::Log;
 use crate::nat::Networks;
 use crate::now;
-use crate::relay::line::MAX_RELAYS;
+use crate::relay::file::RelaysFile;
 use crate::relay::{Records, Relay, RelayLine, RelayList, RelayUri};
-use crate::reload::{self, WatchedFile};
 use crate::settings::Settings;
 use crate::shared::health::AdminState;
-use crate::shared::{Calls, Counter, Counters, Deletes, HealthTable, Shared};
+use crate::shared::{Calls, Counters, Deletes, HealthTable, Shared};
 
 /// The engine: settings, the first copy of the client lists, and the block of
 /// memory that all processes share. It has no thread, no lock and no
@@ -24,7 +23,7 @@ pub struct Engine {
     settings: Settings,
     log: Log,
     relays: Arc<RelayList>,
-    relays_file: WatchedFile,
+    relays_file: RelaysFile,
     /// The control socket of `embedded`: by default named after this process, so
     /// a child must not work it out itself.
     own_socket: PathBuf,
@@ -47,7 +46,7 @@ impl Engine {
         let shared = Shared::new(calls)?;
         let mut engine = Engine {
             relays: Arc::new(RelayList::new(Vec::new(), |_| (0, None))),
-            relays_file: WatchedFile::new(settings.relays_file(), 0),
+            relays_file: RelaysFile::new(&settings.relays_file()),
             own_socket: settings.proxy_socket(),
             private: settings.private_networks().clone(),
             agents: AgentFiles::open(&settings, shared.lists(), &log),
@@ -60,37 +59,23 @@ impl Engine {
         Ok(Arc::new(engine))
     }
 
-    /// Reads the relays for the first time: where lines of the file are bad,
-    /// there are no others yet that could hold.
     fn open_relays(&mut self) -> Result<()> {
         let mut lines = self.settings.relays(&self.own_socket)?;
         let generation = self.shared.relays();
-        if let Some(text) = self.relays_file.read(generation, &self.log) {
-            let mut complain = |line: &str| self.log.write(Level::Warning, line);
-            let path = self.relays_file.path();
-            lines.extend(RelayLine::read(path, &text.bytes, &self.own_socket, &mut complain));
-            lines.truncate(MAX_RELAYS);
-        }
-        if let Some(print) = self.relays_file.fingerprint() {
-            generation.set_fingerprint(reload::combine(&[print], reload::wall()));
-        }
+        self.relays_file.read_first(&mut lines, &self.own_socket, generation, &self.log);
         self.relays = Arc::new(self.arrange(lines));
         Ok(())
     }
 
-    /// The relays as they are named now, for looking on: nothing is logged, and
-    /// where the file cannot be read they are those it was made with.
+    /// The relays as they are named now, for statistics: nothing is logged, and
+    /// where the file cannot be read they are those that the engine was made with.
     pub(crate) fn load_relays_quietly(&self) -> Arc<RelayList> {
-        let lines = || {
+        let load = || {
             let mut lines = self.settings.relays(&self.own_socket)?;
-            if self.relays_file.is_some() {
-                let path = self.relays_file.path();
-                lines.extend(RelayLine::load(path, &self.own_socket, &mut |_| ())?);
-                lines.truncate(MAX_RELAYS);
-            }
+            self.relays_file.load_quietly(&mut lines, &self.own_socket)?;
             Ok::<_, Error>(lines)
         };
-        lines().map_or_else(|_| self.relays.clone(), |lines| Arc::new(self.arrange(lines)))
+        load().map_or_else(|_| self.relays.clone(), |lines| Arc::new(self.arrange(lines)))
     }
 
     /// Takes an order of the operator about a relay, by its name or its line.
@@ -113,36 +98,17 @@ impl Engine {
         self.shared.relays().raise();
     }
 
-    /// Reads the relays again for a process that has read `file` before; `None`
-    /// where the old ones hold: nothing changed, or the file cannot be read, or
-    /// a line of it is bad, which is told with file and line. A relay that a
-    /// slip of the editor took out of the list would get no calls.
-    pub(crate) fn read_relays(&self, file: &mut WatchedFile) -> Option<Arc<RelayList>> {
-        let text = file.read(self.shared.relays(), &self.log)?;
-        let path = file.path();
-        let mut bad = false;
-        let mut complain = |line: &str| {
-            bad = true;
-            if text.is_first_report {
-                self.log.write(Level::Error, line);
-            }
-        };
-        let read = RelayLine::read(path, &text.bytes, &self.own_socket, &mut complain);
-        if text.is_first_report {
-            let what = if bad { "the relays it named before hold" } else { "read" };
-            let count = read.len();
-            let text = format_args!("{}: {what}; {count} lines are relays", path.display());
-            self.log.write(Level::Info, text);
-            self.counters().count(Counter::RelaysFileChanges);
-        }
-        let mut lines = self.settings.relays(&self.own_socket).ok().filter(|_| !bad)?;
-        lines.extend(read);
-        lines.truncate(MAX_RELAYS);
-        Some(Arc::new(self.arrange(lines)))
+    /// Reads the relays again for a process that has read `file` before. `None`:
+    /// its list stays.
+    pub(crate) fn read_relays(&self, file: &mut RelaysFile) -> Option<Arc<RelayList>> {
+        let mut lines = self.settings.relays(&self.own_socket).ok()?;
+        let (generation, counters) = (self.shared.relays(), self.counters());
+        file.read_again(&mut lines, &self.own_socket, generation, counters, &self.log)
+            .then(|| Arc::new(self.arrange(lines)))
     }
 
     /// The relays file as it was when the engine was made.
-    pub(crate) fn relays_file(&self) -> &WatchedFile {
+    pub(crate) fn relays_file(&self) -> &RelaysFile {
         &self.relays_file
     }
 

@@ -75,7 +75,7 @@ impl Keeper {
         let ready = Arc::new(EventLoop::new()?);
         let path = |file: &WatchedFile| file.path().to_path_buf();
         let lists = engine.agents().watched().map(path).collect();
-        let relays = engine.relays_file();
+        let relays = engine.relays_file().file();
         let relays = if relays.is_some() { vec![path(relays)] } else { Vec::new() };
         let groups = vec![
             Group { files: lists, which: |engine| engine.shared().lists() },

@@ -4,11 +4,12 @@
 //! from one exchange to the next within a message's time; the *link* drives
 //! exchanges over sockets. All but the link are without sockets and clock.
 //!
-//! [`query`] is the vocabulary. [`uri`], [`line`](mod@line), [`list`] and
+//! [`query`] is the vocabulary. [`uri`], [`line`](mod@line), `file`, [`list`] and
 //! [`rendezvous`] say which relays there are and which one takes a call.
 
 pub mod capabilities;
 pub mod exchange;
+pub(crate) mod file;
 pub mod line;
 pub mod link;
 pub mod list;

@@ -14,10 +14,11 @@ use crate::error::{Error, Result, Status};
 use crate::nat::{self, Tests, Verdict};
 use crate::now;
 use crate::options::Options;
+use crate::relay::file::RelaysFile;
 use crate::relay::link::Pool;
 pub use crate::relay::link::Wait;
 use crate::relay::{Relay, RelayList, Request};
-use crate::reload::{ReloadCheck, WatchedFile};
+use crate::reload::ReloadCheck;
 use crate::sip::Message;
 use crate::sys::process::ProcessMark;
 use crate::worker::asymmetry::Agents;
@@ -36,7 +37,7 @@ pub struct Worker {
     /// What new calls choose from; a request under way keeps the list it began
     /// with.
     relays: Arc<RelayList>,
-    relays_file: WatchedFile,
+    relays_file: RelaysFile,
     follow: ReloadCheck,
     /// Relays met in the call table that are in no list any more.
     retired: Vec<Arc<Relay>>,
@@ -85,13 +86,13 @@ impl Worker {
     /// be read, that is logged and the list stays.
     fn refresh_relays(&mut self) {
         let shared = self.engine.shared();
-        let file = &mut self.relays_file;
+        let file = self.relays_file.file();
         if !file.is_some() {
             return;
         }
         let failed = file.is_failed();
         let due = self.follow.is_due(shared.relays(), shared, failed, || file.has_changed());
-        if due && let Some(relays) = self.engine.read_relays(file) {
+        if due && let Some(relays) = self.engine.read_relays(&mut self.relays_file) {
             self.set_relays(relays);
         }
     }
