@@ -1,4 +1,4 @@
-//! The client lists and the files they come from, read again when they changed.
+//! The files of the client lists, which are read again when they change.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::reload::{self, Fingerprint, WatchedFile};
 use crate::settings::Settings;
 use crate::shared::Generation;
 
-/// A list, as one process has it.
+/// One list, as one process has read it.
 #[derive(Clone, Debug)]
 pub struct AgentFile {
     file: WatchedFile,
@@ -16,59 +16,59 @@ pub struct AgentFile {
 }
 
 impl AgentFile {
-    /// Reads a list for the first time. An empty path is no list; a file that
-    /// cannot be read is told and counts as empty.
+    /// Reads a list for the first time. An empty path means no list; a file that
+    /// cannot be read is logged and counts as empty.
     pub fn open(path: PathBuf, index: usize, generation: Generation<'_>, log: &Log) -> Self {
         let mut file = AgentFile { file: WatchedFile::new(path, index), list: AgentList::empty() };
         file.read(generation, log);
         file
     }
 
-    /// The list that holds.
+    /// The list in use.
     #[inline]
     pub fn list(&self) -> &AgentList {
         &self.list
     }
 
-    /// Where it comes from.
+    /// The file of the list.
     pub fn file(&self) -> &WatchedFile {
         &self.file
     }
 
-    /// Reads the file. A bad line is told with file and line, the others hold;
-    /// where the file cannot be read that is told, and the old list holds. A
-    /// missing file is an empty list. Of all processes that read the same one
-    /// tells.
+    /// Reads the file. An invalid line is logged with file and line and skipped. A
+    /// file that cannot be read is logged, and the list stays as it is. A missing
+    /// file is an empty list. Of all processes that read the same content, only
+    /// the first one logs.
     pub fn read(&mut self, generation: Generation<'_>, log: &Log) -> Reading {
-        let Some(text) = self.file.read(generation, log) else { return Reading::Same };
-        let mut complain = |line: &str| {
+        let Some(text) = self.file.read(generation, log) else { return Reading::Unchanged };
+        let mut warn = |line: &str| {
             if text.is_first_report {
                 log.write(Level::Warning, line);
             }
         };
         let path = self.file.path();
-        self.list = AgentList::compile(path, &text.bytes, &mut complain);
+        self.list = AgentList::compile(path, &text.bytes, &mut warn);
         if !text.is_first_report {
-            return Reading::Other;
+            return Reading::Changed;
         }
         let lines = self.list.len();
-        log.write(Level::Info, format_args!("{}: read, {lines} lines hold", path.display()));
-        Reading::News
+        log.write(Level::Info, format_args!("{}: loaded {lines} patterns", path.display()));
+        Reading::ChangedFirst
     }
 }
 
-/// What reading a list again came to.
+/// The result of reading a list again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reading {
-    /// The list is what it was.
-    Same,
-    /// It is another one.
-    Other,
-    /// It is another one, and this process was the first to read it.
-    News,
+    /// The list is the same.
+    Unchanged,
+    /// The list has changed.
+    Changed,
+    /// The list has changed, and this process was the first to read it.
+    ChangedFirst,
 }
 
-/// Both lists, as one process has them.
+/// Both lists, as one process has read them.
 #[derive(Clone, Debug)]
 pub struct AgentFiles {
     /// The SIP-asymmetric clients.
@@ -91,18 +91,18 @@ impl AgentFiles {
         files
     }
 
-    /// Those of the two that are files, and may change.
+    /// The files of the lists that are set.
     pub fn watched(&self) -> impl Iterator<Item = &WatchedFile> {
         [&self.sip, &self.rtp].into_iter().map(AgentFile::file).filter(|file| file.is_some())
     }
 
-    /// True when no client can be on a list, now or later.
+    /// True when no list is set.
     #[inline]
     pub fn are_none(&self) -> bool {
         !self.sip.file.is_some() && !self.rtp.file.is_some()
     }
 
-    /// True when both lists are empty now: no client needs to be looked up.
+    /// True when both lists are empty now.
     #[inline]
     pub fn are_empty(&self) -> bool {
         self.sip.list.is_empty() && self.rtp.list.is_empty()
@@ -114,7 +114,7 @@ impl AgentFiles {
         self.sip.file.is_failed() || self.rtp.file.is_failed()
     }
 
-    /// True when one of the files is not what was read.
+    /// True when one of the files has changed since it was read.
     pub fn have_changed(&self) -> bool {
         self.sip.file.has_changed() || self.rtp.file.has_changed()
     }
@@ -160,10 +160,10 @@ mod tests {
         }
 
         fn read(&self, file: &mut AgentFile) -> bool {
-            file.read(Generation::new(&self.words), &self.log) > Reading::Same
+            file.read(Generation::new(&self.words), &self.log) > Reading::Unchanged
         }
 
-        fn told(&self) -> Vec<String> {
+        fn logged(&self) -> Vec<String> {
             std::mem::take(&mut *self.lines.lock().unwrap())
         }
     }
@@ -175,22 +175,22 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_read_again_and_its_bad_lines_are_told_once() {
+    fn list_is_read_again_and_logged_once() {
         let bench = Bench::new("agents-again");
         let mut file = bench.open();
         assert!(file.list().is_empty() && file.file().is_some());
-        assert_eq!(bench.told(), Vec::<String>::new(), "a missing file is an empty list");
+        assert_eq!(bench.logged(), Vec::<String>::new(), "a missing file is an empty list");
 
         fs::write(bench.path(), "Cisco\n([\n").unwrap();
         let mut other = file.clone();
         assert!(file.file().has_changed());
         assert!(bench.read(&mut file) && file.list().matches(b"cisco"));
-        let told = bench.told();
-        assert!(told[0].contains("clients:2: "), "{told:?}");
-        assert!(told[1].ends_with("clients: read, 1 lines hold"), "{told:?}");
+        let logged = bench.logged();
+        assert!(logged[0].contains("clients:2: "), "{logged:?}");
+        assert!(logged[1].ends_with("clients: loaded 1 patterns"), "{logged:?}");
         assert!(bench.read(&mut other) && other.list().matches(b"cisco"));
         assert!(!bench.read(&mut file), "nothing changed");
-        assert_eq!(bench.told(), Vec::<String>::new(), "another process says the same");
+        assert_eq!(bench.logged(), Vec::<String>::new(), "another process has logged it");
 
         fs::remove_file(bench.path()).unwrap();
         assert!(file.file().has_changed() && bench.read(&mut file));
@@ -198,37 +198,37 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_read_leaves_the_old_list() {
+    fn unreadable_file_keeps_the_list() {
         let bench = Bench::new("agents-unreadable");
         fs::write(bench.path(), "Cisco\n").unwrap();
         let mut file = bench.open();
-        bench.told();
-        // Whoever runs the tests may read any file: a link that leads to
-        // itself cannot be read by anybody.
+        bench.logged();
+        // The user of the tests may be root: a link to itself cannot be read
+        // even then.
         fs::remove_file(bench.path()).unwrap();
         symlink(bench.path(), bench.path()).unwrap();
         assert!(!bench.read(&mut file) && file.file().is_failed());
         assert!(file.list().matches(b"cisco"));
         assert!(file.file().has_changed(), "it is tried again");
         assert!(!bench.read(&mut file));
-        let told = bench.told();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains(bench.path().to_str().unwrap()), "{told:?}");
-        assert!(told[0].ends_with("what was read before holds"), "{told:?}");
+        let logged = bench.logged();
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        assert!(logged[0].contains(bench.path().to_str().unwrap()), "{logged:?}");
+        assert!(logged[0].ends_with("keeping the previous content"), "{logged:?}");
 
         fs::remove_file(bench.path()).unwrap();
         fs::write(bench.path(), "Cisco\n").unwrap();
         assert!(!bench.read(&mut file), "the same list");
         assert!(!file.file().is_failed());
-        assert_eq!(bench.told().len(), 1, "but it is told that it can be read again");
+        assert_eq!(bench.logged().len(), 1, "one line: the file can be read again");
     }
 
     #[test]
-    fn no_path_is_no_list() {
+    fn empty_path_is_no_list() {
         let words = Default::default();
         let generation = Generation::new(&words);
         let mut file = AgentFile::open(PathBuf::new(), 0, generation, &Log::none());
         assert!(!file.file().is_some() && !file.file().has_changed());
-        assert_eq!(file.read(generation, &Log::none()), Reading::Same);
+        assert_eq!(file.read(generation, &Log::none()), Reading::Unchanged);
     }
 }

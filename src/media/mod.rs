@@ -1,5 +1,5 @@
-//! From a session description to a relay's request, and from its answer to
-//! edits. Pure decisions.
+//! From SDP to a request for a relay, and from its answer to edits. Pure
+//! decisions.
 
 pub mod plan;
 pub mod prepare;

@@ -1,6 +1,6 @@
-//! The plan of a rewrite: which bytes of the message will say what, worked out
-//! before the relay is asked. A plan owns offsets only; it borrows nothing, so
-//! it can wait for the relay without holding the message.
+//! The plan of a rewrite: which bytes of the message are replaced by what, decided
+//! before the request to the relay. A plan has offsets and borrows nothing, so the
+//! message need not live until the answer comes.
 
 mod fill;
 
@@ -19,36 +19,36 @@ use crate::sdp::session::MAX_STREAMS;
 use crate::sdp::{Connection, Media, Session};
 use crate::sip::Message;
 
-/// How to plan.
+/// The rules for a plan.
 #[derive(Clone, Copy)]
 pub struct Rules<'r> {
     /// Offer or answer.
     pub role: Role,
-    /// Relay candidates.
+    /// Which relay candidates are inserted.
     pub ice_candidate: IceCandidate,
     /// Also replace the address in o=.
     pub rewrite_origin: bool,
     /// Write and honour a=nortpproxy:yes.
     pub loop_marker: bool,
-    /// Tells an address and port that is already this call's at its relay (a
-    /// spiral): such a stream is left alone.
+    /// True for an address and port that this call already has at its relay (a
+    /// spiral): such a stream is not changed.
     pub ours: &'r dyn Fn(SocketAddr) -> bool,
 }
 
 /// A planned rewrite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The streams the relay is asked for. Empty: nothing to ask, no edits.
+    /// The streams of the request. Empty: no request, no edits.
     pub streams: Vec<Stream>,
     /// One for each of `streams`.
     places: Vec<Place>,
-    /// Every edit that may come of this.
+    /// All edits that the answer may cause.
     pieces: Vec<Piece>,
-    /// An answer, not an offer.
+    /// True for an answer, false for an offer.
     answer: bool,
     ice: IceCandidate,
-    /// The whole description.
-    description: Spot,
+    /// The whole SDP.
+    sdp: Spot,
     /// The message's line end.
     line_end: &'static [u8],
     /// The session-level c= line, for streams that must keep it.
@@ -56,13 +56,13 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// True when there is nothing to ask a relay for, and nothing to change.
+    /// True when there is no request to send and nothing to change.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
     }
 }
 
-/// A piece of the raw message, which is shorter than 64 KiB.
+/// A range of the raw message, which is shorter than 64 KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Spot {
     offset: u32,
@@ -70,40 +70,40 @@ struct Spot {
 }
 
 impl Spot {
-    /// The empty piece behind it.
+    /// The empty range after it.
     fn end(self) -> Spot {
         Spot { offset: self.offset.saturating_add(self.len), len: 0 }
     }
 }
 
-/// What becomes of one of the relay's streams.
+/// One of the streams of the request, and whether it is relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     fate: Fate,
-    /// Which m= line of the description it is, from 1.
+    /// The number of its m= line, counted from 1.
     number: usize,
     /// The port of that line.
     port: u16,
-    /// It has no c= of its own.
+    /// The stream has no c= line of its own.
     uses_session_address: bool,
-    /// Bundled with this earlier stream (an index of `Plan::streams`), on
-    /// whose port it sits.
+    /// The earlier stream (an index of `Plan::streams`) of the same BUNDLE group
+    /// whose port it shares.
     leader: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// To be relayed.
+    /// The stream is to be relayed.
     Relay,
     /// Port 0.
     Off,
-    /// Already at the relay.
+    /// The stream is already at the relay.
     Spiral,
-    /// Not on an address a relay could stand in for.
+    /// The address cannot be replaced by a relay's.
     Unreachable,
 }
 
-/// One edit that may come: where, on which condition, what.
+/// One possible edit: where, when, what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Piece {
     spot: Spot,
@@ -115,11 +115,11 @@ struct Piece {
 enum When {
     /// This stream is relayed.
     Relayed(u8),
-    /// The session-level address changes.
+    /// The session-level address is replaced.
     SessionMoves,
-    /// It changes, and this stream was refused by the relay's answer.
+    /// It is replaced, and the relay's answer refuses this stream.
     Refused(u8),
-    /// A stream is relayed.
+    /// At least one stream is relayed.
     Any,
 }
 
@@ -131,18 +131,18 @@ enum What {
     Address {
         /// The old address type is IP6.
         ipv6: bool,
-        /// The length of a `/ttl` or `/count` behind the address. It means
-        /// something else, or nothing, in the other family.
+        /// The length of a `/ttl` or `/count` after the address, which is not
+        /// valid in the other family.
         suffix: u32,
     },
     /// The relay's RTCP port.
     RtcpPort {
-        /// It was the RTP port itself, and stays that.
+        /// The port was equal to the RTP port and stays so.
         same_as_rtp: bool,
     },
-    /// Relay candidates.
+    /// Relay candidates (RFC 8839).
     Candidates {
-        /// For RTCP too.
+        /// Also for component 2 (RTCP).
         component_2: bool,
     },
     /// The session's old c= line.
@@ -157,14 +157,14 @@ enum What {
     },
 }
 
-/// Plans the rewrite of `session`, which lies in `message`. An empty plan when
-/// nothing is to be relayed: no stream of a relayable transport, a loop marker
-/// that is honoured, or every stream that is on is already at the relay.
-/// `Status::Syntax` when a stream that is on has no c= line at all.
+/// Plans the rewrite of `session`, which is part of `message`. The plan is empty
+/// when nothing is to be relayed: no stream has a relayable transport, a loop
+/// marker is honoured, or every active stream is already at the relay.
+/// `Status::Syntax` when an active stream has no c= line at any level.
 ///
-/// A stream on a group address stays as it is (RFC 8866 5.7: everybody sends
-/// there), as does one whose network type is not IN; the relay is told that
-/// they are off, so that the numbers of the others hold in the answer too.
+/// A stream on a multicast address is not changed (RFC 8866 5.7), nor is one with
+/// a network type other than IN. Both are sent to the relay with port 0, so that
+/// the numbers of the other streams are the same in the answer.
 pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
     if rules.loop_marker && session.loop_marker {
         return Ok(Plan::default());
@@ -180,7 +180,7 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         plan: Plan {
             answer: rules.role == Role::Answer,
             ice: rules.ice_candidate,
-            description: spot(message, session.text)?,
+            sdp: spot(message, session.text)?,
             line_end: message.line_end(),
             streams: Vec::with_capacity(session.media.len()),
             places: Vec::with_capacity(session.media.len()),
@@ -194,7 +194,7 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
             planner.list(index, media)?;
         }
     }
-    if !planner.worth_asking() {
+    if !planner.needs_relay() {
         return Ok(Plan::default());
     }
     planner.session_level()?;
@@ -209,7 +209,7 @@ struct Planner<'p, 'm, 'a> {
     rules: &'p Rules<'p>,
     /// Relay candidates may be inserted.
     ice: bool,
-    /// For each m= line, the BUNDLE groups it is in.
+    /// For each m= line, its BUNDLE groups as bits.
     groups: Vec<u64>,
     /// The bits ([`port_bit`]) of the ports of the streams to be relayed so far.
     ports: u64,
@@ -217,7 +217,7 @@ struct Planner<'p, 'm, 'a> {
 }
 
 impl<'a> Planner<'_, '_, 'a> {
-    /// Takes a stream into the relay's list.
+    /// Adds a stream to the request.
     fn list(&mut self, index: usize, media: &Media<'a>) -> Result<()> {
         let connection = self.session.connection_of(media);
         let fate = self.fate(index, media, connection)?;
@@ -281,12 +281,12 @@ impl<'a> Planner<'_, '_, 'a> {
         connection: Option<Connection<'a>>,
     ) -> Option<u8> {
         let mine = *self.groups.get(index)?;
-        // Else all streams of a group would be searched for each of them.
+        // Without this check the search would be quadratic for a large group.
         if mine == 0 || self.ports & port_bit(media.port) == 0 {
             return None;
         }
         let host = connection?.host;
-        // The port first: it tells most streams apart at once.
+        // The port is compared first, since it differs for most streams.
         let leader = self.plan.places.iter().position(|place| {
             let at = place.number.wrapping_sub(1);
             place.port == media.port
@@ -299,9 +299,9 @@ impl<'a> Planner<'_, '_, 'a> {
         u8::try_from(leader).ok()
     }
 
-    /// True when the relay has something to give or to learn. Streams that are
-    /// off are told, unless the ones beside them went to the relay before.
-    fn worth_asking(&self) -> bool {
+    /// True when a request is needed: a stream is to be relayed, or the relay must
+    /// learn that streams have port 0 and none is already at the relay.
+    fn needs_relay(&self) -> bool {
         let has = |fate| self.plan.places.iter().any(|place| place.fate == fate);
         has(Fate::Relay) || (has(Fate::Off) && !has(Fate::Spiral))
     }
@@ -321,21 +321,16 @@ impl<'a> Planner<'_, '_, 'a> {
         Ok(())
     }
 
-    /// The loop marker. It comes last also where the last stream keeps its
-    /// address at the same place.
+    /// Adds the loop marker, after an address that is inserted at the same place.
     fn last_line(&mut self) {
         if self.rules.loop_marker {
             let after_open_line = !ends_line(self.session.text);
-            self.piece(
-                self.plan.description.end(),
-                When::Any,
-                What::LoopMarker { after_open_line },
-            );
+            self.piece(self.plan.sdp.end(), When::Any, What::LoopMarker { after_open_line });
         }
     }
 
-    /// A session-level address that says "hold" stays; one that a relay cannot
-    /// stand in for is used by no relayed stream.
+    /// True when the session-level address may be replaced: it is not 0.0.0.0
+    /// (hold), and a relayed stream uses it.
     fn session_can_move(&self) -> bool {
         self.session.connection.is_some_and(|connection| !connection.is_unspecified())
             && self
@@ -406,9 +401,9 @@ impl<'a> Planner<'_, '_, 'a> {
         Ok(())
     }
 
-    /// A candidate that an earlier pass over this message inserted. A stream on
-    /// hold by address (as where candidates trickle) is not known for a spiral
-    /// by its c= line.
+    /// True for a candidate that was inserted when this message passed earlier. The
+    /// c= line of a stream with address 0.0.0.0, as with trickle ICE, does not
+    /// show the spiral.
     fn is_our_candidate(&self, line: &[u8]) -> bool {
         let mut words = words(line).skip(4);
         let ip = words.next().and_then(parse_ip);
@@ -416,7 +411,7 @@ impl<'a> Planner<'_, '_, 'a> {
         ip.zip(port).is_some_and(|(ip, port)| (self.rules.ours)(SocketAddr::new(ip, port)))
     }
 
-    /// The session's old c= line for a stream that goes on using it.
+    /// Adds the session's old c= line to a stream that keeps using it.
     fn keep_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
         let Some(connection) = self.session.connection else { return Ok(()) };
         if self.plan.old_line.is_empty() {
@@ -440,12 +435,13 @@ impl<'a> Planner<'_, '_, 'a> {
     }
 }
 
-/// One bit of 64 for a port: ports in use are even, most of the time.
+/// One of 64 bits for a port. Most ports in use are even, so the lowest bit is
+/// ignored.
 fn port_bit(port: u16) -> u64 {
     1 << (port / 2 % 64)
 }
 
-/// A stream as people know it: `stream 2 (video)`.
+/// The name of a stream in error texts: `stream 2 (video)`.
 struct Named<'k>(usize, &'k [u8]);
 
 impl fmt::Display for Named<'_> {
@@ -459,9 +455,7 @@ fn spot(message: &Message<'_>, part: &[u8]) -> Result<Spot> {
     let offset = message.offset_of(part).and_then(|offset| u32::try_from(offset).ok());
     match (offset, u32::try_from(part.len())) {
         (Some(offset), Ok(len)) => Ok(Spot { offset, len }),
-        _ => {
-            Err(Error::new(Status::Argument, "the session description is not part of this message"))
-        }
+        _ => Err(Error::new(Status::Argument, "the SDP is not part of this message")),
     }
 }
 
@@ -469,12 +463,12 @@ fn ends_line(text: &[u8]) -> bool {
     text.ends_with(b"\n")
 }
 
-/// So many are sooner compared one by one than sorted.
+/// Up to this many streams, a linear search is faster than sorting.
 const FEW_STREAMS: usize = 8;
 
-/// For each m= line the BUNDLE groups it is in, as bits. A valid description
-/// has no more groups, and no group more members, than there may be streams;
-/// what is beyond that is not looked at, which bounds the work.
+/// For each m= line its BUNDLE groups, as bits. Valid SDP has no more groups than
+/// streams, and no group has more members; further groups and members are
+/// ignored, which bounds the work.
 fn bundle_groups<'a>(session: &Session<'a>) -> Vec<u64> {
     if session.bundles.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! All that is decided about a message before a relay is asked: one pure call.
+//! All decisions about a message before a request to a relay, in one pure call.
 
 use std::net::SocketAddr;
 
@@ -12,29 +12,29 @@ use crate::settings::Settings;
 use crate::shared::calls::history::OfferAnswerState;
 use crate::sip::Message;
 
-/// What the call table knows of the message's call.
+/// What the call table stores of the message's call.
 pub struct CallState<'c> {
-    /// Its offers and answers.
+    /// The offer/answer state.
     pub offer_answer: OfferAnswerState,
-    /// The call's last offer is relayed by a proxy before this one.
+    /// The call's last offer was relayed by a proxy before this one.
     pub relayed_upstream: bool,
-    /// Tells an address and port that is already this call's at its relay.
+    /// True for an address and port that this call already has at its relay.
     pub ours: &'c dyn Fn(SocketAddr) -> bool,
 }
 
-/// What is to be done about a message.
+/// The decisions about a message.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Offer or answer, and what is to be stored of it.
+    /// Offer or answer, and what is stored of it.
     pub decision: Decision,
-    /// What a relay is asked for. `None`: nothing, and nothing is changed.
+    /// The rewrite, with the request for a relay. `None`: no request, no change.
     pub plan: Option<Plan>,
     /// The offer carries the loop marker of a proxy before this one.
     pub relayed_upstream: bool,
 }
 
 /// Prepares the rewrite of the SDP `text` of `message`. `Status::Syntax` and
-/// `Status::Limit` for an SDP that cannot be read.
+/// `Status::Limit` for SDP that cannot be parsed.
 pub fn prepare(
     message: &Message<'_>,
     text: &[u8],

@@ -1,36 +1,37 @@
-//! Offer or answer (RFC 3264, RFC 6337), worked out from the message and what
-//! is remembered of its call.
+//! Offer or answer (RFC 3264, RFC 6337), decided from the message and the stored
+//! offer/answer state of its call.
 
 use crate::options::RoleOption;
 use crate::relay::Role;
 use crate::shared::calls::history::{OfferAnswerState, OfferAnswerUpdate, ReplyOffer};
 use crate::sip::Method;
 
-/// INVITE, UPDATE, PRACK, ACK and their provisional and successful replies.
+/// True for messages whose SDP is an offer or answer of a call: INVITE, UPDATE,
+/// PRACK, ACK and their provisional and successful replies.
 pub fn carries_sessions(method: Method, status: Option<u16>) -> bool {
     let method_does =
         matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack);
     method_does && status.is_none_or(|status| (101..300).contains(&status))
 }
 
-/// The role of a description, and the CSeq its offer has.
+/// The role of a message's SDP, and the CSeq of its offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// Offer or answer.
     pub role: Role,
-    /// The CSeq to tell the relay: that of the offer, where an answer is
-    /// carried by a request with a CSeq of its own (PRACK).
+    /// The CSeq to send to the relay. For an answer in a PRACK, which has another
+    /// CSeq than its offer, this is the offer's.
     pub cseq: u32,
-    /// For the messages that come after this one.
+    /// What is stored for later messages.
     pub update: OfferAnswerUpdate,
 }
 
-/// Decides. `method` is the request's, or in a reply (`is_reply`) that of the
-/// request it replies to.
+/// Decides the role of a message's SDP. `method` is the request's, or in a reply
+/// (`is_reply`) that of the request it replies to.
 ///
-/// A description in a request is an offer, unless it answers one that came in
-/// a reply: always in ACK, in PRACK while one is due (or when this very PRACK
-/// answered it: a repetition). A description in a reply is the answer if its
+/// SDP in a request is an offer, unless it answers an offer that came in a reply:
+/// always in ACK; in PRACK while such an offer is unanswered, or when this same
+/// PRACK answered it (a retransmission). SDP in a reply is the answer if its
 /// request carried an offer, else an offer.
 pub fn decide(
     is_reply: bool,
@@ -61,9 +62,9 @@ pub fn decide(
     }
 }
 
-/// Does a description in this request answer that delayed offer? One that was
-/// never seen answered is not due for ever: a later INVITE with an offer shows
-/// that it was settled.
+/// True when SDP in this request answers that delayed offer. An offer whose answer
+/// did not pass here does not wait for ever: a later INVITE with an offer shows
+/// that it was answered.
 fn answers(method: Method, cseq: u32, known: &OfferAnswerState, offer: &ReplyOffer) -> bool {
     match (method, offer.answered_by) {
         (Method::Ack, None) => offer.cseq == cseq,
@@ -81,8 +82,8 @@ fn reply_role(method: Method, cseq: u32, known: &OfferAnswerState) -> Role {
         return Role::Answer;
     }
     let delayed = known.reply_offer.is_some_and(|offer| offer.cseq == cseq);
-    // A late repetition of a reply to an INVITE that is forgotten: most carry
-    // an offer.
+    // A late retransmission of a reply to an INVITE that is no longer stored:
+    // most INVITEs carry an offer, so this is the answer.
     let late = known.newest_offer.is_some_and(|newest| newest > cseq);
     if known.carried_offer || (late && !delayed) { Role::Answer } else { Role::Offer }
 }
@@ -91,7 +92,7 @@ fn reply_role(method: Method, cseq: u32, known: &OfferAnswerState) -> Role {
 mod tests {
     use super::*;
 
-    /// An INVITE with an offer, seen from a message of CSeq `cseq`.
+    /// The state after an INVITE with an offer, for a message with CSeq `cseq`.
     fn offered(invite: u32, cseq: u32) -> OfferAnswerState {
         OfferAnswerState {
             carried_offer: invite == cseq,
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn invite_and_update_offer() {
+    fn invite_and_update_are_offers() {
         for method in [Method::Invite, Method::Update] {
             assert_eq!(role(false, method, 1, &OfferAnswerState::default()), Role::Offer);
             assert_eq!(role(false, method, 2, &delayed(1, None)), Role::Offer);
@@ -132,13 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_answers_the_offer_its_invite_carried() {
+    fn reply_to_invite_with_offer_is_answer() {
         let decision = auto(true, Method::Invite, 1, &offered(1, 1));
         assert_eq!((decision.role, decision.update), (Role::Answer, OfferAnswerUpdate::default()));
     }
 
     #[test]
-    fn a_reply_to_an_invite_without_description_offers() {
+    fn reply_to_invite_without_sdp_is_offer() {
         for known in
             [OfferAnswerState::default(), offered(1, 2), delayed(2, None), delayed(2, Some(3))]
         {
@@ -148,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn a_late_reply_of_an_earlier_transaction_is_what_it_was() {
-        assert_eq!(role(true, Method::Invite, 1, &offered(2, 1)), Role::Answer, "forgotten");
+    fn late_reply_of_earlier_transaction_keeps_its_role() {
+        assert_eq!(role(true, Method::Invite, 1, &offered(2, 1)), Role::Answer, "no longer stored");
         let known = OfferAnswerState { carried_offer: true, ..offered(2, 1) };
         assert_eq!(role(true, Method::Invite, 1, &known), Role::Answer);
         let known =
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_to_update_and_prack_answer() {
+    fn replies_to_update_and_prack_are_answers() {
         for method in [Method::Update, Method::Prack] {
             assert_eq!(role(true, method, 7, &OfferAnswerState::default()), Role::Answer);
         }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn prack_answers_while_an_offer_of_a_reply_is_due_and_under_that_offers_cseq() {
+    fn prack_answers_delayed_offer_with_offer_cseq() {
         for known in [delayed(1, None), delayed(1, Some(2))] {
             let decision = auto(false, Method::Prack, 2, &known);
             let update = OfferAnswerUpdate { answered_by: Some(2), ..OfferAnswerUpdate::default() };
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_further_prack_offers() {
+    fn second_prack_is_offer() {
         let decision = auto(false, Method::Prack, 3, &delayed(1, Some(2)));
         let update = OfferAnswerUpdate::default();
         assert_eq!(decision, Decision { role: Role::Offer, cseq: 3, update });
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_that_was_never_seen_answered_is_not_due_after_the_next_invite() {
+    fn delayed_offer_is_not_pending_after_next_invite() {
         let known = OfferAnswerState { reply_offer: delayed(1, None).reply_offer, ..offered(2, 3) };
         assert_eq!(role(false, Method::Prack, 3, &known), Role::Offer);
         let known = OfferAnswerState { reply_offer: delayed(2, None).reply_offer, ..offered(1, 3) };
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_may_know_better() {
+    fn role_option_overrides_decision() {
         let known = OfferAnswerState::default();
         let forced = |wanted| decide(false, Method::Invite, 1, &known, wanted).role;
         assert_eq!(forced(RoleOption::Answer), Role::Answer);

@@ -1,4 +1,4 @@
-//! What of an m= line and its c= line a relay is sent.
+//! The parts of an m= line and its c= line that a relay is sent.
 
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
@@ -16,7 +16,7 @@ pub(super) fn stream_address(connection: Option<Connection<'_>>) -> StreamAddres
     }
 }
 
-/// The media type; the usual ones need no memory of their own.
+/// The media type; the usual ones are not allocated.
 pub(super) fn media_type(kind: &[u8]) -> Cow<'static, [u8]> {
     match kind {
         b"audio" => Cow::Borrowed(b"audio"),

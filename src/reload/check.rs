@@ -1,4 +1,4 @@
-//! When a worker reads files again that changed.
+//! Decides when a worker must reload its files.
 
 use crate::shared::{Generation, Shared};
 use crate::sys::clock::coarse_ms;
@@ -6,21 +6,21 @@ use crate::sys::clock::coarse_ms;
 /// Files are compared this often (milliseconds).
 pub(crate) const COMPARE_EVERY: u64 = 1000;
 
-/// Where a worker is with the files of one generation.
+/// The state of a worker for the files of one generation.
 #[derive(Debug, Default)]
 pub(crate) struct ReloadCheck {
-    /// The generation they were read at.
+    /// The generation at which they were read.
     number: u64,
-    /// When they are looked at next, where no keeper does it (milliseconds).
-    look_at: u64,
+    /// When they are compared next, without a keeper (milliseconds).
+    compare_at: u64,
 }
 
 impl ReloadCheck {
-    /// True when they are to be read again. While a keeper lives, the
-    /// generation says so; else the files are looked at once a second, and so
-    /// they are after one could not be read: what hinders this process need
-    /// not show to the keeper. Whether a keeper lives only a clock can tell;
-    /// this one costs a few nanoseconds.
+    /// True when the files are to be read again. With a keeper, a new generation
+    /// says so. Without one, the files are compared once a second, and also when
+    /// one could not be read: the reason may exist only in this process. The
+    /// coarse clock, which shows whether the lease is held, costs a few
+    /// nanoseconds.
     #[inline]
     pub(crate) fn is_due(
         &mut self,
@@ -35,10 +35,10 @@ impl ReloadCheck {
             return true;
         }
         let now = coarse_ms();
-        if now < self.look_at || !are_failed && shared.lease().is_held(now) {
+        if now < self.compare_at || !are_failed && shared.lease().is_held(now) {
             return false;
         }
-        self.look_at = now.saturating_add(COMPARE_EVERY);
+        self.compare_at = now.saturating_add(COMPARE_EVERY);
         have_changed()
     }
 }
@@ -48,13 +48,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reload_is_due_at_once_and_once() {
+    fn raised_generation_is_due_once() {
         let shared = Shared::new(16).unwrap();
-        let mut follow = ReloadCheck::default();
-        let due =
-            |follow: &mut ReloadCheck| follow.is_due(shared.relays(), &shared, false, || false);
-        assert!(!due(&mut follow));
+        let mut check = ReloadCheck::default();
+        let due = |check: &mut ReloadCheck| check.is_due(shared.relays(), &shared, false, || false);
+        assert!(!due(&mut check));
         shared.relays().raise();
-        assert!(due(&mut follow) && !due(&mut follow));
+        assert!(due(&mut check) && !due(&mut check));
     }
 }

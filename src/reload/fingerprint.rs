@@ -1,5 +1,4 @@
-//! What the file system says of a path, as one value that differs when the file
-//! was changed: for the price of one or two calls of stat.
+//! A value that differs when a file was changed, from one or two calls of stat.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
@@ -7,14 +6,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// File systems stamp with the kernel's tick (10 ms at most), some with whole
-/// seconds, FAT with two.
+/// The resolution of time stamps: a tick of the kernel (at most 10 ms), on some
+/// file systems one second, on FAT two.
 const TICK: Duration = Duration::from_millis(50);
 const COARSE: Duration = Duration::from_millis(2100);
 
-/// What a path looked like: itself, and what it leads to when it is a symbolic
-/// link. Times of change are looked at beside those of modification: a mode
-/// that was changed, and contents that were copied with their old time.
+/// The state of a path, and of its target when it is a symbolic link. The time of
+/// status change is part of it, since a change of mode, or a copy with preserved
+/// times, does not change the time of modification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint {
     path: StatSnapshot,
@@ -41,8 +40,8 @@ impl StatSnapshot {
         }
     }
 
-    /// A file may be changed twice within one tick of its clock, and look the
-    /// same after both. It can be relied upon when the tick is over.
+    /// A file may be changed twice within the resolution of its time stamps and be
+    /// equal after both. This is false until that time has passed.
     fn is_settled(&self, wall: Duration) -> bool {
         let StatSnapshot::There { modified, changed, .. } = self else { return true };
         [modified, changed].into_iter().all(|&(seconds, nanos)| {
@@ -51,14 +50,14 @@ impl StatSnapshot {
             };
             let stamp = Duration::new(seconds, nanos);
             let grain = if nanos == 0 { COARSE } else { TICK };
-            // A stamp far ahead is no reason to look for ever.
+            // A time stamp in the far future must not keep it unsettled for ever.
             stamp.abs_diff(wall) > grain
         })
     }
 }
 
 impl Fingerprint {
-    /// How `path` looks now.
+    /// The present state of `path`.
     pub fn of(path: &Path) -> Fingerprint {
         let found = std::fs::symlink_metadata(path);
         let is_link = found.as_ref().is_ok_and(|data| data.file_type().is_symlink());
@@ -66,26 +65,27 @@ impl Fingerprint {
         Fingerprint { path: StatSnapshot::at(&found), target }
     }
 
-    /// True when any later change will show. `wall` is the time since 1970.
+    /// True when each later change will give another value. `wall` is the time
+    /// since 1970.
     pub fn is_settled(&self, wall: Duration) -> bool {
         self.path.is_settled(wall) && self.target.is_none_or(|target| target.is_settled(wall))
     }
 }
 
-/// The wall clock, which files are stamped with.
+/// The wall clock, as in the time stamps of files.
 pub(crate) fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// One number for how several files look. While one of them is not settled it
-/// differs each time: look again.
+/// One number for several files. While one of them is not settled, the number
+/// differs each time, so that the files are compared again.
 pub(crate) fn combine(prints: &[Fingerprint], wall: Duration) -> u64 {
     let mut hasher = DefaultHasher::new();
     prints.hash(&mut hasher);
     if !prints.iter().all(|print| print.is_settled(wall)) {
         wall.hash(&mut hasher);
     }
-    // 0 stands for nothing seen yet.
+    // 0 means that no fingerprint is stored yet.
     hasher.finish() | 1
 }
 

@@ -1,10 +1,9 @@
-//! Word from the kernel that a watched directory changed. It only makes the
-//! comparison of files come sooner: nothing depends on it, and where it cannot
-//! be had nothing is missing but haste.
+//! inotify watcher. Optional: without it, changes are found by comparing files once
+//! a second.
 //!
-//! `notify` runs a thread. A watcher that is inherited over a fork has none any
-//! more, and dropping it there would fail: it is made by the process that
-//! ticks, and only that one drops it.
+//! `notify` runs a thread, which a forked child does not have; dropping the watcher
+//! there would fail. So the process that ticks makes it, and only that process
+//! drops it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -23,7 +22,7 @@ use notify::{
 use crate::sys::epoll::Waker;
 use crate::sys::signal::without_signals;
 
-/// What the watching thread rings: it makes the keeper's descriptor ready.
+/// Makes the keeper's descriptor ready, from the watcher's thread.
 #[derive(Debug)]
 pub(crate) struct Bell {
     pub(crate) waker: Waker,
@@ -41,9 +40,9 @@ impl Bell {
         }
     }
 
-    /// True when it rang since it was last asked.
+    /// True when it rang since the last call.
     pub(crate) fn take(&self) -> bool {
-        // In this order: what rings in between makes it ready once too often.
+        // In this order, a ring in between makes it ready once more, not never.
         self.waker.clear();
         self.rung.swap(false, Ordering::AcqRel)
     }
@@ -57,10 +56,10 @@ pub(crate) struct DirectoryWatcher {
     ended: mpsc::Receiver<()>,
 }
 
-/// How long the end of the thread is waited for.
+/// How long to wait for the thread to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
-/// Which events matter: those that can mean a change of one of the files.
+/// Selects the events that may be a change of one of the files.
 struct Filter {
     directories: BTreeSet<PathBuf>,
     names: BTreeSet<OsString>,
@@ -71,7 +70,7 @@ impl Filter {
         let Ok(event) = event else { return true };
         match event.kind {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => {}
-            // Somebody reads, most often one of our own processes.
+            // A process reads the file, most often a worker.
             EventKind::Access(_) => return false,
             _ => {}
         }
@@ -83,8 +82,8 @@ impl Filter {
     }
 }
 
-/// What the thread does with an event. Dropped in this order: when its end of
-/// the channel is gone, so is all else.
+/// Handles the events in the thread. The fields are dropped in this order: when the
+/// channel closes, all others have been dropped.
 struct Handler {
     filter: Filter,
     bell: Arc<Bell>,
@@ -101,7 +100,7 @@ impl EventHandler for Handler {
 
 impl DirectoryWatcher {
     /// Watches the parent directories of `files`, which are absolute paths. A
-    /// directory that is not there is left out. The error is a sentence.
+    /// missing directory is skipped. The error is a text for the log.
     pub(crate) fn new(files: &[PathBuf], bell: &Arc<Bell>) -> Result<DirectoryWatcher, String> {
         let directories: BTreeSet<PathBuf> =
             files.iter().filter_map(|file| file.parent()).map(Path::to_path_buf).collect();
@@ -112,13 +111,13 @@ impl DirectoryWatcher {
         let made = without_signals(|| INotifyWatcher::new(handler, Config::default()));
         let mut watcher = made.map_err(|error| error.to_string())?;
         if ended.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
-            // Its thread did not start, which it does not say; its methods and
-            // its end would panic.
+            // The thread did not start, which `notify` does not report; further
+            // calls and dropping the watcher would panic.
             std::mem::forget(watcher);
             return Err("its thread could not be started".to_string());
         }
         for directory in &directories {
-            // The thread answers; should it die, this would panic.
+            // The thread answers; `watch` panics if the thread has ended.
             let watched = catch_unwind(AssertUnwindSafe(|| {
                 watcher.watch(directory, RecursiveMode::NonRecursive)
             }));

@@ -1,5 +1,4 @@
-//! A file that is read again when it changes: reading it whole, and whether it
-//! is still what was read.
+//! A file that is read again when it changes.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -18,67 +17,67 @@ pub const MAX_FILE: u64 = 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct WatchedFile {
     path: PathBuf,
-    /// Which of its generation's files it is.
+    /// Its index among the files of its generation.
     index: usize,
-    /// What was read last: its hash.
+    /// The hash of the content read last.
     text: u64,
-    /// How the file looked then, if that can be relied upon.
+    /// The fingerprint at that time, if it is settled.
     fingerprint: Option<Fingerprint>,
-    /// The last reading failed; what was read is older.
+    /// The last read failed; the content is from an earlier one.
     failed: bool,
 }
 
-/// What a file says now.
+/// The new content of a file.
 #[derive(Debug)]
 pub struct Text {
-    /// All of it; nothing where there is no file.
+    /// The content; empty for a missing file.
     pub bytes: Vec<u8>,
-    /// No other process has told the log of it yet.
+    /// True for the first process that read this content, which logs it.
     pub is_first_report: bool,
 }
 
 impl WatchedFile {
-    /// A file that was not read yet: so far it is empty. An empty path is no
+    /// A file that was not read yet and counts as empty. An empty path means no
     /// file.
     pub fn new(path: PathBuf, index: usize) -> Self {
         WatchedFile { path, index, text: hash(b""), fingerprint: None, failed: false }
     }
 
-    /// Where it is.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// True when there is a file that may change.
+    /// True when the path is set.
     #[inline]
     pub fn is_some(&self) -> bool {
         !self.path.as_os_str().is_empty()
     }
 
-    /// True when the file could not be read and what was read is older.
+    /// True when the last read failed.
     #[inline]
     pub fn is_failed(&self) -> bool {
         self.failed
     }
 
-    /// How the file looked when it was read, if that can be relied upon.
+    /// The fingerprint of the last read, if it is settled.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
 
-    /// True when the file is not what was read, as far as its looks tell.
+    /// True when the fingerprint differs from that of the last read.
     pub fn has_changed(&self) -> bool {
         let is_same = |seen: Fingerprint| !self.failed && seen == Fingerprint::of(&self.path);
         self.is_some() && !self.fingerprint.is_some_and(is_same)
     }
 
-    /// Reads the file: what it says, if that is not what was read before. Where
-    /// it cannot be read that is told, by one of all processes that try.
+    /// Reads the file and returns its content, if that differs from the last read.
+    /// A file that cannot be read is logged, by the first process that tries.
     pub fn read(&mut self, generation: Generation<'_>, log: &Log) -> Option<Text> {
         if !self.is_some() {
             return None;
         }
-        // Looked at first: what changes while it is read is read once more.
+        // Taken before reading: a change during the read is then found later.
         let print = Fingerprint::of(&self.path);
         self.fingerprint = print.is_settled(wall()).then_some(print);
         let bytes = match read(&self.path) {
@@ -86,7 +85,7 @@ impl WatchedFile {
             Err(error) => {
                 self.failed = true;
                 if generation.first_to_report(self.index, hash(error.text().as_bytes())) {
-                    log.write(Level::Error, format_args!("{error}; what was read before holds"));
+                    log.write(Level::Error, format_args!("{error}; keeping the previous content"));
                 }
                 return None;
             }
@@ -112,11 +111,11 @@ fn hash(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// All of a file; `None` where there is none. One that cannot be read or is
-/// longer than 1 MiB is an error that names it.
+/// The content of a file; `None` for a missing one. A file that cannot be read or
+/// is longer than 1 MiB is an error that names it.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     let system = |error: io::Error| Error::system(path.display(), &error);
-    // Opening a pipe would wait for its other end.
+    // Opening a named pipe would wait for its other end.
     match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(system(error)),
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_missing_too_long_or_no_files() {
+    fn read_handles_missing_long_and_special_files() {
         let directory = directory("read");
         assert_eq!(read(&directory.join("missing")).unwrap(), None);
         let error = read(&directory).unwrap_err();

@@ -71,9 +71,9 @@ impl Agents {
     #[cold]
     fn read(&mut self, engine: &Engine) {
         match self.files.read(engine.shared().lists(), engine.log()) {
-            Reading::Same => return,
-            Reading::Other => {}
-            Reading::News => engine.counters().count(Counter::ClientListChanges),
+            Reading::Unchanged => return,
+            Reading::Changed => {}
+            Reading::ChangedFirst => engine.counters().count(Counter::ClientListChanges),
         }
         self.memory.forget();
     }

@@ -10,7 +10,7 @@ use crate::files::{self, File};
 use crate::literals;
 
 /// Words with no right use in what users read, and the words that replace them.
-const GIVEN_UP: [(&str, &str); 14] = [
+const GIVEN_UP: [(&str, &str); 15] = [
     (r"asks?|asked|asking", "request, send"),
     (r"tells?|told|telling", "report, send"),
     (r"said|heard", "report, receive"),
@@ -24,6 +24,7 @@ const GIVEN_UP: [(&str, &str); 14] = [
     (r"descriptions?", "SDP"),
     (r"part(y|ies)", "caller, callee, From, To"),
     (r"look(s|ed|ing)?", "fingerprint, stat, search"),
+    (r"lines? holds?|before holds?|do not hold", "loaded N patterns, keeping the previous"),
     (r"notices?|now and then", "event, log record, periodically"),
 ];
 

@@ -17,7 +17,7 @@ use super::{Fate, Named, Plan, What, When};
 /// The relay's port for each stream; `None` for one that is not relayed.
 type Ports = [Option<u16>; MAX_STREAMS];
 
-/// What the relay's answer means for each stream of a plan.
+/// The relay's answer, assigned to the streams of a plan.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one value on the stack; a box would allocate")]
 pub enum Accepted {
@@ -53,14 +53,14 @@ impl Plan {
         let done = match accepted {
             Accepted::Ports(address, ports) => self.push(*address, ports, edits),
             Accepted::Body(body) => {
-                let whole = self.description;
+                let whole = self.sdp;
                 edits.push(Verb::RewriteSdp, whole.offset as usize, whole.len as usize, body)
             }
         };
         if let Err(error) = &done
             && error.status() == Status::Edits
         {
-            // Another verb's edit lies in the SDP: then none of ours.
+            // An edit of another verb is in the SDP: no edit of this verb stays.
             edits.remove_verb(Verb::RewriteSdp);
         }
         done
@@ -80,7 +80,7 @@ impl Plan {
         self.apply(&self.accept(answer, warn)?, edits)
     }
 
-    /// Which stream gets which port, before anything is changed.
+    /// Assigns the ports to the streams, before any edit is made.
     fn decide(&self, given: &[u16], warn: &mut dyn FnMut(&str)) -> Result<Ports> {
         let wanted = self.streams.len();
         if given.len() < wanted && !self.answer {
@@ -145,9 +145,9 @@ impl Plan {
         Ok(())
     }
 
-    /// What a piece says.
+    /// Appends the text of a piece.
     fn write(&self, what: What, relay: &mut Relay, port: u16, text: &mut Vec<u8>) {
-        // `decide` lets no 65535 through.
+        // `decide` refuses port 65535.
         let rtcp = port.saturating_add(1);
         match what {
             What::Address { .. } => relay.push_connection(text),
@@ -172,7 +172,7 @@ impl Plan {
         }
     }
 
-    /// A whole line, behind one that has a line end or has none.
+    /// Appends a whole line, after a line with or without a line end.
     fn line(&self, line: &[u8], after_open_line: bool, text: &mut Vec<u8>) {
         if after_open_line {
             text.extend_from_slice(self.line_end);
@@ -195,7 +195,7 @@ impl Plan {
 struct Relay {
     address: IpAddr,
     ipv6: bool,
-    /// Where in the text of the edits it was spelled already.
+    /// The range of the edits' text where it was written first.
     spelled: Option<Range<usize>>,
     /// Its candidates for RTP and RTCP, up to the port; empty without ICE.
     candidates: [Vec<u8>; 2],
@@ -213,7 +213,7 @@ impl Relay {
         Relay { address, ipv6: address.is_ipv6(), spelled: None, candidates }
     }
 
-    /// Appends address type and address; all but the first are copies of it.
+    /// Appends address type and address; later ones are copied from the first.
     fn push_connection(&mut self, text: &mut Vec<u8>) {
         if let Some(spelled) = &self.spelled {
             text.extend_from_within(spelled.clone());
@@ -226,9 +226,8 @@ impl Relay {
     }
 }
 
-/// A relay candidate (RFC 8839 5.1) up to its port, as MediaProxy's servers
-/// know it: the foundation is `R` and the address as a little-endian number in
-/// hex.
+/// A relay candidate (RFC 8839 5.1) up to its port, in the form of MediaProxy: the
+/// foundation is `R` and the address as a little-endian number in hex.
 fn candidate(type_preference: u32, component: u32, address: IpAddr) -> Vec<u8> {
     let priority = (type_preference << 24) + 0x0100_0000 - component;
     let mut text = Vec::with_capacity(96);
@@ -243,9 +242,9 @@ fn candidate(type_preference: u32, component: u32, address: IpAddr) -> Vec<u8> {
     text
 }
 
-/// A number that is the same for all candidates of one relay address. That of
-/// an IPv6 address is its four words folded into one: a foundation may have 32
-/// characters (RFC 8839 5.1), `R` and the whole address would be 33.
+/// A number that is equal for all candidates of one relay address. For IPv6, the
+/// four words of the address are combined into one: a foundation may have 32
+/// characters (RFC 8839 5.1), and `R` with the whole address would be 33.
 fn foundation(address: IpAddr) -> u32 {
     match address {
         IpAddr::V4(address) => u32::from_le_bytes(address.octets()),
@@ -275,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foundations_tell_addresses_apart() {
+    fn foundations_of_different_addresses_differ() {
         let of = |text: &str| foundation(text.parse().unwrap());
         assert_eq!(of("127.0.0.1"), 0x0100_007f);
         assert_eq!(of("::1"), 0x0100_0000);
