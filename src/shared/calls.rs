@@ -1,8 +1,8 @@
-//! The call table: what all processes must know of a call to treat its next
-//! message right. Open addressing over 128-byte entries of atomic words; an
-//! operation looks at `WINDOW` entries at most and retries a word a bounded
-//! number of times. Every word is whole in itself, so a process that dies
-//! between two of them leaves an entry that is merely older.
+//! The call table in the shared block: the state of each call that its next
+//! message depends on. Open addressing over 128-byte entries of atomic words. An
+//! operation reads at most `WINDOW` entries and retries a word a bounded number
+//! of times. Each word is valid without the others, so a process that dies
+//! between two writes leaves an entry that is only out of date.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
@@ -16,6 +16,7 @@ mod branch;
 mod entry;
 pub mod history;
 
+use branch::EARLY;
 use entry::{
     ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PORTS, UPSTREAM_BIT,
     USE, is_claim, unpack_invite,
@@ -23,15 +24,16 @@ use entry::{
 
 /// Words of one entry (128 bytes).
 pub const ENTRY_WORDS: usize = 16;
-/// How many entries an operation looks at.
+/// The number of entries that an operation reads at most.
 const WINDOW: usize = 32;
-/// How often an entry is claimed before the call goes on without memory.
+/// Attempts to claim an entry before the call state is not stored.
 const CLAIMS: usize = 32;
-/// How often a claim gives way to one before it.
-const PATIENT: usize = 8;
+/// In so many first attempts a claim yields to a competing claim in an earlier
+/// entry.
+const YIELDS: usize = 8;
 
-/// A call, by the keyed hash of its Call-ID, and the two sides of the message
-/// at hand, by the keyed hashes of its tags.
+/// Identifies a call by the keyed hash of its Call-ID, and the dialog of a
+/// message by the keyed hashes of its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallKey {
     call: u64,
@@ -45,62 +47,62 @@ impl CallKey {
         self.call
     }
 
-    /// Which side of which dialog the message comes from, or replies to. The
-    /// factor (odd, its bits mixed) keeps the two sides of a dialog apart.
+    /// The dialog and the side that sent the message, or that a reply goes to.
+    /// The odd factor with mixed bits makes the two sides of a dialog differ.
     fn direction(self) -> u32 {
         (self.from.wrapping_mul(0x9e37_79b1) ^ self.to) | 1
     }
 
-    /// True for the tag of From, false for that of To.
+    /// True for the tag of From, false for the tag of To.
     fn side(self, tag: u32) -> Option<bool> {
         (tag != 0 && (tag == self.to || tag == self.from)).then_some(tag != self.to)
     }
 }
 
-/// How far a branch is.
+/// The state of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BranchState {
-    /// It had an early answer.
+    /// A provisional reply came: an early dialog (RFC 3261 section 12).
     Early,
-    /// It was answered.
+    /// A 2xx reply to the INVITE came.
     Answered,
 }
 
-/// What an end means for the relay.
+/// Whether a delete request is sent to the relay when a branch terminates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The whole call is over: tell the relay.
+pub enum DeleteScope {
+    /// No branch is left: delete the whole call.
     Call,
-    /// Another branch lives, and the relay can end this one alone: send the
-    /// delete.
+    /// Another branch is alive, and the relay can delete this one alone.
     Branch,
-    /// Another branch lives: the relay's delete would take it along.
+    /// Another branch is alive, and the relay's delete would remove it as well:
+    /// send none.
     Withheld,
 }
 
-/// Which message ends something.
+/// The message or the command that terminates a call or a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// BYE, from either side: its branch.
+pub enum TerminatedBy {
+    /// BYE from either side: terminates its branch.
     Bye,
-    /// CANCEL: all that is not answered yet.
+    /// CANCEL: terminates all branches without a 2xx reply.
     Cancel,
-    /// A failure reply to INVITE: its own early branch.
+    /// A failure reply to INVITE: terminates its own early branch.
     Failure,
-    /// The server says so: all of it.
-    Call,
+    /// The SIP server: terminates all branches.
+    Server,
 }
 
-/// What happened with a call's description, to be remembered.
+/// The state to store for a call after its SDP was rewritten.
 #[derive(Clone, Copy, Debug)]
 pub struct CallUpdate {
-    /// The relay it is on: its identity.
+    /// The identity of the call's relay.
     pub relay: u32,
-    /// The branch of To's tag reached this.
+    /// The new state of the branch with To's tag.
     pub branch: Option<BranchState>,
-    /// Offer or answer, as far as later messages depend on it.
+    /// The offer or answer, as far as later messages depend on it.
     pub offer_answer: OfferAnswerUpdate,
-    /// The relay's address and the ports it gave.
+    /// The relay's address, and the lowest and the highest port it answered.
     pub media: Option<(IpAddr, u16, u16)>,
 }
 
@@ -118,13 +120,14 @@ impl<'b> Calls<'b> {
         Calls { words, hash }
     }
 
-    /// The key of a message's call and sides.
+    /// The key for a message's Call-ID and tags. A tag that is not there yet is
+    /// empty.
     pub fn key(&self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> CallKey {
         let tag = |tag: &[u8]| if tag.is_empty() { 0 } else { self.short(tag) };
         CallKey { call: self.long(call_id) | 1 << 63, from: tag(from_tag), to: tag(to_tag) }
     }
 
-    /// The identity of a relay, by its text: never 0.
+    /// The identity of a relay: the keyed hash of its text, never 0.
     pub fn identity(&self, relay: &str) -> u32 {
         self.short(relay)
     }
@@ -141,7 +144,7 @@ impl<'b> Calls<'b> {
         self.words.as_chunks().0
     }
 
-    /// The entries that may hold this call: they are taken in this order.
+    /// The entries that may hold this call, in the order of the search.
     fn window(&self, key: CallKey) -> impl Iterator<Item = Entry<'b>> {
         let entries = self.entries();
         let start = (key.call >> 8) as usize % entries.len().max(1);
@@ -152,11 +155,11 @@ impl<'b> Calls<'b> {
     }
 
     fn find(&self, key: CallKey) -> Option<Entry<'b>> {
-        let looked_at = |entry: Entry<'b>| match entry.key() {
+        let search = |entry: Entry<'b>| match entry.key() {
             NEW => Some(None),
             found => (found == key.call).then_some(Some(entry)),
         };
-        self.window(key).find_map(looked_at)?
+        self.window(key).find_map(search)?
     }
 
     /// Finds the call or takes a free entry. `None` when the window is full.
@@ -164,12 +167,14 @@ impl<'b> Calls<'b> {
         self.find(key).or_else(|| self.take(key, seconds))
     }
 
-    /// Takes a free entry: empty, ended a while ago, or not used for hours.
+    /// Takes a free entry: an empty one, one of a call that terminated more than
+    /// [`entry::ENDED_FOR`] ago, or one not used for [`entry::STALE_AFTER`].
     ///
-    /// Two processes may want an entry for one call at once. Each claims one,
-    /// looks for others, and confirms its claim when it prevails (claims and
-    /// looks are sequentially consistent: at least one of the two sees the
-    /// other). Nobody writes into an entry that is not confirmed.
+    /// Two processes may take an entry for one call at the same time. Each claims
+    /// an entry, searches for other claims, and confirms its own if it wins.
+    /// Claiming and searching are sequentially consistent, so at least one of the
+    /// two sees the other. No process writes into an entry before its claim is
+    /// confirmed.
     #[cold]
     fn take(&self, key: CallKey, seconds: u32) -> Option<Entry<'b>> {
         for attempt in 0..CLAIMS {
@@ -178,30 +183,30 @@ impl<'b> Calls<'b> {
             }
             let (place, mine) =
                 self.window(key).enumerate().find(|(_, entry)| entry.claim(key.call, seconds))?;
-            if self.prevails(key, place, attempt < PATIENT) && mine.confirm(key.call, seconds) {
+            if self.wins(key, place, attempt < YIELDS) && mine.confirm(key.call, seconds) {
                 return Some(mine);
             }
-            mine.give_back(key.call, seconds);
+            mine.release(key.call, seconds);
             match attempt {
-                0..PATIENT => std::thread::yield_now(),
+                0..YIELDS => std::thread::yield_now(),
                 _ => std::thread::sleep(Duration::from_micros(50)),
             }
         }
         None
     }
 
-    /// True when nobody else has an entry for the call of the claim at `place`.
-    /// Claims further on are taken back from those who made them, who then
-    /// cannot confirm them; so are those before it without patience, for their
-    /// owner may have died.
-    fn prevails(&self, key: CallKey, place: usize, patient: bool) -> bool {
+    /// True when the claim at `place` is the only entry for its call. Claims of
+    /// other processes in later entries are revoked, so that they cannot be
+    /// confirmed. Claims in earlier entries are revoked unless `yields`: the
+    /// process that made them may have died.
+    fn wins(&self, key: CallKey, place: usize, yields: bool) -> bool {
         for (at, entry) in self.window(key).enumerate().filter(|(at, _)| *at != place) {
             match entry.key() {
                 NEW if at > place => break,
                 found if found == key.call => return false,
                 found if is_claim(found, key.call) => {
                     let before = at < place;
-                    if before && patient || !entry.take_back(found) && entry.key() == key.call {
+                    if before && yields || !entry.revoke(found) && entry.key() == key.call {
                         return false;
                     }
                 }
@@ -211,65 +216,66 @@ impl<'b> Calls<'b> {
         true
     }
 
-    /// True when the call is known and not over.
-    pub fn is_known(&self, key: CallKey) -> bool {
+    /// True when the call is stored and has not terminated.
+    pub fn is_active(&self, key: CallKey) -> bool {
         self.find(key).is_some_and(|entry| !entry.ended())
     }
 
-    /// The identity of the relay the call is on.
+    /// The identity of the call's relay.
     pub fn relay(&self, key: CallKey) -> Option<u32> {
         let relay = (self.find(key)?.load(USE) >> 32) as u32;
         (relay != 0).then_some(relay)
     }
 
-    /// What is known for deciding a description's role. The message is a
-    /// request of this CSeq from the side of From's tag, or a reply to it. The
-    /// call's last three INVITEs with an offer and each branch's last delayed
-    /// offer are known.
-    pub fn known(&self, key: CallKey, cseq: u32) -> OfferAnswerState {
+    /// The stored offer/answer state that decides the role of an SDP. The message
+    /// is a request with this CSeq from the side of From's tag, or a reply to such
+    /// a request. An entry stores the last three INVITEs of the call that carried
+    /// an offer, and the last delayed offer of each branch.
+    pub fn offer_answer_state(&self, key: CallKey, cseq: u32) -> OfferAnswerState {
         let Some(entry) = self.find(key) else { return OfferAnswerState::default() };
-        let mut known = OfferAnswerState::default();
+        let mut state = OfferAnswerState::default();
         // The first INVITE of a call has no tag in To yet.
         let (dialog, first) = (key.direction(), CallKey { to: 0, ..key }.direction());
         for (of, direction) in INVITE.iter().map(|&word| unpack_invite(entry.load(word))) {
             if direction == dialog || direction == first {
-                known.carried_offer |= of == cseq;
-                known.newest_offer = known.newest_offer.max(Some(of));
+                state.carried_offer |= of == cseq;
+                state.newest_offer = state.newest_offer.max(Some(of));
             }
         }
         let branch =
             entry.branch_of(key).and_then(|(_, branch)| Some((branch, key.side(branch.tag)?)));
-        known.reply_offer = branch.and_then(|(branch, from)| branch.reply_offer(from, cseq));
-        known
+        state.reply_offer = branch.and_then(|(branch, from)| branch.reply_offer(from, cseq));
+        state
     }
 
-    /// True when an address and port were given to this call by its relay:
-    /// the message passes here a second time (a spiral).
-    pub fn is_ours(&self, key: CallKey, address: SocketAddr) -> bool {
+    /// True when the call's relay answered with this address and a port range
+    /// that has this port. An SDP with such an address was rewritten here before:
+    /// the message is a spiral (RFC 3261 section 16.3).
+    pub fn is_relay_address(&self, key: CallKey, address: SocketAddr) -> bool {
         let Some(entry) = self.find(key) else { return false };
-        let (at, known) = self.address(address.ip());
+        let (at, packed) = self.address(address.ip());
         let word = entry.load(at);
         let ports = entry.load(PORTS);
         let (low, high) = ((ports >> 48) as u16, (ports >> 32) as u16);
-        word == known && (low..=high).contains(&address.port())
+        word == packed && (low..=high).contains(&address.port())
     }
 
-    /// Remembers what happened at `seconds` (any clock that all processes
-    /// share). False when the table is full here: the call then goes on
-    /// without memory.
-    pub fn record(&self, key: CallKey, event: &CallUpdate, seconds: u32) -> bool {
+    /// Stores the state of a call at the time `seconds` (of a clock that all
+    /// processes share). False when no entry is free: the call is then not
+    /// stored.
+    pub fn record(&self, key: CallKey, update: &CallUpdate, seconds: u32) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
-        entry.store(USE, u64::from(event.relay) << 32 | u64::from(seconds));
-        match event.media {
+        entry.store(USE, u64::from(update.relay) << 32 | u64::from(seconds));
+        match update.media {
             Some((address, low, high)) => self.record_media(&entry, address, low, high),
             None => entry.update(PORTS, |ports| ports & !(ENDED_BIT | UPSTREAM_BIT)),
         }
-        entry.describe(key, event.branch, &event.offer_answer);
+        entry.store_offer_answer(key, update.branch, &update.offer_answer);
         true
     }
 
-    /// Remembers an offer that another proxy relays: its answer is then that
-    /// one's too. False when the table is full here.
+    /// Stores an offer whose SDP another proxy has rewritten: the answer to it
+    /// belongs to that proxy as well. False when no entry is free.
     pub fn mark_relayed_upstream(
         &self,
         key: CallKey,
@@ -278,19 +284,20 @@ impl<'b> Calls<'b> {
         seconds: u32,
     ) -> bool {
         let Some(entry) = self.find_or_take(key, seconds) else { return false };
-        entry.used(seconds);
+        entry.touch(seconds);
         entry.update(PORTS, |ports| ports & !ENDED_BIT | UPSTREAM_BIT);
-        entry.describe(key, branch, offer_answer);
+        entry.store_offer_answer(key, branch, offer_answer);
         true
     }
 
-    /// True when the call's last offer was another proxy's to relay.
+    /// True when another proxy has rewritten the call's last offer.
     pub fn relayed_upstream(&self, key: CallKey) -> bool {
         self.find(key).is_some_and(|entry| entry.load(PORTS) & UPSTREAM_BIT != 0)
     }
 
-    /// The word for an address, and what it holds: an IPv4 address itself (an
-    /// IPv4-mapped one too), the keyed hash of an IPv6 one; never 0.
+    /// The index of the word for an address, and its value: an IPv4 or
+    /// IPv4-mapped address as a number, or the keyed hash of an IPv6 address.
+    /// Never 0.
     fn address(&self, ip: IpAddr) -> (usize, u64) {
         let v4 = match ip {
             IpAddr::V4(ip) => Ok(ip),
@@ -302,7 +309,7 @@ impl<'b> Calls<'b> {
         }
     }
 
-    /// The call goes on, with these ports at its relay.
+    /// Stores the relay's ports. The call has not terminated.
     fn record_media(&self, entry: &Entry<'_>, address: IpAddr, low: u16, high: u16) {
         let (at, address) = self.address(address);
         let moved = entry.load(at) != address;
@@ -319,74 +326,83 @@ impl<'b> Calls<'b> {
         });
     }
 
-    /// A branch rings or was answered without a description of its own.
-    pub fn reached(&self, key: CallKey, life: BranchState, seconds: u32) {
+    /// Stores the state of a branch after a reply without SDP. A call that is not
+    /// stored stays so.
+    pub fn set_branch_state(&self, key: CallKey, state: BranchState, seconds: u32) {
         let Some(entry) = self.find(key) else { return };
-        entry.used(seconds);
-        entry.change_branch(key, Some(life), &OfferAnswerUpdate::default());
+        entry.touch(seconds);
+        entry.update_branch(key, Some(state), &OfferAnswerUpdate::default());
     }
 
-    /// An end came. Unknown calls end too: the relay may know them.
+    /// Terminates a branch or the call, and says what to delete at the relay. For
+    /// a call that is not stored it is the whole call: its relay may have it.
     ///
-    /// `branch_delete`: the relay can end one branch and leave the others.
-    pub fn end(&self, key: CallKey, ending: Ending, branch_delete: bool, seconds: u32) -> End {
-        let Some(entry) = self.find(key) else { return End::Call };
-        let own = match ending {
-            Ending::Cancel | Ending::Call => None,
-            Ending::Bye => entry.branch_of(key),
-            Ending::Failure => entry.branch(key.to).filter(|(_, b)| b.life == 1),
+    /// `branch_delete`: the relay can delete one branch and keep the others.
+    pub fn terminate(
+        &self,
+        key: CallKey,
+        by: TerminatedBy,
+        branch_delete: bool,
+        seconds: u32,
+    ) -> DeleteScope {
+        let Some(entry) = self.find(key) else { return DeleteScope::Call };
+        let own = match by {
+            TerminatedBy::Cancel | TerminatedBy::Server => None,
+            TerminatedBy::Bye => entry.branch_of(key),
+            TerminatedBy::Failure => entry.branch(key.to).filter(|(_, b)| b.state == EARLY),
         };
-        match (ending, own) {
-            (Ending::Cancel, _) => entry.free_branches(|branch| branch.life == 1),
-            (Ending::Call, _) => {
+        match (by, own) {
+            (TerminatedBy::Cancel, _) => entry.free_branches(|branch| branch.state == EARLY),
+            (TerminatedBy::Server, _) => {
                 entry.free_branches(|_| true);
                 entry.update(PORTS, |ports| ports & !(MORE_MAX << MORE_SHIFT));
             }
             (_, Some((_, own))) => entry.free_branches(|branch| branch.tag == own.tag),
-            (Ending::Bye, None) => {
+            (TerminatedBy::Bye, None) => {
                 entry.update(PORTS, |ports| match ports >> MORE_SHIFT & MORE_MAX {
                     0 => ports,
                     _ => ports - (1 << MORE_SHIFT),
                 })
             }
-            (Ending::Failure, None) => {}
+            (TerminatedBy::Failure, None) => {}
         }
         let more = entry.load(PORTS) >> MORE_SHIFT & MORE_MAX;
-        let (early, answered) = entry.lives();
-        let others_live = answered > 0 || more > 0 || (ending == Ending::Failure && early > 0);
-        // Once one branch was answered its BYE ends the call, whatever still
-        // rings: the ringing branches are being cancelled.
+        let (early, answered) = entry.count_branches();
+        let others_live = answered > 0 || more > 0 || (by == TerminatedBy::Failure && early > 0);
+        // The BYE of an answered branch terminates the call although others still
+        // ring: the caller has sent a CANCEL for them.
         let others_live = others_live
-            || (ending == Ending::Bye && early > 0 && own.is_some_and(|(_, b)| b.life == 1));
+            || (by == TerminatedBy::Bye && early > 0 && own.is_some_and(|(_, b)| b.state == EARLY));
         if others_live {
-            return if branch_delete { End::Branch } else { End::Withheld };
+            return if branch_delete { DeleteScope::Branch } else { DeleteScope::Withheld };
         }
         entry.free_branches(|_| true);
         entry.update(PORTS, |ports| ports | ENDED_BIT);
-        entry.used(seconds);
-        End::Call
+        entry.touch(seconds);
+        DeleteScope::Call
     }
 
     fn live(&self) -> impl Iterator<Item = Entry<'b>> {
         self.entries().iter().map(Entry).filter(|entry| entry.key() & 1 == 1 && !entry.ended())
     }
 
-    /// How many entries are in use.
+    /// The number of calls that have not terminated. Reads every entry.
     pub fn len(&self) -> usize {
         self.live().count()
     }
 
-    /// How many calls fit.
+    /// The number of calls that fit.
     pub fn capacity(&self) -> usize {
         self.entries().len()
     }
 
-    /// Names the relay of each call that is not over.
-    pub fn for_each_relay(&self, mut told: impl FnMut(u32)) {
-        self.live().for_each(|entry| told((entry.load(USE) >> 32) as u32));
+    /// Calls `visit` with the relay's identity of each call that has not
+    /// terminated.
+    pub fn for_each_relay(&self, mut visit: impl FnMut(u32)) {
+        self.live().for_each(|entry| visit((entry.load(USE) >> 32) as u32));
     }
 
-    /// True when no call is known.
+    /// True when every stored call has terminated. Reads every entry.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -97,7 +97,7 @@ impl Worker {
         now: u64,
     ) -> std::result::Result<Arc<Relay>, String> {
         // A call that ended and is offered again is a new one.
-        let over = role == Role::Offer && !self.engine.calls().is_known(choice.key);
+        let over = role == Role::Offer && !self.engine.calls().is_active(choice.key);
         let on = if over { None } else { self.relay_of_call(choice) };
         let on = on.filter(|relay| !tried.contains(&relay.identity));
         if let Some(relay) = &on {

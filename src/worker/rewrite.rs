@@ -119,9 +119,9 @@ pub(super) fn start(
     };
     let settings = engine.settings();
     let call = CallState {
-        offer_answer: calls.known(key, message.cseq()?.number),
+        offer_answer: calls.offer_answer_state(key, message.cseq()?.number),
         relayed_upstream: settings.loop_marker() && calls.relayed_upstream(key),
-        ours: &|address| calls.is_ours(key, address),
+        ours: &|address| calls.is_relay_address(key, address),
     };
     let prepared = media::prepare(message, text, &call, options, settings)?;
     let decision = prepared.decision;
@@ -287,7 +287,7 @@ impl Asking {
         };
         self.plan.apply(accepted, edits)?;
         let calls = self.engine.calls();
-        if !calls.is_known(update.key) {
+        if !calls.is_active(update.key) {
             worker.count_for(relay, RelayCounter::Calls);
         }
         let stored = CallUpdate {

@@ -9,7 +9,7 @@ use crate::log::Level;
 use crate::now;
 use crate::options::Options;
 use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay};
-use crate::shared::calls::{BranchState, End, Ending};
+use crate::shared::calls::{BranchState, DeleteScope, TerminatedBy};
 use crate::shared::deletes::{Claim, KEPT_FOR, Push};
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::shared::{CallKey, Counter, Delete};
@@ -50,14 +50,14 @@ impl Worker {
     ) -> Result<()> {
         let method = message.method()?;
         let to_tag = message.to_tag()?;
-        let ending = match (method, message.status()) {
-            (Method::Bye, _) => Ending::Bye,
+        let by = match (method, message.status()) {
+            (Method::Bye, _) => TerminatedBy::Bye,
             // The CANCEL of a re-INVITE leaves the call as it is.
             (Method::Cancel, _) if !to_tag.is_empty() && message.status().is_none() => {
                 return Ok(());
             }
-            (Method::Cancel, _) => Ending::Cancel,
-            (Method::Invite, Some(300..)) => Ending::Failure,
+            (Method::Cancel, _) => TerminatedBy::Cancel,
+            (Method::Invite, Some(300..)) => TerminatedBy::Failure,
             _ => {
                 return Err(Error::new(
                     Status::Argument,
@@ -68,7 +68,7 @@ impl Worker {
         let (call_id, from_tag) = (message.call_id()?, message.from_tag()?);
         let key = self.engine.calls().key(call_id, from_tag, to_tag);
         let choice = self.choice(message, key, options)?;
-        self.terminate(&choice, ending, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
+        self.terminate(&choice, by, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
         Ok(())
     }
 
@@ -81,14 +81,14 @@ impl Worker {
         if call_id.is_empty() {
             return Err(Error::new(Status::Argument, "the Call-ID of the call to end is empty"));
         }
-        let ending = if to_tag.is_empty() { Ending::Call } else { Ending::Bye };
+        let by = if to_tag.is_empty() { TerminatedBy::Server } else { TerminatedBy::Bye };
         let key = self.engine.calls().key(call_id, from_tag, to_tag);
         let choice = self.choice_by_id(call_id, key);
-        self.terminate(&choice, ending, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
+        self.terminate(&choice, by, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
         Ok(())
     }
 
-    fn terminate(&mut self, choice: &Choice, ending: Ending, ids: [Vec<u8>; 3]) {
+    fn terminate(&mut self, choice: &Choice, by: TerminatedBy, ids: [Vec<u8>; 3]) {
         let engine = self.engine.clone();
         let counters = engine.counters();
         counters.count(Counter::Terminations);
@@ -96,7 +96,8 @@ impl Worker {
         let relay = self.relay_of_call(choice);
         let branch_delete =
             relay.as_ref().is_some_and(|r| r.capabilities(self.facts(r)).branch_delete);
-        if engine.calls().end(choice.key, ending, branch_delete, seconds(now)) == End::Withheld {
+        let scope = engine.calls().terminate(choice.key, by, branch_delete, seconds(now));
+        if scope == DeleteScope::Withheld {
             counters.count(Counter::DeletesWithheld);
             return;
         }
@@ -269,9 +270,9 @@ impl Worker {
     ) -> Result<()> {
         let engine = self.engine.clone();
         let calls = engine.calls();
-        let state = branch_state(method, message.status()).filter(|_| calls.is_known(key));
+        let state = branch_state(method, message.status()).filter(|_| calls.is_active(key));
         let Some(state) = state else { return Ok(()) };
-        calls.reached(key, state, seconds(now));
+        calls.set_branch_state(key, state, seconds(now));
         if state == BranchState::Early || calls.relayed_upstream(key) {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use kit::relay_and_worker;
 use mediaproxy::edit::Edits;
 use mediaproxy::media::role;
 use mediaproxy::options::{Options, RoleOption};
-use mediaproxy::shared::calls::{BranchState, CallKey, CallUpdate, ENTRY_WORDS, Ending};
+use mediaproxy::shared::calls::{BranchState, CallKey, CallUpdate, ENTRY_WORDS, TerminatedBy};
 use mediaproxy::shared::{Block, Calls};
 use mediaproxy::sip::{Message, Method};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ fn method(name: &str) -> Method {
     }
 }
 
-fn life(sent: &Sent) -> Option<BranchState> {
+fn branch_state(sent: &Sent) -> Option<BranchState> {
     match (sent.method, sent.status?) {
         ("INVITE", 101..=199) => Some(BranchState::Early),
         ("INVITE", 200..=299) => Some(BranchState::Answered),
@@ -42,23 +42,23 @@ fn life(sent: &Sent) -> Option<BranchState> {
 fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::relay::Role, u32)> {
     let key: CallKey = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
     if sent.status.is_some_and(|status| status >= 300) {
-        calls.end(key, Ending::Failure, false, 100);
+        calls.terminate(key, TerminatedBy::Failure, false, 100);
         return None;
     }
     if sent.description.is_none() {
-        if let Some(life) = life(sent)
-            && calls.is_known(key)
+        if let Some(state) = branch_state(sent)
+            && calls.is_active(key)
         {
-            calls.reached(key, life, 100);
+            calls.set_branch_state(key, state, 100);
         }
         return None;
     }
-    let known = calls.known(key, sent.cseq);
+    let state = calls.offer_answer_state(key, sent.cseq);
     let is_reply = sent.status.is_some();
-    let decision = role::decide(is_reply, method(sent.method), sent.cseq, &known, RoleOption::Auto);
-    let event =
-        CallUpdate { relay: 7, branch: life(sent), offer_answer: decision.update, media: None };
-    assert!(calls.record(key, &event, 100));
+    let decision = role::decide(is_reply, method(sent.method), sent.cseq, &state, RoleOption::Auto);
+    let branch = branch_state(sent);
+    let update = CallUpdate { relay: 7, branch, offer_answer: decision.update, media: None };
+    assert!(calls.record(key, &update, 100));
     Some((decision.role, decision.cseq))
 }
 

@@ -1,11 +1,12 @@
-//! One branch of a call as a word.
+//! One branch of a call, packed into a word.
 
 use crate::shared::calls::history::ReplyOffer;
 
-/// One branch word: tag (32) | the last delayed offer was in a reply to the
-/// branch's own party (1) | low bits of that INVITE's CSeq (13) and of the
-/// answering request's (14) | delayed offer: 0 none, 1 due, 2 answered (2) |
-/// life: 0 free, 1 early, 2 answered (2).
+/// The fields of a branch word, with their bits: the tag (32); whether the last
+/// delayed offer was in a reply to the side with that tag (1); the low bits of
+/// the CSeq of the INVITE that the reply belongs to (13) and of the request that
+/// answered the offer (14); the delayed offer: 0 none, 1 not answered,
+/// 2 answered (2); the state: 0 free, [`EARLY`], [`ANSWERED`] (2).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Branch {
     pub(super) tag: u32,
@@ -13,11 +14,16 @@ pub(super) struct Branch {
     pub(super) offered_in: u32,
     pub(super) answered_by: u32,
     pub(super) offer: u64,
-    pub(super) life: u64,
+    pub(super) state: u64,
 }
 
-/// Of a CSeq only so many bits are kept: enough to tell the requests of a
-/// dialog that are under way at one time.
+/// A reply to the INVITE came, but no 2xx.
+pub(super) const EARLY: u64 = 1;
+/// A 2xx reply to the INVITE came.
+pub(super) const ANSWERED: u64 = 2;
+
+/// The stored bits of a CSeq: enough to distinguish the requests of a dialog that
+/// are pending at one time.
 pub(super) const OFFERED_BITS: u32 = 13;
 pub(super) const ANSWERED_BITS: u32 = 14;
 
@@ -34,7 +40,7 @@ pub(super) fn nearest(near: u32, low_bits: u32, bits: u32) -> u32 {
 
 impl Branch {
     pub(super) fn new(tag: u32) -> Branch {
-        Branch { tag, to_branch: false, offered_in: 0, answered_by: 0, offer: 0, life: 1 }
+        Branch { tag, to_branch: false, offered_in: 0, answered_by: 0, offer: 0, state: EARLY }
     }
 
     pub(super) fn tag_of(word: u64) -> u32 {
@@ -42,14 +48,14 @@ impl Branch {
     }
 
     pub(super) fn unpack(word: u64) -> Option<Branch> {
-        let life = word & 3;
-        (life != 0).then_some(Branch {
+        let state = word & 3;
+        (state != 0).then_some(Branch {
             tag: Branch::tag_of(word),
             to_branch: word >> 31 & 1 == 1,
             offered_in: low((word >> 18) as u32, OFFERED_BITS),
             answered_by: low((word >> 4) as u32, ANSWERED_BITS),
             offer: word >> 2 & 3,
-            life,
+            state,
         })
     }
 
@@ -59,11 +65,11 @@ impl Branch {
             | u64::from(self.offered_in) << 18
             | u64::from(self.answered_by) << 4
             | self.offer << 2
-            | self.life
+            | self.state
     }
 
-    /// The delayed offer, for a message of this CSeq from the side that the
-    /// offer was sent to (or a reply to that side).
+    /// The delayed offer, for a message with this CSeq from the side that received
+    /// the offer, or for a reply to that side.
     pub(super) fn reply_offer(self, to_branch: bool, cseq: u32) -> Option<ReplyOffer> {
         (self.offer != 0 && self.to_branch == to_branch).then(|| ReplyOffer {
             cseq: nearest(cseq, self.offered_in, OFFERED_BITS),
@@ -71,10 +77,10 @@ impl Branch {
         })
     }
 
-    /// Takes note of a delayed offer; a repeated or older one changes nothing.
-    pub(super) fn offered(&mut self, to_branch: bool, cseq: u32) {
-        let known = self.reply_offer(to_branch, cseq);
-        if known.is_none_or(|known| known.cseq < cseq) {
+    /// Stores a delayed offer. A retransmitted or older one changes nothing.
+    pub(super) fn store_reply_offer(&mut self, to_branch: bool, cseq: u32) {
+        let stored = self.reply_offer(to_branch, cseq);
+        if stored.is_none_or(|stored| stored.cseq < cseq) {
             self.to_branch = to_branch;
             self.offered_in = low(cseq, OFFERED_BITS);
             self.offer = 1;

@@ -1,52 +1,53 @@
-//! One entry of the call table: its words, and what is done with each.
+//! One entry of the call table: the layout of its words, and their changes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::shared::calls::history::OfferAnswerUpdate;
 
-use super::branch::{ANSWERED_BITS, Branch, low};
+use super::branch::{ANSWERED, ANSWERED_BITS, Branch, EARLY, low};
 use super::{BranchState, CallKey, ENTRY_WORDS};
 
-/// Branches remembered per call; more are counted.
+/// The branches stored for each call. Of further branches only the number is
+/// stored.
 const BRANCHES: usize = 8;
 /// An entry not used for this long may be taken for another call (seconds).
 pub(super) const STALE_AFTER: u32 = 8 * 3600;
-/// An ended call is remembered this long, for repeated messages (seconds).
+/// A terminated call is stored this long, for retransmissions (seconds).
 pub(super) const ENDED_FOR: u32 = 32;
-/// How often a word is tried before the operation gives up.
+/// Attempts to change a word before an operation gives up.
 const TRIES: usize = 64;
-/// Who was this long claiming or emptying an entry is dead (seconds).
+/// A process that claims or empties an entry for longer has died (seconds).
 pub(super) const BUSY_FOR: u32 = 2;
 
-// What the word for the key holds: a call's key, which is odd and has the
-// highest bit; or one of these, which are even.
+// The values of the word `KEY`: a call's key, which is odd and has its highest bit
+// set, or one of the following, which are even.
 
-/// The entry never held a call. None gets this back, so that nothing lies behind
-/// it.
+/// The entry has never stored a call. No entry gets this value back, so a search
+/// may stop here.
 pub(super) const NEW: u64 = 0;
 /// The entry was emptied.
 pub(super) const EMPTIED: u64 = 4;
 
-/// The entry is being emptied, since then.
+/// A process empties the entry, since this time.
 pub(super) fn busy(seconds: u32) -> u64 {
     u64::from(seconds) << 3 | 2
 }
 
-/// The entry is claimed for a call, since then: nobody else writes into it
-/// before the call's key stands there.
+/// A process has claimed the entry for a call at this time. No other process
+/// writes into it until the word is the call's key.
 pub(super) fn claim(key: u64, seconds: u32) -> u64 {
     key & !0xffff | u64::from(seconds & 0x7fff) << 1
 }
 
-/// True for a claim for this call.
+/// True when the word is a claim for this call.
 pub(super) fn is_claim(word: u64, key: u64) -> bool {
     word & 1 == 0 && word >> 16 == key >> 16
 }
 
-/// True for a word that somebody left who died over it.
+/// True for a claim, or for an entry being emptied, whose process has died.
 fn is_abandoned(word: u64, seconds: u32) -> bool {
     let since = if word >> 63 == 1 {
-        // The clocks of two processes may read a second apart.
+        // The times that two processes read may differ by a second.
         match seconds.wrapping_sub((word >> 1) as u32 & 0x7fff) & 0x7fff {
             ahead if ahead > 0x7fff - BUSY_FOR => 0,
             since => since,
@@ -62,10 +63,10 @@ fn is_abandoned(word: u64, seconds: u32) -> bool {
 // The words of an entry.
 pub(super) const KEY: usize = 0;
 pub(super) const USE: usize = 1; // relay identity (32) | last use in seconds (32)
-pub(super) const INVITE: [usize; 3] = [2, 14, 15]; // with an offer: CSeq (32) | direction (32); 0: none
+pub(super) const INVITE: [usize; 3] = [2, 14, 15]; // INVITEs with an offer: CSeq (32) | direction (32); 0: none
 pub(super) const ADDRESS_4: usize = 3; // the relay's IPv4 media address
-pub(super) const ADDRESS_6: usize = 4; // the hash of its IPv6 one
-pub(super) const PORTS: usize = 5; // lowest (16) | highest (16) | flags (16): see below | more branches (16)
+pub(super) const ADDRESS_6: usize = 4; // the hash of the relay's IPv6 media address
+pub(super) const PORTS: usize = 5; // lowest (16) | highest (16) | flags (16): see below | further branches (16)
 const BRANCH: usize = 6; // BRANCHES words: see `Branch`
 
 pub(super) fn pack_invite(cseq: u32, direction: u32) -> u64 {
@@ -76,8 +77,8 @@ pub(super) fn unpack_invite(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
 }
 
-// The flags: the call ended; its last offer was another proxy's to relay; which
-// INVITE word is written next.
+// The flags: the call has terminated; another proxy has rewritten its last offer;
+// the index of the INVITE word that is written next.
 pub(super) const ENDED_BIT: u64 = 1 << 31;
 pub(super) const UPSTREAM_BIT: u64 = 1 << 30;
 const NEXT_SHIFT: u32 = 16;
@@ -85,7 +86,7 @@ const NEXT_MASK: u64 = 3 << NEXT_SHIFT;
 pub(super) const MORE_SHIFT: u32 = 0;
 pub(super) const MORE_MAX: u64 = 0xffff;
 
-/// One entry: its words.
+/// One entry of the table.
 #[derive(Clone, Copy)]
 pub(super) struct Entry<'b>(pub(super) &'b [AtomicU64; ENTRY_WORDS]);
 
@@ -122,13 +123,14 @@ impl Entry<'_> {
         })
     }
 
-    /// Claims this entry for `key` if it is empty, or can be emptied.
+    /// Claims this entry for `key` if it is free. An expired entry is emptied
+    /// first.
     pub(super) fn claim(&self, key: u64, seconds: u32) -> bool {
         let mut old = self.key();
         if !matches!(old, NEW | EMPTIED) {
-            let over =
-                if old & 1 == 1 { self.is_over(seconds) } else { is_abandoned(old, seconds) };
-            if !over || !self.swap(KEY, old, busy(seconds)) {
+            let free =
+                if old & 1 == 1 { self.is_expired(seconds) } else { is_abandoned(old, seconds) };
+            if !free || !self.swap(KEY, old, busy(seconds)) {
                 return false;
             }
             self.empty(seconds);
@@ -137,24 +139,24 @@ impl Entry<'_> {
         self.swap(KEY, old, claim(key, seconds))
     }
 
-    /// The claimed entry is the call's. False when it was taken back by another
-    /// process.
+    /// Makes the claimed entry the call's. False when another process has revoked
+    /// the claim.
     pub(super) fn confirm(&self, key: u64, seconds: u32) -> bool {
         self.store(USE, u64::from(seconds));
         self.swap(KEY, claim(key, seconds), key)
     }
 
-    /// The claimed entry is free again: nobody has written into it.
-    pub(super) fn give_back(&self, key: u64, seconds: u32) {
-        self.take_back(claim(key, seconds));
+    /// Frees the entry that this process claimed at `seconds`.
+    pub(super) fn release(&self, key: u64, seconds: u32) {
+        self.revoke(claim(key, seconds));
     }
 
-    /// The same for the claim that was read there. False when it is no more.
-    pub(super) fn take_back(&self, claim: u64) -> bool {
+    /// Frees the entry if its word still is `claim`. False when it is not.
+    pub(super) fn revoke(&self, claim: u64) -> bool {
         self.swap(KEY, claim, EMPTIED)
     }
 
-    /// Empties an entry that this process made busy.
+    /// Empties an entry that this process has marked [`busy`].
     fn empty(&self, seconds: u32) {
         for word in USE..ENTRY_WORDS {
             self.store(word, 0);
@@ -166,7 +168,7 @@ impl Entry<'_> {
         self.load(PORTS) & ENDED_BIT != 0
     }
 
-    pub(super) fn is_over(&self, seconds: u32) -> bool {
+    pub(super) fn is_expired(&self, seconds: u32) -> bool {
         let unused = seconds.saturating_sub(self.load(USE) as u32);
         unused > if self.ended() { ENDED_FOR } else { STALE_AFTER }
     }
@@ -185,9 +187,10 @@ impl Entry<'_> {
         })
     }
 
-    pub(super) fn lives(&self) -> (usize, usize) {
-        let early = self.branches().filter(|(_, b)| b.life == 1).count();
-        let answered = self.branches().filter(|(_, b)| b.life == 2).count();
+    /// The number of early and of answered branches.
+    pub(super) fn count_branches(&self) -> (usize, usize) {
+        let early = self.branches().filter(|(_, b)| b.state == EARLY).count();
+        let answered = self.branches().filter(|(_, b)| b.state == ANSWERED).count();
         (early, answered)
     }
 
@@ -200,32 +203,32 @@ impl Entry<'_> {
         }
     }
 
-    /// The branch the message belongs to: one of its tags names it, To's
-    /// unless only From's is known as such.
+    /// The branch that the message belongs to: that of To's tag, else that of
+    /// From's.
     pub(super) fn branch_of(&self, key: CallKey) -> Option<(usize, Branch)> {
         self.branch(key.to).or_else(|| self.branch(key.from))
     }
 
-    /// Notes the time; the relay stays.
-    pub(super) fn used(&self, seconds: u32) {
+    /// Stores the time of the last use. The relay stays.
+    pub(super) fn touch(&self, seconds: u32) {
         self.update(USE, |word| word & !0xffff_ffff | u64::from(seconds));
     }
 
-    /// Remembers what later descriptions depend on.
-    pub(super) fn describe(
+    /// Stores an offer or answer, and the new state of the branch.
+    pub(super) fn store_offer_answer(
         &self,
         key: CallKey,
-        life: Option<BranchState>,
+        state: Option<BranchState>,
         offer_answer: &OfferAnswerUpdate,
     ) {
         if let Some(cseq) = offer_answer.offered {
-            self.offered(pack_invite(cseq, key.direction()));
+            self.store_invite(pack_invite(cseq, key.direction()));
         }
-        self.change_branch(key, life, offer_answer);
+        self.update_branch(key, state, offer_answer);
     }
 
-    /// Remembers an INVITE that carried an offer, in place of the oldest.
-    pub(super) fn offered(&self, invite: u64) {
+    /// Stores an INVITE that carried an offer. It replaces the oldest one.
+    fn store_invite(&self, invite: u64) {
         if INVITE.iter().any(|&word| self.load(word) == invite) {
             return;
         }
@@ -237,28 +240,28 @@ impl Entry<'_> {
         self.update(PORTS, |ports| ports & !NEXT_MASK | after << NEXT_SHIFT);
     }
 
-    /// Updates the branch the message belongs to, a new one where there is
-    /// none: that of To's tag (the callee's).
-    pub(super) fn change_branch(
+    /// Updates the branch that the message belongs to. Without one a branch is
+    /// created for To's tag (the callee's).
+    pub(super) fn update_branch(
         &self,
         key: CallKey,
-        life: Option<BranchState>,
+        state: Option<BranchState>,
         offer_answer: &OfferAnswerUpdate,
     ) {
-        let known = self.branch_of(key);
-        let begins = life.is_some() || offer_answer.reply_offer.is_some();
-        if known.is_none() && !begins {
+        let stored = self.branch_of(key);
+        let creates = state.is_some() || offer_answer.reply_offer.is_some();
+        if stored.is_none() && !creates {
             return;
         }
-        let tag = known.map_or(key.to, |(_, branch)| branch.tag);
+        let tag = stored.map_or(key.to, |(_, branch)| branch.tag);
         let Some(to_branch) = key.side(tag) else { return };
         let changed = |old: Option<Branch>| {
             let mut branch = old.unwrap_or(Branch::new(tag));
-            if life == Some(BranchState::Answered) {
-                branch.life = 2;
+            if state == Some(BranchState::Answered) {
+                branch.state = ANSWERED;
             }
             if let Some(cseq) = offer_answer.reply_offer {
-                branch.offered(to_branch, cseq);
+                branch.store_reply_offer(to_branch, cseq);
             }
             if let Some(cseq) = offer_answer.answered_by
                 && branch.offer != 0
@@ -268,10 +271,10 @@ impl Entry<'_> {
             }
             branch.pack()
         };
-        if let Some((word, branch)) = known {
-            let told = offer_answer.reply_offer.is_some() || offer_answer.answered_by.is_some();
-            let further = life == Some(BranchState::Answered) && branch.life != 2;
-            if !told && !further {
+        if let Some((word, branch)) = stored {
+            let has_sdp = offer_answer.reply_offer.is_some() || offer_answer.answered_by.is_some();
+            let becomes_answered = state == Some(BranchState::Answered) && branch.state != ANSWERED;
+            if !has_sdp && !becomes_answered {
                 return;
             }
             self.update(word, |old| match Branch::unpack(old) {
@@ -290,7 +293,7 @@ impl Entry<'_> {
                 return;
             }
         }
-        if life == Some(BranchState::Answered) {
+        if state == Some(BranchState::Answered) {
             self.update(PORTS, |ports| match ports >> MORE_SHIFT & MORE_MAX {
                 MORE_MAX => ports,
                 _ => ports + (1 << MORE_SHIFT),

@@ -1,34 +1,35 @@
-//! The stored offer/answer state of a call (RFC 3264, RFC 6337): what a later
-//! message needs to know of the offers and answers before it.
+//! The stored offer/answer state of a call (RFC 3264, RFC 6337): the earlier
+//! offers and answers on which the role of a later SDP depends.
 
-/// An offer that came in a reply (delayed offer) to an INVITE from the side
-/// that the message at hand comes from, or replies to.
+/// A delayed offer: it came in a reply to an INVITE without SDP. The INVITE is
+/// from the side that sent the current message, or that receives it as a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyOffer {
     /// The CSeq of that INVITE.
     pub cseq: u32,
-    /// The CSeq of the request that answered the offer, once one has.
+    /// The CSeq of the request that answered the offer; `None` before the answer.
     pub answered_by: Option<u32>,
 }
 
-/// What is known of the message's side of its dialog.
+/// The stored state for a message: that of its dialog and its side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfferAnswerState {
-    /// The INVITE of the message's CSeq carried an offer.
+    /// The INVITE with the message's CSeq carried an offer.
     pub carried_offer: bool,
-    /// The CSeq of the newest INVITE that carried one.
+    /// The CSeq of the newest INVITE that carried an offer.
     pub newest_offer: Option<u32>,
     /// The last delayed offer.
     pub reply_offer: Option<ReplyOffer>,
 }
 
-/// What is to be remembered of a description, once the relay has it.
+/// The change of the stored state by one SDP. It is stored after the relay has
+/// answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfferAnswerUpdate {
-    /// The INVITE of this CSeq carried it.
+    /// The SDP is an offer in the INVITE with this CSeq.
     pub offered: Option<u32>,
-    /// It is an offer in a reply to the INVITE of this CSeq.
+    /// The SDP is an offer in a reply to the INVITE with this CSeq.
     pub reply_offer: Option<u32>,
-    /// It answers a delayed offer, in the request of this CSeq.
+    /// The SDP answers a delayed offer, in the request with this CSeq.
     pub answered_by: Option<u32>,
 }
