@@ -86,31 +86,31 @@
 //! The other modules are internal; `docs/architecture.md` describes them.
 //! `unsafe` is only in `capi`, `shared` and `sys`.
 
-pub mod address;
-pub mod agents;
-pub mod bytes;
+mod address;
+mod agents;
+mod bytes;
 #[cfg(feature = "capi")]
-pub mod capi;
-pub mod edit;
+mod capi;
+mod edit;
 mod engine;
-pub mod error;
-pub mod hash;
-pub mod keeper;
-pub mod log;
-pub mod media;
-pub mod metrics;
+mod error;
+mod hash;
+mod keeper;
+mod log;
+mod media;
+mod metrics;
 pub mod nat;
-pub mod options;
+mod options;
 pub mod proxy;
-pub mod relay;
-pub mod reload;
+mod relay;
+mod reload;
 pub mod sdp;
-pub mod settings;
-pub mod shared;
+mod settings;
+mod shared;
 pub mod sip;
 pub mod statistics;
-pub mod sys;
-pub mod worker;
+mod sys;
+mod worker;
 
 /// Every module, for the tests, benchmarks and programs of this repository. It
 /// may change with any version.

@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
-use mediaproxy::capi::{config, edits, engine, message, request, text, worker};
-use mediaproxy::edit::Edits;
-use mediaproxy::options::Options;
-use mediaproxy::relay::{Protocol, Query};
+use mediaproxy::Edits;
+use mediaproxy::Options;
+use mediaproxy::internals::capi::{config, edits, engine, message, request, text, worker};
+use mediaproxy::internals::relay::{Protocol, Query};
 use mediaproxy::sip::message::{Message, Source, Transport};
 use mediaproxy::{Progress, Started, Worker};
 
@@ -97,7 +97,7 @@ pub(crate) fn in_c(raw: &[u8], times: u64) {
     let mut relay = Relay::new();
     let source = c_address(SOURCE);
     let mut out = vec![0u8; 65_536];
-    let ok = |status: mediaproxy::capi::status::MpStatus| assert_eq!(status as i32, 0);
+    let ok = |status: mediaproxy::internals::capi::status::MpStatus| assert_eq!(status as i32, 0);
     // SAFETY: every handle is made here, used by this thread alone and freed
     // at the end; the bytes that `message` holds are not changed, and they,
     // `out` and the address outlive all of it.

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use mediaproxy::Engine;
-use mediaproxy::hash::hash;
-use mediaproxy::log::Log;
-use mediaproxy::settings::Settings;
-use mediaproxy::shared::calls::history::OfferAnswerUpdate;
-use mediaproxy::shared::calls::{BranchState, CallKey, CallUpdate};
+use mediaproxy::Log;
+use mediaproxy::Settings;
+use mediaproxy::internals::hash::hash;
+use mediaproxy::internals::shared::calls::history::OfferAnswerUpdate;
+use mediaproxy::internals::shared::calls::{BranchState, CallKey, CallUpdate};
 
 const CALL_ID: &str = "3848276298220188511@atlanta.example.com";
 const FROM_TAG: &[u8] = b"9fxced76sl";
@@ -43,8 +43,9 @@ pub(crate) fn choose(times: u64, dead: usize) {
     let mut call_id = CALL_ID.as_bytes().to_vec();
     for n in 0..times {
         call_id[..8].copy_from_slice(&n.to_le_bytes());
-        let usable =
-            |relay: &mediaproxy::relay::Relay| relay.slot.is_some_and(|slot| health.is_free(slot));
+        let usable = |relay: &mediaproxy::internals::relay::Relay| {
+            relay.slot.is_some_and(|slot| health.is_free(slot))
+        };
         assert!(list.choose(pool, hash(&call_id), usable).is_some());
     }
 }

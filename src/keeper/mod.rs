@@ -50,6 +50,23 @@ trait Duty: Debug + Send {
 /// A keeper. Made in the process that will use it, after the fork. Either call
 /// [`Keeper::tick`] when [`Keeper::descriptor`] is ready, or every 200 ms, or
 /// give [`Keeper::run`] a thread of its own.
+///
+/// ```
+/// use std::sync::Arc;
+/// use mediaproxy::Keeper;
+///
+/// # fn main() -> mediaproxy::Result<()> {
+/// # let engine = kit::engine(&[]);
+/// let keeper = Arc::new(Keeper::new(engine)?);
+/// let running = Arc::clone(&keeper);
+/// let thread = std::thread::spawn(move || running.run());
+///
+/// // When the server stops:
+/// keeper.stop();
+/// thread.join().expect("the thread ends")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Keeper {
     engine: Arc<Engine>,

@@ -97,7 +97,29 @@ impl Worker {
         }
     }
 
-    /// [`crate::nat::test()`] with this engine's networks and lists.
+    /// Tests whether the client that sent the message is behind NAT:
+    /// [`crate::nat::test()`] with the networks and client lists of the engine.
+    /// `first_only` stops at the first match.
+    ///
+    /// # Errors
+    /// `Status::Syntax` or `Status::Limit` when a header that a test needs cannot
+    /// be parsed.
+    ///
+    /// ```
+    /// # use mediaproxy::{Message, Tests, Verdict};
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// # let step = kit::call::invite();
+    /// # let raw = step.bytes();
+    /// # let message = Message::parse(&raw, step.source())?;
+    /// let mut verdict = Verdict::new();
+    /// let tests = Tests::PRIVATE_CONTACT | Tests::SOURCE_ADDRESS;
+    /// worker.nat_test(&message, tests, false, &mut verdict)?;
+    /// assert!(verdict.natted());
+    /// assert_eq!(verdict.matched(), tests);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nat_test(
         &mut self,
         message: &Message<'_>,
@@ -113,15 +135,58 @@ impl Worker {
         nat::test_with_lookup(message, private, local, asymmetric, tests, first_only, verdict)
     }
 
-    /// [`crate::nat::fix_contact`] with this engine's lists.
+    /// Replaces host and port of the first Contact by the source of the message:
+    /// [`crate::nat::fix_contact`] with the client lists of the engine. Replaces
+    /// the edits of an earlier call in this list.
+    ///
+    /// # Errors
+    /// `Status::Syntax` or `Status::Limit` when the headers cannot be parsed; the
+    /// list has no edit of this verb then.
+    ///
+    /// ```
+    /// # use mediaproxy::{Edits, Message};
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// # let step = kit::call::invite();
+    /// # let raw = step.bytes();
+    /// # let message = Message::parse(&raw, step.source())?;
+    /// let mut edits = Edits::new();
+    /// worker.fix_contact(&message, &mut edits)?;
+    /// let mut fixed = Vec::new();
+    /// edits.apply(&message, &mut fixed)?;
+    /// assert_ne!(fixed, message.raw());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fix_contact(&mut self, message: &Message<'_>, edits: &mut Edits) -> Result<()> {
         let sip_asymmetric = self.asymmetry(message)?.sip;
         nat::fix_contact(message, sip_asymmetric, edits)
     }
 
-    /// Asks a relay and rewrites the session description; blocks at most
-    /// `relay_timeout`. `Ok(false)` when there is none (`MP_NO_SDP`). On an
-    /// error the list of edits is as it was.
+    /// Requests ports from a relay and replaces the addresses in the SDP by those
+    /// of the relay. It blocks for the setting `relay_timeout` at most. `Ok(false)`
+    /// when the message has no SDP. Replaces the edits of an earlier rewrite in
+    /// this list.
+    ///
+    /// # Errors
+    /// `Status::Syntax` or `Status::Limit` for a message that cannot be parsed,
+    /// `Status::NoRelay`, `Status::RelayTimeout` or `Status::RelayAnswer` when no
+    /// relay served the request, `Status::WrongProcess` after a fork. The list of
+    /// edits is unchanged then.
+    ///
+    /// ```
+    /// # use mediaproxy::{Edits, Message, Options};
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// # let step = kit::call::invite();
+    /// # let raw = step.bytes();
+    /// # let message = Message::parse(&raw, step.source())?;
+    /// let mut edits = Edits::new();
+    /// let rewritten = worker.rewrite_sdp(&message, &Options::default(), &mut edits)?;
+    /// assert!(rewritten && !edits.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rewrite_sdp(
         &mut self,
         message: &Message<'_>,
@@ -144,7 +209,36 @@ impl Worker {
         }
     }
 
-    /// The same without blocking: start, then wait and resume until done.
+    /// Starts what [`Worker::rewrite_sdp`] does, without blocking. Then wait for
+    /// the descriptor and the deadline of [`Rewrite::wait`] and call
+    /// [`Rewrite::resume`] until it is done. `now` is in milliseconds of
+    /// [`crate::now`].
+    ///
+    /// # Errors
+    /// As [`Worker::rewrite_sdp`].
+    ///
+    /// ```
+    /// # use mediaproxy::{Edits, Message, Options, Progress, Started, now};
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// # let step = kit::call::invite();
+    /// # let raw = step.bytes();
+    /// # let message = Message::parse(&raw, step.source())?;
+    /// let mut edits = Edits::new();
+    /// if let Started::Rewrite(mut rewrite) =
+    ///     worker.rewrite_start(&message, &Options::default(), now())?
+    /// {
+    ///     while rewrite.resume(&mut worker, now(), &mut edits)? == Progress::Pending {
+    ///         let wait = rewrite.wait();
+    ///         // The event loop watches wait.descriptor until wait.deadline.
+    /// #       let _ = wait;
+    /// #       std::thread::sleep(std::time::Duration::from_millis(1));
+    ///     }
+    /// }
+    /// assert!(!edits.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rewrite_start(
         &mut self,
         message: &Message<'_>,
@@ -160,9 +254,25 @@ impl Worker {
         started
     }
 
-    /// Tells the relay that this message (BYE, CANCEL, a failure reply) ends
-    /// its call or branch. Never waits. Idempotent. `Status::Argument` for a
-    /// message that ends nothing.
+    /// Terminates the session or the branch that the message ends: a BYE, a CANCEL
+    /// or a failure reply to INVITE (RFC 3261 15, 9, 13.3.1.3). Sends a delete
+    /// request to the relay, or queues it; never waits. Idempotent.
+    ///
+    /// # Errors
+    /// `Status::Argument` for a message that ends no session, `Status::Syntax` when
+    /// Call-ID or tags cannot be parsed, `Status::WrongProcess` after a fork.
+    ///
+    /// ```
+    /// # use mediaproxy::{Message, Options};
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// # let step = kit::call::Step::request("BYE", 2, "a", "b");
+    /// # let raw = step.bytes();
+    /// # let bye = Message::parse(&raw, step.source())?;
+    /// worker.end_session(&bye, &Options::default())?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn end_session(&mut self, message: &Message<'_>, options: &Options) -> Result<()> {
         self.check_process()?;
         self.refresh_relays();
@@ -171,8 +281,19 @@ impl Worker {
         self.terminate_by_message(message, options)
     }
 
-    /// The same by identifiers, for a server that has no message at hand: ends
-    /// the branch `to_tag`, or the whole call when it is empty.
+    /// Terminates a branch by its identifiers, or the whole call when `to_tag` is
+    /// empty, for a server that has no message at hand.
+    ///
+    /// # Errors
+    /// `Status::WrongProcess` after a fork.
+    ///
+    /// ```
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// worker.end_call(b"1@192.168.1.10", b"from-tag", b"")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn end_call(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Result<()> {
         self.check_process()?;
         self.refresh_relays();

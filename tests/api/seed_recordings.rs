@@ -7,16 +7,16 @@
 use std::path::Path;
 
 use kit::json::Json;
-use mediaproxy::agents::AgentList;
-use mediaproxy::edit::Edits;
-use mediaproxy::media::plan::Rules;
-use mediaproxy::media::{Plan, plan};
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::internals::agents::AgentList;
+use mediaproxy::internals::media::plan::Rules;
+use mediaproxy::internals::media::{Plan, plan};
+use mediaproxy::internals::relay::Answer;
+use mediaproxy::internals::relay::Command;
+use mediaproxy::internals::relay::protocol::{Decoded, Protocol};
+use mediaproxy::internals::relay::{Role, StreamAddress};
 use mediaproxy::nat::{Context, Networks, Tests, Verdict, fix_contact};
-use mediaproxy::relay::Answer;
-use mediaproxy::relay::Command;
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::protocol::{Decoded, Protocol};
-use mediaproxy::relay::{Role, StreamAddress};
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::Source;
@@ -182,7 +182,7 @@ fn plan_media(message: &Message<'_>) -> Result<Plan, Error> {
 
 /// The streams as the old protocol spells them.
 fn media_list(plan: &Plan) -> String {
-    let spell = |stream: &mediaproxy::relay::Stream| {
+    let spell = |stream: &mediaproxy::internals::relay::Stream| {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let address = |address: &StreamAddress| match address {
             StreamAddress::Ip(ip) => ip.to_string(),

@@ -12,12 +12,14 @@ use kit::call::{Step, alice_sdp};
 use kit::cases;
 use kit::relay::value;
 use kit::relay_and_worker;
-use mediaproxy::edit::Edits;
-use mediaproxy::media::role;
-use mediaproxy::options::{Options, RoleOption};
-use mediaproxy::shared::calls::{BranchState, CallKey, CallUpdate, ENTRY_WORDS, TerminatedBy};
-use mediaproxy::shared::{Block, Calls};
+use mediaproxy::Edits;
+use mediaproxy::internals::media::role;
+use mediaproxy::internals::shared::calls::{
+    BranchState, CallKey, CallUpdate, ENTRY_WORDS, TerminatedBy,
+};
+use mediaproxy::internals::shared::{Block, Calls};
 use mediaproxy::sip::{Message, Method};
+use mediaproxy::{Options, RoleOption};
 use proptest::prelude::*;
 
 fn method(name: &str) -> Method {
@@ -39,7 +41,7 @@ fn branch_state(sent: &Sent) -> Option<BranchState> {
 }
 
 /// What the library does with one message, without a relay.
-fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::relay::Role, u32)> {
+fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::internals::relay::Role, u32)> {
     let key: CallKey = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
     if sent.status.is_some_and(|status| status >= 300) {
         calls.terminate(key, TerminatedBy::Failure, false, 100);

@@ -66,3 +66,12 @@ fn unfinished_code_is_nowhere() {
         }
     }
 }
+
+/// A Rust program sees what `lib.rs` exports on purpose; tests use `internals`.
+#[test]
+fn public_modules_are_those_of_the_documented_surface() {
+    let lib = &files::all("src/lib.rs", &["rs"])[0];
+    let public = Regex::new(r"(?m)^pub mod (\w+)").unwrap();
+    let found: Vec<_> = public.captures_iter(&lib.text).map(|found| found[1].to_string()).collect();
+    assert_eq!(found, ["nat", "proxy", "sdp", "sip", "statistics", "internals"]);
+}

@@ -3,12 +3,12 @@
 
 use std::process::Command;
 
-use mediaproxy::edit::Edits;
-use mediaproxy::media::{Plan, plan};
+use mediaproxy::Edits;
+use mediaproxy::IceCandidate;
+use mediaproxy::internals::media::{Plan, plan};
+use mediaproxy::internals::relay::Role;
+use mediaproxy::internals::relay::{Answer, Capabilities, Protocol, Query};
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
-use mediaproxy::relay::IceCandidate;
-use mediaproxy::relay::Role;
-use mediaproxy::relay::{Answer, Capabilities, Protocol, Query};
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;

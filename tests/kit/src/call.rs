@@ -1,7 +1,7 @@
 //! One call as its messages: alice (192.168.1.10, behind 198.51.100.1) and bob
 //! (10.0.0.2, behind 198.51.100.2).
 
-use mediaproxy::edit::Edits;
+use mediaproxy::Edits;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Options, Rewrite, Started, Worker};
 

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mediaproxy::Worker;
+use mediaproxy::internals::shared::calls::CallUpdate;
+use mediaproxy::internals::shared::calls::history::OfferAnswerUpdate;
+use mediaproxy::internals::shared::{Block, Counter};
 use mediaproxy::now;
 use mediaproxy::proxy::{Config, Proxy};
-use mediaproxy::shared::calls::CallUpdate;
-use mediaproxy::shared::calls::history::OfferAnswerUpdate;
-use mediaproxy::shared::{Block, Counter};
 
 use super::processes::{keeper, obey, within};
 use kit::children::{Child, alone};
