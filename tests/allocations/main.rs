@@ -79,12 +79,12 @@ fn the_counter_counts() {
 }
 
 #[test]
-fn no_allocation_for_a_message_that_is_judged_and_fixed() {
+fn no_allocation_for_a_message_that_is_tested_and_fixed() {
     Server::new(&[]).none_for(&traffic::messages(), Tests::ALL);
 }
 
 #[test]
-fn no_allocation_where_the_client_lists_are_asked() {
+fn no_allocation_where_the_client_lists_are_searched() {
     let lists = Lists::new();
     let mut server = Server::new(&lists.settings());
     server.none_for(&traffic::messages(), Tests::ALL);
@@ -93,7 +93,7 @@ fn no_allocation_where_the_client_lists_are_asked() {
 
 /// More User-Agents than a worker caches: each round searches the lists again.
 #[test]
-fn no_allocation_for_user_agents_that_were_forgotten() {
+fn no_allocation_for_user_agents_that_were_evicted() {
     let lists = Lists::new();
     let mut server = Server::new(&lists.settings());
     let messages = traffic::of_many_clients(1000);

@@ -95,7 +95,7 @@ fn edits_of_headers_leave_content_length_alone_even_a_broken_one() {
 }
 
 #[test]
-fn a_body_that_cannot_be_told_cannot_be_edited() {
+fn body_of_unclear_length_cannot_be_edited() {
     for length in ["l: 99\r\n", "l: x\r\n", "l: -1\r\n", "l:\r\n", "l: 1\r\nl: 2\r\n"] {
         let (raw, body) = message(length);
         assert_eq!(apply(&edits(&[(body, 1, "a")]), &raw), Err(Status::Syntax), "{length}");
@@ -280,7 +280,7 @@ proptest! {
     /// Compact, folded, in any case, repeated, with leading zeros: each says
     /// the new length, in its own form; what lies behind the body stays.
     #[test]
-    fn every_content_length_says_the_new_length(
+    fn every_content_length_has_the_new_length(
         forms in prop::collection::vec((0..FORMS.len(), 0..3usize), 1..4),
         line_end in prop_oneof![Just("\r\n"), Just("\n")],
         body in prop::collection::vec(any::<u8>(), 0..60),

@@ -110,7 +110,7 @@ fn what_names_no_sip_address_stays() {
 }
 
 #[test]
-fn a_contact_that_says_the_source_already_stays() {
+fn contact_that_is_the_source_already_stays() {
     for (same, source) in [
         ("Contact: <sip:a@203.0.113.5:61234>", "203.0.113.5:61234"),
         ("Contact: <sip:a@203.0.113.5>", "203.0.113.5:5060"),

@@ -46,13 +46,13 @@ fn is_target(name: &str) -> bool {
 }
 
 #[test]
-fn every_target_is_known_here() {
+fn fuzz_targets_are_all_listed() {
     let targets: Vec<String> = fuzz::ALL.iter().map(|(target, _)| format!("{target}.rs")).collect();
     assert_eq!(names_in("fuzz_targets"), targets);
 }
 
 #[test]
-fn what_once_upset_a_target_does_so_no_more() {
+fn fuzz_regressions_pass() {
     let folders = names_in("regressions");
     assert!(!folders.is_empty(), "no inputs");
     for folder in folders {

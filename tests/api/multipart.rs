@@ -83,7 +83,7 @@ fn a_message_with_another_disposition_is_none() {
 }
 
 #[test]
-fn the_first_part_need_not_be_a_description() {
+fn sdp_may_be_any_part() {
     let body = part("Content-Type: application/isup\r\n", "\x01\x02")
         + &part(SDP_PART, SDP)
         + &part(SDP_PART, "v=0\r\nm=video 6 RTP/AVP 31")
@@ -153,7 +153,7 @@ fn no_closing_boundary() {
 }
 
 #[test]
-fn cut_anywhere_it_ends_and_finds_at_most_the_start() {
+fn multipart_cut_anywhere_has_at_most_the_start_of_the_sdp() {
     let body = part("Content-Type: text/plain\r\n", "x") + &part(SDP_PART, SDP) + "--b--\r\n";
     for end in 0..body.len() {
         if let Some(found) = found(MIXED, &body[..end]) {

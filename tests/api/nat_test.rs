@@ -425,7 +425,7 @@ fn a_contact_over_tls_means_5061() {
 }
 
 #[test]
-fn every_stream_is_looked_at() {
+fn private_sdp_reads_every_stream() {
     let body =
         |streams: &str| invite(&format!("v=0\no=- 1 1 IN IP4 1.1.1.1\ns=-\nt=0 0\n{streams}"));
     let public = "m=audio 4000 RTP/AVP 0\nc=IN IP4 198.51.100.1\n";
@@ -491,7 +491,7 @@ fn long_names_are_cut_in_the_evidence() {
 }
 
 #[test]
-fn a_verdict_used_again_forgets_the_earlier_message() {
+fn verdict_used_again_has_nothing_of_the_earlier_message() {
     let (private, local) = (Networks::rfc1918(), Networks::default());
     let context = Context { private: &private, local: &local, sip_asymmetric: false };
     let mut verdict = Verdict::new();
@@ -508,7 +508,7 @@ fn a_verdict_used_again_forgets_the_earlier_message() {
 }
 
 #[test]
-fn the_client_list_is_asked_only_when_the_verdict_hangs_on_it() {
+fn client_list_is_searched_only_when_the_verdict_depends_on_it() {
     let (private, local) = (Networks::rfc1918(), Networks::default());
     let asked = |source: &str, bits: u32| {
         let count = std::cell::Cell::new(0);

@@ -55,7 +55,7 @@ fn two_streams_get_address_and_ports() {
 }
 
 #[test]
-fn the_relay_is_told_every_stream_it_can_carry() {
+fn relay_request_has_every_stream_it_can_carry() {
     let sdp = lines(&[
         "c=IN IP4 192.168.1.10",
         "a=sendonly",
@@ -212,7 +212,7 @@ fn port_zero_stays_and_its_address_too() {
 }
 
 #[test]
-fn streams_that_are_all_off_are_told_and_nothing_changes() {
+fn streams_all_with_port_0_are_in_the_request_and_unchanged() {
     let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 0 RTP/AVP 0", "m=video 0/2 RTP/AVP 31"]);
     let case = Case::offer(RELAY, &[0, 50002]);
     assert_eq!(streams(&case, &sdp).len(), 2);
@@ -595,7 +595,7 @@ fn a_stream_added_on_the_way_is_relayed_and_the_spiral_keeps_its_address() {
 }
 
 #[test]
-fn the_origin_stays_unless_asked() {
+fn origin_stays_without_rewrite_origin() {
     let sdp = lines(&["o=- 1 1 IN IP6 2001:db8::1", "c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0"]);
     let mut case = Case::offer(RELAY, &[50000]);
     assert!(case.sdp(&sdp).starts_with("o=- 1 1 IN IP6 2001:db8::1\r\n"));

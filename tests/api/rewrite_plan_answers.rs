@@ -73,7 +73,7 @@ fn an_address_nobody_can_send_to_is_an_error() {
 }
 
 #[test]
-fn a_whole_body_replaces_the_description_by_one_edit() {
+fn answer_with_a_body_replaces_the_sdp_by_one_edit() {
     let body = b"v=0\r\nc=IN IP4 203.0.113.9\r\nm=audio 9 RTP/AVP 0\r\n".to_vec();
     let mut case = Case::offer(RELAY, &[]);
     case.answer = Answer::Body(body.clone());
@@ -98,7 +98,7 @@ fn a_whole_body_replaces_only_its_part_of_a_multipart() {
 }
 
 #[test]
-fn what_is_no_description_and_no_ports_is_an_error() {
+fn answer_of_neither_ports_nor_body_is_an_error() {
     for answer in [Answer::Body(Vec::new()), Answer::Body(b"None".to_vec()), Answer::Removed] {
         let case = Case { answer, ..Case::answer(RELAY, &[]) };
         assert_eq!(case.error(&lines(&TWO)).status(), Status::RelayAnswer);
@@ -174,7 +174,7 @@ fn an_edit_of_another_verb_in_the_way_leaves_none_of_ours() {
 }
 
 #[test]
-fn a_description_from_elsewhere_is_refused() {
+fn sdp_from_elsewhere_is_refused() {
     use mediaproxy::internals::media::{plan, plan::Rules};
     use mediaproxy::internals::relay::Role;
     let raw = invite(b"");

@@ -176,7 +176,7 @@ proptest! {
     /// Cut, and with bytes changed: an error or a rewrite, and what comes out
     /// can be read again.
     #[test]
-    fn damaged_descriptions_are_refused_or_rewritten(
+    fn damaged_sdp_is_refused_or_rewritten(
         streams in prop::collection::vec(stream(), 1..6),
         cut in any::<prop::sample::Index>(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),

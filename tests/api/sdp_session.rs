@@ -280,7 +280,7 @@ fn an_origin_with_spaces_in_its_user_name() {
 }
 
 #[test]
-fn another_network_type_is_told() {
+fn other_network_type_is_not_internet() {
     let session = Session::parse(b"c=PSTN E164 +49891234\nm=audio 9 PSTN -\n").unwrap();
     assert!(!session.connection.unwrap().is_internet());
     assert!(!session.media[0].relayable());

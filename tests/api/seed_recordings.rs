@@ -30,7 +30,7 @@ const DIFFERENCES: &str = include_str!("../fixtures/mediaproxy1-differences.tsv"
 type Difference = (String, String, String, String);
 
 #[test]
-fn every_recording_ends_as_it_did_or_as_listed() {
+fn recordings_have_the_same_outcome_or_a_listed_one() {
     let mut listed: Vec<Difference> = Vec::new();
     for row in DIFFERENCES.lines().skip(1) {
         let [case, field, theirs, ours, reason] = row.split('\t').collect::<Vec<_>>()[..] else {

@@ -127,7 +127,7 @@ fn lines_that_are_no_headers_are_passed_over() {
 }
 
 #[test]
-fn a_name_without_its_colon_is_an_error_for_who_asks_for_it() {
+fn header_name_without_colon_is_an_error_when_it_is_read() {
     let raw = info("Contact <sip:a@b>\r\nVia: SIP/2.0/UDP a\r\nContact: <sip:c@d>\r\n", "");
     let message = read(&raw);
     assert!(message.top_via().is_ok());
@@ -137,7 +137,7 @@ fn a_name_without_its_colon_is_an_error_for_who_asks_for_it() {
 }
 
 #[test]
-fn nothing_is_read_beyond_what_was_asked_for() {
+fn headers_after_the_wanted_one_are_not_read() {
     // The 513th header is an error, but only for who gets there.
     let many = format!("Via: SIP/2.0/UDP a\r\n{}", "X: 1\r\n".repeat(MAX_HEADERS));
     let raw = info(&many, "");
@@ -210,7 +210,7 @@ fn missing_headers() {
 }
 
 #[test]
-fn the_body_is_what_content_length_says() {
+fn body_has_the_length_of_content_length() {
     let body = |headers: &str| {
         let raw = info(headers, "0123456789");
         let body = read(&raw).body().map(|body| String::from_utf8(body.to_vec()).unwrap());
@@ -342,7 +342,7 @@ fn fragment() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_bytes_upset_the_parser(fragments in prop::collection::vec(fragment(), 0..60)) {
+    fn parser_takes_any_bytes(fragments in prop::collection::vec(fragment(), 0..60)) {
         let raw = [b"INFO sip:a SIP/2.0\r\n", &fragments.concat()[..]].concat();
         ask_everything(&Message::parse(&raw, udp("203.0.113.5:5060")).unwrap());
         if let Ok(message) = Message::parse(&fragments.concat(), udp("203.0.113.5:5060")) {

@@ -109,7 +109,7 @@ fn null_is_an_error_everywhere() {
 }
 
 #[test]
-fn a_panic_poisons_and_says_nothing_on_descriptor_2() {
+fn panic_poisons_and_prints_nothing_on_stderr() {
     every_way("poison");
 }
 

@@ -35,7 +35,7 @@ fn named(error: &Error) -> String {
 }
 
 #[test]
-fn every_file_goes_through_and_ends_as_counted() {
+fn corpus_outcomes_are_the_committed_ones() {
     let Some(root) = corpus(kit::here!()) else { return };
     let relay = Relay::obliging();
     let mut tally = Tally::default();
@@ -168,7 +168,7 @@ const WAYS: [Way; 4] = [
 ];
 
 #[test]
-fn every_description_in_every_role_and_family_keeps_to_the_oracle() {
+fn sdp_of_the_corpus_agrees_with_the_oracle_in_every_role_and_family() {
     let Some(root) = corpus(kit::here!()) else {
         return;
     };

@@ -25,7 +25,7 @@ struct Counts {
 }
 
 #[test]
-fn every_description_of_the_corpus() {
+fn sdp_of_the_corpus_keeps_every_promise() {
     let Some(root) = corpus(kit::here!()) else { return };
     let mut counts = Counts::default();
     for Listed { path: file, kind, bytes, .. } in &all(&root) {

@@ -136,7 +136,7 @@ fn ask_everything(message: &Message<'_>) {
 const SOURCES: [&str; 2] = ["203.0.113.5:61234", "[2001:db8::5]:5060"];
 
 #[test]
-fn every_message_is_read_judged_and_fixed() {
+fn messages_of_the_corpus_are_read_tested_and_fixed() {
     let Some(root) = corpus(kit::here!()) else { return };
     let mut judge = Judge::new();
     for file in all(&root).iter().filter(|file| file.kind == Kind::Sip) {
@@ -150,7 +150,7 @@ fn every_message_is_read_judged_and_fixed() {
 }
 
 #[test]
-fn no_file_of_the_corpus_upsets_the_parser() {
+fn parser_takes_every_file_of_the_corpus() {
     let Some(root) = corpus(kit::here!()) else { return };
     let files = all(&root);
     let mut judge = Judge::new();
@@ -166,7 +166,7 @@ fn no_file_of_the_corpus_upsets_the_parser() {
 }
 
 #[test]
-fn captured_phones_are_judged_by_where_they_came_from() {
+fn captured_phones_have_the_expected_verdict() {
     let Some(root) = corpus(kit::here!()) else { return };
     let mut seen = BTreeSet::new();
     for file in all(&root).iter().filter(|file| file.kind == Kind::Sip) {

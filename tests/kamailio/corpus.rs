@@ -159,7 +159,7 @@ fn label(file: &Listed) -> String {
 }
 
 #[test]
-fn every_message_of_the_corpus_is_judged_as_by_the_stock_module() {
+fn corpus_verdicts_are_those_of_the_stock_module() {
     let test = kit::here!();
     let Some(corpus) = corpus(test) else { return };
     with_kamailio(test, |network, directory| {

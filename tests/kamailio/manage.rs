@@ -120,7 +120,7 @@ fn counters_by_rpc_and_as_statistics_of_the_server() {
 }
 
 #[test]
-fn lists_are_read_again_when_asked() {
+fn lists_are_reloaded_on_command() {
     with_module(kit::here!(), |network, directory| {
         let scene = ours(network, directory, Relays::Embedded, &[]);
         let before = scene.server.said().matches("asymmetric: read").count();

@@ -59,7 +59,7 @@ const HIGH: &str = " UDP 2197815295 203.0.113.9 50000 typ relay";
 const LOW: &str = " UDP 16777215 203.0.113.9 50000 typ relay";
 
 #[test]
-fn what_a_script_says_of_a_call_in_avps_is_heeded() {
+fn avps_of_a_script_apply_to_its_call() {
     let test = kit::here!();
     with_module(test, |network, directory| {
         let relay = Relay::obliging();

@@ -54,7 +54,7 @@ fn twice<'n>(network: &'n Network, directory: &std::path::Path) -> Scene<'n> {
 /// Called in the request route, in the branch route, and again in the failure
 /// route for another phone: each time one clean description goes out.
 #[test]
-fn use_media_proxy_again_and_again_leaves_one_clean_description() {
+fn use_media_proxy_repeated_leaves_one_clean_sdp() {
     with_module(kit::here!(), |network, directory| {
         let mut scene = twice(network, directory);
         let mut carol = Phone::udp_at("carol", &network.phones[1], PHONE, SERVER, 5070);

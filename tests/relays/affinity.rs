@@ -17,7 +17,7 @@ use kit::relay::Relay;
 use kit::{engine, worker};
 
 #[test]
-fn a_call_offered_while_its_relay_was_away_stays_on_the_other() {
+fn call_offered_while_a_relay_was_unreachable_stays_on_the_other() {
     let _alone = alone();
     let (a, b) = (Daemon::start(), Daemon::start());
     let engine = engine(&[("relay", &a.uri()), ("relay", &b.uri())]);

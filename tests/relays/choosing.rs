@@ -148,7 +148,7 @@ fn forked_processes_choose_the_same() {
 }
 
 #[test]
-fn the_relays_of_the_example_are_in_the_sets_its_script_asks_for() {
+fn example_relays_are_in_the_sets_of_the_example_script() {
     let folder = kit::root().join("examples/config");
     let mut told = Vec::new();
     let mut complain = |line: &str| told.push(line.to_string());

@@ -149,7 +149,7 @@ fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
 }
 
 #[test]
-fn ends_for_a_dead_relay_wait_for_whoever_is_there_when_it_is_back() {
+fn deletes_for_a_dead_relay_are_sent_when_it_is_back() {
     let _alone = alone();
     let (a, _b, engine) = pair();
     let mut here = Worker::new(engine.clone()).unwrap();
@@ -198,7 +198,7 @@ fn the_only_relay_is_tried_again_where_that_costs_nothing() {
 }
 
 #[test]
-fn a_disabled_relay_is_not_asked_at_all() {
+fn disabled_relay_gets_no_request() {
     let (one, other) = (Relay::obliging(), Relay::obliging());
     let backup = format!("{};weight=0", other.uri());
     let mut worker = worker(&[("relay", &one.uri()), ("relay", &backup)]);

@@ -81,7 +81,7 @@ fn an_answer_its_offers_relay_cannot_take_goes_to_no_other() {
 }
 
 #[test]
-fn silence_ends_with_relay_timeout() {
+fn silent_relay_times_out_after_relay_timeout() {
     let relay = Relay::scripted(|_| Reply::Silence);
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "200")]);
     let started = Instant::now();
@@ -142,7 +142,7 @@ fn a_relay_that_restarted_is_reached_again_at_once() {
 }
 
 #[test]
-fn the_non_blocking_verb_waits_on_a_descriptor_and_ends_the_same() {
+fn rewrite_start_waits_on_a_descriptor_with_the_same_result() {
     let relay = Relay::scripted(|_| {
         std::thread::sleep(Duration::from_millis(50));
         Reply::Say("203.0.113.9 50000\r\n".into())

@@ -106,7 +106,7 @@ fn without_rewriting_media_is_lost() {
 }
 
 #[test]
-fn without_the_end_of_the_session_ports_stay_open() {
+fn missing_end_session_leaves_ports_open() {
     fails_with("no-end", &["4 relay ports stay open"]);
 }
 
@@ -121,17 +121,17 @@ fn without_an_answer_the_call_times_out() {
 }
 
 #[test]
-fn one_lost_packet_is_noticed() {
+fn lost_packet_is_detected() {
     fails_with("lost-packet", &["first talk: A to B RTP : 1 of 20 packets lost"]);
 }
 
 #[test]
-fn a_packet_from_elsewhere_than_the_relay_is_noticed() {
+fn packet_from_elsewhere_than_the_relay_is_detected() {
     fails_with("stranger", &["1 packets not from the relay but from 127.0.3.1:"]);
 }
 
 #[test]
-fn a_rewritten_message_that_does_not_parse_back_is_noticed() {
+fn rewritten_message_that_does_not_parse_back_is_detected() {
     fails_with("corrupt", &["the rewritten message does not parse back"]);
 }
 

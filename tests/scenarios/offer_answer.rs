@@ -71,7 +71,7 @@ fn config(usual: u32) -> ProptestConfig {
 proptest! {
     #![proptest_config(config(1000))]
     #[test]
-    fn every_description_is_told_for_what_it_is(call in call(1..60)) {
+    fn sdp_has_the_role_the_dialog_gives_it(call in call(1..60)) {
         let block = Block::new(16 * ENTRY_WORDS).unwrap();
         let hash = RandomState::new();
         let calls = Calls::new(block.words(), &hash);
@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(config(24))]
     /// The same through a worker: the CSeq, direction and tags the relay hears.
     #[test]
-    fn the_relay_hears_every_description_under_its_offers_cseq(call in call(1..40)) {
+    fn relay_requests_have_the_cseq_of_the_offer(call in call(1..40)) {
         let (relay, mut worker) = relay_and_worker();
         for sent in call.messages() {
             let before = relay.asked().len();

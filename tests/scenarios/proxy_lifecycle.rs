@@ -133,7 +133,7 @@ fn said(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_daemon_relays_until_it_is_told_to_end() {
+fn daemon_relays_until_sigterm_or_sigint() {
     for signal in [libc::SIGTERM, libc::SIGINT] {
         let directory = Directory::new();
         let (path, output) = (socket(&directory), directory.path("output"));
@@ -150,7 +150,7 @@ fn the_daemon_relays_until_it_is_told_to_end() {
 }
 
 #[test]
-fn the_daemon_says_why_it_refuses() {
+fn daemon_logs_why_it_refuses_a_request() {
     let directory = Directory::new();
     let (path, output) = (socket(&directory), directory.path("output"));
     let daemon = Daemon::start(&["127.0.0.1"], "18100-18199", &path, output);

@@ -136,7 +136,7 @@ fn without_a_silence_the_lock_holds() {
 }
 
 #[test]
-fn an_asymmetric_client_receives_where_it_said() {
+fn asymmetric_client_receives_at_its_sdp_address() {
     let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let sender = Phone::new("127.0.0.2");
@@ -210,7 +210,7 @@ fn a_refresh_does_not_open_the_lock() {
 }
 
 #[test]
-fn a_new_description_moves_the_media() {
+fn new_sdp_moves_the_media() {
     let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
@@ -302,7 +302,7 @@ fn packets_never_go_round_between_our_own_ports() {
 }
 
 #[test]
-fn behind_a_nat_phones_are_told_its_public_address() {
+fn advertised_address_is_what_phones_get() {
     let public = "203.0.113.7".parse().unwrap();
     let mut server = Server::start(|config| config.advertised = vec![public]);
     let call = Call::new(&mut server.control);
@@ -343,7 +343,7 @@ fn ends() -> (Log, mpsc::Receiver<SessionEnd>) {
 }
 
 #[test]
-fn an_answered_call_without_media_ends() {
+fn answered_call_without_media_is_removed() {
     let (log, told) = ends();
     let mut server = Server::start(|config| {
         config.idle_timeout = Duration::from_millis(400);
@@ -433,7 +433,7 @@ fn an_ipv6_phone_talks_to_an_ipv4_phone() {
 }
 
 #[test]
-fn an_ipv6_call_stays_ipv6_when_nothing_is_known_of_the_callee() {
+fn ipv6_call_stays_ipv6_before_the_callee_answers() {
     if !has_ipv6(kit::here!()) {
         return;
     }

@@ -20,7 +20,7 @@ fn end(worker: &mut Worker, step: &Step) {
 }
 
 #[test]
-fn an_offer_and_its_answer_are_asked_for_and_rewritten() {
+fn offer_and_answer_are_sent_to_the_relay_and_rewritten() {
     let (relay, mut worker) = relay_and_worker();
     let offer = rewrite(&mut worker, &invite());
     assert!(offer.contains("c=IN IP4 203.0.113.9\r\n"), "{offer}");
@@ -91,7 +91,7 @@ fn a_delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
 }
 
 #[test]
-fn an_ack_without_description_asks_nothing() {
+fn ack_without_sdp_makes_no_request() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     let ack = Step::request("ACK", 1, "a", "b");
@@ -128,7 +128,7 @@ fn an_update_offers_from_either_side_and_its_reply_answers() {
 }
 
 #[test]
-fn hold_and_resume_are_told_with_their_direction() {
+fn hold_and_resume_reach_the_relay_with_their_direction() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("200 OK", "b"));
@@ -144,7 +144,7 @@ fn hold_and_resume_are_told_with_their_direction() {
 }
 
 #[test]
-fn a_stream_that_is_off_stays_off_and_is_told() {
+fn stream_with_port_0_keeps_it_and_is_in_the_request() {
     let (relay, mut worker) = relay_and_worker();
     let body = alice_sdp() + "m=video 0 RTP/AVP 34\n";
     let text = rewrite(&mut worker, &invite().sdp(body));
@@ -154,7 +154,7 @@ fn a_stream_that_is_off_stays_off_and_is_told() {
 }
 
 #[test]
-fn a_200_without_description_is_told_but_nothing_is_rewritten() {
+fn ok_without_sdp_is_sent_to_the_relay_and_not_rewritten() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
@@ -183,7 +183,7 @@ fn messages_that_carry_no_session_are_left_alone() {
 }
 
 #[test]
-fn options_are_told_to_the_relay() {
+fn options_are_in_the_request_to_the_relay() {
     let (relay, mut worker) = relay_and_worker();
     let options = Options {
         signaling_ip: Some("192.0.2.77".parse().unwrap()),
@@ -200,7 +200,7 @@ fn options_are_told_to_the_relay() {
 }
 
 #[test]
-fn an_rtp_asymmetric_phone_is_told_and_server_stands_in_for_user_agent() {
+fn rtp_asymmetric_phone_is_found_by_user_agent_or_server() {
     let relay = Relay::obliging();
     let directory = Directory::new();
     let list = directory.file("clients", "# clients\n^Weird\n");
@@ -253,7 +253,7 @@ fn the_cancel_of_a_re_invite_leaves_the_call() {
 }
 
 #[test]
-fn one_fork_of_two_ends_and_the_other_keeps_its_media() {
+fn bye_of_one_branch_keeps_the_media_of_the_other() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("200 OK", "b1"));
@@ -277,7 +277,7 @@ fn a_failed_fork_leaves_the_ringing_one() {
 }
 
 #[test]
-fn a_failed_fork_leaves_one_that_rings_without_description() {
+fn failed_branch_leaves_one_that_rings_without_sdp() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     for tag in ["b1", "b2"] {
@@ -310,7 +310,7 @@ fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
 }
 
 #[test]
-fn a_call_ends_by_its_identifiers_and_ending_twice_is_fine() {
+fn call_terminated_by_identifiers_twice_is_deleted_twice() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     worker.end_call(b"call@x", b"a", b"").unwrap();
@@ -321,7 +321,7 @@ fn a_call_ends_by_its_identifiers_and_ending_twice_is_fine() {
 }
 
 #[test]
-fn a_message_that_ends_nothing_is_an_argument_error() {
+fn message_that_terminates_nothing_is_an_argument_error() {
     let mut worker = worker(&[]);
     for step in [invite(), answer("200 OK", "b"), Step::request("ACK", 1, "a", "b")] {
         let error = terminate(&mut worker, &step).unwrap_err();
@@ -330,7 +330,7 @@ fn a_message_that_ends_nothing_is_an_argument_error() {
 }
 
 #[test]
-fn an_end_for_a_relay_that_is_away_arrives_once_it_is_back() {
+fn delete_for_an_unreachable_relay_is_sent_once_it_is_back() {
     let relay = Relay::obliging();
     let uri = relay.uri();
     let path = relay.path().to_path_buf();
@@ -345,7 +345,7 @@ fn an_end_for_a_relay_that_is_away_arrives_once_it_is_back() {
 }
 
 #[test]
-fn a_new_offer_cancels_the_end_that_still_waits() {
+fn new_offer_cancels_the_queued_delete() {
     let relay = Relay::obliging();
     let path = relay.path().to_path_buf();
     let away = path.with_extension("away");
@@ -375,7 +375,7 @@ fn the_script_can_force_the_role() {
 }
 
 #[test]
-fn sixty_four_streams_are_asked_for_and_a_sixty_fifth_is_an_error() {
+fn sixty_four_streams_are_relayed_and_a_sixty_fifth_is_an_error() {
     let (relay, mut worker) = relay_and_worker();
     let body = |streams: usize| {
         let lines: String =

@@ -73,7 +73,7 @@ fn two_parts() -> String {
 }
 
 #[test]
-fn a_multipart_whose_first_part_is_no_description() {
+fn multipart_whose_first_part_is_no_sdp() {
     let raw = with_body(MIXED, two_parts().as_bytes());
     let (out, complaints) = Case::offer(RELAY, &[50000]).run(&raw).unwrap();
     let expected = two_parts()
@@ -108,7 +108,7 @@ fn a_multipart_type_without_semicolon_names_no_boundary() {
 }
 
 #[test]
-fn a_content_type_of_one_word_or_none_is_no_description() {
+fn content_type_of_one_word_or_none_is_no_sdp() {
     let sdp = audio("10.0.0.1", 4000);
     for kind in ["application", "multipart", "/", "", ";", "sdp"] {
         let raw = with_body(&format!("Content-Type: {kind}\r\n"), sdp.as_bytes());
@@ -173,7 +173,7 @@ fn a_huge_alias_parameter_stays_as_it_is() {
 }
 
 #[test]
-fn a_huge_request_uri_is_not_looked_at() {
+fn request_uri_of_any_length_is_not_read() {
     let uri = format!("sip:bob@example.com;alias={}", "9".repeat(60_000));
     let message = |contact: &str| {
         crlf(&format!("INVITE {uri} SIP/2.0\nContact: <sip:a@{contact}>\nContent-Length: 0\n\n"))
@@ -338,7 +338,7 @@ fn an_answer_with_more_streams_than_its_offer() {
 }
 
 #[test]
-fn a_relay_that_knows_fewer_streams_than_the_answer_has() {
+fn relay_with_fewer_ports_than_the_answer_has_streams() {
     let answer = ["c=IN IP4 10.0.0.2", "m=audio 5000 RTP/AVP 0", "m=video 6000 RTP/AVP 31"];
     let case = Case { role: Role::Answer, ..Case::offer(RELAY, &[50000]) };
     let (out, complaints) = case.run(&invite(lines(&answer).as_bytes())).unwrap();

@@ -135,7 +135,7 @@ fn line<'m>(message: &'m str, name: &str) -> &'m str {
 }
 
 #[test]
-fn the_registrar_keeps_renews_and_forgets() {
+fn registrar_adds_renews_and_removes() {
     let server = Server::start("registrar", &[]);
     let alice = Phone::new("alice", "127.0.0.2", &server);
     let at = alice.at();

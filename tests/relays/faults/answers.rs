@@ -72,7 +72,7 @@ fn is_up(worker: &Worker) -> bool {
 }
 
 #[test]
-fn each_fault_leaves_the_message_as_it_was_and_is_told() {
+fn fault_leaves_the_message_as_it_was_and_is_reported() {
     for fault in &FAULTS {
         let relay = Relay::scripted(|_| (fault.reply)());
         let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "150")]);

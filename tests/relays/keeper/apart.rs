@@ -13,7 +13,7 @@ use kit::directory::Directory;
 use kit::engine;
 
 #[test]
-fn each_process_asks_over_connections_of_its_own() {
+fn each_process_has_its_own_relay_connections() {
     const OURS: u32 = 100;
     let _alone = alone();
     let directory = Directory::new();

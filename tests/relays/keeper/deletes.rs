@@ -18,7 +18,7 @@ use kit::engine;
 const PROMISED: Duration = Duration::from_secs(5);
 
 #[test]
-fn an_end_reaches_a_relay_that_is_back_though_who_queued_it_was_killed() {
+fn delete_is_flushed_though_the_process_that_queued_it_was_killed() {
     let _alone = alone();
     let directory = Directory::new();
     let socket = directory.path("relay.sock");
@@ -48,7 +48,7 @@ fn an_end_reaches_a_relay_that_is_back_though_who_queued_it_was_killed() {
 }
 
 #[test]
-fn a_relay_that_was_frozen_gets_the_ends_it_missed() {
+fn relay_that_was_frozen_gets_the_deletes_it_missed() {
     let _alone = alone();
     let directory = Directory::new();
     let socket = directory.path("relay.sock");
@@ -78,7 +78,7 @@ fn a_relay_that_was_frozen_gets_the_ends_it_missed() {
 }
 
 #[test]
-fn ends_wait_for_no_relay_that_is_frozen_and_believed_to_be_up() {
+fn deletes_do_not_wait_for_a_frozen_relay() {
     // Many times what one connection takes unanswered.
     const CALLS: u32 = 200;
     let _alone = alone();
@@ -137,7 +137,7 @@ fn removed(socket: &Path, call: u32) -> String {
 }
 
 #[test]
-fn a_proxy_ends_what_it_was_told_to_by_those_who_are_gone_when_it_answers() {
+fn proxy_takes_deletes_of_processes_that_were_killed() {
     // Two connections' worth, and more.
     const CALLS: u32 = 80;
     let _alone = alone();
@@ -173,7 +173,7 @@ fn a_proxy_ends_what_it_was_told_to_by_those_who_are_gone_when_it_answers() {
 }
 
 #[test]
-fn a_new_offer_cancels_the_end_of_its_call() {
+fn new_offer_cancels_the_queued_delete_in_the_keeper() {
     let _alone = alone();
     let directory = Directory::new();
     let socket = directory.path("relay.sock");

@@ -204,7 +204,7 @@ fn changed_in_every_way(watch: Option<&str>) {
 }
 
 #[test]
-fn a_keeper_that_the_kernel_tells() {
+fn keeper_with_inotify_reloads_the_relays() {
     let _alone = alone();
     changed_in_every_way(Some("notify"));
 }

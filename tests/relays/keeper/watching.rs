@@ -23,7 +23,7 @@ fn engine(directory: &Directory, log: Log) -> Arc<Engine> {
 }
 
 #[test]
-fn where_the_kernel_cannot_be_asked_that_is_told_once_and_files_are_compared() {
+fn inotify_unavailable_falls_back_to_polling() {
     let _alone = alone();
     let directory = Directory::new();
     let told = directory.path("told");

@@ -25,7 +25,7 @@ fn with_list(settings: &[(&str, &str)], list: &str) -> (Worker, Directory) {
 }
 
 #[test]
-fn the_origin_is_rewritten_where_it_is_asked_for() {
+fn origin_is_rewritten_with_rewrite_origin() {
     let relay = Relay::obliging();
     let mut worker = worker(&[("relay", &relay.uri()), ("rewrite_origin", "yes")]);
     let text = rewrite(&mut worker, &invite());
@@ -113,7 +113,7 @@ fn private_and_local_networks_are_those_that_are_set() {
 }
 
 #[test]
-fn a_body_shorter_than_it_says_is_an_error_and_what_is_longer_is_no_body() {
+fn body_shorter_than_content_length_is_an_error_and_surplus_is_ignored() {
     let (relay, mut worker) = relay_and_worker();
     let text = String::from_utf8(invite().bytes()).unwrap();
     let length = alice_sdp().replace('\n', "\r\n").len();
