@@ -60,7 +60,7 @@ fn a_plan_and_its_edits_stay_below_their_ceiling() {
 #[test]
 fn a_rewrite_with_its_relay_stays_below_its_ceiling() {
     for (streams, ceiling) in [(1, 8), (5, 10)] {
-        let relay = Relay::obliging();
+        let relay = Relay::answering();
         let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "20000")]);
         let raw = invite(streams);
         let (mut edits, mut out) = (Edits::new(), Vec::new());

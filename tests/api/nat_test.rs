@@ -342,8 +342,8 @@ fn the_phones_of_the_seeds_second_section() {
 }
 
 /// The bits that match, of those asked for.
-fn bits(raw: &[u8], source: &str, asked: u32) -> u32 {
-    judge(raw, udp(source), &seed(), Tests::from_bits(asked).unwrap()).matched().bits()
+fn bits(raw: &[u8], source: &str, flags: u32) -> u32 {
+    judge(raw, udp(source), &seed(), Tests::from_bits(flags).unwrap()).matched().bits()
 }
 
 fn register_with(contact: &str) -> Vec<u8> {
@@ -510,7 +510,7 @@ fn verdict_used_again_has_nothing_of_the_earlier_message() {
 #[test]
 fn client_list_is_searched_only_when_the_verdict_depends_on_it() {
     let (private, local) = (Networks::rfc1918(), Networks::default());
-    let asked = |source: &str, bits: u32| {
+    let flags_of = |source: &str, bits: u32| {
         let count = std::cell::Cell::new(0);
         let asymmetric = || {
             count.set(count.get() + 1);
@@ -524,10 +524,10 @@ fn client_list_is_searched_only_when_the_verdict_depends_on_it() {
             .unwrap();
         count.get()
     };
-    assert_eq!(asked("198.51.100.1:5060", 7), 0, "nothing differs");
-    assert_eq!(asked("198.51.100.2:5061", 7), 0, "the address differs already");
-    assert_eq!(asked("198.51.100.1:5061", 7), 1, "only the port differs");
-    assert_eq!(asked("198.51.100.1:5061", 1 | 4 | 16), 0, "nobody compares both");
+    assert_eq!(flags_of("198.51.100.1:5060", 7), 0, "nothing differs");
+    assert_eq!(flags_of("198.51.100.2:5061", 7), 0, "the address differs already");
+    assert_eq!(flags_of("198.51.100.1:5061", 7), 1, "only the port differs");
+    assert_eq!(flags_of("198.51.100.1:5061", 1 | 4 | 16), 0, "nobody compares both");
 }
 
 #[test]

@@ -85,18 +85,19 @@ fn compare(recording: &Json, seen: &mut Vec<Difference>) {
 
     // The media.
     let refused = recording.get("sip_out").bytes().starts_with(b"SIP/2.0 500 ");
-    let asked = recording.get("dispatcher").list();
-    let asked = if message.method().unwrap() == mediaproxy::sip::Method::Bye { &[] } else { asked };
-    let theirs_asked = asked.first().map_or("", |exchange| {
+    let requests = recording.get("dispatcher").list();
+    let requests =
+        if message.method().unwrap() == mediaproxy::sip::Method::Bye { &[] } else { requests };
+    let their_streams = requests.first().map_or("", |exchange| {
         exchange.get("command").text().split(' ').nth(2).expect("a media list")
     });
-    let mut ours_asked = String::new();
+    let mut our_streams = String::new();
     let result = plan_media(&message).and_then(|plan| {
-        ours_asked = media_list(&plan);
+        our_streams = media_list(&plan);
         if plan.streams.is_empty() {
             return Ok(());
         }
-        let exchange = asked.first().expect("a recorded answer");
+        let exchange = requests.first().expect("a recorded answer");
         let answer = match Protocol::MediaProxy1.codec().decode(
             Command::Request,
             exchange.get("answer").bytes(),
@@ -111,7 +112,7 @@ fn compare(recording: &Json, seen: &mut Vec<Difference>) {
         assert_eq!(complaints > 0, ports.len() > plan.streams.len(), "{case}");
         Ok(())
     });
-    differ("streams", theirs_asked, &ours_asked);
+    differ("streams", their_streams, &our_streams);
     let ours_outcome = match &result {
         Ok(()) => Outcome::Forwarded,
         // No offer in it: for the old script a failure, for us an outcome.

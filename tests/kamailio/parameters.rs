@@ -62,7 +62,7 @@ const LOW: &str = " UDP 16777215 203.0.113.9 50000 typ relay";
 fn avps_of_a_script_apply_to_its_call() {
     let test = kit::here!();
     with_module(test, |network, directory| {
-        let relay = Relay::obliging();
+        let relay = Relay::answering();
         let mut scene = server(network, directory, &[at(&relay)]);
 
         // Nothing is said: the parameters hold.
@@ -71,17 +71,17 @@ fn avps_of_a_script_apply_to_its_call() {
         assert!(said.contains("tested 1 -1, used 1, ended 1"), "{said}");
         assert!(said.contains("moon_phase"), "the test that there is not is named: {said}");
         assert!(said.contains(HIGH), "{said}");
-        let asked = relay.wait_for(2);
-        assert!(asked[0].contains("signaling_ip: 203.0.113.5\r\n"), "{asked:?}");
-        assert!(asked[0].contains("media_relay: \r\n"), "{asked:?}");
-        assert!(asked[1].starts_with("remove\r\n"), "{asked:?}");
+        let requests = relay.wait_for(2);
+        assert!(requests[0].contains("signaling_ip: 203.0.113.5\r\n"), "{requests:?}");
+        assert!(requests[0].contains("media_relay: \r\n"), "{requests:?}");
+        assert!(requests[1].starts_with("remove\r\n"), "{requests:?}");
 
         let headers = "X-Came-From: 192.0.2.99\r\nX-Relay: 192.0.2.50\r\nX-ICE: low-priority\r\n";
         let said = offered(&mut scene, "told@x", headers);
         assert!(said.contains(LOW) && !said.contains(HIGH), "{said}");
-        let asked = relay.wait_for(4);
-        assert!(asked[2].contains("signaling_ip: 192.0.2.99\r\n"), "{asked:?}");
-        assert!(asked[2].contains("media_relay: 192.0.2.50\r\n"), "{asked:?}");
+        let requests = relay.wait_for(4);
+        assert!(requests[2].contains("signaling_ip: 192.0.2.99\r\n"), "{requests:?}");
+        assert!(requests[2].contains("media_relay: 192.0.2.50\r\n"), "{requests:?}");
 
         scene.alice.agent = "Odd Phone 1.0";
         let said = offered(&mut scene, "none@x", "X-ICE: none\r\n");
@@ -101,13 +101,13 @@ fn avps_of_a_script_apply_to_its_call() {
 #[test]
 fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
     with_module(kit::here!(), |network, directory| {
-        let relay = Relay::obliging();
+        let relay = Relay::answering();
         let mut scene = server(network, directory, &[at(&relay), ("OFF", String::new())]);
         let said = offered(&mut scene, "off@x", "X-Engage: yes\r\n");
         assert!(said.contains("engaged -1\n"), "{said}");
         assert!(said.contains("tested 1 -1, used -1, ended -1"), "{said}");
         assert!(!said.contains("203.0.113.9"), "{said}");
-        assert_eq!(relay.asked(), [""; 0]);
+        assert_eq!(relay.requests(), [""; 0]);
         scene.server.stop();
     });
 }

@@ -41,8 +41,8 @@ fn call_offered_while_a_relay_was_unreachable_stays_on_the_other() {
         end(&mut worker, &id, bye());
     });
     b.wait_for("remove", 1);
-    assert_eq!(b.asked("update"), 3);
-    assert_eq!((a.asked("update"), a.asked("remove")), (0, 0));
+    assert_eq!(b.requests("update"), 3);
+    assert_eq!((a.requests("update"), a.requests("remove")), (0, 0));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn processes_that_answer_two_forks_of_one_call_agree() {
             assert_eq!(rewrite(&mut worker, &id, answer).unwrap(), address);
         });
     }
-    assert_eq!((a.asked("update"), b.asked("update")), (3, 3));
+    assert_eq!((a.requests("update"), b.requests("update")), (3, 3));
 }
 
 /// Processes that rewrite all the while.
@@ -193,24 +193,24 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
 
 #[test]
 fn calls_go_to_the_set_that_the_script_names_or_that_their_domain_has() {
-    let relays: Vec<_> = (0..3).map(|_| Relay::obliging()).collect();
+    let relays: Vec<_> = (0..3).map(|_| Relay::answering()).collect();
     let mut worker = worker(&[
         ("relay", &format!("{};domain=example.com", relays[0].uri())),
         ("relay", &relays[1].uri()),
         ("relay", &format!("{};set=gold", relays[2].uri())),
     ]);
-    let asked = || relays.iter().map(|relay| relay.asked().len()).collect::<Vec<_>>();
+    let requests = || relays.iter().map(|relay| relay.requests().len()).collect::<Vec<_>>();
     rewrite(&mut worker, "1@x", invite()).unwrap();
-    assert_eq!(asked(), [1, 0, 0], "alice is of example.com");
+    assert_eq!(requests(), [1, 0, 0], "alice is of example.com");
     let gold = Options { set: "gold".into(), ..Options::default() };
     rewrite_with(&mut worker, "2@x", invite(), &gold).unwrap();
-    assert_eq!(asked(), [1, 0, 1]);
+    assert_eq!(requests(), [1, 0, 1]);
     let none = Options { set: "silver".into(), ..Options::default() };
     let error = rewrite_with(&mut worker, "3@x", invite(), &none).unwrap_err();
     assert!(error.text().contains("set"), "{error}");
     // Once on a relay, the set is no question any more.
     rewrite_with(&mut worker, "2@x", ok("b"), &none).unwrap();
-    assert_eq!(asked(), [1, 0, 2]);
+    assert_eq!(requests(), [1, 0, 2]);
 }
 
 /// Lets the keeper work for so many milliseconds.

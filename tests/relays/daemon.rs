@@ -16,7 +16,7 @@ use kit::directory::Directory;
 pub(crate) struct Daemon {
     pub(crate) address: String,
     running: Mutex<Option<kit::daemon::Daemon>>,
-    asked: Arc<Mutex<String>>,
+    requests: Arc<Mutex<String>>,
     directory: Directory,
 }
 
@@ -28,7 +28,7 @@ impl Daemon {
         let daemon = Daemon {
             address: format!("127.0.77.{number}"),
             running: Mutex::new(None),
-            asked: Arc::default(),
+            requests: Arc::default(),
             directory: Directory::new(),
         };
         daemon.restart();
@@ -51,13 +51,13 @@ impl Daemon {
         let daemon = kit::daemon::Daemon::start(&[&self.address], "42000-42999", &socket, output);
         *self.running.lock().unwrap() = Some(daemon);
         let listener = UnixListener::bind(self.tap()).unwrap();
-        let (asked, tap) = (self.asked.clone(), self.tap());
+        let (requests, tap) = (self.requests.clone(), self.tap());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let Ok(relay) = UnixStream::connect(&socket) else { return };
                 let (back, answers) = (stream.try_clone().unwrap(), relay.try_clone().unwrap());
-                let asked = asked.clone();
-                thread::spawn(move || carry(stream, relay, Some(&asked)));
+                let requests = requests.clone();
+                thread::spawn(move || carry(stream, relay, Some(&requests)));
                 thread::spawn(move || carry(answers, back, None));
                 if !tap.exists() {
                     return;
@@ -82,17 +82,17 @@ impl Daemon {
     }
 
     /// How many requests that begin so it was sent.
-    pub(crate) fn asked(&self, command: &str) -> usize {
-        let asked = self.asked.lock().unwrap();
-        asked.lines().filter(|line| *line == command).count()
+    pub(crate) fn requests(&self, command: &str) -> usize {
+        let requests = self.requests.lock().unwrap();
+        requests.lines().filter(|line| *line == command).count()
     }
 
     /// Waits (5 s at most) for so many of them.
     pub(crate) fn wait_for(&self, command: &str, count: usize) {
         let end = Instant::now() + Duration::from_secs(5);
-        while self.asked(command) < count {
-            let asked = self.asked.lock().unwrap().clone();
-            assert!(Instant::now() < end, "{count} times {command}: {asked}");
+        while self.requests(command) < count {
+            let requests = self.requests.lock().unwrap().clone();
+            assert!(Instant::now() < end, "{count} times {command}: {requests}");
             thread::sleep(Duration::from_millis(10));
         }
     }

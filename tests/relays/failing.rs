@@ -59,7 +59,7 @@ fn a_frozen_relay_costs_one_message_of_the_server() {
             assert_eq!(rewrite(&mut worker, id, ok("b")).unwrap(), b.address);
         }
     });
-    assert_eq!(a.asked("update"), 1, "exactly one request until it is probed");
+    assert_eq!(a.requests("update"), 1, "exactly one request until it is probed");
     assert_eq!(engine.counters().get(Counter::RelaysFailed), 1);
     assert_eq!(engine.counters().get(Counter::Failovers), 1);
     a.thaw();
@@ -113,11 +113,11 @@ fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
     a.freeze();
     let health = engine.health();
     assert!(health.mark_suspect(slot(&health, &engine, &a.uri()), now()));
-    let asked = a.asked("update");
+    let requests = a.requests("update");
     let error = rewrite(&mut worker, &ids[0], ok("b")).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
     assert!(error.text().contains(&a.uri()), "{error}");
-    assert_eq!(a.asked("update"), asked, "it was not asked");
+    assert_eq!(a.requests("update"), requests, "it was not asked");
     // A re-offer is negotiated by both sides, so it may move.
     assert_eq!(rewrite(&mut worker, &ids[1], reinvite(2)).unwrap(), b.address);
     let answer = Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp());
@@ -135,15 +135,15 @@ fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
         |_| Reply::Say("x".repeat(100_000)),
     ];
     for script in scripts {
-        let (odd, good) = (Relay::scripted(script), Relay::obliging());
+        let (odd, good) = (Relay::scripted(script), Relay::answering());
         let backup = format!("{};weight=0", good.uri());
         let mut worker = worker(&[("relay", &odd.uri()), ("relay", &backup)]);
         let engine = worker.engine().clone();
         for n in 0..3 {
             assert!(rewrite(&mut worker, &format!("{n}@x"), invite()).is_ok());
         }
-        assert_eq!(odd.asked().len(), 3, "asked each time");
-        assert_eq!(good.asked().len(), 3);
+        assert_eq!(odd.requests().len(), 3, "asked each time");
+        assert_eq!(good.requests().len(), 3);
         assert_eq!(state(&engine, &odd.uri()).health, RelayHealth::Up);
     }
 }
@@ -185,7 +185,7 @@ fn deletes_for_a_dead_relay_are_sent_when_it_is_back() {
 
 #[test]
 fn the_only_relay_is_tried_again_where_that_costs_nothing() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let away = relay.path().with_extension("away");
     let mut worker = worker(&[("relay", &relay.uri())]);
     std::fs::rename(relay.path(), &away).unwrap();
@@ -199,7 +199,7 @@ fn the_only_relay_is_tried_again_where_that_costs_nothing() {
 
 #[test]
 fn disabled_relay_gets_no_request() {
-    let (one, other) = (Relay::obliging(), Relay::obliging());
+    let (one, other) = (Relay::answering(), Relay::answering());
     let backup = format!("{};weight=0", other.uri());
     let mut worker = worker(&[("relay", &one.uri()), ("relay", &backup)]);
     let engine = worker.engine().clone();
@@ -208,7 +208,7 @@ fn disabled_relay_gets_no_request() {
     assert!(rewrite(&mut worker, "1@x", ok("b")).is_err());
     rewrite(&mut worker, "2@x", invite()).unwrap();
     end(&mut worker, "1@x", bye());
-    assert_eq!((one.asked().len(), other.asked().len()), (1, 1));
+    assert_eq!((one.requests().len(), other.requests().len()), (1, 1));
     assert_eq!(engine.deletes().len(), 1);
     engine.set_admin_state(&one.uri(), AdminState::Enabled).unwrap();
     std::thread::sleep(Duration::from_millis(250));

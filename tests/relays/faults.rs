@@ -59,25 +59,25 @@ fn an_answer_goes_to_no_relay_but_its_offers() {
             Reply::Say("203.0.113.9 50000\r\n".into())
         }
     });
-    let other = Relay::obliging();
+    let other = Relay::answering();
     let backup = format!("{};weight=0", other.uri());
     let mut worker = worker(&[("relay", &moody.uri()), ("relay", &backup)]);
     rewrite(&mut worker, &invite());
     let error = try_rewrite(&mut worker, &ok()).unwrap_err();
     assert!(error.text().contains(&moody.uri()), "{error}");
-    assert!(other.asked().is_empty());
+    assert!(other.requests().is_empty());
 }
 
 #[test]
 fn an_answer_its_offers_relay_cannot_take_goes_to_no_other() {
-    let (offers, other) = (Relay::obliging(), Relay::obliging());
+    let (offers, other) = (Relay::answering(), Relay::answering());
     let capable = format!("{};ipv6=yes;weight=0", other.uri());
     let mut worker = worker(&[("relay", &offers.uri()), ("relay", &capable)]);
     rewrite(&mut worker, &invite());
     let ipv6 = bob_sdp().replace("IP4 10.0.0.2", "IP6 2001:db8::2");
     let error = try_rewrite(&mut worker, &ok().sdp(ipv6)).unwrap_err();
     assert!(error.text().contains("IPv6"), "{error}");
-    assert!(other.asked().is_empty());
+    assert!(other.requests().is_empty());
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_non_blocking_request_ends_at_its_deadline() {
 #[test]
 fn many_requests_at_once_on_one_worker_get_their_own_answers() {
     let relay = Relay::scripted(|request| {
-        let cseq: u32 = kit::relay::value(request, "cseq").parse().unwrap();
+        let cseq: u32 = kit::relay::header(request, "cseq").parse().unwrap();
         std::thread::sleep(Duration::from_millis(u64::from(50 - cseq)));
         Reply::Say(format!("203.0.113.9 {}\r\n", 50000 + 2 * cseq))
     });
@@ -212,7 +212,7 @@ fn many_requests_at_once_on_one_worker_get_their_own_answers() {
 #[test]
 fn a_worker_of_the_parent_refuses_to_talk_in_a_child() {
     let _alone = alone();
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let mut worker = Worker::new(engine(&[("relay", &relay.uri())])).unwrap();
     rewrite(&mut worker, &invite());
     in_child(|| {

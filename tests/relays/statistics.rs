@@ -20,7 +20,7 @@ use kit::{engine, relay_and_worker, worker};
 #[test]
 fn counters_are_shared_by_the_processes_of_a_server() {
     let _alone = alone();
-    let (first, second) = (Relay::obliging(), Relay::scripted(|_| Reply::Say("error\r\n".into())));
+    let (first, second) = (Relay::answering(), Relay::scripted(|_| Reply::Say("error\r\n".into())));
     let refusing = format!("{};set=refusing", second.uri());
     let engine = engine(&[("relay", &first.uri()), ("relay", &refusing)]);
     children(4, |process| {
@@ -89,7 +89,7 @@ fn rewrite_with_conflicting_edits_is_counted_as_failed_other() {
 
 #[test]
 fn call_table_full_calls_are_counted_and_relayed() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let mut worker = worker(&[("relay", &relay.uri()), ("max_calls", "16")]);
     for n in 0..20 {
         rewrite(&mut worker, &format!("{n}@x"), invite()).unwrap();
@@ -102,7 +102,7 @@ fn call_table_full_calls_are_counted_and_relayed() {
 
 #[test]
 fn deletes_that_cannot_be_queued_are_counted_as_dropped() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let away = relay.path().with_extension("away");
     let mut worker = worker(&[("relay", &relay.uri())]);
     let long = "x".repeat(MAX_DELETE_BYTES + 1);
@@ -128,7 +128,7 @@ fn deletes_that_cannot_be_queued_are_counted_as_dropped() {
 
 #[test]
 fn removed_relay_is_listed_while_it_has_calls() {
-    let (kept, gone) = (Relay::obliging(), Relay::obliging());
+    let (kept, gone) = (Relay::answering(), Relay::answering());
     let directory = Directory::new();
     let file = directory.file("relays", &format!("{};weight=0\n{}", kept.uri(), gone.uri()));
     let engine = engine(&[("relays", &file)]);

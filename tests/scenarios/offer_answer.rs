@@ -10,7 +10,7 @@ use std::collections::hash_map::RandomState;
 use dialogs::{Call, Sent, call};
 use kit::call::{Step, alice_sdp};
 use kit::cases;
-use kit::relay::value;
+use kit::relay::header;
 use kit::relay_and_worker;
 use mediaproxy::Edits;
 use mediaproxy::internals::media::role;
@@ -88,7 +88,7 @@ proptest! {
     fn relay_requests_have_the_cseq_of_the_offer(call in call(1..40)) {
         let (relay, mut worker) = relay_and_worker();
         for sent in call.messages() {
-            let before = relay.asked().len();
+            let before = relay.requests().len();
             let step = step(sent);
             let raw = step.bytes();
             let message = Message::parse(&raw, step.source()).unwrap();
@@ -99,14 +99,14 @@ proptest! {
             let told = worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();
             prop_assert_eq!(told, sent.description.is_some());
             let Some((_, cseq)) = sent.description else { continue };
-            let asked = relay.wait_for(before + 1);
-            let asked = asked.last().unwrap();
+            let requests = relay.wait_for(before + 1);
+            let requests = requests.last().unwrap();
             let kind = if sent.status.is_some() { "reply" } else { "request" };
-            prop_assert_eq!(value(asked, "type"), kind);
-            prop_assert_eq!(value(asked, "cseq"), cseq.to_string());
-            prop_assert_eq!(value(asked, "from_tag"), sent.from);
+            prop_assert_eq!(header(requests, "type"), kind);
+            prop_assert_eq!(header(requests, "cseq"), cseq.to_string());
+            prop_assert_eq!(header(requests, "from_tag"), sent.from);
             let early = sent.status.is_some_and(|status| status < 200);
-            prop_assert_eq!(value(asked, "to_tag"), if early { "" } else { sent.to });
+            prop_assert_eq!(header(requests, "to_tag"), if early { "" } else { sent.to });
         }
     }
 }

@@ -8,7 +8,7 @@ use kit::call::{
     terminate,
 };
 use kit::directory::Directory;
-use kit::relay::{Relay, value};
+use kit::relay::{Relay, header};
 use kit::{relay_and_worker, udp, worker};
 use mediaproxy::Edits;
 use mediaproxy::sip::Message;
@@ -27,21 +27,21 @@ fn offer_and_answer_are_sent_to_the_relay_and_rewritten() {
     assert!(offer.contains("m=audio 50000 RTP/AVP 0\r\n"), "{offer}");
     assert!(offer.contains("o=- 1 1 IN IP4 192.168.1.10\r\n"), "o= stays: {offer}");
     rewrite(&mut worker, &answer("200 OK", "b"));
-    let asked = relay.asked();
-    assert_eq!(value(&asked[0], "type"), "request");
-    assert_eq!(value(&asked[0], "call_id"), "call@x");
-    assert_eq!(value(&asked[0], "cseq"), "1");
-    assert_eq!(value(&asked[0], "from_uri"), "alice@example.com");
-    assert_eq!(value(&asked[0], "to_uri"), "bob@example.com");
-    assert_eq!(value(&asked[0], "from_tag"), "a");
-    assert_eq!(value(&asked[0], "to_tag"), "");
-    assert_eq!(value(&asked[0], "user_agent"), "Phone 1.0");
-    assert_eq!(value(&asked[0], "signaling_ip"), "198.51.100.1");
-    assert_eq!(value(&asked[0], "media"), "audio:192.168.1.10:40000:sendrecv:ice=no");
-    assert_eq!(value(&asked[1], "type"), "reply");
-    assert_eq!(value(&asked[1], "to_tag"), "b");
-    assert_eq!(value(&asked[1], "signaling_ip"), "198.51.100.2");
-    assert_eq!(value(&asked[1], "media"), "audio:10.0.0.2:30000:sendrecv:ice=no");
+    let requests = relay.requests();
+    assert_eq!(header(&requests[0], "type"), "request");
+    assert_eq!(header(&requests[0], "call_id"), "call@x");
+    assert_eq!(header(&requests[0], "cseq"), "1");
+    assert_eq!(header(&requests[0], "from_uri"), "alice@example.com");
+    assert_eq!(header(&requests[0], "to_uri"), "bob@example.com");
+    assert_eq!(header(&requests[0], "from_tag"), "a");
+    assert_eq!(header(&requests[0], "to_tag"), "");
+    assert_eq!(header(&requests[0], "user_agent"), "Phone 1.0");
+    assert_eq!(header(&requests[0], "signaling_ip"), "198.51.100.1");
+    assert_eq!(header(&requests[0], "media"), "audio:192.168.1.10:40000:sendrecv:ice=no");
+    assert_eq!(header(&requests[1], "type"), "reply");
+    assert_eq!(header(&requests[1], "to_tag"), "b");
+    assert_eq!(header(&requests[1], "signaling_ip"), "198.51.100.2");
+    assert_eq!(header(&requests[1], "media"), "audio:10.0.0.2:30000:sendrecv:ice=no");
 }
 
 #[test]
@@ -50,9 +50,12 @@ fn an_early_answer_has_its_tag_in_the_extension_header() {
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     rewrite(&mut worker, &answer("200 OK", "b"));
-    let asked = relay.asked();
-    assert_eq!((value(&asked[1], "to_tag"), value(&asked[1], "early_tag")), ("", "b"));
-    assert_eq!((value(&asked[2], "to_tag"), value(&asked[2], "early_tag")), ("b", "(none)"));
+    let requests = relay.requests();
+    assert_eq!((header(&requests[1], "to_tag"), header(&requests[1], "early_tag")), ("", "b"));
+    assert_eq!(
+        (header(&requests[2], "to_tag"), header(&requests[2], "early_tag")),
+        ("b", "(none)")
+    );
 }
 
 #[test]
@@ -62,9 +65,9 @@ fn a_repeated_message_gets_the_same_result() {
         let first = rewrite(&mut worker, &step);
         assert_eq!(rewrite(&mut worker, &step), first);
     }
-    let asked = relay.asked();
-    assert_eq!(asked[0], asked[1]);
-    assert_eq!(asked[2], asked[3]);
+    let requests = relay.requests();
+    assert_eq!(requests[0], requests[1]);
+    assert_eq!(requests[2], requests[3]);
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_message_that_comes_by_again_rewritten_is_left_alone() {
     rewrite(&mut worker, &invite());
     let spiral = invite().sdp(audio("203.0.113.9", 50000));
     assert_eq!(rewrite(&mut worker, &spiral).as_bytes(), spiral.bytes());
-    assert_eq!(relay.asked().len(), 1, "the relay is not asked again");
+    assert_eq!(relay.requests().len(), 1, "the relay is not asked again");
 }
 
 #[test]
@@ -81,13 +84,13 @@ fn a_delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
     let (relay, mut worker) = relay_and_worker();
     let bare = Step::request("INVITE", 1, "a", "");
     assert_eq!(rewrite_with(&mut worker, &bare, &Options::default()), Ok(None));
-    assert!(relay.asked().is_empty());
+    assert!(relay.requests().is_empty());
     rewrite(&mut worker, &answer("200 OK", "b"));
     rewrite(&mut worker, &Step::request("ACK", 1, "a", "b").sdp(alice_sdp()));
-    let asked = relay.asked();
-    assert_eq!((value(&asked[0], "type"), value(&asked[0], "cseq")), ("reply", "1"));
-    assert_eq!((value(&asked[1], "type"), value(&asked[1], "cseq")), ("request", "1"));
-    assert_eq!((value(&asked[1], "from_tag"), value(&asked[1], "to_tag")), ("a", "b"));
+    let requests = relay.requests();
+    assert_eq!((header(&requests[0], "type"), header(&requests[0], "cseq")), ("reply", "1"));
+    assert_eq!((header(&requests[1], "type"), header(&requests[1], "cseq")), ("request", "1"));
+    assert_eq!((header(&requests[1], "from_tag"), header(&requests[1], "to_tag")), ("a", "b"));
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn ack_without_sdp_makes_no_request() {
     rewrite(&mut worker, &invite());
     let ack = Step::request("ACK", 1, "a", "b");
     assert_eq!(rewrite_with(&mut worker, &ack, &Options::default()), Ok(None));
-    assert_eq!(relay.asked().len(), 1);
+    assert_eq!(relay.requests().len(), 1);
 }
 
 #[test]
@@ -108,7 +111,7 @@ fn a_prack_that_answers_is_sent_with_its_offers_cseq() {
     assert_eq!(rewrite(&mut worker, &prack), first, "repeated");
     rewrite(&mut worker, &Step::request("PRACK", 3, "a", "b").sdp(alice_sdp()));
     rewrite(&mut worker, &Step::reply("200 OK", "PRACK", 3, "a", "b").sdp(bob_sdp()));
-    let cseqs: Vec<_> = relay.asked().iter().map(|r| value(r, "cseq").to_string()).collect();
+    let cseqs: Vec<_> = relay.requests().iter().map(|r| header(r, "cseq").to_string()).collect();
     assert_eq!(cseqs, ["1", "1", "1", "3", "3"], "the third PRACK is an offer of its own");
 }
 
@@ -119,12 +122,12 @@ fn an_update_offers_from_either_side_and_its_reply_answers() {
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     rewrite(&mut worker, &Step::request("UPDATE", 70, "b", "a").sdp(bob_sdp()));
     rewrite(&mut worker, &Step::reply("200 OK", "UPDATE", 70, "b", "a").sdp(alice_sdp()));
-    let asked = relay.asked();
-    assert_eq!((value(&asked[2], "type"), value(&asked[2], "from_tag")), ("request", "b"));
-    assert_eq!((value(&asked[3], "type"), value(&asked[3], "to_tag")), ("reply", "a"));
+    let requests = relay.requests();
+    assert_eq!((header(&requests[2], "type"), header(&requests[2], "from_tag")), ("request", "b"));
+    assert_eq!((header(&requests[3], "type"), header(&requests[3], "to_tag")), ("reply", "a"));
     let late = answer("200 OK", "b");
     rewrite(&mut worker, &late);
-    assert_eq!(value(&relay.asked()[4], "cseq"), "1");
+    assert_eq!(header(&relay.requests()[4], "cseq"), "1");
 }
 
 #[test]
@@ -138,9 +141,9 @@ fn hold_and_resume_reach_the_relay_with_their_direction() {
     let old_way = audio("0.0.0.0", 40000);
     let held = rewrite(&mut worker, &Step::request("INVITE", 3, "a", "b").sdp(old_way));
     assert!(held.contains("c=IN IP4 0.0.0.0\r\n"), "0.0.0.0 stays: {held}");
-    let asked = relay.asked();
-    assert_eq!(value(&asked[2], "media"), "audio:192.168.1.10:40000:sendonly:ice=no");
-    assert_eq!(value(&asked[3], "media"), "audio:0.0.0.0:40000:sendrecv:ice=no");
+    let requests = relay.requests();
+    assert_eq!(header(&requests[2], "media"), "audio:192.168.1.10:40000:sendonly:ice=no");
+    assert_eq!(header(&requests[3], "media"), "audio:0.0.0.0:40000:sendrecv:ice=no");
 }
 
 #[test]
@@ -149,7 +152,7 @@ fn stream_with_port_0_keeps_it_and_is_in_the_request() {
     let body = alice_sdp() + "m=video 0 RTP/AVP 34\n";
     let text = rewrite(&mut worker, &invite().sdp(body));
     assert!(text.contains("m=video 0 RTP/AVP 34\r\n"), "{text}");
-    let media = value(&relay.asked()[0], "media").to_string();
+    let media = header(&relay.requests()[0], "media").to_string();
     assert!(media.ends_with(",video:192.168.1.10:0:sendrecv:ice=no"), "{media}");
 }
 
@@ -160,8 +163,8 @@ fn ok_without_sdp_is_sent_to_the_relay_and_not_rewritten() {
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     let bare = Step::reply("200 OK", "INVITE", 1, "a", "b");
     assert_eq!(rewrite_with(&mut worker, &bare, &Options::default()), Ok(None));
-    let asked = relay.wait_for(3);
-    assert_eq!((value(&asked[2], "type"), value(&asked[2], "media")), ("reply", "(none)"));
+    let requests = relay.wait_for(3);
+    assert_eq!((header(&requests[2], "type"), header(&requests[2], "media")), ("reply", "(none)"));
     // Its answer is read before the next request's.
     let again = rewrite(&mut worker, &reinvite(2));
     assert!(again.contains("m=audio 50000 "), "{again}");
@@ -179,7 +182,7 @@ fn messages_that_carry_no_session_are_left_alone() {
     ] {
         assert_eq!(rewrite_with(&mut worker, &step, &Options::default()), Ok(None));
     }
-    assert!(relay.asked().is_empty());
+    assert!(relay.requests().is_empty());
 }
 
 #[test]
@@ -192,28 +195,28 @@ fn options_are_in_the_request_to_the_relay() {
         ..Options::default()
     };
     rewrite_with(&mut worker, &invite(), &options).unwrap();
-    let asked = relay.asked();
-    assert_eq!(value(&asked[0], "signaling_ip"), "192.0.2.77");
-    assert_eq!(value(&asked[0], "media_relay"), "relay7.example.com");
-    assert_eq!(value(&asked[0], "dialog_id"), "4711:1234");
-    assert_eq!(value(&asked[0], "address_family"), "(none)", "not asked for, and not ours");
+    let requests = relay.requests();
+    assert_eq!(header(&requests[0], "signaling_ip"), "192.0.2.77");
+    assert_eq!(header(&requests[0], "media_relay"), "relay7.example.com");
+    assert_eq!(header(&requests[0], "dialog_id"), "4711:1234");
+    assert_eq!(header(&requests[0], "address_family"), "(none)", "not asked for, and not ours");
 }
 
 #[test]
 fn rtp_asymmetric_phone_is_found_by_user_agent_or_server() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let directory = Directory::new();
     let list = directory.file("clients", "# clients\n^Weird\n");
     let mut worker = worker(&[("relay", &relay.uri()), ("rtp_asymmetrics", &list)]);
     let raw = String::from_utf8(invite().bytes()).unwrap();
-    for (header, asymmetric) in
+    for (client, asymmetric) in
         [("User-Agent: weird/2.0", true), ("Server: Weird", true), ("User-Agent: Fine", false)]
     {
-        let raw = raw.replace("User-Agent: Phone 1.0", header).into_bytes();
+        let raw = raw.replace("User-Agent: Phone 1.0", client).into_bytes();
         let message = Message::parse(&raw, udp(ALICE)).unwrap();
         worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();
-        let media = value(relay.asked().last().unwrap(), "media").to_string();
-        assert_eq!(media.ends_with(":asymmetric=yes"), asymmetric, "{header}: {media}");
+        let media = header(relay.requests().last().unwrap(), "media").to_string();
+        assert_eq!(media.ends_with(":asymmetric=yes"), asymmetric, "{client}: {media}");
     }
 }
 
@@ -224,9 +227,9 @@ fn bye_from_either_side_removes_the_call() {
         rewrite(&mut worker, &invite());
         rewrite(&mut worker, &answer("200 OK", "b"));
         end(&mut worker, &Step::request("BYE", 9, from, to));
-        let asked = relay.wait_for(3);
+        let requests = relay.wait_for(3);
         assert_eq!(
-            asked[2],
+            requests[2],
             format!("remove\r\ncall_id: call@x\r\nfrom_tag: {from}\r\nto_tag: {to}\r\n\r\n")
         );
     }
@@ -249,7 +252,7 @@ fn the_cancel_of_a_re_invite_leaves_the_call() {
     end(&mut worker, &Step::request("CANCEL", 2, "a", "b"));
     end(&mut worker, &Step::reply("487 Request Terminated", "INVITE", 2, "a", "b"));
     rewrite(&mut worker, &reinvite(3));
-    assert!(relay.asked().iter().all(|request| !request.starts_with("remove")));
+    assert!(relay.requests().iter().all(|request| !request.starts_with("remove")));
 }
 
 #[test]
@@ -260,7 +263,7 @@ fn bye_of_one_branch_keeps_the_media_of_the_other() {
     rewrite(&mut worker, &answer("200 OK", "b2"));
     end(&mut worker, &Step::request("BYE", 2, "a", "b2"));
     rewrite(&mut worker, &Step::request("INVITE", 3, "a", "b1").sdp(alice_sdp()));
-    assert_eq!(relay.asked().len(), 4, "the first BYE is withheld");
+    assert_eq!(relay.requests().len(), 4, "the first BYE is withheld");
     end(&mut worker, &Step::request("BYE", 4, "b1", "a"));
     assert!(relay.wait_for(5)[4].starts_with("remove\r\n"));
 }
@@ -273,7 +276,7 @@ fn a_failed_fork_leaves_the_ringing_one() {
     rewrite(&mut worker, &answer("183 Session Progress", "b2"));
     end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b1"));
     rewrite(&mut worker, &answer("200 OK", "b2"));
-    assert!(relay.asked().iter().all(|request| !request.starts_with("remove")));
+    assert!(relay.requests().iter().all(|request| !request.starts_with("remove")));
 }
 
 #[test]
@@ -286,7 +289,7 @@ fn failed_branch_leaves_one_that_rings_without_sdp() {
     }
     end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b1"));
     rewrite(&mut worker, &Step::request("UPDATE", 2, "a", "b2").sdp(alice_sdp()));
-    assert_eq!(relay.asked().len(), 2, "neither the 180 nor the 486 is told");
+    assert_eq!(relay.requests().len(), 2, "neither the 180 nor the 486 is told");
     end(&mut worker, &Step::reply("486 Busy Here", "INVITE", 1, "a", "b2"));
     assert!(relay.wait_for(3)[2].starts_with("remove\r\n"));
 }
@@ -304,7 +307,7 @@ fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
             rewrite(&mut worker, &prack);
         }
         let cseqs: Vec<_> =
-            relay.asked().iter().rev().take(3).map(|r| value(r, "cseq").to_string()).collect();
+            relay.requests().iter().rev().take(3).map(|r| header(r, "cseq").to_string()).collect();
         assert_eq!(cseqs, vec![cseq.to_string(); 3], "from {from}");
     }
 }
@@ -331,7 +334,7 @@ fn message_that_terminates_nothing_is_an_argument_error() {
 
 #[test]
 fn delete_for_an_unreachable_relay_is_sent_once_it_is_back() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let uri = relay.uri();
     let path = relay.path().to_path_buf();
     let away = path.with_extension("away");
@@ -346,7 +349,7 @@ fn delete_for_an_unreachable_relay_is_sent_once_it_is_back() {
 
 #[test]
 fn new_offer_cancels_the_queued_delete() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let path = relay.path().to_path_buf();
     let away = path.with_extension("away");
     let mut worker = worker(&[("relay", &relay.uri())]);
@@ -356,9 +359,9 @@ fn new_offer_cancels_the_queued_delete() {
     rewrite(&mut worker, &Step::request("INVITE", 2, "a", "").sdp(alice_sdp()));
     std::thread::sleep(std::time::Duration::from_millis(1100));
     rewrite(&mut worker, &Step::reply("200 OK", "INVITE", 2, "a", "b").sdp(bob_sdp()));
-    let asked = relay.asked();
-    assert_eq!(asked.len(), 2);
-    assert!(asked.iter().all(|request| !request.starts_with("remove")), "{asked:?}");
+    let requests = relay.requests();
+    assert_eq!(requests.len(), 2);
+    assert!(requests.iter().all(|request| !request.starts_with("remove")), "{requests:?}");
 }
 
 #[test]
@@ -386,7 +389,7 @@ fn sixty_four_streams_are_relayed_and_a_sixty_fifth_is_an_error() {
     assert!(text.contains("m=audio 50252 RTP/AVP 0\r\n"), "{text}");
     let error = rewrite_with(&mut worker, &invite().sdp(body(65)), &Options::default());
     assert_eq!(error.unwrap_err().status(), Status::Limit);
-    assert_eq!(relay.asked().len(), 1);
+    assert_eq!(relay.requests().len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Status};
 
 use kit::call::{Step, answer, audio, rewrite, try_rewrite};
-use kit::relay::{Relay, Reply, value};
+use kit::relay::{Relay, Reply, header};
 use kit::rewriting::{Case, body_of, invite, lines, parse, with_body};
 use kit::{applied, crlf, relay_and_worker, udp, worker};
 
@@ -131,8 +131,8 @@ fn a_media_list_of_any_length_reaches_the_relay_whole() {
         let missing = usize::saturating_sub(list, items.join(",").len());
         let first = "h".repeat(host.len() + missing);
         items[0] = item(&first);
-        let asked = items.join(",");
-        assert!(list == 0 || asked.len() == list);
+        let media = items.join(",");
+        assert!(list == 0 || media.len() == list);
 
         let mut sdp = format!("v=0\no=- 1 1 IN IP4 10.0.0.1\ns=-\nc=IN IP4 {host}\nt=0 0\n");
         sdp.push_str(&format!("m=audio 4000 RTP/AVP 0\nc=IN IP4 {first}\n"));
@@ -140,8 +140,8 @@ fn a_media_list_of_any_length_reaches_the_relay_whole() {
         let (relay, mut worker) = relay_and_worker();
         let step = Step::request("INVITE", 1, "a", "").sdp(sdp);
         let out = rewrite(&mut worker, &step);
-        assert_eq!(value(&relay.asked()[0], "media"), asked);
-        assert!(!out.contains("hhh"), "{} bytes of list", asked.len());
+        assert_eq!(header(&relay.requests()[0], "media"), media);
+        assert!(!out.contains("hhh"), "{} bytes of list", media.len());
         assert_eq!(out.matches("m=audio 5").count(), streams);
     }
 }

@@ -222,7 +222,7 @@ fn a_cancel_never_overtakes_its_invite() {
     assert!(invite.contains("m=audio 50000 "), "{invite}");
     assert_eq!(line(&invite, "Record-Route"), format!("Record-Route: <sip:{};lr>", server.at));
     assert_eq!(line(&invite, "Via"), line(&cancel, "Via"), "one transaction");
-    assert_eq!(slow.asked().iter().filter(|asked| asked.starts_with("update")).count(), 1);
+    assert_eq!(slow.requests().iter().filter(|requests| requests.starts_with("update")).count(), 1);
     assert!(slow.wait_for(2)[1].starts_with("remove"), "the call is over");
     server.running.stop();
 }

@@ -63,7 +63,7 @@ pub fn worker(settings: &[(&str, &str)]) -> Worker {
 
 /// A relay that serves every request, and a worker that uses it.
 pub fn relay_and_worker() -> (relay::Relay, Worker) {
-    let relay = relay::Relay::obliging();
+    let relay = relay::Relay::answering();
     let worker = worker(&[("relay", &relay.uri())]);
     (relay, worker)
 }

@@ -32,7 +32,7 @@ pub enum Reply {
 /// A relay on a Unix socket of its own.
 pub struct Relay {
     path: PathBuf,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
     gone: Arc<AtomicBool>,
     _directory: Directory,
 }
@@ -40,7 +40,7 @@ pub struct Relay {
 impl Relay {
     /// Answers every `update` with 203.0.113.9 and ports from 50000 in steps
     /// of four, every `remove` with `removed`.
-    pub fn obliging() -> Relay {
+    pub fn answering() -> Relay {
         Relay::scripted(|request| {
             if request.starts_with("remove") {
                 return Reply::Say("removed\r\n".into());
@@ -59,9 +59,9 @@ impl Relay {
         let directory = Directory::new();
         let path = directory.path("relay");
         let listener = UnixListener::bind(&path).unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
+        let requests = Arc::new(Mutex::new(Vec::new()));
         let gone = Arc::new(AtomicBool::new(false));
-        let (script, kept, left) = (Arc::new(script), asked.clone(), gone.clone());
+        let (script, kept, left) = (Arc::new(script), requests.clone(), gone.clone());
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if left.load(Ordering::SeqCst) {
@@ -75,7 +75,7 @@ impl Relay {
                 });
             }
         });
-        Relay { path, asked, gone, _directory: directory }
+        Relay { path, requests, gone, _directory: directory }
     }
 
     /// The setting that names it.
@@ -89,20 +89,20 @@ impl Relay {
     }
 
     /// Everything it was asked so far.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// Waits (5 s at most) until it was asked `count` times; what it was asked.
     pub fn wait_for(&self, count: usize) -> Vec<String> {
         for _ in 0..500 {
-            let asked = self.asked();
-            if asked.len() >= count {
-                return asked;
+            let requests = self.requests();
+            if requests.len() >= count {
+                return requests;
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("the relay was asked {} times, not {count}", self.asked().len());
+        panic!("the relay was asked {} times, not {count}", self.requests().len());
     }
 }
 
@@ -114,13 +114,13 @@ impl Drop for Relay {
     }
 }
 
-fn serve(mut stream: &UnixStream, script: &dyn Fn(&str) -> Reply, asked: &Mutex<Vec<String>>) {
+fn serve(mut stream: &UnixStream, script: &dyn Fn(&str) -> Reply, requests: &Mutex<Vec<String>>) {
     let mut input = String::new();
     let mut buffer = [0u8; 4096];
     loop {
         while let Some(end) = input.find("\r\n\r\n") {
             let request: String = input.drain(..end + 4).collect();
-            asked.lock().unwrap().push(request.clone());
+            requests.lock().unwrap().push(request.clone());
             match script(&request) {
                 Reply::Say(answer) => {
                     let _ = stream.write_all(answer.as_bytes());
@@ -153,7 +153,7 @@ fn serve(mut stream: &UnixStream, script: &dyn Fn(&str) -> Reply, asked: &Mutex<
 }
 
 /// The value of a header in what a relay was asked.
-pub fn value<'r>(request: &'r str, name: &str) -> &'r str {
+pub fn header<'r>(request: &'r str, name: &str) -> &'r str {
     let prefix = format!("{name}: ");
     request.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or("(none)")
 }

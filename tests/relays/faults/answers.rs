@@ -11,7 +11,7 @@ use mediaproxy::{Progress, Status, Worker};
 
 use super::{failed_once, went_on_once};
 use kit::call::{Step, alice_sdp, audio, rewrite, try_rewrite};
-use kit::relay::{Relay, Reply, value};
+use kit::relay::{Relay, Reply, header};
 use kit::worker;
 
 /// One thing that a relay can do instead of an answer.
@@ -91,12 +91,12 @@ fn fault_leaves_the_message_as_it_was_and_is_reported() {
 #[test]
 fn each_fault_sends_an_offer_to_another_relay() {
     for fault in &FAULTS {
-        let (bad, good) = (Relay::scripted(|_| (fault.reply)()), Relay::obliging());
+        let (bad, good) = (Relay::scripted(|_| (fault.reply)()), Relay::answering());
         let backup = format!("{};weight=0", good.uri());
         let mut worker = worker(&[("relay", &bad.uri()), ("relay", &backup)]);
         let text = rewrite(&mut worker, &offer(1));
         assert!(text.contains("m=audio 50000 ") && text.contains("m=video 50004 "), "{text}");
-        assert_eq!((bad.asked().len(), good.asked().len()), (1, 1), "{}", fault.what);
+        assert_eq!((bad.requests().len(), good.requests().len()), (1, 1), "{}", fault.what);
         went_on_once(&worker);
     }
 }
@@ -104,7 +104,7 @@ fn each_fault_sends_an_offer_to_another_relay() {
 #[test]
 fn a_fault_of_one_message_costs_the_relay_no_other_call() {
     for fault in FAULTS.iter().filter(|fault| fault.status == Status::RelayAnswer) {
-        let moody = Relay::scripted(|request| match value(request, "cseq") {
+        let moody = Relay::scripted(|request| match header(request, "cseq") {
             "1" => (fault.reply)(),
             _ => Reply::Say("203.0.113.9 51000 51004\r\n".into()),
         });
@@ -119,7 +119,7 @@ fn a_fault_of_one_message_costs_the_relay_no_other_call() {
 fn an_answer_torn_anywhere_is_one_answer() {
     let line = "203.0.113.9 50000 50004\r\n";
     let relay = Relay::scripted(move |request| {
-        let cut: usize = value(request, "cseq").parse().unwrap();
+        let cut: usize = header(request, "cseq").parse().unwrap();
         Reply::Pieces(match line.get(cut..) {
             Some(rest) => vec![line[..cut].into(), rest.into()],
             None => line.chars().map(String::from).collect(),
@@ -138,7 +138,7 @@ fn an_answer_torn_anywhere_is_one_answer() {
 fn what_follows_an_answer_is_not_the_next_ones() {
     for surplus in ["203.0.113.9 59999\r\n".to_string(), "x".repeat(1_000_000)] {
         let relay = Relay::scripted(move |request| {
-            let port = 50_000 + 2 * value(request, "cseq").parse::<u32>().unwrap();
+            let port = 50_000 + 2 * header(request, "cseq").parse::<u32>().unwrap();
             Reply::Say(format!("203.0.113.9 {port}\r\n{surplus}"))
         });
         let mut worker = worker(&[("relay", &relay.uri())]);
@@ -154,7 +154,7 @@ fn what_follows_an_answer_is_not_the_next_ones() {
 fn the_answer_to_a_cancelled_request_is_not_the_next_ones() {
     let relay = Relay::scripted(|request| {
         std::thread::sleep(Duration::from_millis(30));
-        let port = 50_000 + 2 * value(request, "cseq").parse::<u32>().unwrap();
+        let port = 50_000 + 2 * header(request, "cseq").parse::<u32>().unwrap();
         Reply::Say(format!("203.0.113.9 {port}\r\n"))
     });
     let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "5000")]);

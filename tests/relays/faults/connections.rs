@@ -29,11 +29,11 @@ fn cannot_be_reached(uri: &str, reason: &str, worker: impl Fn(&[(&str, &str)]) -
     assert_eq!(error.status(), Status::NoRelay, "{error}");
     assert!(error.text().contains(uri) && error.text().contains(reason), "{error}");
     failed_once(&alone, Counter::FailedNoRelay);
-    let good = Relay::obliging();
+    let good = Relay::answering();
     let backup = format!("{};weight=0", good.uri());
     let mut worker = worker(&[("relay", uri), ("relay", &backup)]);
     rewrite(&mut worker, &invite());
-    assert_eq!(good.asked().len(), 1);
+    assert_eq!(good.requests().len(), 1);
     went_on_once(&worker);
 }
 
@@ -94,10 +94,10 @@ fn a_connection_that_is_closed_before_it_is_used() {
     // It is seen while sending or while reading: a race, with one outcome.
     let error = try_rewrite(&mut worker(&[("relay", &uri(&path))]), &invite()).unwrap_err();
     assert!(error.text().contains(&uri(&path)), "{error}");
-    let good = Relay::obliging();
+    let good = Relay::answering();
     let backup = format!("{};weight=0", good.uri());
     let mut worker = worker(&[("relay", &uri(&path)), ("relay", &backup)]);
     rewrite(&mut worker, &invite());
-    assert_eq!(good.asked().len(), 1);
+    assert_eq!(good.requests().len(), 1);
     assert_eq!(accepted.load(Ordering::SeqCst), 2, "tried once each");
 }

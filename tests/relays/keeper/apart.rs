@@ -32,11 +32,11 @@ fn each_process_has_its_own_relay_connections() {
     assert_eq!(obey(&mut here, &format!("answer {OURS}")), "50000");
 
     let (mut by_process, mut by_connection) = (BTreeMap::new(), BTreeMap::new());
-    for asked in relay.log() {
-        let calls: &mut BTreeSet<_> = by_process.entry(asked.pid).or_default();
-        calls.insert(asked.call_id.clone());
-        let calls: &mut Vec<_> = by_connection.entry(asked.connection).or_default();
-        calls.push((asked.pid, asked.call_id));
+    for requests in relay.log() {
+        let calls: &mut BTreeSet<_> = by_process.entry(requests.pid).or_default();
+        calls.insert(requests.call_id.clone());
+        let calls: &mut Vec<_> = by_connection.entry(requests.connection).or_default();
+        calls.push((requests.pid, requests.call_id));
     }
     let pids = hands.iter().map(Hand::pid).zip(0..).chain([(std::process::id(), OURS)]);
     let expected: BTreeMap<u32, BTreeSet<String>> =
@@ -44,8 +44,11 @@ fn each_process_has_its_own_relay_connections() {
     assert_eq!(expected.len(), 9);
     assert_eq!(by_process, expected);
     assert_eq!(by_connection.len(), 9, "{by_connection:?}");
-    for asked in by_connection.values() {
-        assert!(asked.len() == 2 && asked[0] == asked[1], "offer and answer: {asked:?}");
+    for requests in by_connection.values() {
+        assert!(
+            requests.len() == 2 && requests[0] == requests[1],
+            "offer and answer: {requests:?}"
+        );
     }
 }
 

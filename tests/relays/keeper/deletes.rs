@@ -39,11 +39,11 @@ fn delete_is_flushed_though_the_process_that_queued_it_was_killed() {
     assert_eq!(engine.deletes().len(), 40);
     let relay = Relay::new(&socket, 50000);
     within(PROMISED, "the ends are delivered", || {
-        (0..40).all(|call| relay.asked("remove", call) > 0)
+        (0..40).all(|call| relay.requests("remove", call) > 0)
     });
     within(PROMISED, "the queue is empty", || engine.deletes().is_empty());
     for call in 0..40 {
-        assert_eq!(relay.asked("remove", call), 1);
+        assert_eq!(relay.requests("remove", call), 1);
     }
 }
 
@@ -74,7 +74,7 @@ fn relay_that_was_frozen_gets_the_deletes_it_missed() {
     assert_eq!(engine.deletes().len(), 1);
     relay.thaw();
     within(PROMISED, "it is asked by a probe", || !relay.probes().is_empty());
-    within(PROMISED, "the end is delivered", || relay.asked("remove", 1) > 0);
+    within(PROMISED, "the end is delivered", || relay.requests("remove", 1) > 0);
 }
 
 #[test]
@@ -108,12 +108,12 @@ fn deletes_do_not_wait_for_a_frozen_relay() {
     // One may fall into the time slice of another process.
     assert!(second < Duration::from_millis(20), "{took:?}");
     assert!(longest < Duration::from_millis(500), "{took:?}");
-    assert!((0..CALLS).all(|call| relay.asked("remove", call) == 0), "it reads nothing");
+    assert!((0..CALLS).all(|call| relay.requests("remove", call) == 0), "it reads nothing");
     let health = engine.health();
     assert!(health.slots().all(|slot| health.state(Some(slot)).health == RelayHealth::Up));
     relay.thaw();
     within(PROMISED, "the ends are delivered", || {
-        (0..CALLS).all(|call| relay.asked("remove", call) > 0)
+        (0..CALLS).all(|call| relay.requests("remove", call) > 0)
     });
     within(PROMISED, "the queue is empty", || engine.deletes().is_empty());
     let count = |counter| engine.counters().get(counter);
@@ -189,9 +189,9 @@ fn new_offer_cancels_the_queued_delete_in_the_keeper() {
     assert!(hand.take("offer 1").is_err(), "nobody is there");
     hand.kill();
     let relay = Relay::new(&socket, 50000);
-    within(PROMISED, "the other end is delivered", || relay.asked("remove", 2) > 0);
+    within(PROMISED, "the other end is delivered", || relay.requests("remove", 2) > 0);
     within(PROMISED, "the queue is empty", || engine.deletes().is_empty());
-    assert_eq!(relay.asked("remove", 1), 0, "the call was offered again");
+    assert_eq!(relay.requests("remove", 1), 0, "the call was offered again");
 }
 
 #[test]
@@ -216,5 +216,5 @@ fn another_keeper_goes_on_where_one_was_killed() {
         lease().is_some_and(|pid| Some(pid) != holder)
     });
     let relay = Relay::new(&socket, 50000);
-    within(PROMISED, "the end is delivered", || relay.asked("remove", 1) > 0);
+    within(PROMISED, "the end is delivered", || relay.requests("remove", 1) > 0);
 }

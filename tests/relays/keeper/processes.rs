@@ -94,7 +94,7 @@ pub(crate) struct Relay {
 
 /// One thing a relay was asked, as it writes it down.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Request {
     pub(crate) command: String,
     pub(crate) call_id: String,
     /// The process that opened the connection.
@@ -105,11 +105,11 @@ pub(crate) struct Asked {
     pub(crate) asymmetric: bool,
 }
 
-impl Asked {
-    fn read(line: &str) -> Option<Asked> {
+impl Request {
+    fn read(line: &str) -> Option<Request> {
         let mut words = line.split(' ');
         let mut word = || words.next();
-        Some(Asked {
+        Some(Request {
             command: word()?.to_string(),
             call_id: word()?.to_string(),
             pid: word()?.parse().ok()?,
@@ -119,7 +119,7 @@ impl Asked {
     }
 
     fn write(&self, mut log: &File) {
-        let Asked { command, call_id, pid, connection, asymmetric } = self;
+        let Request { command, call_id, pid, connection, asymmetric } = self;
         let line = format!("{command} {call_id} {pid} {connection} {asymmetric}\n");
         log.write_all(line.as_bytes()).unwrap();
     }
@@ -151,22 +151,25 @@ impl Relay {
     }
 
     /// All that relays at this socket were asked.
-    pub(crate) fn log(&self) -> Vec<Asked> {
+    pub(crate) fn log(&self) -> Vec<Request> {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
-        log.lines().filter_map(Asked::read).collect()
+        log.lines().filter_map(Request::read).collect()
     }
 
     /// How often a relay at this socket was asked to `command` about `call`.
-    pub(crate) fn asked(&self, command: &str, call: u32) -> usize {
+    pub(crate) fn requests(&self, command: &str, call: u32) -> usize {
         let call_id = format!("call-{call}@x");
         let log = self.log();
-        log.iter().filter(|asked| asked.command == command && asked.call_id == call_id).count()
+        log.iter()
+            .filter(|requests| requests.command == command && requests.call_id == call_id)
+            .count()
     }
 
     /// The Call-IDs of the probes and who sent them.
-    pub(crate) fn probes(&self) -> Vec<Asked> {
-        let is_probe =
-            |asked: &Asked| asked.command == "remove" && asked.call_id.starts_with("probe-");
+    pub(crate) fn probes(&self) -> Vec<Request> {
+        let is_probe = |requests: &Request| {
+            requests.command == "remove" && requests.call_id.starts_with("probe-")
+        };
         self.log().into_iter().filter(is_probe).collect()
     }
 }
@@ -200,10 +203,10 @@ fn serve(stream: &UnixStream, connection: u32, log: &File, port: u16) {
             }
             asymmetric |= header.starts_with("media: ") && header.contains(":asymmetric=yes");
         }
-        let asked = Asked { command, call_id, pid, connection, asymmetric };
-        asked.write(log);
-        let answer = match asked.command.as_str() {
-            "remove" if asked.call_id.starts_with("call-") => "removed\r\n".into(),
+        let requests = Request { command, call_id, pid, connection, asymmetric };
+        requests.write(log);
+        let answer = match requests.command.as_str() {
+            "remove" if requests.call_id.starts_with("call-") => "removed\r\n".into(),
             "remove" => "error\r\n".into(),
             _ => format!("203.0.113.9 {port}\r\n"),
         };

@@ -127,7 +127,7 @@ impl Server {
         within(SECOND, what, || {
             assert_eq!(self.offers(), vec![Ok(50000); 8]);
             let log = self.one.log();
-            log[log.len() - 8..].iter().all(|asked| asked.asymmetric == asymmetric)
+            log[log.len() - 8..].iter().all(|requests| requests.asymmetric == asymmetric)
         });
     }
 

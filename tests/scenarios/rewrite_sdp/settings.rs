@@ -10,7 +10,7 @@ use mediaproxy::{Status, Worker};
 
 use kit::call::{Step, alice_sdp, answer, bob_sdp, invite, rewrite, rewrite_with};
 use kit::directory::Directory;
-use kit::relay::{Relay, value};
+use kit::relay::{Relay, header};
 use kit::{applied, relay_and_worker, udp, worker};
 
 const MARKER: &str = "a=nortpproxy:yes\r\n";
@@ -26,7 +26,7 @@ fn with_list(settings: &[(&str, &str)], list: &str) -> (Worker, Directory) {
 
 #[test]
 fn origin_is_rewritten_with_rewrite_origin() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     let mut worker = worker(&[("relay", &relay.uri()), ("rewrite_origin", "yes")]);
     let text = rewrite(&mut worker, &invite());
     assert!(text.contains("o=- 1 1 IN IP4 203.0.113.9\r\n"), "{text}");
@@ -39,14 +39,14 @@ fn relay_candidates_by_setting_and_by_message() {
     let offer = || invite().sdp(alice_sdp() + ice);
     let low = "a=candidate:R97100cb 1 UDP 16777215 203.0.113.9 50000 typ relay\r\n";
     let high = "a=candidate:R97100cb 1 UDP 2197815295 203.0.113.9 50000 typ relay\r\n";
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     for (setting, expected) in [("none", ""), ("low-priority", low), ("high-priority", high)] {
         let mut worker = worker(&[("relay", &relay.uri()), ("ice_candidate", setting)]);
         let text = rewrite(&mut worker, &offer());
         assert!(text.contains(&format!("a=ice-pwd:p\r\n{expected}a=candidate:1 1 ")), "{text}");
-        let told = relay.asked();
+        let told = relay.requests();
         let ice = if expected.is_empty() { ":ice=no" } else { ":ice=yes" };
-        assert!(value(told.last().unwrap(), "media").ends_with(ice), "{told:?}");
+        assert!(header(told.last().unwrap(), "media").ends_with(ice), "{told:?}");
         let options =
             Options { ice_candidate: Some(IceCandidate::LowPriority), ..Options::default() };
         let text = rewrite_with(&mut worker, &offer(), &options).unwrap().unwrap();
@@ -56,7 +56,7 @@ fn relay_candidates_by_setting_and_by_message() {
 
 #[test]
 fn a_phone_asymmetric_for_signaling_and_media_keeps_its_ports() {
-    let relay = Relay::obliging();
+    let relay = Relay::answering();
     // User-Agent: Phone 1.0
     let (mut worker, _list) = with_list(&[("relay", &relay.uri())], "^phone 1\n");
     let mut verdict = Verdict::new();
@@ -91,8 +91,8 @@ fn a_phone_asymmetric_for_signaling_and_media_keeps_its_ports() {
         assert!(fixed.contains(&format!("Contact: <sip:alice@198.51.100.1:{port}>")), "{fixed}");
         let message = Message::parse(&raw, udp("198.51.100.1:32768")).unwrap();
         worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();
-        let asked = relay.asked();
-        let media = value(asked.last().unwrap(), "media");
+        let requests = relay.requests();
+        let media = header(requests.last().unwrap(), "media");
         assert_eq!(media.ends_with(":asymmetric=yes"), asymmetric, "{media}");
     }
 }
@@ -126,7 +126,7 @@ fn body_shorter_than_content_length_is_an_error_and_surplus_is_ignored() {
     };
     let longer = text.replace(&header, &format!("Content-Length: {}", length + 1));
     assert_eq!(run(&longer).unwrap_err().status(), Status::Syntax);
-    assert!(relay.asked().is_empty());
+    assert!(relay.requests().is_empty());
     let surplus = format!("{text}m=video 40002 RTP/AVP 34\r\n");
     let out = run(&surplus).unwrap();
     assert!(out.ends_with("m=audio 50000 RTP/AVP 0\r\nm=video 40002 RTP/AVP 34\r\n"), "{out}");
@@ -135,7 +135,7 @@ fn body_shorter_than_content_length_is_an_error_and_surplus_is_ignored() {
 /// Two proxies on the way of one call, each with a relay of its own.
 #[test]
 fn only_the_first_proxy_relays_where_both_honour_the_loop_marker() {
-    let (relay_1, relay_2) = (Relay::obliging(), Relay::obliging());
+    let (relay_1, relay_2) = (Relay::answering(), Relay::answering());
     let mut near_alice = worker(&[("relay", &relay_1.uri()), ("loop_marker", "yes")]);
     let mut near_bob = worker(&[("relay", &relay_2.uri()), ("loop_marker", "yes")]);
     let body = |text: String| text.split_once("\r\n\r\n").unwrap().1.to_string();
@@ -154,7 +154,7 @@ fn only_the_first_proxy_relays_where_both_honour_the_loop_marker() {
     }
     let bare = Step::reply("200 OK", "INVITE", 1, "a", "b");
     assert_eq!(rewrite_with(&mut near_bob, &bare, &Options::default()), Ok(None));
-    assert!(relay_2.asked().is_empty());
+    assert!(relay_2.requests().is_empty());
 
     // Bob's own offer is his proxy's to relay, and so is alice's answer to it.
     let own = Step::request("INVITE", 1, "b", "a").sdp(bob_sdp());
@@ -164,5 +164,5 @@ fn only_the_first_proxy_relays_where_both_honour_the_loop_marker() {
     let unmarked = Step::reply("200 OK", "INVITE", 1, "b", "a").sdp(alice_sdp());
     assert_eq!(rewrite(&mut near_alice, &unmarked).as_bytes(), unmarked.bytes());
     assert!(body(rewrite(&mut near_bob, &unmarked)).ends_with(MARKER));
-    assert_eq!((relay_1.asked().len(), relay_2.asked().len()), (4, 2));
+    assert_eq!((relay_1.requests().len(), relay_2.requests().len()), (4, 2));
 }

@@ -133,7 +133,7 @@ fn filled(message: &Message<'_>, session: &Session<'_>, knobs: u8, answer: &Answ
             ours: &|_| false,
         };
         let Ok(planned) = plan(message, session, &rules) else { continue };
-        asked(&planned, session);
+        requests(&planned, session);
         let mut edits = Edits::new();
         fix_contact(message, false, &mut edits).unwrap();
         let contact = edits.len();
@@ -186,7 +186,7 @@ fn marked(rules: &Rules<'_>, edits: &Edits, contact: usize) -> bool {
 }
 
 /// What the relay is told: the relayable streams, in order.
-fn asked(planned: &Plan, session: &Session<'_>) {
+fn requests(planned: &Plan, session: &Session<'_>) {
     if planned.streams.is_empty() {
         return;
     }
