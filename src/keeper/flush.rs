@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::Engine;
-use crate::keeper::{ANSWER_WITHIN, Duty, WAITING};
+use crate::keeper::duty::{ANSWER_WITHIN, Duty, WAITING};
 use crate::relay::link::{Pool, Watch, Wire};
 use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query};
 use crate::shared::Counter;
@@ -55,7 +55,7 @@ impl Flush {
                 deletes.release(&running.claim, now.saturating_add(PAUSE));
             }
         }
-        engine.records().record(&running.exchange, Purpose::Delete, now);
+        running.exchange.record(&engine.records(), Purpose::Delete, now);
         None
     }
 

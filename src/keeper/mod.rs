@@ -4,19 +4,20 @@
 //! several may have a keeper, and one of them holds the lease. What it finds out
 //! it puts into the shared block.
 
+mod duty;
 mod event_loop;
 mod flush;
 mod probe;
 mod reload;
 mod resolve;
 
-use std::fmt::Debug;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use crate::Engine;
 use crate::error::{Error, Result, Status};
+use crate::keeper::duty::Duty;
 use crate::keeper::event_loop::EventLoop;
 use crate::keeper::flush::Flush;
 use crate::keeper::probe::Probes;
@@ -27,25 +28,6 @@ use crate::relay::link::Watch;
 use crate::reload::WatchedFile;
 use crate::shared::lease::{Claim, RENEW};
 use crate::sys::process::ProcessMark;
-
-/// While a relay is to answer, a tick is due this soon (milliseconds), for
-/// servers that do not watch the descriptor.
-const WAITING: u64 = 20;
-/// A relay has this long to answer the keeper (milliseconds).
-const ANSWER_WITHIN: u64 = 1000;
-
-/// One thing that the keeper does for the server. It never waits.
-trait Duty: Debug + Send {
-    /// Does what is due at `now`. When it wants to be called again at the latest
-    /// (milliseconds); `u64::MAX` when it waits for nothing.
-    fn turn(&mut self, engine: &Engine, now: u64) -> u64;
-
-    /// Another process works now: gives back what it could do instead.
-    fn rest(&mut self, engine: &Engine, now: u64);
-
-    /// In a process that inherited it: leaves alone what is the parent's.
-    fn forget(&mut self) {}
-}
 
 /// A keeper. Made in the process that will use it, after the fork. Either call
 /// [`Keeper::tick`] when [`Keeper::descriptor`] is ready, or every 200 ms, or

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use crate::Engine;
-use crate::keeper::{ANSWER_WITHIN, Duty, WAITING};
+use crate::keeper::duty::{ANSWER_WITHIN, Duty, WAITING};
 use crate::relay::link::{Pool, Watch, Wire};
 use crate::relay::{Exchange, Facts, Limits, Purpose, Query};
 use crate::shared::Counter;
@@ -87,7 +87,7 @@ impl Probes {
             return Some(probe);
         }
         self.pool.clear();
-        engine.records().record(&probe.exchange, Purpose::Probe, now);
+        probe.exchange.record(&engine.records(), Purpose::Probe, now);
         None
     }
 }

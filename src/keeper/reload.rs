@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::keeper::Duty;
+use crate::keeper::duty::Duty;
 use crate::log::{Level, Log};
 use crate::reload::{self, Bell, COMPARE_EVERY, DirectoryWatcher, Fingerprint};
 use crate::shared::Generation;

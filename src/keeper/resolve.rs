@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};
 
 use crate::Engine;
-use crate::keeper::Duty;
+use crate::keeper::duty::Duty;
 use crate::log::Level;
 use crate::relay::RelayAddress;
 use crate::relay::link::Watch;

@@ -2,13 +2,11 @@
 //! [`Exchange::need`] says and reports what came of it.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
 use crate::relay::protocol::{Decoded, Protocol};
-use crate::relay::{Answer, Outcome, Query, Relay, RelayAddress};
-use crate::shared::HealthTable;
+use crate::relay::{Answer, Facts, Outcome, Purpose, Query, Records, Relay};
 
 /// The longest answer accepted, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
@@ -30,31 +28,6 @@ pub enum Need {
     Receive,
     /// Nothing: it is over, or was not begun.
     Nothing,
-}
-
-/// What all processes know of a relay beyond its URI, from the shared block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The protocol that it answered in.
-    pub spoken: Option<Protocol>,
-    /// The address that the keeper found for its name.
-    pub resolved: Option<IpAddr>,
-}
-
-impl Facts {
-    /// What the shared block says of a relay, as far as its URI leaves it open.
-    #[inline]
-    pub fn of(health: HealthTable<'_>, relay: &Relay) -> Facts {
-        let mut facts = Facts::default();
-        let Some(slot) = relay.slot else { return facts };
-        if relay.uri.protocols.len() > 1 {
-            facts.spoken = Protocol::from_number(health.protocol(slot));
-        }
-        if let RelayAddress::TcpName { .. } = relay.uri.address {
-            facts.resolved = health.resolved(slot);
-        }
-        facts
-    }
 }
 
 /// How long an exchange may take. Milliseconds of the monotonic clock.
@@ -227,6 +200,15 @@ impl Exchange {
     /// The relay's answer, where there is one.
     pub fn answer(&self) -> Option<&Answer> {
         self.result.as_ref()?.as_ref().ok()
+    }
+
+    /// Records how it ended, at `now` (milliseconds of the monotonic clock).
+    pub fn record(&self, records: &Records<'_>, purpose: Purpose, now: u64) {
+        let Some((relay, outcome)) = self.relay.as_ref().zip(self.outcome()) else { return };
+        if let Some(protocol) = self.learned_protocol() {
+            records.record_protocol(relay, protocol);
+        }
+        records.record(relay, outcome, purpose, now);
     }
 
     /// The answer, or why there is none. Once.

@@ -6,28 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::relay::rendezvous::Pool;
-use crate::relay::{Capabilities, Facts, RelayLine, RelayUri};
+use crate::relay::{Relay, RelayLine, RelayUri};
 use crate::shared::health::Slot;
-
-/// A relay as the worker knows it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Relay {
-    /// Where it is and what it understands.
-    pub uri: RelayUri,
-    /// The same in all processes; what the call table remembers.
-    pub identity: u32,
-    /// Where its health is found; `None` when there was no room: it then counts
-    /// as up.
-    pub slot: Option<Slot>,
-}
-
-impl Relay {
-    /// What it can do, in the protocol that it answered in, else in the one that
-    /// it is asked in first.
-    pub fn capabilities(&self, facts: Facts) -> Capabilities {
-        self.uri.capabilities(self.uri.protocol(facts.spoken))
-    }
-}
 
 /// Which of a list's pools a call chooses from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

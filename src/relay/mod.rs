@@ -8,6 +8,7 @@
 //! [`rendezvous`] say which relays there are and which one takes a call.
 
 pub mod capabilities;
+pub mod entry;
 pub mod exchange;
 pub(crate) mod file;
 pub mod line;
@@ -21,9 +22,10 @@ pub mod request;
 pub mod uri;
 
 pub use capabilities::{Capabilities, ConnectionUse};
-pub use exchange::{Exchange, Facts, Limits, Need};
+pub use entry::{Facts, Relay};
+pub use exchange::{Exchange, Limits, Need};
 pub use line::RelayLine;
-pub use list::{PoolId, Relay, RelayList};
+pub use list::{PoolId, RelayList};
 pub use outcome::{Outcome, Purpose, Records};
 pub use protocol::Protocol;
 pub use query::{Answer, Command, IceCandidate, Query, Role, Stream, StreamAddress};

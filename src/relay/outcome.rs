@@ -2,7 +2,7 @@
 //! line that follow from each outcome. Nobody else draws conclusions.
 
 use crate::log::{Level, Log};
-use crate::relay::{Exchange, Relay};
+use crate::relay::{Protocol, Relay};
 use crate::shared::health::{RelayCounter, RelayHealth, Slot};
 use crate::shared::{Counter, Counters, HealthTable};
 
@@ -63,13 +63,17 @@ impl Records<'_> {
     /// | local failure | counted as failure | | probed again at once |
     ///
     /// A relay that went down or came back is reported once for the server.
-    pub fn record(&self, exchange: &Exchange, purpose: Purpose, now: u64) {
-        let Some((relay, outcome)) = exchange.relay().zip(exchange.outcome()) else { return };
-        let Some(slot) = relay.slot else { return };
-        if let Some(protocol) = exchange.learned_protocol() {
+    pub fn record(&self, relay: &Relay, outcome: Outcome, purpose: Purpose, now: u64) {
+        if let Some(slot) = relay.slot {
+            self.record_slot(relay, slot, outcome, purpose, now);
+        }
+    }
+
+    /// Records the protocol that a relay has answered in.
+    pub fn record_protocol(&self, relay: &Relay, protocol: Protocol) {
+        if let Some(slot) = relay.slot {
             self.health.set_protocol(slot, protocol as u64);
         }
-        self.record_outcome(relay, slot, outcome, purpose, now);
     }
 
     /// A query was sent to the relay and its answer is not known yet. That refutes
@@ -83,15 +87,7 @@ impl Records<'_> {
         }
     }
 
-    /// [`Records::record`] where the exchange is not at hand.
-    pub fn record_outcome(
-        &self,
-        relay: &Relay,
-        slot: Slot,
-        outcome: Outcome,
-        purpose: Purpose,
-        now: u64,
-    ) {
+    fn record_slot(&self, relay: &Relay, slot: Slot, outcome: Outcome, purpose: Purpose, now: u64) {
         let health = self.health;
         match (purpose, outcome) {
             (Purpose::Message, Outcome::Refused | Outcome::ProtocolError) => {

@@ -5,8 +5,8 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
-use crate::relay::exchange::{Exchange, Facts, Limits};
-use crate::relay::{Answer, Query, Relay, Role};
+use crate::relay::exchange::{Exchange, Limits};
+use crate::relay::{Answer, Facts, Query, Relay, Role};
 
 /// The time for one relay that answers by itself (milliseconds).
 const TRY: u64 = 150;

@@ -16,8 +16,8 @@ use crate::shared::Counter;
 use crate::shared::calls::history::OfferAnswerUpdate;
 use crate::shared::calls::{BranchState, CallKey, CallUpdate};
 use crate::shared::health::RelayCounter;
+use crate::sip::Message;
 use crate::sip::body::find_sdp;
-use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
 use crate::worker::terminate::Sent;
 use crate::worker::{Worker, seconds};
@@ -125,7 +125,7 @@ pub(super) fn start(
     };
     let prepared = media::prepare(message, text, &call, options, settings)?;
     let decision = prepared.decision;
-    let branch = branch_state(method, message.status());
+    let branch = role::branch_state(method, message.status());
     let update = Update { key, branch, offer_answer: decision.update };
     if prepared.relayed_upstream {
         let stored = calls.mark_relayed_upstream(key, branch, &decision.update, seconds(now));
@@ -254,7 +254,7 @@ impl Asking {
             (Some(Err(error)), _) => exchange.refuse(error),
             _ => {}
         }
-        engine.records().record(exchange, Purpose::Message, now);
+        exchange.record(&engine.records(), Purpose::Message, now);
         request.exchange_over(now);
     }
 
@@ -338,15 +338,6 @@ fn ports_given(answer: &Answer) -> Ports {
     let Answer::Ports { address, ports } = answer else { return None };
     let used = || ports.iter().copied().filter(|port| *port != 0);
     Some((*address, used().min()?, used().max()?))
-}
-
-/// The state that a reply to INVITE gives its branch.
-pub(super) fn branch_state(method: Method, status: Option<u16>) -> Option<BranchState> {
-    match (method, status?) {
-        (Method::Invite, 101..=199) => Some(BranchState::Early),
-        (Method::Invite, 200..=299) => Some(BranchState::Answered),
-        _ => None,
-    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> u64 {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
+use crate::media::role::branch_state;
 use crate::now;
 use crate::options::Options;
 use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay};
@@ -15,7 +16,6 @@ use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 use crate::shared::{CallKey, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
-use crate::worker::rewrite::branch_state;
 use crate::worker::{Worker, seconds};
 
 /// Queued deletes sent during one verb.
@@ -142,7 +142,7 @@ impl Worker {
                     self.count_for(relay, RelayCounter::Deletes);
                 }
             }
-            Err(_) => records.record(&exchange, Purpose::Delete, now),
+            Err(_) => exchange.record(&records, Purpose::Delete, now),
         }
         result
     }
@@ -196,10 +196,7 @@ impl Worker {
                 self.not_answered(finished.token, &relay, now);
                 continue;
             }
-            if let Some(slot) = relay.slot {
-                let outcome = finished.outcome;
-                engine.records().record_outcome(&relay, slot, outcome, Purpose::Unawaited, now);
-            }
+            engine.records().record(&relay, finished.outcome, Purpose::Unawaited, now);
             if let Sent::Queued(claim) = finished.token {
                 complete(&engine, &claim, Counter::DeletesFlushed);
             }

@@ -7,9 +7,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
-use crate::relay::exchange::Facts;
 use crate::relay::protocol::{Decoded, Protocol};
-use crate::relay::{Command, Outcome, Relay, RelayAddress};
+use crate::relay::{Command, Facts, Outcome, Relay, RelayAddress};
 use crate::sys::{stream, tcp, unix};
 
 /// Watches descriptors for input; the keeper's event loop does.

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::connection::{Connection, Unread, Watch};
-use crate::relay::exchange::{Exchange, Facts, Need};
-use crate::relay::{ConnectionUse, Outcome, Relay};
+use crate::relay::exchange::{Exchange, Need};
+use crate::relay::{ConnectionUse, Facts, Outcome, Relay};
 
 /// Idle connections kept for each relay.
 const MAX_IDLE: usize = 64;

@@ -30,7 +30,7 @@ impl Bench {
     fn record(&self, purpose: Purpose, outcome: Outcome) {
         let (health, counters) = (self.shared.health(), self.shared.counters());
         let records = Records { health, counters, log: &self.log };
-        records.record_outcome(&self.relay, self.slot, outcome, purpose, 1000);
+        records.record(&self.relay, outcome, purpose, 1000);
     }
 
     fn counted(&self) -> [u64; 3] {
