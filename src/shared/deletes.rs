@@ -1,46 +1,45 @@
-//! Ends that their relay could not be told of yet: queued where all processes
-//! see them, so that the one which is there when the relay comes back delivers
-//! them, whatever became of the one that queued them. A place changes hands by
-//! one compare-and-swap of its state; who was killed holding it loses it after
-//! a while.
+//! Shared queue of delete requests for unreachable relays. Any process may flush
+//! it, even if the one that queued an entry has died. Each step of a slot is one
+//! compare-and-swap of its state; a process that is killed while it holds a slot
+//! loses it after a timeout.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::shared::calls::CallKey;
 use crate::shared::layout::LINE;
 
-/// How many ends may wait.
+/// The most deletes in the queue.
 pub const MAX_DELETES: usize = 4096;
-/// Words of the identifiers of one end.
+/// Words for the identifiers of one delete.
 const BYTES_WORDS: usize = 60;
-/// The most bytes that Call-ID and tags of one end may have together.
+/// The most bytes of Call-ID and tags together.
 pub const MAX_DELETE_BYTES: usize = BYTES_WORDS * 8;
-/// The states and calls of all places come first, so that looking through them
-/// touches little memory.
-const PLACES: usize = LINE;
-const BODIES: usize = PLACES + 2 * MAX_DELETES;
+/// The states and calls of all slots come first, so that a search touches little
+/// memory.
+const SLOTS: usize = LINE;
+const BODIES: usize = SLOTS + 2 * MAX_DELETES;
 const BODY_WORDS: usize = 4 + BYTES_WORDS;
 pub(super) const DELETES_WORDS: usize = BODIES + BODY_WORDS * MAX_DELETES;
 
-// The words before the places: see `is_empty`.
+// The words before the slots: see `is_empty`.
 const PUSHED: usize = 0;
 const SEEN_EMPTY: usize = 1;
-// The words of a place.
+// The words of a slot.
 const STATE: usize = 0; // kind (2) | sequence (14) | time in ms (48)
 const CALL: usize = 1;
 // The words of a body.
 const RELAY: usize = 0; // relay identity (32)
 const LENGTHS: usize = 1; // of Call-ID, From's tag, To's tag (16 each)
-const QUEUED: usize = 2; // when (ms)
-const SUM: usize = 3; // of all the above and the bytes
+const QUEUED: usize = 2; // time (ms)
+const SUM: usize = 3; // checksum over relay, lengths and bytes
 const BYTES: usize = 4;
 
-/// How many places a push or cancel looks at.
+/// The slots that a push or cancel visits.
 const WINDOW: usize = 64;
-/// Who holds a place this long is dead (milliseconds).
+/// A process that holds a slot longer than this has died (milliseconds).
 pub const CLAIM_FOR: u64 = 2_000;
-/// An end is tried this long (milliseconds): by then its relay has ended the
-/// call by silence.
+/// A delete is tried for this time (milliseconds): by then the relay has ended the
+/// session because of its own timeout.
 pub const KEPT_FOR: u64 = 3_600_000;
 
 const KIND_SHIFT: u32 = 62;
@@ -48,15 +47,15 @@ const SEQUENCE_SHIFT: u32 = 48;
 const SEQUENCE_MASK: u64 = 0x3fff;
 const TIME_MASK: u64 = (1 << 48) - 1;
 
-/// What a place is.
+/// The state of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Free = 0,
-    /// Being written since the time given.
+    /// Being written since the time in the word.
     Writing = 1,
-    /// Waiting; not to be tried before the time given.
+    /// Queued; not to be sent before the time in the word.
     Ready = 2,
-    /// Being delivered; taken over after the time given.
+    /// Being sent; another process may claim it after the time in the word.
     Claimed = 3,
 }
 
@@ -73,14 +72,14 @@ fn time(state: u64) -> u64 {
     state & TIME_MASK
 }
 
-/// The state after `state`. The sequence makes each one different from all that
-/// a slow process may still hold.
+/// The state after `state`. The sequence number makes it different from each state
+/// that a slow process may still have read.
 fn next(state: u64, kind: Kind, time: u64) -> u64 {
     let sequence = (state >> SEQUENCE_SHIFT).wrapping_add(1) & SEQUENCE_MASK;
     (kind as u64) << KIND_SHIFT | sequence << SEQUENCE_SHIFT | time & TIME_MASK
 }
 
-/// One end to be delivered: to which relay, and the identifiers it is told.
+/// A delete request: its relay, and the identifiers of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete {
     /// The identity of the relay.
@@ -93,39 +92,39 @@ pub struct Delete {
     pub to_tag: Vec<u8>,
 }
 
-/// What became of a push.
+/// The result of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
-    /// It waits.
+    /// The delete is queued.
     Queued,
-    /// The same end waits already.
+    /// The same delete is queued already.
     Known,
-    /// No place is free.
+    /// No slot is free.
     Full,
-    /// Its identifiers are longer than [`MAX_DELETE_BYTES`].
+    /// The identifiers are longer than [`MAX_DELETE_BYTES`].
     TooLong,
 }
 
-/// An end that this process delivers. Until it is completed or released, or
-/// [`CLAIM_FOR`] passes, no other process does.
+/// A delete that this process sends. No other process sends it until it is
+/// completed or released, or [`CLAIM_FOR`] has passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     at: usize,
     state: u64,
-    /// What to deliver.
+    /// The request.
     pub delete: Delete,
     /// When it was queued (ms of the monotonic clock).
     pub queued: u64,
 }
 
-/// The queue over a run of shared words.
+/// The queue, over its words in the shared block.
 #[derive(Clone, Copy, Debug)]
 pub struct Deletes<'b> {
     words: &'b [AtomicU64],
 }
 
 impl<'b> Deletes<'b> {
-    /// The view over its words.
+    /// A view over its words.
     pub fn new(words: &'b [AtomicU64]) -> Self {
         Deletes { words }
     }
@@ -140,16 +139,16 @@ impl<'b> Deletes<'b> {
         }
     }
 
-    fn state(&self, place: usize) -> u64 {
-        self.load(PLACES + 2 * place + STATE)
+    fn state(&self, slot: usize) -> u64 {
+        self.load(SLOTS + 2 * slot + STATE)
     }
 
-    fn call(&self, place: usize) -> u64 {
-        self.load(PLACES + 2 * place + CALL)
+    fn call(&self, slot: usize) -> u64 {
+        self.load(SLOTS + 2 * slot + CALL)
     }
 
-    fn swap(&self, place: usize, old: u64, new: u64) -> bool {
-        self.words.get(PLACES + 2 * place + STATE).is_some_and(|word| {
+    fn swap(&self, slot: usize, old: u64, new: u64) -> bool {
+        self.words.get(SLOTS + 2 * slot + STATE).is_some_and(|word| {
             word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
         })
     }
@@ -159,7 +158,7 @@ impl<'b> Deletes<'b> {
         (0..WINDOW).map(move |step| (start + step) % MAX_DELETES)
     }
 
-    /// Queues an end of the call `key` at `now`.
+    /// Queues a delete of the call `key` at `now`.
     pub fn push(&self, key: CallKey, delete: &Delete, now: u64) -> Push {
         let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
         if parts.iter().map(|part| part.len()).sum::<usize>() > MAX_DELETE_BYTES {
@@ -167,50 +166,50 @@ impl<'b> Deletes<'b> {
         }
         let call = key.call();
         let sum = sum(delete);
-        let waits = |place| {
-            matches!(kind(self.state(place)), Kind::Ready | Kind::Claimed)
-                && self.call(place) == call
-                && self.load(Self::body(place) + SUM) == sum
+        let waits = |slot| {
+            matches!(kind(self.state(slot)), Kind::Ready | Kind::Claimed)
+                && self.call(slot) == call
+                && self.load(Self::body(slot) + SUM) == sum
         };
         if Self::window(call).any(waits) {
             return Push::Known;
         }
-        for place in Self::window(call) {
-            let old = self.state(place);
+        for slot in Self::window(call) {
+            let old = self.state(slot);
             let free = match kind(old) {
                 Kind::Free => true,
                 Kind::Writing => now.saturating_sub(time(old)) > CLAIM_FOR,
-                Kind::Ready => self.is_over(place, now),
+                Kind::Ready => self.is_over(slot, now),
                 Kind::Claimed => false,
             };
             let writing = next(old, Kind::Writing, now);
-            if !free || !self.swap(place, old, writing) {
+            if !free || !self.swap(slot, old, writing) {
                 continue;
             }
-            // Before the end can be seen: who dies from here on is at worst
-            // taken for one that still writes.
+            // Counted before the delete is visible: a process that dies after
+            // this leaves a slot in state `Writing`.
             if let Some(pushed) = self.words.get(PUSHED) {
                 pushed.fetch_add(1, Ordering::SeqCst);
             }
-            self.store(PLACES + 2 * place + CALL, call);
-            self.write(place, delete, sum, now);
-            if self.swap(place, writing, next(writing, Kind::Ready, now)) {
+            self.store(SLOTS + 2 * slot + CALL, call);
+            self.write(slot, delete, sum, now);
+            if self.swap(slot, writing, next(writing, Kind::Ready, now)) {
                 return Push::Queued;
             }
         }
         Push::Full
     }
 
-    fn is_over(&self, place: usize, now: u64) -> bool {
-        now.saturating_sub(self.load(Self::body(place) + QUEUED)) > KEPT_FOR
+    fn is_over(&self, slot: usize, now: u64) -> bool {
+        now.saturating_sub(self.load(Self::body(slot) + QUEUED)) > KEPT_FOR
     }
 
-    fn body(place: usize) -> usize {
-        BODIES + BODY_WORDS * place
+    fn body(slot: usize) -> usize {
+        BODIES + BODY_WORDS * slot
     }
 
-    fn write(&self, place: usize, delete: &Delete, sum: u64, now: u64) {
-        let body = Self::body(place);
+    fn write(&self, slot: usize, delete: &Delete, sum: u64, now: u64) {
+        let body = Self::body(slot);
         let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
         let lengths = parts.iter().fold(0, |all, part| all << 16 | part.len() as u64);
         self.store(body + RELAY, u64::from(delete.relay));
@@ -225,8 +224,8 @@ impl<'b> Deletes<'b> {
         }
     }
 
-    fn read(&self, place: usize) -> Option<(Delete, u64)> {
-        let body = Self::body(place);
+    fn read(&self, slot: usize) -> Option<(Delete, u64)> {
+        let body = Self::body(slot);
         let lengths = self.load(body + LENGTHS);
         let length = |shift: u32| (lengths >> shift & 0xffff) as usize;
         let (call_id, from_tag, to_tag) = (length(32), length(16), length(0));
@@ -244,17 +243,16 @@ impl<'b> Deletes<'b> {
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),
         };
-        // A process that was stopped while it wrote, and lost its place, may
-        // have written into this end when it went on.
+        // A process that was stopped while it wrote, and lost its slot, may have
+        // written into this delete when it continued.
         let whole = sum(&delete) == self.load(body + SUM);
         whole.then(|| (delete, self.load(body + QUEUED)))
     }
 
-    /// Claims an end that may be tried at `now` and whose relay `wanted`
-    /// accepts by identity: from place `*cursor` on, which moves behind it, so
-    /// that calls in a row go through all. `None` after the last place; the
-    /// cursor is then 0. Whoever claims an end of a call should look at
-    /// [`Deletes::is_held`] right before it sends.
+    /// Claims a delete that may be sent at `now` and whose relay `wanted` accepts
+    /// by identity. The search starts at slot `*cursor`, which moves on, so that
+    /// repeated calls visit all. `None` after the last slot, with the cursor at 0.
+    /// The caller must check [`Deletes::is_held`] just before it sends.
     pub fn claim(
         &self,
         cursor: &mut usize,
@@ -289,54 +287,53 @@ impl<'b> Deletes<'b> {
         None
     }
 
-    /// Frees the places of ends that waited [`KEPT_FOR`], and of processes that
-    /// died while they wrote. Tells how many ends were given up. Looks at every
-    /// place.
+    /// Frees the slots of deletes older than [`KEPT_FOR`] and of processes that died
+    /// while they wrote. Returns how many were dropped. Visits all slots.
     pub fn expire(&self, now: u64) -> usize {
         let mut expired = 0;
-        for place in 0..MAX_DELETES {
-            let old = self.state(place);
+        for slot in 0..MAX_DELETES {
+            let old = self.state(slot);
             let over = match kind(old) {
-                Kind::Ready => self.is_over(place, now),
+                Kind::Ready => self.is_over(slot, now),
                 Kind::Writing => now.saturating_sub(time(old)) > CLAIM_FOR,
                 Kind::Free | Kind::Claimed => false,
             };
-            if over && self.swap(place, old, next(old, Kind::Free, 0)) {
+            if over && self.swap(slot, old, next(old, Kind::Free, 0)) {
                 expired += 1;
             }
         }
         expired
     }
 
-    /// True while the claim holds: the call was not offered again, and no
-    /// other process took the end over.
+    /// True while the claim is valid: no new offer has cancelled the delete, and
+    /// no other process has claimed it.
     pub fn is_held(&self, claim: &Claim) -> bool {
         self.state(claim.at) == claim.state
     }
 
-    /// The end was delivered, or given up: it is forgotten. False when the
-    /// claim was lost meanwhile.
+    /// Removes a delete that was answered or is given up. False when the claim was
+    /// lost meanwhile.
     pub fn complete(&self, claim: &Claim) -> bool {
         self.swap(claim.at, claim.state, next(claim.state, Kind::Free, 0))
     }
 
-    /// It could not be delivered: it waits until `not_before` (ms). False when
-    /// the claim was lost meanwhile.
+    /// Puts a delete back that could not be sent, not to be sent before
+    /// `not_before` (ms). False when the claim was lost meanwhile.
     pub fn release(&self, claim: &Claim, not_before: u64) -> bool {
         self.swap(claim.at, claim.state, next(claim.state, Kind::Ready, not_before))
     }
 
-    /// The call is offered again: its ends are forgotten. Tells how many.
+    /// Removes the deletes of a call, because of a new offer. Returns how many.
     pub fn cancel(&self, key: CallKey) -> usize {
         if self.is_empty() {
             return 0;
         }
         let mut cancelled = 0;
-        for place in Self::window(key.call()) {
-            let old = self.state(place);
+        for slot in Self::window(key.call()) {
+            let old = self.state(slot);
             if matches!(kind(old), Kind::Ready | Kind::Claimed)
-                && self.call(place) == key.call()
-                && self.swap(place, old, next(old, Kind::Free, 0))
+                && self.call(slot) == key.call()
+                && self.swap(slot, old, next(old, Kind::Free, 0))
             {
                 cancelled += 1;
             }
@@ -344,16 +341,16 @@ impl<'b> Deletes<'b> {
         cancelled
     }
 
-    /// True when surely no end waits: two loads. May say false for an empty
-    /// queue until [`Deletes::len`] has seen that it is.
+    /// True when the queue is empty; takes two loads. May be false for an empty
+    /// queue until the next call of [`Deletes::len`].
     pub fn is_empty(&self) -> bool {
         self.load(SEEN_EMPTY) == self.load(PUSHED)
     }
 
-    /// How many ends wait or are being delivered: looks at every place.
+    /// The number of queued and claimed deletes. Visits all slots.
     pub fn len(&self) -> usize {
         let pushed = self.load(PUSHED);
-        let kinds = || (0..MAX_DELETES).map(|place| kind(self.state(place)));
+        let kinds = || (0..MAX_DELETES).map(|slot| kind(self.state(slot)));
         if kinds().all(|kind| kind == Kind::Free) {
             self.store(SEEN_EMPTY, pushed);
             return 0;
@@ -361,7 +358,7 @@ impl<'b> Deletes<'b> {
         kinds().filter(|kind| matches!(kind, Kind::Ready | Kind::Claimed)).count()
     }
 
-    /// How many ends wait for this relay: looks at every place.
+    /// The number of queued and claimed deletes of a relay. Visits all slots.
     pub fn len_of(&self, relay: u32) -> usize {
         (0..MAX_DELETES)
             .filter(|&at| matches!(kind(self.state(at)), Kind::Ready | Kind::Claimed))
@@ -370,7 +367,7 @@ impl<'b> Deletes<'b> {
     }
 }
 
-/// A sum over all that an end says (FNV-1a).
+/// A checksum over a delete (FNV-1a).
 fn sum(delete: &Delete) -> u64 {
     let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
     let lengths = parts.iter().flat_map(|part| (part.len() as u32).to_le_bytes());

@@ -1,65 +1,64 @@
-//! Generations: a number for each thing that may change under the running
-//! processes, raised when it did. A process compares it with the number it
-//! loaded at: one load per message.
+//! Generations: a number for each group of files that may change, raised when one
+//! has changed. A process compares it with the number at which it read the files:
+//! one load per message.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Words of one generation (a cache line of its own: it is read by everybody
-/// all the time).
+/// Words of one generation: a cache line of its own, since all processes read it
+/// for each message.
 pub const GENERATION_WORDS: usize = 8;
 
 const NUMBER: usize = 0;
-const PRINT: usize = 1;
-const TOLD: usize = 2;
+const FINGERPRINT: usize = 1;
+const REPORTED: usize = 2;
 
-/// How many files one generation stands for at most.
-pub const FILES: usize = GENERATION_WORDS - TOLD;
+/// The most files of one generation.
+pub const FILES: usize = GENERATION_WORDS - REPORTED;
 
-/// The generation of one thing.
+/// The generation of one group of files.
 #[derive(Clone, Copy, Debug)]
 pub struct Generation<'b>(&'b [AtomicU64; GENERATION_WORDS]);
 
 impl<'b> Generation<'b> {
-    /// The view over its words.
+    /// A view over its words.
     pub fn new(words: &'b [AtomicU64; GENERATION_WORDS]) -> Self {
         Generation(words)
     }
 
-    /// The number. To be read before the thing itself is loaded: what changes
-    /// in between is then loaded once more.
+    /// The number. To be read before the files are: a change in between then
+    /// causes another read.
     #[inline]
     pub fn number(&self) -> u64 {
         self.0[NUMBER].load(Ordering::Acquire)
     }
 
-    /// Says how the thing looks (any number that differs when it differs);
-    /// raises the number when that is news. A process that dies in the middle
-    /// has raised it already, and the next one raises it once more.
+    /// Stores the fingerprint of the files and raises the number if it differs from
+    /// the one before; returns whether it did. If a process dies between the two
+    /// writes, the next one raises the number again.
     pub fn update_fingerprint(&self, print: u64) -> bool {
-        if self.0[PRINT].load(Ordering::Acquire) == print {
+        if self.0[FINGERPRINT].load(Ordering::Acquire) == print {
             return false;
         }
         self.0[NUMBER].fetch_add(1, Ordering::AcqRel);
-        self.0[PRINT].store(print, Ordering::Release);
+        self.0[FINGERPRINT].store(print, Ordering::Release);
         true
     }
 
-    /// Has the thing loaded again by all, however it looks.
+    /// Raises the number, so that all processes read the files again.
     pub fn raise(&self) {
         self.0[NUMBER].fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Says how the thing looked when it was loaded before the fork.
+    /// Stores the fingerprint of the files as read before the fork.
     pub fn set_fingerprint(&self, print: u64) {
-        self.0[PRINT].store(print, Ordering::Release);
+        self.0[FINGERPRINT].store(print, Ordering::Release);
     }
 
-    /// True for the first process that wants to tell the log of `what`
-    /// concerning the file of this index; each process loads the same file and
-    /// would say the same.
+    /// True for the first process that reports `what` about the file of this index.
+    /// All processes read the same file; only the first one logs it.
     pub fn first_to_report(&self, file: usize, what: u64) -> bool {
-        let told = self.0.get(TOLD + file.min(FILES - 1));
-        told.is_none_or(|told| told.swap(what, Ordering::AcqRel) != what)
+        let reported = self.0.get(REPORTED + file.min(FILES - 1));
+        reported.is_none_or(|reported| reported.swap(what, Ordering::AcqRel) != what)
     }
 }
 
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_moves_with_what_is_seen() {
+    fn number_is_raised_by_new_fingerprint() {
         let words = Default::default();
         let generation = Generation::new(&words);
         generation.set_fingerprint(5);
@@ -83,17 +82,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_raised_moves_though_the_looks_stay() {
+    fn raise_works_without_new_fingerprint() {
         let words = Default::default();
         let generation = Generation::new(&words);
         generation.set_fingerprint(5);
         generation.raise();
         assert_eq!(generation.number(), 1);
-        assert!(!generation.update_fingerprint(5), "nothing is known to have changed");
+        assert!(!generation.update_fingerprint(5), "the fingerprint is the same");
     }
 
     #[test]
-    fn who_dies_after_raising_the_number_has_it_raised_again() {
+    fn number_is_raised_again_after_a_crash() {
         let words: [AtomicU64; GENERATION_WORDS] = Default::default();
         words[NUMBER].store(1, Ordering::Relaxed);
         let generation = Generation::new(&words);
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_is_told_once_for_each_file() {
+    fn first_to_report_is_true_once_per_file() {
         let words = Default::default();
         let generation = Generation::new(&words);
         assert!(generation.first_to_report(0, 1));

@@ -1,8 +1,7 @@
-//! What all processes know of the relays: which answer, which are to be left
-//! alone, when a dead one is asked again, and what the operator ordered. By the
-//! relay's identity, so that it follows a relay through every change of the
-//! list. An operation looks at `WINDOW` slots at most; every word is whole in
-//! itself, so a process may die between any two.
+//! Health and admin state of the relays, shared by all processes. A slot belongs to
+//! the relay's identity, so that health follows a relay through every change of the
+//! list. An operation visits at most `WINDOW` slots. Each word is valid by itself,
+//! so a process may die between any two writes.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,26 +10,27 @@ use crate::hash::hash;
 pub use crate::shared::counters::RelayCounter;
 use crate::shared::layout::LINE;
 
-/// Words of one slot: a cache line of what is read at each choice, one of what
-/// is counted, and the relay's name.
+/// Words of one slot: a cache line that is read at each choice, one of counters,
+/// and the relay's name.
 const SLOT_WORDS: usize = NAME + NAME_WORDS;
 const NAME_WORDS: usize = MAX_RELAY_TEXT.div_ceil(8);
 /// The longest name of a relay, in bytes.
 pub const MAX_RELAY_TEXT: usize = 255;
-/// How many relays a server may have seen within a minute.
+/// The most relays that were listed within the last minute.
 pub const RELAY_SLOTS: usize = 1024;
 pub(super) const HEALTH_WORDS: usize = SLOT_WORDS * RELAY_SLOTS;
-/// How many slots an operation looks at.
+/// The slots that an operation visits.
 const WINDOW: usize = 64;
-/// How often a word is tried before the operation gives up.
+/// The tries to change a word before the operation gives up.
 const TRIES: usize = 64;
-/// How often a slot is claimed.
+/// The tries to claim a slot.
 const CLAIMS: usize = 8;
-/// A relay in nobody's list for this long may lose its slot (seconds).
+/// A relay that no process has listed for this time may lose its slot (seconds).
 const UNLISTED_FOR: u32 = 60;
-/// A silent relay is asked again after this long (milliseconds).
+/// A relay that does not answer is probed this often (milliseconds).
 pub const PROBE_EVERY: u64 = 10_000;
-/// One that refuses connections, which costs nothing to find out.
+/// A relay that refuses connections is probed this often (milliseconds), since
+/// such a probe fails at once.
 pub const RETRY_EVERY: u64 = 1_000;
 
 // The words of a slot.
@@ -50,24 +50,23 @@ const TAG_MASK: u64 = 0xfff << 48;
 const ADMIN_SHIFT: u32 = 60;
 const HEALTH_SHIFT: u32 = 62;
 
-/// Health of a relay, as its answers show it.
+/// The health of a relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RelayHealth {
-    /// It answers, as far as anybody knows.
+    /// The relay answers, or was not used yet.
     #[default]
     Up,
-    /// A message was not answered in time. It is left alone until a probe is
-    /// answered.
+    /// A request timed out. The relay is not used until a probe is answered.
     Suspect,
-    /// A probe was not answered either.
+    /// A probe was not answered.
     Dead,
-    /// Connections to it fail, at once: it is left alone while there are
-    /// others.
+    /// Connections to the relay fail, at once. It is used only if no other relay is
+    /// usable, since trying it costs no time.
     Unreachable,
 }
 
 impl RelayHealth {
-    /// All of them, in the order of their numbers.
+    /// All values, in the order of their numbers.
     pub const ALL: [RelayHealth; 4] =
         [RelayHealth::Up, RelayHealth::Suspect, RelayHealth::Dead, RelayHealth::Unreachable];
 
@@ -82,20 +81,20 @@ impl RelayHealth {
     }
 }
 
-/// What the operator ordered.
+/// The admin state of a relay, set by the operator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdminState {
-    /// Nothing: it is used.
+    /// The relay is used.
     #[default]
     Enabled,
-    /// It keeps its calls and takes no new ones.
+    /// The relay keeps its calls and gets no new ones.
     Draining,
-    /// It is not asked at all.
+    /// No request is sent to the relay.
     Disabled,
 }
 
 impl AdminState {
-    /// All of them, in the order of their numbers.
+    /// All values, in the order of their numbers.
     pub const ALL: [AdminState; 3] =
         [AdminState::Enabled, AdminState::Draining, AdminState::Disabled];
 
@@ -109,24 +108,24 @@ impl AdminState {
     }
 }
 
-/// A relay as all processes see it.
+/// Health and admin state of a relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Whether it answers.
+    /// The health.
     pub health: RelayHealth,
-    /// What was ordered.
+    /// The admin state.
     pub admin_state: AdminState,
-    /// When it is to be probed (ms of the monotonic clock); 0 when it is up.
+    /// The time of the next probe (ms of the monotonic clock); 0 when it is up.
     pub next_probe: u64,
 }
 
 impl State {
-    /// It may be asked.
+    /// True when requests may be sent to the relay.
     pub fn is_usable(self) -> bool {
         self.health == RelayHealth::Up && self.admin_state != AdminState::Disabled
     }
 
-    /// It may take a new call.
+    /// True when the relay may get a new call.
     pub fn takes_calls(self) -> bool {
         self.health == RelayHealth::Up && self.admin_state == AdminState::Enabled
     }
@@ -167,13 +166,13 @@ impl State {
     }
 }
 
-/// A slot is taken with one step, so its state may still be the relay's before
-/// it: this part of the identity tells whose it is. Never 0.
+/// A part of the identity, stored in the state word: a slot changes its owner by
+/// another word, so the state may still be that of the relay before. Never 0.
 fn tag(identity: u32) -> u64 {
     u64::from(identity >> 20 | 1) << 48
 }
 
-/// The slot of a relay: where its health is found without a search.
+/// The slot of a relay, with which its health is found without a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     at: u32,
@@ -181,20 +180,20 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// The relay it belongs to.
+    /// The identity of the relay.
     pub fn identity(self) -> u32 {
         self.identity
     }
 }
 
-/// The health of the relays over a run of shared words.
+/// The table, over its words in the shared block.
 #[derive(Clone, Copy, Debug)]
 pub struct HealthTable<'b> {
     words: &'b [AtomicU64],
 }
 
 impl<'b> HealthTable<'b> {
-    /// The view over its words.
+    /// A view over its words.
     pub fn new(words: &'b [AtomicU64]) -> Self {
         HealthTable { words }
     }
@@ -219,11 +218,11 @@ impl<'b> HealthTable<'b> {
         Some(Slot { at, identity })
     }
 
-    /// The slot of a relay in the list just loaded, `seconds` being the time;
-    /// a new one where it has none: free, or of the relay that was not listed
-    /// for longest (a minute at least). `None` when there is no room: such a
-    /// relay counts as up. Its name is kept, for who meets a call on a relay
-    /// that is in no list any more.
+    /// The slot of a relay in a list that was loaded at the time `seconds`. A relay
+    /// without slot gets a free one, or the one of the relay that was not listed
+    /// for longest, at least a minute. `None` when there is no room: such a relay
+    /// counts as up. The name is stored for calls on relays that are no longer in
+    /// a list.
     pub fn list(&self, identity: u32, name: &str, seconds: u32) -> Option<Slot> {
         if identity == 0 {
             return None;
@@ -235,8 +234,8 @@ impl<'b> HealthTable<'b> {
             if let Some(listed) = self.word(slot.at, LISTED) {
                 listed.store(u64::from(seconds), Ordering::SeqCst);
             }
-            // Two processes may take two slots for one relay at once; who sees
-            // the other's gives its own back.
+            // Two processes may take two slots for one relay at the same time; a
+            // process that sees the other's releases its own.
             let copies = || self.window(identity).filter(|&at| self.identity(at) == identity);
             if self.identity(slot.at) != identity {
                 continue;
@@ -260,7 +259,7 @@ impl<'b> HealthTable<'b> {
             let unlisted = seconds.saturating_sub(listed as u32);
             (owner == 0 || unlisted > UNLISTED_FOR).then_some((at, owner, unlisted))
         };
-        // A free one, else that of the relay that was gone for longest.
+        // A free slot, else that of the relay that was not listed for longest.
         let age = |&(_, owner, unlisted): &(u32, u64, u32)| (owner == 0, unlisted);
         let candidates = || self.window(identity).filter_map(owned);
         let (at, old, _) =
@@ -296,7 +295,7 @@ impl<'b> HealthTable<'b> {
         store(NAME_HASH, hash(name.as_bytes()));
     }
 
-    /// The name a relay was listed with.
+    /// The name of the relay.
     pub fn name(&self, slot: Slot) -> Option<String> {
         let load = |at| Some(self.word(slot.at, at)?.load(Ordering::SeqCst));
         if self.identity(slot.at) != slot.identity {
@@ -305,13 +304,13 @@ impl<'b> HealthTable<'b> {
         let length = usize::try_from(load(NAME_LENGTH)?).ok().filter(|&n| n <= MAX_RELAY_TEXT)?;
         let words = (0..length.div_ceil(8)).map_while(|at| load(NAME + at));
         let name: Vec<u8> = words.flat_map(u64::to_le_bytes).take(length).collect();
-        // Another process may just be writing it.
+        // Another process may be writing it at this moment.
         (load(NAME_HASH)? == hash(&name))
             .then_some(name)
             .and_then(|name| String::from_utf8(name).ok())
     }
 
-    /// The slots of all relays that were ever listed and not replaced since.
+    /// The slots of all relays that have one.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<'b> {
         let health = *self;
         let slots = (self.words.len() / SLOT_WORDS) as u32;
@@ -320,7 +319,7 @@ impl<'b> HealthTable<'b> {
             .filter(|slot| slot.identity != 0)
     }
 
-    /// The state of a relay; of one without a slot: up.
+    /// The state of a relay; a relay without a slot is up.
     pub fn state(&self, slot: Option<Slot>) -> State {
         let Some(slot) = slot else { return State::default() };
         match self.word(slot.at, STATE) {
@@ -329,15 +328,15 @@ impl<'b> HealthTable<'b> {
         }
     }
 
-    /// True when nothing speaks against a new call on it: one load.
+    /// True when the relay may get a new call; takes one load.
     #[inline]
     pub fn is_free(&self, slot: Slot) -> bool {
         let word = self.word(slot.at, STATE).map_or(0, |word| word.load(Ordering::Acquire));
         word >> ADMIN_SHIFT == 0
     }
 
-    /// Changes a state by `change` until that sticks or says `None`. True when
-    /// it was changed.
+    /// Applies `change` to the state, again if another process changes it at the
+    /// same time, until `change` returns `None`. True when the state was changed.
     fn update(&self, slot: Slot, change: impl Fn(State) -> Option<State>) -> bool {
         let Some(word) = self.word(slot.at, STATE) else { return false };
         if self.identity(slot.at) != slot.identity {
@@ -355,44 +354,43 @@ impl<'b> HealthTable<'b> {
         false
     }
 
-    /// A message was not answered in time: the relay is left alone, and a probe
-    /// is due at once. True for the one caller that made it suspect; it should
-    /// tell the log.
+    /// Marks a relay whose answer timed out; a probe is due at once. True for the
+    /// caller that changed the health, which should log it.
     pub fn mark_suspect(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, RelayHealth::Suspect, now, |health| match health {
+        self.change_health(slot, RelayHealth::Suspect, now, |health| match health {
             RelayHealth::Up | RelayHealth::Unreachable => Some(now),
             RelayHealth::Suspect | RelayHealth::Dead => None,
         })
     }
 
-    /// A connection to it could not be made. True when that is news.
+    /// Marks a relay to which a connection failed. True when that changed the
+    /// health.
     pub fn mark_unreachable(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, RelayHealth::Unreachable, now, |health| match health {
+        self.change_health(slot, RelayHealth::Unreachable, now, |health| match health {
             RelayHealth::Up => Some(now),
             RelayHealth::Suspect | RelayHealth::Dead => Some(now.saturating_add(RETRY_EVERY)),
             RelayHealth::Unreachable => None,
         })
     }
 
-    /// A probe was not answered. True when that is news.
+    /// Marks a relay that did not answer a probe. True when that changed the health.
     pub fn mark_dead(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, RelayHealth::Dead, now, |health| match health {
+        self.change_health(slot, RelayHealth::Dead, now, |health| match health {
             RelayHealth::Dead => None,
             _ => Some(now.saturating_add(PROBE_EVERY)),
         })
     }
 
-    /// It answered. True when that is news.
+    /// Marks a relay that answered. True when that changed the health.
     pub fn mark_alive(&self, slot: Slot, now: u64) -> bool {
-        self.turn(slot, RelayHealth::Up, now, |health| match health {
+        self.change_health(slot, RelayHealth::Up, now, |health| match health {
             RelayHealth::Up => None,
             _ => Some(0),
         })
     }
 
-    /// Changes the health where `next_probe` gives the time of the next
-    /// probe.
-    fn turn(
+    /// Changes the health if `next_probe` returns the time of the next probe.
+    fn change_health(
         &self,
         slot: Slot,
         health: RelayHealth,
@@ -410,9 +408,9 @@ impl<'b> HealthTable<'b> {
     }
 
     /// Claims the probe of a relay that does not answer: true for exactly one
-    /// process when its time has come; the next one is then due
-    /// [`PROBE_EVERY`] later ([`RETRY_EVERY`] where connections failed),
-    /// whatever becomes of the claimer. For the keeper.
+    /// process when the probe is due. The next probe is then due [`PROBE_EVERY`]
+    /// later ([`RETRY_EVERY`] if connections fail), even if the claiming process
+    /// dies. For the keeper.
     pub fn claim_probe(&self, slot: Slot, now: u64) -> bool {
         self.update(slot, |state| {
             let due = state.is_probed() && now >= state.next_probe;
@@ -422,10 +420,10 @@ impl<'b> HealthTable<'b> {
         })
     }
 
-    /// The same for a server without a keeper, whose messages find out: true
-    /// for one message that may try the relay, when its probe is overdue by
-    /// [`RETRY_EVERY`]. Where a keeper probes, none ever is. Until that message
-    /// is answered a silent relay counts as dead.
+    /// Claims a trial, for a server without a keeper: true for one message that may
+    /// be sent to the relay, when the probe is late by [`RETRY_EVERY`]. With a
+    /// keeper no probe is that late. Until the message is answered, a relay that
+    /// timed out counts as dead.
     pub fn claim_trial(&self, slot: Slot, now: u64) -> bool {
         self.update(slot, |state| {
             let (health, next_probe) = match state.health {
@@ -437,7 +435,7 @@ impl<'b> HealthTable<'b> {
         })
     }
 
-    /// True when [`HealthTable::claim_trial`] may be.
+    /// True when [`HealthTable::claim_trial`] may succeed.
     pub fn trial_due(&self, slot: Slot, now: u64) -> bool {
         self.state(Some(slot)).trial_due(now)
     }
@@ -450,14 +448,12 @@ impl<'b> HealthTable<'b> {
         });
     }
 
-    /// Takes an order of the operator. False when the relay has no slot any
-    /// more.
+    /// Sets the admin state. False when the relay no longer has a slot.
     pub fn set_admin_state(&self, slot: Slot, admin_state: AdminState) -> bool {
         self.update(slot, |state| Some(State { admin_state, ..state }))
     }
 
-    /// Since when its health is as it is (ms of the monotonic clock); 0: from
-    /// the start.
+    /// When the health changed last (ms of the monotonic clock); 0: never.
     pub fn since(&self, slot: Slot) -> u64 {
         self.word(slot.at, SINCE).map_or(0, |word| word.load(Ordering::Relaxed))
     }
@@ -477,8 +473,8 @@ impl<'b> HealthTable<'b> {
         }
     }
 
-    /// The address that was found for the relay's name. `None` where none was,
-    /// and while another process is storing one.
+    /// The address that the relay's name was resolved to. `None` when there is none,
+    /// and while another process stores one.
     pub fn resolved(&self, slot: Slot) -> Option<IpAddr> {
         let [high, low, sum] = [0, 1, 2].map(|at| {
             self.word(slot.at, RESOLVED + at).map_or(0, |word| word.load(Ordering::Acquire))
@@ -487,7 +483,7 @@ impl<'b> HealthTable<'b> {
         (sum == address_sum(slot, bits)).then(|| Ipv6Addr::from_bits(bits).to_canonical())
     }
 
-    /// Stores the address that was found for the relay's name. For the keeper.
+    /// Stores the address that the relay's name was resolved to. For the keeper.
     pub fn set_resolved(&self, slot: Slot, address: IpAddr) {
         let bits = match address {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
@@ -501,21 +497,21 @@ impl<'b> HealthTable<'b> {
         }
     }
 
-    /// Counts one.
+    /// Adds one to a counter.
     pub fn count(&self, slot: Slot, counter: RelayCounter) {
         if let Some(word) = self.word(slot.at, COUNTED + counter as usize) {
             word.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What was counted.
+    /// The value of a counter.
     pub fn counted(&self, slot: Slot, counter: RelayCounter) -> u64 {
         self.word(slot.at, COUNTED + counter as usize).map_or(0, |w| w.load(Ordering::Relaxed))
     }
 }
 
-/// Shows that the two words of an address belong together, and to this relay.
-/// Never 0, which the words of a new slot hold.
+/// A checksum that shows that two words are one address of this relay. Never 0, the
+/// value of a new slot.
 fn address_sum(slot: Slot, bits: u128) -> u64 {
     let mut bytes = [0; 20];
     bytes[..16].copy_from_slice(&bits.to_le_bytes());

@@ -37,7 +37,7 @@ fn end(call_id: &str, relay: u32) -> Delete {
 }
 
 #[test]
-fn an_end_is_claimed_by_one_and_forgotten_when_delivered() {
+fn delete_is_claimed_once_and_removed_when_completed() {
     let queue = Queue::new();
     let deletes = queue.deletes();
     assert!(deletes.is_empty());
@@ -59,7 +59,7 @@ fn an_end_is_claimed_by_one_and_forgotten_when_delivered() {
 }
 
 #[test]
-fn an_end_that_cannot_be_delivered_waits() {
+fn released_delete_waits() {
     let queue = Queue::new();
     queue.push("a@x", 7, 1_000);
     let claim = queue.claim(1_000).unwrap();
@@ -69,7 +69,7 @@ fn an_end_that_cannot_be_delivered_waits() {
 }
 
 #[test]
-fn the_end_of_a_killed_claimer_is_taken_over() {
+fn claim_of_a_killed_process_is_taken_over() {
     let queue = Queue::new();
     queue.push("a@x", 7, 1_000);
     let first = queue.claim(1_000).unwrap();
@@ -83,7 +83,7 @@ fn the_end_of_a_killed_claimer_is_taken_over() {
 }
 
 #[test]
-fn a_new_offer_cancels_the_ends_of_its_call_and_no_others() {
+fn cancel_removes_only_deletes_of_its_call() {
     let queue = Queue::new();
     queue.push("a@x", 7, 1_000);
     queue.push("a@x", 8, 1_000);
@@ -96,7 +96,7 @@ fn a_new_offer_cancels_the_ends_of_its_call_and_no_others() {
 }
 
 #[test]
-fn what_is_too_long_is_not_queued_and_what_fits_comes_back_whole() {
+fn push_refuses_too_long_identifiers() {
     let queue = Queue::new();
     for length in [0, 1, 7, 8, 9, MAX_DELETE_BYTES - 6] {
         let call_id = "x".repeat(length);
@@ -109,7 +109,7 @@ fn what_is_too_long_is_not_queued_and_what_fits_comes_back_whole() {
 }
 
 #[test]
-fn a_full_queue_says_so_and_what_is_over_makes_room() {
+fn full_queue_refuses_until_deletes_expire() {
     let queue = Queue::new();
     let deletes = queue.deletes();
     let key = queue.key("a@x");
@@ -125,7 +125,7 @@ fn a_full_queue_says_so_and_what_is_over_makes_room() {
 }
 
 #[test]
-fn who_was_killed_while_writing_holds_a_place_for_two_seconds() {
+fn slot_of_a_writer_that_was_killed_is_freed_after_2_s() {
     let queue = Queue::new();
     let deletes = queue.deletes();
     let key = queue.key("a@x");
@@ -138,7 +138,7 @@ fn who_was_killed_while_writing_holds_a_place_for_two_seconds() {
 }
 
 #[test]
-fn an_end_that_another_process_wrote_into_is_not_delivered() {
+fn delete_with_wrong_checksum_is_dropped() {
     let queue = Queue::new();
     let deletes = queue.deletes();
     queue.push("a@x", 7, 1_000);
@@ -151,7 +151,7 @@ fn an_end_that_another_process_wrote_into_is_not_delivered() {
 /// Two processes queue, two deliver, each of these is killed in the middle of
 /// what it does; what was queued is delivered, whole, and at least once.
 #[test]
-fn nothing_queued_is_lost_when_deliverers_are_killed() {
+fn deletes_are_not_lost_when_flushing_processes_are_killed() {
     let queue = Queue::new();
     let deletes = queue.deletes();
     let shared = &queue.shared;

@@ -7,7 +7,7 @@ fn shared() -> Shared {
 }
 
 #[test]
-fn a_failed_relay_is_left_alone_until_a_probe_is_answered() {
+fn suspect_relay_is_not_used_until_probe_is_answered() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
@@ -32,7 +32,7 @@ fn a_failed_relay_is_left_alone_until_a_probe_is_answered() {
 }
 
 #[test]
-fn without_a_keeper_one_message_at_a_time_tries_a_silent_relay() {
+fn trial_is_claimed_by_one_message_at_a_time() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
@@ -48,7 +48,7 @@ fn without_a_keeper_one_message_at_a_time_tries_a_silent_relay() {
 }
 
 #[test]
-fn a_relay_that_refuses_connections_is_tried_each_second() {
+fn unreachable_relay_is_probed_each_second() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
@@ -69,7 +69,7 @@ fn a_relay_that_refuses_connections_is_tried_each_second() {
 }
 
 #[test]
-fn orders_hold_whatever_the_health_does() {
+fn admin_state_is_independent_of_health() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
@@ -88,7 +88,7 @@ fn orders_hold_whatever_the_health_does() {
 }
 
 #[test]
-fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
+fn slot_is_kept_while_its_relay_is_listed() {
     let shared = shared();
     let health = shared.health();
     let slots = RELAY_SLOTS as u32;
@@ -120,7 +120,7 @@ fn health_follows_the_identity_and_a_slot_is_kept_while_listed() {
 }
 
 #[test]
-fn a_state_left_by_the_slot_s_last_owner_is_not_this_relay_s() {
+fn state_of_previous_owner_is_ignored() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(0x1234_5677, "embedded", 1).unwrap();
@@ -130,7 +130,7 @@ fn a_state_left_by_the_slot_s_last_owner_is_not_this_relay_s() {
 }
 
 #[test]
-fn of_many_processes_one_probes_and_one_tells() {
+fn probe_and_report_are_done_by_one_process() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
@@ -154,7 +154,7 @@ fn of_many_processes_one_probes_and_one_tells() {
 }
 
 #[test]
-fn processes_that_list_one_relay_at_once_agree_on_its_slot() {
+fn slot_is_the_same_in_processes_that_list_at_once() {
     for round in 0..30u32 {
         let shared = shared();
         let health = shared.health();
@@ -174,7 +174,7 @@ fn processes_that_list_one_relay_at_once_agree_on_its_slot() {
 }
 
 #[test]
-fn the_name_of_a_relay_is_known_when_no_list_has_it_any_more() {
+fn name_is_kept_when_relay_is_no_longer_listed() {
     let shared = shared();
     let health = shared.health();
     let name = format!("mediaproxy2:/{};ipv6=yes", "x".repeat(106));
