@@ -123,6 +123,7 @@ impl Engine {
 
     /// A relay that some process has, or had, in its list: a call may still be
     /// on it.
+    #[doc(hidden)]
     pub fn relay(&self, identity: u32) -> Option<Relay> {
         let health = self.health();
         let slot = health.slot(identity)?;
@@ -141,6 +142,7 @@ impl Engine {
     }
 
     /// The relays as they were when it was made.
+    #[doc(hidden)]
     pub fn relays(&self) -> &Arc<RelayList> {
         &self.relays
     }
@@ -152,36 +154,43 @@ impl Engine {
 
     /// The client lists as they were when the engine was made. A worker has
     /// its own copy and reads it again when the files change.
+    #[doc(hidden)]
     pub fn agents(&self) -> &AgentFiles {
         &self.agents
     }
 
     /// The call table of all processes.
+    #[doc(hidden)]
     pub fn calls(&self) -> Calls<'_> {
         self.shared.calls(&self.hash)
     }
 
     /// The health of the relays, as all processes see it.
+    #[doc(hidden)]
     pub fn health(&self) -> HealthTable<'_> {
         self.shared.health()
     }
 
     /// Where the outcomes of exchanges with relays are recorded.
+    #[doc(hidden)]
     pub fn records(&self) -> Records<'_> {
         Records { health: self.health(), counters: self.counters(), log: &self.log }
     }
 
     /// The queued delete requests.
+    #[doc(hidden)]
     pub fn deletes(&self) -> Deletes<'_> {
         self.shared.deletes()
     }
 
     /// What all processes counted.
+    #[doc(hidden)]
     pub fn counters(&self) -> Counters<'_> {
         self.shared.counters()
     }
 
     /// The block all processes share: the keeper's lease and the generations.
+    #[doc(hidden)]
     pub fn shared(&self) -> &Shared {
         &self.shared
     }

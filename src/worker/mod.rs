@@ -71,12 +71,14 @@ impl Worker {
     }
 
     /// The relays new calls choose from.
+    #[doc(hidden)]
     pub fn relays(&self) -> &Arc<RelayList> {
         &self.relays
     }
 
     /// Lets new calls choose from another list. Calls stay on their relays,
     /// also on such as are not in it.
+    #[doc(hidden)]
     pub fn set_relays(&mut self, relays: Arc<RelayList>) {
         self.pool.retain(|identity| relays.find(identity).is_some());
         self.relays = relays;
