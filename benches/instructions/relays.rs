@@ -44,7 +44,7 @@ pub(crate) fn choose(times: u64, dead: usize) {
     for n in 0..times {
         call_id[..8].copy_from_slice(&n.to_le_bytes());
         let usable = |relay: &mediaproxy::internals::relay::Relay| {
-            relay.slot.is_some_and(|slot| health.is_free(slot))
+            relay.slot.is_some_and(|slot| health.is_available(slot))
         };
         assert!(list.choose(pool, hash(&call_id), usable).is_some());
     }

@@ -98,7 +98,7 @@ pub enum Push {
     /// The delete is queued.
     Queued,
     /// The same delete is queued already.
-    Known,
+    Duplicate,
     /// No slot is free.
     Full,
     /// The identifiers are longer than [`MAX_DELETE_BYTES`].
@@ -172,7 +172,7 @@ impl<'b> Deletes<'b> {
                 && self.load(Self::body(slot) + SUM) == sum
         };
         if Self::window(call).any(waits) {
-            return Push::Known;
+            return Push::Duplicate;
         }
         for slot in Self::window(call) {
             let old = self.state(slot);

@@ -72,7 +72,7 @@ mod tests {
         let generation = Generation::new(&words);
         generation.set_fingerprint(5);
         assert!(!generation.update_fingerprint(5));
-        assert_eq!(generation.number(), 0, "it is as it was loaded");
+        assert_eq!(generation.number(), 0, "the files are as they were read");
         assert!(
             generation.update_fingerprint(6)
                 && generation.update_fingerprint(5)

@@ -330,7 +330,7 @@ impl<'b> HealthTable<'b> {
 
     /// True when the relay may get a new call; takes one load.
     #[inline]
-    pub fn is_free(&self, slot: Slot) -> bool {
+    pub fn is_available(&self, slot: Slot) -> bool {
         let word = self.word(slot.at, STATE).map_or(0, |word| word.load(Ordering::Acquire));
         word >> ADMIN_SHIFT == 0
     }

@@ -58,7 +58,7 @@ impl Shared {
         Generation::new(self.line(LISTS))
     }
 
-    /// The generation of the file of relays.
+    /// The generation of the relays file.
     pub fn relays(&self) -> Generation<'_> {
         Generation::new(self.line(RELAYS))
     }

@@ -1,6 +1,6 @@
-//! One block of memory for all processes of a server: made before the fork,
-//! anonymous, shared, nothing in it but atomic words. No lock can be held in
-//! it, so a process may die at any point.
+//! The shared block: one anonymous mapping, made before the fork and shared by all
+//! processes of a server. It consists of atomic words and has no locks, so a
+//! process may die at any point.
 
 pub mod block;
 pub mod calls;

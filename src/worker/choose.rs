@@ -139,7 +139,7 @@ impl Worker {
         loop {
             let usable = |relay: &Relay| {
                 let Some(slot) = relay.slot else { return !tried.contains(&relay.identity) };
-                (health.is_free(slot) || {
+                (health.is_available(slot) || {
                     let state = health.state(Some(slot));
                     state.takes_calls()
                         || state.admin_state == AdminState::Enabled

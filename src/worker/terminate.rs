@@ -163,7 +163,7 @@ impl Worker {
         let counters = self.engine.counters();
         let reason = match self.engine.deletes().push(key, delete, now) {
             Push::Queued => return counters.count(Counter::DeletesQueued),
-            Push::Known => return,
+            Push::Duplicate => return,
             Push::Full => "too many deletes are queued",
             Push::TooLong => "its Call-ID and tags are too long to be queued",
         };

@@ -42,7 +42,7 @@ fn delete_is_claimed_once_and_removed_when_completed() {
     let deletes = queue.deletes();
     assert!(deletes.is_empty());
     assert_eq!(queue.push("a@x", 7, 1_000), Push::Queued);
-    assert_eq!(queue.push("a@x", 7, 1_001), Push::Known, "a repeated BYE");
+    assert_eq!(queue.push("a@x", 7, 1_001), Push::Duplicate, "a repeated BYE");
     assert_eq!(queue.push("a@x", 8, 1_001), Push::Queued, "another relay's");
     assert!(!deletes.is_empty());
     assert_eq!(deletes.len(), 2);

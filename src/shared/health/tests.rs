@@ -11,13 +11,13 @@ fn suspect_relay_is_not_used_until_probe_is_answered() {
     let shared = shared();
     let health = shared.health();
     let slot = health.list(77, "embedded", 1).unwrap();
-    assert!(health.is_free(slot) && health.state(Some(slot)).takes_calls());
+    assert!(health.is_available(slot) && health.state(Some(slot)).takes_calls());
     assert!(!health.claim_probe(slot, 5_000), "nothing to probe");
     assert!(health.mark_suspect(slot, 5_000));
     assert!(!health.mark_suspect(slot, 5_001), "told once");
     let state = health.state(Some(slot));
     assert_eq!((state.health, state.next_probe), (RelayHealth::Suspect, 5_000));
-    assert!(!health.is_free(slot) && !state.is_usable());
+    assert!(!health.is_available(slot) && !state.is_usable());
     assert!(health.claim_probe(slot, 5_000), "probed at once");
     assert!(!health.claim_probe(slot, 14_999), "by one process, and then not again");
     assert!(health.mark_dead(slot, 5_100));
@@ -28,7 +28,7 @@ fn suspect_relay_is_not_used_until_probe_is_answered() {
     assert_eq!(health.state(Some(slot)).next_probe, 25_100, "by the claim");
     assert!(health.mark_alive(slot, 15_300));
     assert!(!health.mark_alive(slot, 15_301));
-    assert!(health.is_free(slot));
+    assert!(health.is_available(slot));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn unreachable_relay_is_probed_each_second() {
     let slot = health.list(77, "embedded", 1).unwrap();
     assert!(health.mark_unreachable(slot, 5_000));
     assert!(!health.mark_unreachable(slot, 5_001));
-    assert!(!health.state(Some(slot)).is_usable() && !health.is_free(slot));
+    assert!(!health.state(Some(slot)).is_usable() && !health.is_available(slot));
     assert!(!health.claim_trial(slot, 5_999));
     assert!(health.claim_trial(slot, 6_000) && !health.claim_trial(slot, 6_000));
     assert!(health.claim_trial(slot, 7_000));
@@ -75,7 +75,7 @@ fn admin_state_is_independent_of_health() {
     let slot = health.list(77, "embedded", 1).unwrap();
     assert!(health.set_admin_state(slot, AdminState::Draining));
     let state = health.state(Some(slot));
-    assert!(state.is_usable() && !state.takes_calls() && !health.is_free(slot));
+    assert!(state.is_usable() && !state.takes_calls() && !health.is_available(slot));
     health.mark_suspect(slot, 5_000);
     health.mark_alive(slot, 5_001);
     assert_eq!(health.state(Some(slot)).admin_state, AdminState::Draining);
@@ -109,14 +109,14 @@ fn slot_is_kept_while_its_relay_is_listed() {
     }
     let new = health.list(one_more, "embedded", 161).unwrap();
     assert_eq!(new.at, listed[3].at, "of the one that nobody lists any more");
-    assert!(health.is_free(new), "its orders are gone with it");
+    assert!(health.is_available(new), "with a new admin state");
     assert_eq!(health.counted(new, RelayCounter::Calls), 0);
     assert!(
         !health.set_admin_state(listed[3], AdminState::Disabled),
         "who still holds the slot harms nobody"
     );
-    assert!(health.is_free(new));
-    assert!(!health.is_free(listed[4]));
+    assert!(health.is_available(new));
+    assert!(!health.is_available(listed[4]));
 }
 
 #[test]
