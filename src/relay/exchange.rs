@@ -75,6 +75,9 @@ pub struct Exchange {
     in_step: bool,
     /// The relay has answered in the protocol that it was asked in.
     proven: bool,
+    /// The relay closed the connection in its likeliest protocol, and is asked
+    /// in another one.
+    guessing: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +117,7 @@ impl Exchange {
         self.limits = limits;
         self.state = State::Idle;
         self.proven = false;
+        self.guessing = false;
         self.result = None;
         self.relay = Some(relay.clone());
         self.encode(false)
@@ -191,10 +195,12 @@ impl Exchange {
     }
 
     /// The protocol the relay has shown to speak, where it was not known before.
+    /// A refusal shows none: many a program answers any line with an error.
     pub fn learned_protocol(&self) -> Option<Protocol> {
         let relay = self.relay.as_ref()?;
-        let is_news = self.proven && self.facts.spoken.is_none() && relay.uri.protocols.len() > 1;
-        if is_news { self.protocol() } else { None }
+        let is_positive = self.proven && self.outcome() == Some(Outcome::Answered);
+        let is_new = self.facts.spoken.is_none() && relay.uri.protocols.len() > 1;
+        if is_positive && is_new { self.protocol() } else { None }
     }
 
     /// The relay's answer, where there is one.
@@ -293,6 +299,11 @@ impl Exchange {
         if now < self.limits.until || self.need() == Need::Nothing {
             return;
         }
+        if self.guessing {
+            // It was not silent: it closed a connection a moment ago. Perhaps it
+            // did not like this message.
+            return self.fail_protocol("closed the connection without an answer");
+        }
         let had = now.saturating_sub(self.limits.since);
         let outcome =
             if had >= self.limits.enough { Outcome::TimedOut } else { Outcome::LocalFailure };
@@ -352,6 +363,7 @@ impl Exchange {
         let next = self.protocol.saturating_add(1);
         if self.input.is_empty() && self.facts.spoken.is_none() && next < protocols {
             self.protocol = next;
+            self.guessing = true;
             match self.encode(true) {
                 Ok(()) => return,
                 Err(error) => return self.end(Outcome::ProtocolError, Err(error)),

@@ -62,7 +62,9 @@ impl Records<'_> {
     /// | timed out | suspect, counted as failure | suspect | dead |
     /// | local failure | counted as failure | | probed again at once |
     ///
-    /// A relay that went down or came back is reported once for the server.
+    /// A relay that went down or came back is reported once for the server. One
+    /// that did not answer may come back as another version: the protocol that it
+    /// answered in is cleared.
     pub fn record(&self, relay: &Relay, outcome: Outcome, purpose: Purpose, now: u64) {
         if let Some(slot) = relay.slot {
             self.record_slot(relay, slot, outcome, purpose, now);
@@ -121,14 +123,14 @@ impl Records<'_> {
                 is_down && health.mark_alive(slot, now)
             }
             (_, Outcome::Unreachable) => {
-                let changed = health.mark_unreachable(slot, now);
-                // A relay that starts again may be another version.
-                health.set_protocol(slot, 0);
-                changed && purpose != Purpose::Probe
+                health.mark_unreachable(slot, now) && purpose != Purpose::Probe
             }
             (_, Outcome::TimedOut) => health.mark_suspect(slot, now),
             (_, Outcome::ProtocolError | Outcome::LocalFailure) => false,
         };
+        if matches!(outcome, Outcome::ProtocolError | Outcome::Unreachable | Outcome::TimedOut) {
+            health.set_protocol(slot, 0);
+        }
         if changed {
             self.report(relay, outcome, purpose);
         }

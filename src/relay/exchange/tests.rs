@@ -152,8 +152,12 @@ fn protocol_is_found_by_what_the_relay_answers() {
     assert_eq!(ports(&mut exchange), [50000]);
 
     let mut exchange = sent("mediaproxy:/a");
-    exchange.received(b"error\r\n");
+    exchange.received(b"10.0.0.1 50000\r\n");
     assert_eq!(exchange.learned_protocol(), Some(Protocol::MediaProxy2));
+
+    let mut refused = sent("mediaproxy:/a");
+    refused.received(b"error\r\n");
+    assert_eq!(refused.learned_protocol(), None, "a refusal is no positive answer");
 
     let mut neither = sent("mediaproxy:/a");
     neither.closed();
@@ -161,6 +165,24 @@ fn protocol_is_found_by_what_the_relay_answers() {
     neither.closed();
     assert_eq!(neither.outcome(), Some(Outcome::ProtocolError));
     assert_eq!(neither.learned_protocol(), None);
+}
+
+/// A relay of the first protocol that hangs up on one message is silent in the
+/// second one.
+#[test]
+fn silence_in_a_guessed_protocol_is_no_timeout() {
+    let mut exchange = sent("mediaproxy:/a");
+    exchange.closed();
+    send(&mut exchange, false, 0);
+    exchange.timer(LIMITS.until);
+    assert_eq!(exchange.outcome(), Some(Outcome::ProtocolError));
+    let error = exchange.take_result().unwrap_err();
+    assert_eq!(error.status(), Status::RelayAnswer);
+    let facts = Facts { spoken: Some(Protocol::MediaProxy1), ..Facts::default() };
+    let mut known = begun("mediaproxy:/a", facts);
+    send(&mut known, false, 0);
+    known.timer(LIMITS.until);
+    assert_eq!(known.outcome(), Some(Outcome::TimedOut));
 }
 
 #[test]

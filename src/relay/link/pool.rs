@@ -60,8 +60,13 @@ impl<T> Pool<T> {
         if fresh {
             // The relay closed one of its connections: the others are as old.
             self.close(|connection| connection.relay() == relay.identity);
-        } else if connection_use(exchange) == ConnectionUse::Kept {
-            let of_relay = |idle: &Connection<T>| idle.relay() == relay.identity;
+        } else {
+            // One that serves a single query may be there still unused: it was
+            // not made in time for an earlier query.
+            let kept = connection_use(exchange) == ConnectionUse::Kept;
+            let of_relay = |idle: &Connection<T>| {
+                idle.relay() == relay.identity && (kept || idle.unread() == 0)
+            };
             while let Some(at) = self.idle.iter().rposition(of_relay) {
                 let mut connection = self.idle.swap_remove(at);
                 let aged =

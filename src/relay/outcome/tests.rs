@@ -109,3 +109,23 @@ fn change_of_health_is_logged_and_counted_once() {
     assert_eq!(counters.get(Counter::RelaysFailed), 3);
     assert_eq!(counters.get(Counter::RelaysRecovered), 2);
 }
+
+#[test]
+fn protocol_is_cleared_by_whatever_is_no_answer() {
+    for (outcome, cleared) in [
+        (Answered, false),
+        (Refused, false),
+        (LocalFailure, false),
+        (ProtocolError, true),
+        (Unreachable, true),
+        (TimedOut, true),
+    ] {
+        for purpose in [Purpose::Message, Purpose::Delete, Purpose::Unawaited, Purpose::Probe] {
+            let bench = Bench::new();
+            bench.shared.health().set_protocol(bench.slot, 2);
+            bench.record(purpose, outcome);
+            let left = bench.shared.health().protocol(bench.slot);
+            assert_eq!(left, if cleared { 0 } else { 2 }, "{purpose:?} {outcome:?}");
+        }
+    }
+}
