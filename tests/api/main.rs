@@ -12,5 +12,4 @@ mod rewrite_plan_answers;
 mod rewrite_plan_ice;
 mod rewrite_plan_property;
 mod sdp_session;
-mod seed_recordings;
 mod sip_message;

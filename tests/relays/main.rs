@@ -11,4 +11,5 @@ mod failing;
 mod faults;
 mod keeper;
 mod proxy_fork;
+mod seed_recordings;
 mod statistics;

@@ -1,18 +1,26 @@
 //! A stand-in relay for the faults and orders of events that real ones cannot
-//! be made to show: it answers by script and keeps what it was asked.
+//! be made to show: it answers by script and keeps what it was asked. It speaks
+//! either version of MediaProxy, on a Unix socket or over TCP.
 
+mod stream;
+
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::directory::Directory;
+use mediaproxy::internals::relay::{ConnectionUse, Protocol};
 
-/// What to do with one request.
+use crate::directory::Directory;
+use stream::{Address, Listener, Stream};
+
+/// What to do with one request. A relay of MediaProxy 1.x closes the connection
+/// behind its answer.
 pub enum Reply {
     /// Write this, whole.
     Say(String),
@@ -20,6 +28,8 @@ pub enum Reply {
     Pieces(Vec<String>),
     /// Write this and close the connection.
     Last(String),
+    /// Write this and stay silent; never close.
+    Part(String),
     /// Write so many bytes again and again, no line end among them, with a
     /// pause between them, until the other side closes.
     Endless(usize, Duration),
@@ -29,68 +39,159 @@ pub enum Reply {
     Silence,
 }
 
-/// A relay on a Unix socket of its own.
+/// How a relay is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A Unix socket.
+    Unix,
+    /// TCP on 127.0.0.1.
+    Tcp,
+}
+
+impl Link {
+    pub const ALL: [Link; 2] = [Link::Unix, Link::Tcp];
+}
+
+/// What a relay does, shared with its threads.
+struct Shared {
+    script: Box<dyn Fn(&str) -> Reply + Send + Sync>,
+    protocol: Mutex<Protocol>,
+    requests: Mutex<Vec<String>>,
+    /// Its open connections, by number.
+    streams: Mutex<BTreeMap<usize, Stream>>,
+    connections: AtomicUsize,
+    gone: AtomicBool,
+}
+
+/// A relay at an address of its own.
 pub struct Relay {
+    address: Address,
     path: PathBuf,
-    requests: Arc<Mutex<Vec<String>>>,
-    gone: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     _directory: Directory,
 }
 
 impl Relay {
-    /// Answers every `update` with 203.0.113.9 and ports from 50000 in steps
-    /// of four, every `remove` with `removed`.
+    /// Answers every request for ports with 203.0.113.9 and ports from 50000 in
+    /// steps of four, every delete as its protocol does. MediaProxy 2 on a Unix
+    /// socket.
     pub fn answering() -> Relay {
-        Relay::scripted(|request| {
-            if request.starts_with("remove") {
-                return Reply::Say("removed\r\n".into());
-            }
-            let items = request
-                .lines()
-                .find_map(|line| line.strip_prefix("media: "))
-                .map_or(0, |items| items.split(',').count());
-            let ports: Vec<String> = (0..items).map(|n| (50000 + 4 * n).to_string()).collect();
-            Reply::Say(format!("203.0.113.9 {}\r\n", ports.join(" ")))
-        })
+        Relay::scripted(|request| usual_reply(Protocol::MediaProxy2, request))
     }
 
-    /// Answers as `script` says.
+    /// The same in any protocol, at any kind of address.
+    pub fn answering_at(protocol: Protocol, link: Link) -> Relay {
+        Relay::at(protocol, link, move |request| usual_reply(protocol, request))
+    }
+
+    /// Speaks MediaProxy 2 on a Unix socket; answers as `script` says.
     pub fn scripted(script: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Relay {
+        Relay::at(Protocol::MediaProxy2, Link::Unix, script)
+    }
+
+    /// The same in any protocol, at any kind of address.
+    pub fn at(
+        protocol: Protocol,
+        link: Link,
+        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Relay {
         let directory = Directory::new();
         let path = directory.path("relay");
-        let listener = UnixListener::bind(&path).unwrap();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let gone = Arc::new(AtomicBool::new(false));
-        let (script, kept, left) = (Arc::new(script), requests.clone(), gone.clone());
+        let listener = match link {
+            Link::Unix => Listener::Unix(UnixListener::bind(&path).unwrap()),
+            Link::Tcp => Listener::Tcp(TcpListener::bind("127.0.0.1:0").unwrap()),
+        };
+        Relay::on(listener, protocol, path, directory, script)
+    }
+
+    /// Speaks this protocol on this socket; answers every request.
+    pub fn on_tcp(protocol: Protocol, listener: TcpListener) -> Relay {
+        let directory = Directory::new();
+        let path = directory.path("relay");
+        let script = move |request: &str| usual_reply(protocol, request);
+        Relay::on(Listener::Tcp(listener), protocol, path, directory, script)
+    }
+
+    fn on(
+        listener: Listener,
+        protocol: Protocol,
+        path: PathBuf,
+        directory: Directory,
+        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+    ) -> Relay {
+        let address = listener.address(&path);
+        let shared = Arc::new(Shared {
+            script: Box::new(script),
+            protocol: Mutex::new(protocol),
+            requests: Mutex::default(),
+            streams: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            gone: AtomicBool::new(false),
+        });
+        let here = shared.clone();
         thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if left.load(Ordering::SeqCst) {
+            while let Ok(stream) = listener.accept() {
+                if here.gone.load(Ordering::SeqCst) {
                     return;
                 }
-                let (script, kept) = (script.clone(), kept.clone());
+                let number = here.connections.fetch_add(1, Ordering::SeqCst);
+                here.streams.lock().unwrap().insert(number, stream.again());
+                let here = here.clone();
                 thread::spawn(move || {
-                    serve(&stream, &*script, &kept);
+                    let protocol = *here.protocol.lock().unwrap();
+                    serve(&stream, protocol, &here);
                     // A forked child may hold a copy of it.
-                    let _ = stream.shutdown(Shutdown::Both);
+                    stream.close();
+                    here.streams.lock().unwrap().remove(&number);
                 });
             }
         });
-        Relay { path, requests, gone, _directory: directory }
+        Relay { address, path, shared, _directory: directory }
     }
 
-    /// The setting that names it.
+    /// The setting that names it and its protocol.
     pub fn uri(&self) -> String {
-        format!("mediaproxy2:{}", self.path.display())
+        let scheme = match *self.shared.protocol.lock().unwrap() {
+            Protocol::MediaProxy1 => "mediaproxy1",
+            Protocol::MediaProxy2 => "mediaproxy2",
+        };
+        format!("{scheme}:{}", self.address)
     }
 
-    /// Its socket.
+    /// The setting that names it and leaves the protocol open.
+    pub fn open_uri(&self) -> String {
+        format!("mediaproxy:{}", self.address)
+    }
+
+    /// Its Unix socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        let address: SocketAddr =
+            self.address.to_string().trim_start_matches("tcp:").parse().expect("a relay on TCP");
+        address.port()
+    }
+
     /// Everything it was asked so far.
     pub fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.shared.requests.lock().unwrap().clone()
+    }
+
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Closes all its connections, as a relay that restarts; from now on it
+    /// speaks this protocol.
+    pub fn restart_as(&self, protocol: Protocol) {
+        *self.shared.protocol.lock().unwrap() = protocol;
+        for stream in self.shared.streams.lock().unwrap().values() {
+            stream.close();
+        }
     }
 
     /// Waits (5 s at most) until it was asked `count` times; what it was asked.
@@ -109,31 +210,67 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         // The listening thread looks when somebody connects.
-        self.gone.store(true, Ordering::SeqCst);
-        let _ = UnixStream::connect(&self.path);
+        self.shared.gone.store(true, Ordering::SeqCst);
+        self.address.connect();
     }
 }
 
-fn serve(mut stream: &UnixStream, script: &dyn Fn(&str) -> Reply, requests: &Mutex<Vec<String>>) {
+/// What a relay of this protocol answers when nothing is wrong.
+pub fn usual_reply(protocol: Protocol, request: &str) -> Reply {
+    let (line_end, items) = match protocol {
+        Protocol::MediaProxy2 if request.starts_with("remove") => {
+            return Reply::Say("removed\r\n".into());
+        }
+        Protocol::MediaProxy2 => ("\r\n", request.lines().find_map(|l| l.strip_prefix("media: "))),
+        Protocol::MediaProxy1 => {
+            let mut words = request.split(' ');
+            match words.next() {
+                Some("request" | "lookup") => ("\n", words.nth(1)),
+                _ => return Reply::Close,
+            }
+        }
+    };
+    let items = items.map_or(0, |items| items.split(',').count());
+    let ports: Vec<String> = (0..items).map(|n| (50000 + 4 * n).to_string()).collect();
+    Reply::Say(format!("203.0.113.9 {}{line_end}", ports.join(" ")))
+}
+
+fn serve(mut stream: &Stream, protocol: Protocol, shared: &Shared) {
+    let request_end = match protocol {
+        Protocol::MediaProxy1 => "\n",
+        Protocol::MediaProxy2 => "\r\n\r\n",
+    };
+    let one_query = protocol.codec().capabilities().connection == ConnectionUse::OneQuery;
     let mut input = String::new();
     let mut buffer = [0u8; 4096];
     loop {
-        while let Some(end) = input.find("\r\n\r\n") {
-            let request: String = input.drain(..end + 4).collect();
-            requests.lock().unwrap().push(request.clone());
-            match script(&request) {
+        while let Some(end) = input.find(request_end) {
+            // What follows a single query would be seen behind it.
+            let end = if one_query { input.len() } else { end + request_end.len() };
+            let request: String = input.drain(..end).collect();
+            shared.requests.lock().unwrap().push(request.clone());
+            match (shared.script)(&request) {
                 Reply::Say(answer) => {
                     let _ = stream.write_all(answer.as_bytes());
+                    if one_query {
+                        return;
+                    }
                 }
                 Reply::Pieces(pieces) => {
                     for piece in pieces {
                         let _ = stream.write_all(piece.as_bytes());
                         thread::sleep(Duration::from_millis(2));
                     }
+                    if one_query {
+                        return;
+                    }
                 }
                 Reply::Last(answer) => {
                     let _ = stream.write_all(answer.as_bytes());
                     return;
+                }
+                Reply::Part(answer) => {
+                    let _ = stream.write_all(answer.as_bytes());
                 }
                 Reply::Endless(length, pause) => {
                     while stream.write_all(&vec![b'x'; length]).is_ok() {
