@@ -202,7 +202,7 @@ impl Server {
         verdict.natted()
     }
 
-    /// What the server told the module: where the request goes after `lookup`,
+    /// What the server reported to the module: where the request goes after `lookup`,
     /// and which domains are its own (example.com).
     fn options(&self, message: &Message<'_>) -> Options {
         let is_ours = |uri: Option<&[u8]>| {

@@ -1,5 +1,5 @@
 //! A stand-in relay for the faults and orders of events that real ones cannot
-//! be made to show: it answers by script and keeps what it was asked. It speaks
+//! be made to show: it answers by script and keeps the requests. It speaks
 //! either version of MediaProxy, on a Unix socket or over TCP.
 
 mod stream;
@@ -175,7 +175,7 @@ impl Relay {
         address.port()
     }
 
-    /// Everything it was asked so far.
+    /// All requests so far.
     pub fn requests(&self) -> Vec<String> {
         self.shared.requests.lock().unwrap().clone()
     }
@@ -194,7 +194,7 @@ impl Relay {
         }
     }
 
-    /// Waits (5 s at most) until it was asked `count` times; what it was asked.
+    /// Waits (5 s at most) until `count` requests came; all requests.
     pub fn wait_for(&self, count: usize) -> Vec<String> {
         for _ in 0..500 {
             let requests = self.requests();
@@ -203,7 +203,7 @@ impl Relay {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("the relay was asked {} times, not {count}", self.requests().len());
+        panic!("the relay got {} requests, not {count}", self.requests().len());
     }
 }
 
@@ -289,7 +289,7 @@ fn serve(mut stream: &Stream, protocol: Protocol, shared: &Shared) {
     }
 }
 
-/// The value of a header in what a relay was asked.
+/// The value of a header of a request.
 pub fn header<'r>(request: &'r str, name: &str) -> &'r str {
     let prefix = format!("{name}: ");
     request.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or("(none)")
