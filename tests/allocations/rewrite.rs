@@ -14,15 +14,14 @@ use mediaproxy::sip::body::find_sdp;
 
 use crate::WARM_UP;
 use crate::counting::allocations;
+use kit::call::invite;
 use kit::relay::Relay;
-use kit::{udp, with_body, worker};
+use kit::{udp, worker};
 
-fn invite(streams: usize) -> Vec<u8> {
-    let head = "INVITE sip:bob@example.com SIP/2.0\nVia: SIP/2.0/UDP 192.168.1.10:5060\n\
-         From: <sip:a@example.com>;tag=a\nTo: <sip:b@example.com>\nCall-ID: c1\nCSeq: 1 INVITE\n\
-         Contact: <sip:a@192.168.1.10:5060>\nUser-Agent: Phone 1.0";
+fn offer(streams: usize) -> Vec<u8> {
     let stream = "m=audio 4000 RTP/AVP 0\nc=IN IP4 192.168.1.10\na=rtcp:4001 IN IP4 192.168.1.10\n";
-    with_body(head, &format!("v=0\no=- 1 1 IN IP4 192.168.1.10\n{}", stream.repeat(streams)))
+    let sdp = format!("v=0\no=- 1 1 IN IP4 192.168.1.10\n{}", stream.repeat(streams));
+    invite().sdp(sdp).bytes()
 }
 
 /// Everything but the relay: read, plan, fill, apply.
@@ -44,7 +43,7 @@ fn dry(raw: &[u8], edits: &mut Edits, out: &mut Vec<u8>, answer: &Answer) {
 #[test]
 fn a_plan_and_its_edits_stay_below_their_ceiling() {
     for (streams, ceiling) in [(1, 6), (5, 8), (64, 10)] {
-        let raw = invite(streams);
+        let raw = offer(streams);
         let ports = (0..64).map(|number| 50000 + 4 * number).collect();
         let answer = Answer::Ports { address: "203.0.113.9".parse().unwrap(), ports };
         let (mut edits, mut out) = (Edits::new(), Vec::new());
@@ -62,7 +61,7 @@ fn a_rewrite_with_its_relay_stays_below_its_ceiling() {
     for (streams, ceiling) in [(1, 8), (5, 10)] {
         let relay = Relay::answering();
         let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "20000")]);
-        let raw = invite(streams);
+        let raw = offer(streams);
         let (mut edits, mut out) = (Edits::new(), Vec::new());
         let mut rewrite = || {
             let message = Message::parse(&raw, udp("203.0.113.5:61234")).unwrap();

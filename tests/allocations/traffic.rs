@@ -2,8 +2,9 @@
 
 use mediaproxy::sip::{Source, Transport};
 
+use kit::call::invite;
 use kit::directory::Directory;
-use kit::{crlf, udp, with_body};
+use kit::{crlf, udp};
 
 /// A message and where it came from.
 pub(crate) struct Heard {
@@ -29,10 +30,7 @@ fn heard(name: &'static str, start: &str, contact: &str, source: &str) -> Heard 
 }
 
 fn described(name: &'static str, sdp: &str) -> Heard {
-    let head = "INVITE sip:bob@example.com SIP/2.0\nVia: SIP/2.0/UDP 192.168.1.10:5060\n\
-         From: <sip:a@example.com>;tag=a\nTo: <sip:b@example.com>\nCall-ID: c1\nCSeq: 1 INVITE\n\
-         Contact: <sip:a@192.168.1.10:5060>\nUser-Agent: Phone 1.0";
-    let raw = with_body(head, sdp);
+    let raw = invite().sdp(sdp.to_string()).bytes();
     Heard { name, raw, source: udp(FROM_OUTSIDE), fixed: true, readable: true }
 }
 

@@ -16,9 +16,9 @@ use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::{Message, Source};
 use mediaproxy::{Error, Worker};
 
-use crate::oracle::{self, Given};
 use crate::tally::Tally;
 use kit::corpus::{Kind, Listed, all, corpus};
+use kit::oracle::{self, Given};
 use kit::relay::Relay;
 use kit::rewriting::{Case, invite, ports_answer};
 use kit::{udp, worker};
@@ -64,7 +64,10 @@ fn as_message(folder: &str, raw: &[u8], source: Source, relay: &Relay, tally: &m
         Err(error) => return tally.count(folder, "parse", &named(&error)),
     };
     tally.count(folder, "parse", "read");
-    let mut worker = worker(&[("relay", &format!("{};ipv6=yes", relay.uri()))]);
+    let uri = format!("{};ipv6=yes", relay.uri());
+    // A busy machine must not change what is counted.
+    let slow = [("relay", &*uri), ("relay_timeout", "5000"), ("relay_try", "5000")];
+    let mut worker = worker(&slow);
 
     let mut verdict = Verdict::new();
     let outcome = match worker.nat_test(&message, Tests::ALL, false, &mut verdict) {
@@ -160,7 +163,9 @@ struct Way {
     refuses: bool,
 }
 
-const WAYS: [Way; 4] = [
+const WAYS: [Way; 6] = [
+    Way { role: Role::Offer, address: RELAY, ice: IceCandidate::None, refuses: false },
+    Way { role: Role::Answer, address: RELAY, ice: IceCandidate::None, refuses: false },
     Way { role: Role::Offer, address: RELAY_IPV6, ice: IceCandidate::None, refuses: false },
     Way { role: Role::Offer, address: RELAY, ice: IceCandidate::HighPriority, refuses: false },
     Way { role: Role::Answer, address: RELAY, ice: IceCandidate::None, refuses: true },
@@ -169,9 +174,7 @@ const WAYS: [Way; 4] = [
 
 #[test]
 fn sdp_of_the_corpus_agrees_with_the_oracle_in_every_role_and_family() {
-    let Some(root) = corpus(kit::here!()) else {
-        return;
-    };
+    let Some(root) = corpus(kit::here!()) else { return };
     let (mut judged, mut unchanged) = (0, 0);
     let mut failed = Vec::new();
     for Listed { path, kind, bytes, .. } in &all(&root) {
@@ -191,8 +194,8 @@ fn sdp_of_the_corpus_agrees_with_the_oracle_in_every_role_and_family() {
     }
     println!("{judged} rewritten and {unchanged} unchanged messages judged");
     assert!(failed.is_empty(), "{} fail: {failed:#?}", failed.len());
-    assert!(judged > 4_000, "only {judged} rewritten messages");
-    assert!(unchanged > 1_000, "only {unchanged} unchanged messages");
+    assert!(judged > 6_000, "only {judged} rewritten messages");
+    assert!(unchanged > 2_000, "only {unchanged} unchanged messages");
 }
 
 /// Whether the message was rewritten; `None` for one that the library refuses.

@@ -2,10 +2,8 @@
 //! outside the tree; without it these tests skip.
 
 mod journey;
-mod oracle;
 mod rfc4475;
 mod rfc5118;
-mod sdp;
 mod sip;
 mod tally;
 mod torture;

@@ -63,7 +63,10 @@ fn done(raw: &[u8], relay: &Relay) -> [String; 3] {
         Ok(message) => message,
         Err(error) => return [(); 3].map(|()| failed(&error)),
     };
-    let mut worker = worker(&[("relay", &format!("{};ipv6=yes", relay.uri()))]);
+    let uri = format!("{};ipv6=yes", relay.uri());
+    // A busy machine must not change what is counted.
+    let slow = [("relay", &*uri), ("relay_timeout", "5000"), ("relay_try", "5000")];
+    let mut worker = worker(&slow);
     let mut verdict = Verdict::new();
     let nat_test = match worker.nat_test(&message, Tests::ALL, false, &mut verdict) {
         Ok(()) => {

@@ -12,6 +12,7 @@ pub mod fuzz;
 pub mod json;
 pub mod load;
 pub mod netns;
+pub mod oracle;
 pub mod promises;
 pub mod proxy;
 pub mod relay;

@@ -17,12 +17,13 @@ use mediaproxy::nat::fix_contact;
 use mediaproxy::sdp::active::for_each_connection;
 use mediaproxy::sdp::session::MAX_STREAMS;
 use mediaproxy::sdp::{Connection, Session};
+use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::MAX_MESSAGE;
-use mediaproxy::sip::{Message, Source, Transport};
 
 use super::edits::holds_for_edits;
 use super::input::before_nul;
+use crate::rewriting::{invite, source};
 
 const RELAY: &str = "203.0.113.9";
 
@@ -208,20 +209,4 @@ fn passes_again(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>,
     if !names && planned.fill(answer, &mut edits, &mut |_| {}).is_ok() {
         assert!(edits.is_empty(), "{edits:?}");
     }
-}
-
-fn source() -> Source {
-    let address = "198.51.100.7:61234".parse().unwrap();
-    Source { address, local: None, transport: Transport::Udp }
-}
-
-fn invite(sdp: &[u8]) -> Vec<u8> {
-    let head = format!(
-        "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.1.10;branch=z9hG4bK1\r\n\
-         From: <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.com>\r\nCall-ID: c1\r\n\
-         CSeq: 1 INVITE\r\nContact: <sip:alice@192.168.1.10>\r\nContent-Type: application/sdp\r\n\
-         Content-Length: {}\r\n\r\n",
-        sdp.len()
-    );
-    [head.as_bytes(), sdp].concat()
 }

@@ -8,10 +8,10 @@ use std::ops::Range;
 use mediaproxy::Edits;
 
 /// What the relay gave.
-pub(crate) struct Given<'g> {
-    pub(crate) address: IpAddr,
+pub struct Given<'g> {
+    pub address: IpAddr,
     /// For each m= line of a transport that relays carry; 0 where refused.
-    pub(crate) ports: &'g [u16],
+    pub ports: &'g [u16],
 }
 
 /// Bytes as text of the same length, so that places stay what they are.
@@ -53,7 +53,7 @@ fn ip(text: &str) -> Option<IpAddr> {
 
 /// `text` with the edits made, Content-Length left alone: in order, disjoint,
 /// within the text.
-pub(crate) fn spliced(text: &[u8], edits: &Edits) -> Vec<u8> {
+pub fn spliced(text: &[u8], edits: &Edits) -> Vec<u8> {
     let mut out = Vec::new();
     let mut at = 0;
     for edit in edits.iter() {
@@ -68,7 +68,7 @@ pub(crate) fn spliced(text: &[u8], edits: &Edits) -> Vec<u8> {
 }
 
 /// A c= line that says nothing but hold.
-pub(crate) fn holds_by_address(message: &[u8]) -> bool {
+pub fn holds_by_address(message: &[u8]) -> bool {
     let text = ascii(message);
     let mut lines = text.split('\n').filter(|line| line.starts_with("c="));
     lines.any(|line| words(line).iter().any(|(_, word)| matches!(*word, "0.0.0.0" | "::")))
@@ -322,7 +322,7 @@ fn names(line: &str, address: &str) -> bool {
 }
 
 /// Judges a rewritten message. `candidates`: relay candidates were asked for.
-pub(crate) fn check(was: &[u8], is: &[u8], edits: &Edits, given: &Given<'_>, candidates: bool) {
+pub fn check(was: &[u8], is: &[u8], edits: &Edits, given: &Given<'_>, candidates: bool) {
     let edited = spliced(was, edits);
     let (before, between, after) = (Taken::apart(was), Taken::apart(&edited), Taken::apart(is));
 
