@@ -1,5 +1,6 @@
 //! Flushes the queue of delete requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::Engine;
@@ -13,7 +14,8 @@ use crate::shared::deletes::{Claim, KEPT_FOR};
 const AT_ONCE: usize = 16;
 /// And to all relays.
 const ALL_AT_ONCE: usize = 128;
-/// A delete that failed is tried again after this (milliseconds).
+/// A delete that failed is tried again after this (milliseconds). Until then no
+/// other delete is sent to its relay, which would most likely fail too.
 const PAUSE: u64 = 500;
 /// The queue is cleared of what is too old this often (milliseconds).
 const EXPIRE_EVERY: u64 = 10_000;
@@ -25,6 +27,8 @@ pub(super) struct Flush {
     pool: Pool<()>,
     cursor: usize,
     expire_at: u64,
+    /// The relays that are paused, by identity, and until when (milliseconds).
+    paused: BTreeMap<u32, u64>,
 }
 
 #[derive(Debug)]
@@ -36,7 +40,13 @@ struct Running {
 
 impl Flush {
     pub(super) fn new(watch: Arc<dyn Watch>) -> Flush {
-        Flush { running: Vec::new(), pool: Pool::watched(watch), cursor: 0, expire_at: 0 }
+        Flush {
+            running: Vec::new(),
+            pool: Pool::watched(watch),
+            cursor: 0,
+            expire_at: 0,
+            paused: BTreeMap::new(),
+        }
     }
 
     /// Drives a request; `None` when it is over.
@@ -52,7 +62,9 @@ impl Flush {
                 }
             }
             _ => {
-                deletes.release(&running.claim, now.saturating_add(PAUSE));
+                let not_before = now.saturating_add(PAUSE);
+                deletes.release(&running.claim, not_before);
+                self.paused.insert(running.claim.delete.relay, not_before);
             }
         }
         running.exchange.record(&engine.records(), Purpose::Delete, now);
@@ -93,10 +105,11 @@ impl Flush {
     /// queued.
     fn claim(&mut self, engine: &Engine, now: u64) -> Option<Claim> {
         let health = engine.health();
-        let running = &self.running;
+        let (running, paused) = (&self.running, &self.paused);
         let wanted = |relay: u32| {
             let of_relay = |r: &&Running| r.claim.delete.relay == relay;
-            running.iter().filter(of_relay).count() < AT_ONCE
+            !paused.contains_key(&relay)
+                && running.iter().filter(of_relay).count() < AT_ONCE
                 && health.state(health.slot(relay)).is_usable()
         };
         engine.deletes().claim(&mut self.cursor, now, wanted)
@@ -107,18 +120,21 @@ impl Duty for Flush {
     fn turn(&mut self, engine: &Engine, now: u64) -> u64 {
         let deletes = engine.deletes();
         if deletes.is_empty() && self.running.is_empty() {
-            self.pool.clear();
             return u64::MAX;
         }
         for running in std::mem::take(&mut self.running) {
             let running = self.drive(engine, running, now);
             self.running.extend(running);
         }
+        self.paused.retain(|_, until| now < *until);
         while self.running.len() < ALL_AT_ONCE {
             let Some(claim) = self.claim(engine, now) else { break };
             let running = self.begin(engine, claim, now);
             self.running.extend(running);
         }
+        // An idle connection is not kept: its relay may close it, and the keeper's
+        // descriptor would be ready until the connection is used again.
+        self.pool.clear();
         if now >= self.expire_at {
             self.expire_at = now.saturating_add(EXPIRE_EVERY);
             let expired = deletes.expire(now) as u64;

@@ -3,6 +3,7 @@
 
 mod apart;
 mod deletes;
+mod idle;
 mod processes;
 mod relays_file;
 mod storm;
