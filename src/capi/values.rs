@@ -1,10 +1,9 @@
 //! Structures of `u64` values, which later versions extend at the end, and the
 //! tables that name the values.
 
-use crate::capi::statistics::MP_STATISTIC_COUNTER;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Result, Status};
-use crate::metrics::Metric;
+use crate::metrics::{Kind, Metric};
 
 /// Writes `known` into the `size` bytes that a caller has. Where the structure of
 /// the caller is longer, the rest is zeroed.
@@ -59,5 +58,5 @@ pub(super) fn help(table: &[Metric], index: usize) -> MpStr {
 }
 
 pub(super) fn kind(table: &[Metric], index: usize) -> u32 {
-    table.get(index).map_or(MP_STATISTIC_COUNTER, |row| row.kind as u32)
+    table.get(index).map_or(Kind::Counter as u32, |row| row.kind as u32)
 }

@@ -123,13 +123,13 @@ fn counters_by_rpc_and_as_statistics_of_the_server() {
 fn lists_are_reloaded_on_command() {
     with_module(kit::here!(), |network, directory| {
         let scene = ours(network, directory, Relays::Embedded, &[]);
-        let before = scene.server.said().matches("asymmetric: read").count();
+        let before = scene.server.said().matches("asymmetric: loaded").count();
         fs::write(directory.join("asymmetric"), "# nobody\n").expect("a list");
         scene.server.rpc(&["mediaproxy.reload"]).expect("a reload");
         let mut scene = scene;
         scene.register();
         wait_for("the list", || {
-            (scene.server.said().matches("asymmetric: read").count() > before).then_some(())
+            (scene.server.said().matches("asymmetric: loaded").count() > before).then_some(())
         });
         scene.ends_well();
     });

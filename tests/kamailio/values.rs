@@ -76,8 +76,16 @@ fn bad_values_are_refused_with_the_accepted_form() {
             ("mediaproxy_socket", &long, "an absolute path of at most 107 bytes"),
             ("private_networks", "\"10.0.0.0/33\"", "a list of CIDRs"),
             ("local_networks", "\"home\"", "a list of CIDRs"),
-            ("relay", "\"carrier pigeon\"", "embedded, mediaproxy:/PATH or mediaproxy2:/PATH"),
-            ("relay", "\"mediaproxy:/x;weight=-1\"", "embedded, mediaproxy:/PATH or mediaproxy2"),
+            (
+                "relay",
+                "\"carrier pigeon\"",
+                "embedded, or mediaproxy:, mediaproxy1: or mediaproxy2:",
+            ),
+            (
+                "relay",
+                "\"mediaproxy:/x;weight=-1\"",
+                "embedded, or mediaproxy:, mediaproxy1: or mediaproxy2:",
+            ),
             ("relay_timeout", "0", "milliseconds from 1 to 60000"),
             ("relay_timeout", "\"soon\"", "milliseconds from 1 to 60000"),
             ("relay_try", "60001", "milliseconds from 1 to 60000"),
