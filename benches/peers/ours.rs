@@ -8,25 +8,14 @@ use mediaproxy::Edits;
 use mediaproxy::IceCandidate;
 use mediaproxy::Log;
 use mediaproxy::Settings;
-use mediaproxy::internals::capi::address::{MpAddress, mp_address_parse};
-use mediaproxy::internals::capi::config::{mp_config_free, mp_config_new, mp_config_set};
-use mediaproxy::internals::capi::edits::{
-    MpEdits, mp_edits_apply, mp_edits_free, mp_edits_new, mp_edits_reset,
-};
-use mediaproxy::internals::capi::engine::{MpEngine, mp_engine_free, mp_engine_new};
-use mediaproxy::internals::capi::message::{
-    MP_TRANSPORT_TCP, MP_TRANSPORT_UDP, MpMessage, mp_message_free, mp_message_new,
-    mp_message_parse,
-};
+use mediaproxy::internals::capi::address::MpAddress;
+use mediaproxy::internals::capi::edits::{mp_edits_apply, mp_edits_reset};
+use mediaproxy::internals::capi::message::{MP_TRANSPORT_TCP, MP_TRANSPORT_UDP, mp_message_parse};
 use mediaproxy::internals::capi::status::MpStatus;
-use mediaproxy::internals::capi::text::MpStr;
 use mediaproxy::internals::capi::verdict::{
-    MP_TEST_PRIVATE_CONTACT, MP_TEST_PRIVATE_VIA, MP_TEST_SOURCE_ADDRESS, MpVerdict,
-    mp_verdict_free, mp_verdict_matched, mp_verdict_new,
+    MP_TEST_PRIVATE_CONTACT, MP_TEST_PRIVATE_VIA, MP_TEST_SOURCE_ADDRESS, mp_verdict_matched,
 };
-use mediaproxy::internals::capi::worker::{
-    MpWorker, mp_fix_contact, mp_nat_test, mp_worker_free, mp_worker_new,
-};
+use mediaproxy::internals::capi::worker::{mp_fix_contact, mp_nat_test};
 use mediaproxy::internals::media::plan::{Rules, plan};
 use mediaproxy::nat::{Tests, Verdict};
 use mediaproxy::sdp::Session;
@@ -64,7 +53,7 @@ impl Ours {
         }
         let worker = Engine::new(settings, Log::none()).and_then(Worker::new);
         Ok(Ours {
-            handles: Handles::new()?,
+            handles: Handles::new(),
             worker: worker.map_err(|error| error.to_string())?,
             edits: Edits::new(),
             verdict: Verdict::default(),
@@ -111,7 +100,7 @@ impl Peer for Ours {
     fn check(&mut self, job: Job, sample: &Sample) -> Result<Option<String>, String> {
         self.once(job, sample)?;
         let out = match job {
-            Job::Headers => &self.handles.out[..self.handles.length],
+            Job::Headers => &self.handles.c.out[..self.handles.length],
             Job::Description | Job::Both => &self.out[..],
         };
         let out = String::from_utf8_lossy(out);
@@ -144,20 +133,12 @@ fn source(sample: &Sample) -> Source {
     }
 }
 
-/// The handles of a C program.
+/// The handles of a C program, and where its messages come from.
 struct Handles {
-    engine: *mut MpEngine,
-    worker: *mut MpWorker,
-    message: *mut MpMessage,
-    verdict: *mut MpVerdict,
-    edits: *mut MpEdits,
+    c: kit::c::Handles,
     source: MpAddress,
-    out: Vec<u8>,
+    /// Of the last edited message.
     length: usize,
-}
-
-fn text(bytes: &[u8]) -> MpStr {
-    MpStr { ptr: bytes.as_ptr().cast(), len: bytes.len() }
 }
 
 fn must(status: MpStatus) -> Result<(), String> {
@@ -168,66 +149,31 @@ fn must(status: MpStatus) -> Result<(), String> {
 }
 
 impl Handles {
-    fn new() -> Result<Handles, String> {
-        let mut handles = Handles {
-            engine: ptr::null_mut(),
-            worker: ptr::null_mut(),
-            message: mp_message_new(),
-            verdict: mp_verdict_new(),
-            edits: mp_edits_new(),
-            source: MpAddress { family: 0, port: 0, bytes: [0; 16] },
-            out: vec![0; 65_536],
-            length: 0,
-        };
-        let config = mp_config_new();
-        // SAFETY: texts and outputs outlive the calls, handles are alive, and
-        // nobody else uses them.
-        unsafe {
-            for (name, value) in SETTINGS {
-                let (name, value) = (text(name.as_bytes()), text(value.as_bytes()));
-                must(mp_config_set(config, name, value, ptr::null_mut()))?;
-            }
-            must(mp_engine_new(config, &mut handles.engine, ptr::null_mut()))?;
-            must(mp_worker_new(handles.engine, &mut handles.worker, ptr::null_mut()))?;
-            let ip = SOURCE_IP.to_string();
-            must(mp_address_parse(text(ip.as_bytes()), SOURCE_PORT, &mut handles.source))?;
-            mp_config_free(config);
-        }
-        Ok(handles)
+    fn new() -> Handles {
+        let source = kit::c::address(SocketAddr::new(SOURCE_IP, SOURCE_PORT));
+        Handles { c: kit::c::Handles::new(&SETTINGS), source, length: 0 }
     }
 
     fn headers(&mut self, sample: &Sample) -> Result<(), String> {
-        let raw = text(black_box(sample.raw));
+        let raw = kit::c::text(black_box(sample.raw));
         let transport = match sample.transport {
             Transport::Tcp => MP_TRANSPORT_TCP,
             _ => MP_TRANSPORT_UDP,
         };
-        let room = self.out.len();
+        let (handles, source) = (&mut self.c, &self.source);
+        let room = handles.out.len();
         // SAFETY: the message is static, `out` has `room` bytes, all handles
         // are alive, and nobody else uses them.
         unsafe {
-            must(mp_edits_reset(self.edits))?;
-            must(mp_message_parse(self.message, raw, &self.source, ptr::null(), transport))?;
-            must(mp_nat_test(self.worker, self.message, TESTS, 0, self.verdict))?;
-            if mp_verdict_matched(self.verdict) == 0 {
+            must(mp_edits_reset(handles.edits))?;
+            must(mp_message_parse(handles.message, raw, source, ptr::null(), transport))?;
+            must(mp_nat_test(handles.worker, handles.message, TESTS, 0, handles.verdict))?;
+            if mp_verdict_matched(handles.verdict) == 0 {
                 return Err("no test matched".to_string());
             }
-            must(mp_fix_contact(self.worker, self.message, self.edits))?;
-            let out = self.out.as_mut_ptr().cast();
-            must(mp_edits_apply(self.edits, self.message, out, room, &mut self.length))
-        }
-    }
-}
-
-impl Drop for Handles {
-    fn drop(&mut self) {
-        // SAFETY: made by the library, freed once; NULL is fine.
-        unsafe {
-            mp_edits_free(self.edits);
-            mp_verdict_free(self.verdict);
-            mp_message_free(self.message);
-            mp_worker_free(self.worker);
-            mp_engine_free(self.engine);
+            must(mp_fix_contact(handles.worker, handles.message, handles.edits))?;
+            let out = handles.out.as_mut_ptr().cast();
+            must(mp_edits_apply(handles.edits, handles.message, out, room, &mut self.length))
         }
     }
 }

@@ -3,6 +3,7 @@
 //! the rules that every rewrite keeps.
 
 pub mod audio;
+pub mod c;
 pub mod call;
 pub mod children;
 pub mod corpus;
