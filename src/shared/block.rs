@@ -6,6 +6,10 @@ use std::sync::atomic::AtomicU64;
 
 use crate::error::{Error, Result};
 
+/// Words of a cache line. Tables that several processes write at once start on a
+/// new line.
+pub(super) const LINE: usize = 8;
+
 /// A mapping of 64-bit atomics, zero at first, shared with each process forked
 /// later.
 #[derive(Debug)]

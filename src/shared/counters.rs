@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Status;
 use crate::metrics::{Kind, metrics};
-use crate::shared::layout::LINE;
+use crate::shared::block::LINE;
 
 metrics! {
     /// The metrics of a server, all processes together. The variant's number is

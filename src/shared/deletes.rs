@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::shared::block::LINE;
 use crate::shared::calls::CallKey;
-use crate::shared::layout::LINE;
 
 /// The most deletes in the queue.
 pub const MAX_DELETES: usize = 4096;

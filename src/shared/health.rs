@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hash::hash;
+use crate::shared::block::LINE;
 pub use crate::shared::counters::RelayCounter;
-use crate::shared::layout::LINE;
 
 /// Words of one slot: a cache line that is read at each choice, one of counters,
 /// and the relay's name.

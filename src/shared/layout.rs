@@ -5,15 +5,13 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
 use crate::error::{Error, Result};
+use crate::shared::block::LINE;
 use crate::shared::calls::ENTRY_WORDS;
 use crate::shared::counters::COUNTER_WORDS;
 use crate::shared::deletes::DELETES_WORDS;
 use crate::shared::health::HEALTH_WORDS;
 use crate::shared::{Block, Calls, Counters, Deletes, Generation, HealthTable, Lease};
 
-/// Words of a cache line. Tables that several processes write at once start on a
-/// new line.
-pub(super) const LINE: usize = 8;
 /// Entries of the call table start at a multiple of their size.
 const CALLS_ALIGN: usize = ENTRY_WORDS;
 
