@@ -70,7 +70,7 @@ impl Watch for EventLoop {
         self.epoll.add(&descriptor, 0)
     }
 
-    fn forget(&self, descriptor: BorrowedFd<'_>) {
+    fn unwatch(&self, descriptor: BorrowedFd<'_>) {
         // The epoll instance is the parent's too: a child must not unwatch.
         if self.process.is_here() {
             let _ = self.epoll.remove(&descriptor);

@@ -78,7 +78,7 @@ impl Flush {
         let relay = engine.relay(claim.delete.relay).filter(|_| !is_old);
         let begun = relay.and_then(|relay| {
             let delete = &claim.delete;
-            let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
+            let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
             let mut exchange = Exchange::new(query);
             let facts = Facts::of(engine.health(), &relay);
             let until = now.saturating_add(ANSWER_WITHIN);

@@ -1,4 +1,4 @@
-//! One relay, as the processes of a server know it.
+//! One relay of a list, with its identity and its slot in the health table.
 
 use std::net::IpAddr;
 
@@ -7,37 +7,38 @@ use crate::relay::{Capabilities, RelayAddress, RelayUri};
 use crate::shared::HealthTable;
 use crate::shared::health::Slot;
 
-/// A relay as the worker knows it.
+/// A relay.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Relay {
-    /// Where it is and what it understands.
+    /// Its name, address and possible protocols.
     pub uri: RelayUri,
-    /// The same in all processes; what the call table remembers.
+    /// The hash of its name, equal in all processes. The call table stores it.
     pub identity: u32,
-    /// Where its health is found; `None` when there was no room: it then counts
-    /// as up.
+    /// Its slot in the health table. `None` when the table was full: the relay
+    /// then counts as up.
     pub slot: Option<Slot>,
 }
 
 impl Relay {
-    /// What it can do, in the protocol that it answered in, else in the one that
-    /// it is asked in first.
+    /// Its capabilities in the protocol that it answered in; before the first
+    /// answer, in the protocol that is tried first.
     pub fn capabilities(&self, facts: Facts) -> Capabilities {
         self.uri.capabilities(self.uri.protocol(facts.spoken))
     }
 }
 
-/// What all processes know of a relay beyond its URI, from the shared block.
+/// The facts about a relay that the shared block stores and its URI does not
+/// have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The protocol that it answered in.
+    /// The protocol that the relay answered in; `None` before that.
     pub spoken: Option<Protocol>,
-    /// The address that the keeper found for its name.
+    /// The address that the keeper resolved the relay's host name to.
     pub resolved: Option<IpAddr>,
 }
 
 impl Facts {
-    /// What the shared block says of a relay, as far as its URI leaves it open.
+    /// Reads the facts that the relay's URI leaves open.
     #[inline]
     pub fn of(health: HealthTable<'_>, relay: &Relay) -> Facts {
         let mut facts = Facts::default();

@@ -1,4 +1,4 @@
-//! The relays file: a relay a line, read again when it changes.
+//! The relays file: one relay in each line, read again when it changes.
 
 use std::path::Path;
 
@@ -46,10 +46,10 @@ impl RelaysFile {
         }
     }
 
-    /// Reads the file again and appends its relays to `lines`. False where the
-    /// earlier list stays: nothing changed, the file cannot be read, or a line is
-    /// invalid, which is logged with file and line. A typing error must not take
-    /// a relay out of the list.
+    /// Reads the file again and appends its relays to `lines`. False when the
+    /// previous list stays: nothing has changed, the file cannot be read, or a
+    /// line is invalid, which is logged with file and line. A typing error must
+    /// not remove a relay from the list.
     pub(crate) fn read_again(
         &mut self,
         lines: &mut Vec<RelayLine>,
@@ -84,8 +84,8 @@ impl RelaysFile {
         invalid == 0
     }
 
-    /// Appends the relays that the file names now to `lines`, without a word in
-    /// the log. `Status::System` when the file cannot be read.
+    /// Appends the relays that the file has now to `lines`. Writes no log line.
+    /// `Status::System` when the file cannot be read.
     pub(crate) fn load_quietly(&self, lines: &mut Vec<RelayLine>, own_socket: &Path) -> Result<()> {
         if self.file.is_some() {
             lines.extend(RelayLine::load(self.file.path(), own_socket, &mut |_| ())?);

@@ -1,5 +1,5 @@
-//! A relay and when it is chosen, as the setting `relay` and the lines of the
-//! relays file name it:
+//! A relay with the options of its choice, as in the setting `relay` and in the
+//! lines of the relays file:
 //! `mediaproxy:/run/a.sock;set=west;weight=3;priority=1;domain=example.com`.
 
 use std::path::Path;
@@ -7,27 +7,30 @@ use std::path::Path;
 use crate::error::Result;
 use crate::relay::uri::{RelayUri, bad};
 
-/// The most relays a server may have.
+/// The maximum number of relays of a server.
 pub const MAX_RELAYS: usize = 512;
 
-/// One relay and when it is chosen.
+/// A relay with the options of its choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayLine {
     /// The relay.
     pub uri: RelayUri,
-    /// The set it belongs to; empty for the unnamed one.
+    /// The set that the relay belongs to; empty for the unnamed set.
     pub set: String,
-    /// Its share of the calls; 0: only when all others are gone.
+    /// The relay's share of the calls, in proportion to the weights of the others.
+    /// 0: a backup, used when no relay with a weight is usable.
     pub weight: u16,
-    /// The lowest number that answers is used.
+    /// Of the usable relays, those with the lowest number are used.
     pub priority: u16,
-    /// The SIP domains it serves, in lower case; none: those that no relay
-    /// names.
+    /// The SIP domains that the relay serves, in lower case. Empty: all domains
+    /// that no relay of the set serves.
     pub domains: Vec<String>,
 }
 
 impl RelayLine {
-    /// Reads a relay and its options. `Status::Setting` says what is accepted.
+    /// Parses a relay and its options. `own_socket` is the control socket of
+    /// `embedded`. `Status::Setting` for an invalid text: the error has the
+    /// accepted form.
     pub fn parse(text: &str, own_socket: &Path) -> Result<Self> {
         let (uri, options) = RelayUri::parse_with(text, own_socket)?;
         let mut line =
@@ -35,7 +38,7 @@ impl RelayLine {
         let number = |name: &str, value: &str| {
             crate::bytes::number(value.as_bytes())
                 .and_then(|number| u16::try_from(number).ok())
-                .ok_or_else(|| bad(text, &format!("{name} is no number from 0 to 65535")))
+                .ok_or_else(|| bad(text, &format!("{name} must be a number from 0 to 65535")))
         };
         for (name, value) in options {
             match name {
@@ -49,35 +52,34 @@ impl RelayLine {
         Ok(line)
     }
 
-    /// Reads the relays file as it is now: [`RelayLine::read`]. A file that is
-    /// missing names no relay; `Status::System` for one that cannot be read.
+    /// Reads a relays file: see [`RelayLine::read`]. A missing file has no relays.
+    /// `Status::System` when the file cannot be read.
     pub fn load(
         path: &Path,
         own_socket: &Path,
-        complain: &mut dyn FnMut(&str),
+        warn: &mut dyn FnMut(&str),
     ) -> Result<Vec<RelayLine>> {
         let text = crate::reload::read(path)?.unwrap_or_default();
-        Ok(RelayLine::read(path, &text, own_socket, complain))
+        Ok(RelayLine::read(path, &text, own_socket, warn))
     }
 
-    /// Reads the text of a relays file: a relay a line, `#` comments. A bad line is given
-    /// to `complain` as "FILE:LINE: reason" and is not among what is returned;
-    /// so is what is beyond [`MAX_RELAYS`]. Whether the others hold is the
-    /// caller's matter: they do when an engine is made, while a worker that
-    /// reads the file again keeps the relays it has until no line is bad.
+    /// Parses the text of a relays file: one relay in each line, comments after
+    /// `#` at the start of a line. An invalid line is reported to `warn` as
+    /// "FILE:LINE: reason" and left out, as are the lines after [`MAX_RELAYS`]
+    /// relays. The caller decides whether the others are used.
     pub fn read(
         path: &Path,
         text: &[u8],
         own_socket: &Path,
-        complain: &mut dyn FnMut(&str),
+        warn: &mut dyn FnMut(&str),
     ) -> Vec<RelayLine> {
         let mut lines = Vec::new();
         for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            let mut tell = |reason: &str| {
-                complain(&format!("{}:{}: {reason}", path.display(), at.saturating_add(1)));
+            let mut report = |reason: &str| {
+                warn(&format!("{}:{}: {reason}", path.display(), at.saturating_add(1)));
             };
             let Ok(line) = std::str::from_utf8(line) else {
-                tell("it is not UTF-8 text");
+                report("not UTF-8 text");
                 continue;
             };
             let line = line.trim();
@@ -86,11 +88,14 @@ impl RelayLine {
             }
             match RelayLine::parse(line, own_socket) {
                 Ok(_) if lines.len() >= MAX_RELAYS => {
-                    tell(&format!("there are more than {MAX_RELAYS} relays"));
+                    report(&format!(
+                        "more than {MAX_RELAYS} relays; this line and the following ones are \
+                         ignored"
+                    ));
                     break;
                 }
                 Ok(line) => lines.push(line),
-                Err(error) => tell(error.text()),
+                Err(error) => report(error.text()),
             }
         }
         lines
@@ -106,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn options_say_when_a_relay_is_chosen_and_are_no_part_of_its_name() {
+    fn options_of_the_choice_are_not_part_of_the_name() {
         let all = line(
             "mediaproxy:/a ; set = west;weight=3;priority=2;domain=Example.COM;domain=b.example",
         )
@@ -124,21 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_told_with_its_number_and_the_others_hold() {
+    fn invalid_line_is_reported_with_its_number_and_the_others_are_read() {
         let path = Path::new("/etc/x/relays");
         let text =
             b"# all\n\nmediaproxy:/a;weight=2\r\nmediaproxy:b\n\xff\n  embedded  \nembedded;x";
-        let mut told = Vec::new();
-        let mut complain = |line: &str| told.push(line.to_string());
-        let lines = RelayLine::read(path, text, Path::new("/own"), &mut complain);
+        let mut reports = Vec::new();
+        let mut warn = |line: &str| reports.push(line.to_string());
+        let lines = RelayLine::read(path, text, Path::new("/own"), &mut warn);
         let names: Vec<_> = lines.iter().map(|line| line.uri.text.as_str()).collect();
         assert_eq!(names, ["mediaproxy:/a", "embedded"]);
-        let places: Vec<_> = told.iter().map(|line| line.split(": ").next().unwrap()).collect();
+        let places: Vec<_> = reports.iter().map(|line| line.split(": ").next().unwrap()).collect();
         let place = |number: usize| format!("{}:{number}", path.display());
         assert_eq!(places, [place(4), place(5), place(7)]);
         let text = "embedded\n".repeat(MAX_RELAYS + 2);
-        let mut told = 0;
-        let lines = RelayLine::read(path, text.as_bytes(), Path::new("/own"), &mut |_| told += 1);
-        assert_eq!((lines.len(), told), (MAX_RELAYS, 1));
+        let mut reports = 0;
+        let mut warn = |_: &str| reports += 1;
+        let lines = RelayLine::read(path, text.as_bytes(), Path::new("/own"), &mut warn);
+        assert_eq!((lines.len(), reports), (MAX_RELAYS, 1));
     }
 }

@@ -1,6 +1,5 @@
-//! The relays of a server at one moment, arranged for choosing. A list never
-//! changes: a process that loads a new one keeps the old one as long as
-//! requests under way need it.
+//! The list of a server's relays, arranged in pools. A list does not change: a
+//! process that has loaded a new list keeps the old one for its pending requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,22 +8,23 @@ use crate::relay::rendezvous::Pool;
 use crate::relay::{Relay, RelayLine, RelayUri};
 use crate::shared::health::Slot;
 
-/// Which of a list's pools a call chooses from.
+/// Identifies one pool of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolId(usize);
 
-/// The relays, in the order they were named, and the pools that calls choose
-/// from.
+/// The relays in the order of the configuration, and the pools from which the
+/// relay of a call is chosen.
 #[derive(Debug)]
 pub struct RelayList {
     lines: Vec<(RelayLine, Arc<Relay>)>,
     pools: Vec<Pool>,
-    /// For calls that ask for no set.
+    /// For calls without a set.
     any: Scope,
     sets: BTreeMap<String, Scope>,
 }
 
-/// The pools of a set, or of all: one per domain, and one for the rest.
+/// The pools of one set, or of all sets: one for each domain, and one for all
+/// other domains.
 #[derive(Debug, Default)]
 struct Scope {
     domains: BTreeMap<String, PoolId>,
@@ -39,15 +39,15 @@ impl Default for PoolId {
 }
 
 impl RelayList {
-    /// Arranges `lines`; `know` gives a relay its identity and slot.
+    /// Arranges `lines`. `identify` returns the identity and the slot of a relay.
     pub fn new(
         lines: Vec<RelayLine>,
-        mut know: impl FnMut(&RelayUri) -> (u32, Option<Slot>),
+        mut identify: impl FnMut(&RelayUri) -> (u32, Option<Slot>),
     ) -> Self {
-        let mut known: BTreeMap<String, Arc<Relay>> = BTreeMap::new();
+        let mut relays: BTreeMap<String, Arc<Relay>> = BTreeMap::new();
         let mut relay_of = |uri: &RelayUri| {
-            let relay = known.entry(uri.text.clone()).or_insert_with(|| {
-                let (identity, slot) = know(uri);
+            let relay = relays.entry(uri.text.clone()).or_insert_with(|| {
+                let (identity, slot) = identify(uri);
                 Arc::new(Relay { uri: uri.clone(), identity, slot })
             });
             relay.clone()
@@ -61,7 +61,7 @@ impl RelayList {
             sets: BTreeMap::new(),
         };
         let all = |_: &RelayLine| true;
-        // A call that asks for no set is the unnamed one's, where there is one.
+        // A call without a set uses the unnamed set, if there is one, else all.
         list.any = list.scope(&lines, all, |line| line.set.is_empty());
         for (line, _) in &lines {
             if !list.sets.contains_key(&line.set) {
@@ -74,8 +74,9 @@ impl RelayList {
         list
     }
 
-    /// Makes the pools of the lines that are `within`. The rest is served by
-    /// those without domains; of them by the `first`, if there are any.
+    /// Makes the pools of the lines that are `within`. The pool for all other
+    /// domains has the lines without a domain: those that are `first`, if there
+    /// are any.
     fn scope(
         &mut self,
         lines: &[(RelayLine, Arc<Relay>)],
@@ -90,9 +91,9 @@ impl RelayList {
                 scope.domains.insert(domain.clone(), pool);
             }
         }
-        let tries: [&dyn Fn(&RelayLine) -> bool; 2] =
+        let choices: [&dyn Fn(&RelayLine) -> bool; 2] =
             [&|line| line.domains.is_empty() && first(line), &|line| line.domains.is_empty()];
-        for wanted in tries {
+        for wanted in choices {
             if within.iter().any(|(line, _)| wanted(line)) {
                 scope.rest = self.pool_of(&within, wanted);
                 break;
@@ -110,9 +111,9 @@ impl RelayList {
         PoolId(self.pools.len().saturating_sub(1))
     }
 
-    /// The pool for a call: of the set asked for, if any, the relays that name
-    /// the caller's domain, else the destination's, else the rest. `None` when
-    /// there is no such set.
+    /// The pool for a call with this set (empty: without a set): the relays that
+    /// serve the caller's domain, else the destination's domain, else the relays
+    /// without a domain. `None` when there is no such set.
     pub fn pool(&self, set: &str, caller: &[u8], destination: &[u8]) -> Option<PoolId> {
         let scope = if set.is_empty() { &self.any } else { self.sets.get(set)? };
         if scope.domains.is_empty() {
@@ -125,13 +126,13 @@ impl RelayList {
         Some(named(caller).or_else(|| named(destination)).unwrap_or(scope.rest))
     }
 
-    /// True when domains matter for a call that asks for this set.
+    /// True when the pool for a call with this set depends on its domains.
     pub fn has_domains(&self, set: &str) -> bool {
         let scope = if set.is_empty() { Some(&self.any) } else { self.sets.get(set) };
         scope.is_some_and(|scope| !scope.domains.is_empty())
     }
 
-    /// The relay of a pool for a call, by the hash of its Call-ID
+    /// Chooses a relay of the pool for the call whose Call-ID has this hash
     /// ([`crate::hash::hash`]): see [`Pool::choose`].
     pub fn choose(
         &self,
@@ -142,22 +143,23 @@ impl RelayList {
         self.pools.get(pool.0)?.choose(call, usable)
     }
 
-    /// The relay of this identity.
+    /// The relay with this identity.
     pub fn find(&self, identity: u32) -> Option<&Arc<Relay>> {
         self.relays().find(|relay| relay.identity == identity)
     }
 
-    /// The relays as they were named; one that was named twice comes twice.
+    /// The relays in the order of the configuration. A relay in two lines comes
+    /// twice.
     pub fn relays(&self) -> impl Iterator<Item = &Arc<Relay>> {
         self.lines.iter().map(|(_, relay)| relay)
     }
 
-    /// The same with what was said of when they are chosen.
+    /// The relays with their lines, in the order of the configuration.
     pub fn lines(&self) -> impl Iterator<Item = &(RelayLine, Arc<Relay>)> {
         self.lines.iter()
     }
 
-    /// How many lines there are.
+    /// The number of lines.
     pub fn len(&self) -> usize {
         self.lines.len()
     }

@@ -1,11 +1,12 @@
-//! Control of media relays. Four layers, of which none knows the ones above:
-//! a *codec* ([`protocol`]) writes queries and reads answers; an *exchange* is
-//! one query to one relay and ends in one [`Outcome`]; a *request* fails over
-//! from one exchange to the next within a message's time; the *link* drives
-//! exchanges over sockets. All but the link are without sockets and clock.
+//! Control of media relays, in four layers; none imports a layer above it. A
+//! *codec* ([`protocol`]) writes queries and reads answers. An *exchange* is one
+//! query to one relay and has one [`Outcome`]. A *request* fails over from one
+//! exchange to the next within the time for a message. The *link* drives exchanges
+//! over sockets. No layer but the link uses sockets or the clock.
 //!
-//! [`query`] is the vocabulary. [`uri`], [`line`](mod@line), `file`, [`list`] and
-//! [`rendezvous`] say which relays there are and which one takes a call.
+//! [`query`] has the types of queries and answers. [`uri`], [`line`](mod@line),
+//! `file`, [`list`] and [`rendezvous`] are the configured relays and the choice
+//! between them.
 
 pub mod capabilities;
 pub mod entry;

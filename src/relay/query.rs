@@ -1,4 +1,4 @@
-//! A request to a relay and its answer, before any protocol's spelling.
+//! A query to a relay and its answer, independent of the protocol.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -8,33 +8,34 @@ use crate::error::Result;
 use crate::sdp::Direction;
 use crate::sip::Message;
 
-/// What the relay is asked to do.
+/// The command of a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Command {
-    /// Give ports for the streams of a request.
+    /// Allocate ports for the streams of a SIP request.
     #[default]
     Request,
-    /// Give ports for the streams of a reply.
+    /// Allocate ports for the streams of a SIP reply.
     Reply,
-    /// Forget the call.
-    Remove,
-    /// Show that it answers. The Call-ID is one that nobody can guess.
+    /// Delete the call.
+    Delete,
+    /// Answer, to show that the relay works. The Call-ID is random, so that it is
+    /// the Call-ID of no call.
     Probe,
 }
 
-/// One question to a relay; owns its bytes. Values may be folded as they stand
-/// in their message: what spells them out unfolds them.
+/// One query to a relay. Owns its bytes. A value may be folded as in the message;
+/// the codec unfolds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
-    /// What to do.
+    /// The command.
     pub command: Command,
-    /// Call-ID
+    /// The call's Call-ID.
     pub call_id: Vec<u8>,
-    /// The CSeq of the offer this belongs to.
+    /// The CSeq of the offer that the SDP belongs to.
     pub cseq: u32,
     /// The tag of From.
     pub from_tag: Vec<u8>,
-    /// The tag of To; empty before it is known.
+    /// The tag of To; empty when the message has none.
     pub to_tag: Vec<u8>,
     /// The message is a provisional reply (1xx).
     pub provisional: bool,
@@ -44,37 +45,39 @@ pub struct Query {
     pub from_local: bool,
     /// The domain of the Request-URI is the server's own.
     pub to_local: bool,
-    /// From's URI without `sip:`, cut at the first `;`; empty when unreadable.
+    /// The URI of From without `sip:`, up to the first `;`; empty when the header
+    /// cannot be parsed.
     pub from_uri: Vec<u8>,
-    /// The URI of To, with the same rules.
+    /// The URI of To, in the form of `from_uri`.
     pub to_uri: Vec<u8>,
-    /// User-Agent, else Server; empty when neither is there.
+    /// The value of User-Agent, else of Server; empty when the message has neither.
     pub user_agent: Vec<u8>,
-    /// Where the phone signals from.
+    /// The phone's signalling address.
     pub signaling_ip: Option<IpAddr>,
-    /// Where the message goes, for relays that understand it.
+    /// The address that the message goes to next; sent to relays with the
+    /// capability `ipv6`.
     pub receiver: Option<IpAddr>,
     /// The server's dialog id; may be empty.
     pub dialog_id: Vec<u8>,
-    /// The wanted relay; may be empty.
+    /// The relay that the script wants from the dispatcher; may be empty.
     pub media_relay: Vec<u8>,
     /// The phone is RTP-asymmetric.
     pub asymmetric: bool,
-    /// The streams; empty for `Remove` and for a bodyless reply.
+    /// The streams; empty for `Delete`, `Probe` and a reply without SDP.
     pub streams: Vec<Stream>,
 }
 
 impl Query {
-    /// A question about the call `message` belongs to; streams, CSeq of the
-    /// offer, options and what the lists say are left for the caller.
-    /// `Status::Syntax` when Call-ID or CSeq is missing.
+    /// A query about the call of `message`. The caller adds the streams, the
+    /// options and `asymmetric`. `Status::Syntax` when Call-ID or CSeq is missing.
     pub fn about(message: &Message<'_>) -> Result<Self> {
         let mut query = Query::default();
         query.renew(message, message.cseq()?.number)?;
         Ok(query)
     }
 
-    /// The same in the memory of an earlier one, with the CSeq of the offer.
+    /// Fills this query from `message`, as [`Query::about`] does, and keeps its
+    /// memory. `cseq` is the CSeq of the offer.
     pub fn renew(&mut self, message: &Message<'_>, cseq: u32) -> Result<()> {
         let status = message.status();
         self.command = if status.is_some() { Command::Reply } else { Command::Request };
@@ -97,15 +100,15 @@ impl Query {
         Ok(())
     }
 
-    /// A probe; `call_id` names a call that does not exist.
+    /// A probe. `call_id` is the Call-ID of no call.
     pub fn probe(call_id: &[u8]) -> Self {
-        Query { command: Command::Probe, ..Query::removal(call_id, b"probe", b"") }
+        Query { command: Command::Probe, ..Query::delete(call_id, b"probe", b"") }
     }
 
-    /// The removal of a call, by its identifiers alone.
-    pub fn removal(call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Self {
+    /// The delete of a call, or of a branch where the relay can delete one.
+    pub fn delete(call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Self {
         Query {
-            command: Command::Remove,
+            command: Command::Delete,
             call_id: call_id.to_vec(),
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),
@@ -119,7 +122,7 @@ fn copy(value: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(value);
 }
 
-/// A URI as relays want it: without `sip:`, up to the first `;`.
+/// A URI in the form of relay protocols: without `sip:`, up to the first `;`.
 fn shortened(uri: &[u8]) -> &[u8] {
     let rest = match uri.get(..4) {
         Some(scheme) if scheme.eq_ignore_ascii_case(b"sip:") => uri.get(4..).unwrap_or_default(),
@@ -129,54 +132,54 @@ fn shortened(uri: &[u8]) -> &[u8] {
     rest.get(..end).unwrap_or_default()
 }
 
-/// What a relay answered to a query for ports.
+/// The answer of a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Its address, and a port per stream (0: the stream is off). May be fewer
-    /// ports than streams.
+    /// The ports for the streams. There may be fewer ports than streams.
     Ports {
         /// The relay's media address.
         address: IpAddr,
-        /// The RTP ports; RTCP is one above.
+        /// The RTP port of each stream, 0 for a stream with port 0. RTCP uses the
+        /// next higher port.
         ports: Vec<u16>,
     },
-    /// A whole new session description.
+    /// A whole new SDP.
     Body(Vec<u8>),
-    /// The call is gone (answer to `Remove`).
-    Removed,
+    /// The relay has no such call any more (answer to `Delete`).
+    Deleted,
     /// The relay works (answer to `Probe`).
     Alive,
 }
 
-/// What an SDP is in the offer/answer exchange (RFC 3264).
+/// The role of an SDP in the offer/answer exchange (RFC 3264).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// It proposes; another relay may be asked when one fails.
+    /// An offer. It may be sent to another relay when one fails.
     #[default]
     Offer,
-    /// It answers: it must go to the relay that has the offer.
+    /// An answer. It must be sent to the relay that has the offer.
     Answer,
 }
 
-/// One stream as the relay is told of it: m= lines of a relayable transport,
-/// port-0 ones too, in order.
+/// One stream of a query. A query has all m= lines with a relayable transport in
+/// their order, also those with port 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// `audio`, `video`, ...
+    /// The media type: `audio`, `video`, ...
     pub kind: Cow<'static, [u8]>,
-    /// The address in the c= line that holds; 0.0.0.0 where none does, which
-    /// only a stream that is off may have.
+    /// The address of the stream's c= line or of the session's; 0.0.0.0 without
+    /// one, which is valid only for a stream with port 0.
     pub address: StreamAddress,
-    /// The port; 0 when the stream is off, or goes to a group address, which
-    /// no relay can serve.
+    /// The port. 0 also for a stream on a multicast address, which no relay can
+    /// serve.
     pub port: u16,
-    /// The direction.
+    /// The direction attribute.
     pub direction: Direction,
-    /// The stream gets relay candidates.
+    /// Relay candidates are inserted for the stream.
     pub ice: bool,
 }
 
-/// Where a stream is, as its description says.
+/// The address of a stream, from its c= line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamAddress {
     /// A literal address.
@@ -188,24 +191,24 @@ pub enum StreamAddress {
 /// Relay candidates for ICE streams (setting and option `ice_candidate`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IceCandidate {
-    /// None is inserted.
+    /// None are inserted.
     #[default]
     None,
-    /// Inserted with type preference 0: used when nothing else works.
+    /// Inserted with type preference 0: used when no other candidate works.
     LowPriority,
-    /// Inserted with type preference 130: preferred to the phone's own.
+    /// Inserted with type preference 130: preferred to the phone's candidates.
     HighPriority,
 }
 
 impl IceCandidate {
-    /// Reads `none`, `low-priority` or `high-priority`, in any case.
+    /// Parses `none`, `low-priority` or `high-priority`, in upper or lower case.
     pub fn parse(text: &str) -> Option<Self> {
-        let known = [
+        let names = [
             ("none", IceCandidate::None),
             ("low-priority", IceCandidate::LowPriority),
             ("high-priority", IceCandidate::HighPriority),
         ];
-        let said = known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-        said.map(|(_, candidate)| candidate)
+        let found = names.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+        found.map(|(_, candidate)| candidate)
     }
 }

@@ -1,34 +1,36 @@
-//! Which relay takes a new call: weighted rendezvous hashing. Each relay draws
-//! a number from the Call-ID and its own name; the highest takes the call. All
-//! processes draw the same (also after a restart), and a relay that goes or
-//! comes moves only calls of its own.
+//! The choice of a relay for a new call: weighted rendezvous hashing. Each relay
+//! has a score from the Call-ID and its own name, and the highest score wins. The
+//! scores are equal in all processes, also after a restart. When a relay is
+//! removed or added, only the calls of that relay move.
 
 use std::sync::Arc;
 
 use crate::hash::hash;
 use crate::relay::{Relay, RelayLine};
 
-/// Relays that a call may choose from.
+/// A set of relays from which one is chosen for a call.
 #[derive(Debug, Default)]
 pub struct Pool {
-    /// The best first: by priority, the backups last.
+    /// In the order of use: by priority, the backups last.
     tiers: Vec<Tier>,
 }
 
-/// Relays of one rank.
+/// The relays of one rank.
 #[derive(Debug)]
 struct Tier {
-    /// Backup, priority.
+    /// Whether they are backups, and their priority.
     rank: (bool, u16),
-    /// By weight, the heaviest first: they win most often.
+    /// By weight, the highest first, since those win most often.
     groups: Vec<Group>,
 }
+
+/// The relays of one weight.
 
 #[derive(Debug, Default)]
 struct Group {
     weight: f64,
     relays: Vec<Arc<Relay>>,
-    /// Of their names.
+    /// The hashes of their names.
     hashes: Vec<u64>,
 }
 
@@ -43,7 +45,7 @@ impl Pool {
                 |tier| tier.rank == rank,
                 || Tier { rank, groups: Vec::new() },
             );
-            // Backups share evenly.
+            // All backups have the same weight.
             let weight = f64::from(line.weight.max(1));
             let of_weight = |group: &Group| group.weight == weight;
             let group =
@@ -58,8 +60,8 @@ impl Pool {
         Pool { tiers }
     }
 
-    /// The relay for a call among those that are `usable`, which is asked only
-    /// of such as may win.
+    /// Chooses one of the relays that are `usable` for a call. `usable` is called
+    /// only for relays that may win.
     pub fn choose(&self, call: u64, mut usable: impl FnMut(&Relay) -> bool) -> Option<&Arc<Relay>> {
         self.tiers.iter().find_map(|tier| tier.choose(call, &mut usable))
     }
@@ -70,7 +72,7 @@ impl Tier {
         let mut best = f64::NEG_INFINITY;
         let mut chosen = None;
         for group in &self.groups {
-            // Of relays that weigh the same the highest draw has the best score.
+            // Among relays of one weight the highest draw has the best score.
             let mut highest = least(best, group.weight);
             let mut at_highest = None;
             for (at, &hash) in group.hashes.iter().enumerate() {
@@ -94,7 +96,7 @@ impl Tier {
     }
 }
 
-/// The element that is `wanted`, made and added where there is none.
+/// The element that is `wanted`; made and added when there is none.
 fn find_or_add<T>(
     list: &mut Vec<T>,
     wanted: impl Fn(&T) -> bool,
@@ -107,25 +109,25 @@ fn find_or_add<T>(
     &mut list[at]
 }
 
-/// Below this a draw cannot reach the score `best`: the score of x is
-/// ln(x) / weight, and below 1 ln(x) is never above 2 (x - 1) / (x + 1).
+/// The least draw that may reach the score `best`. The score of a draw x is
+/// ln(x) / weight, and for x below 1, ln(x) is at most 2 (x - 1) / (x + 1).
 fn least(best: f64, weight: f64) -> u64 {
     let wanted = best * weight;
     if wanted <= -2.0 {
         return 0;
     }
-    // A little below, so that rounding excludes nobody.
+    // A little lower, so that rounding excludes no relay.
     let bound = (2.0 + wanted) / (2.0 - wanted) * (u64::MAX as f64);
     (bound as u64).saturating_sub(1 << 13)
 }
 
-/// The number that a relay draws for a call, from two well spread hashes.
+/// The number that a relay draws for a call, from the hashes of both.
 fn draw(call: u64, relay: u64) -> u64 {
     let bits = (call ^ relay).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (bits ^ bits >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
-/// A number above 0 and below 1 from the high bits.
+/// The high bits as a number above 0 and below 1.
 fn unit(bits: u64) -> f64 {
     const JUST_BELOW_ONE: f64 = 1.0 - f64::EPSILON / 2.0;
     f64::from_bits(0x3ff0_0000_0000_0000 | bits >> 12) - JUST_BELOW_ONE
@@ -152,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn numbers_drawn_are_within_their_range_at_both_ends() {
+    fn unit_is_above_zero_and_below_one() {
         assert!(unit(0) > 0.0 && unit(0).ln().is_finite());
         assert!(unit(u64::MAX) < 1.0 && unit(u64::MAX) > 0.999_999);
     }
 
     #[test]
-    fn the_callers_domain_comes_first_then_the_destinations_then_the_rest() {
+    fn domain_of_the_caller_comes_before_that_of_the_destination() {
         let list = list(&[
             "mediaproxy:/a;domain=a.example".into(),
             "mediaproxy:/b;domain=b.example;domain=B2.example".into(),
@@ -178,19 +180,19 @@ mod tests {
     }
 
     #[test]
-    fn sets_without_domains_serve_the_rest_where_none_is_unnamed() {
+    fn set_without_domains_serves_calls_without_a_set() {
         let named = list(&[
             "mediaproxy:/gold;set=gold".into(),
             "mediaproxy:/a;set=a;domain=a.example".into(),
         ]);
         assert_eq!(chosen(&named, "", "c", "d", "x").as_deref(), Some("mediaproxy:/gold"));
         assert_eq!(chosen(&named, "a", "a.example", "", "x").as_deref(), Some("mediaproxy:/a"));
-        assert_eq!(chosen(&named, "a", "c", "d", "x"), None, "it serves its domain alone");
+        assert_eq!(chosen(&named, "a", "c", "d", "x"), None, "it serves only its domain");
         assert_eq!(chosen(&list(&[]), "", "", "", "x"), None);
     }
 
     #[test]
-    fn a_relay_in_two_sets_is_one_relay() {
+    fn relay_in_two_sets_is_one_relay() {
         let list = list(&["mediaproxy:/a;set=1".into(), "mediaproxy:/a;set=2;weight=5".into()]);
         let identities: Vec<_> = list.relays().map(|relay| relay.identity).collect();
         assert_eq!(identities, [1, 1]);

@@ -1,5 +1,5 @@
-//! A request of a message: one query, asked of one relay after another until
-//! one answers, within the message's time. No socket, no clock.
+//! The request for a message: one query, sent to one relay after another until one
+//! answers, within the time for the message. No socket, no clock.
 
 use std::mem;
 use std::sync::Arc;
@@ -8,41 +8,41 @@ use crate::error::{Error, Result, Status};
 use crate::relay::exchange::{Exchange, Limits};
 use crate::relay::{Answer, Facts, Query, Relay, Role};
 
-/// The time for one relay that answers by itself (milliseconds).
+/// The time for one relay that is no dispatcher (milliseconds).
 const TRY: u64 = 150;
-/// The same for a dispatcher, which may itself be waiting for its relays.
+/// The time for one dispatcher, which may wait for its relays (milliseconds).
 const TRY_DISPATCHER: u64 = 400;
 
-/// What to do next.
+/// The next step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Choose a relay that was not [`Request::tried`]: report
+    /// Choose a relay that is not in [`Request::tried`], then call
     /// [`Request::chosen`] or [`Request::none_left`].
     Choose,
-    /// Drive [`Request::exchange`] until it needs nothing more, then report
+    /// Drive [`Request::exchange`] until it needs nothing, then call
     /// [`Request::exchange_over`].
     Exchange,
-    /// Nothing: [`Request::take_result`] says how it ended.
+    /// Nothing: [`Request::take_result`] returns the result.
     Done,
 }
 
-/// How long relays have (milliseconds).
+/// The times for the relays (milliseconds).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// All of them together.
+    /// The time for all relays together.
     pub total: u64,
-    /// Each; `None`: 150, a dispatcher 400 but so that another relay still has
-    /// 150.
+    /// The time for each relay. `None`: 150 for a relay; for a dispatcher 400, or
+    /// less so that 150 are left for another relay.
     pub each: Option<u64>,
 }
 
 impl Times {
-    /// How long this relay has.
+    /// The limits of the exchange with one relay.
     fn limits(&self, dispatcher: bool, others: bool, total_until: u64, now: u64) -> Limits {
         let each = self.each.unwrap_or(if dispatcher { TRY_DISPATCHER } else { TRY });
         let mut until = now.saturating_add(each);
         if others && self.each.is_none() {
-            // But what is left for this one may already be less than that.
+            // The time left may be less than the time to reserve.
             let reserved = total_until.saturating_sub(TRY);
             until = until.min(if reserved > now { reserved } else { total_until });
         }
@@ -53,17 +53,16 @@ impl Times {
 
 /// A request. The order of events:
 ///
-/// 1. [`Request::renew`] gives the query to be filled in, then
-///    [`Request::start`].
-/// 2. [`Request::action`] is [`Action::Choose`]: [`Request::chosen`] leads to
-///    `Action::Exchange` (or to `Choose` again, where that relay cannot be
-///    asked), [`Request::none_left`] to `Action::Done`.
-/// 3. `Action::Exchange`: [`Request::exchange_over`] leads to `Action::Done`
-///    after an answer; after a failure to `Choose` for an offer that still has
-///    time, else to `Done`.
-/// 4. `Action::Done`: [`Request::take_result`], once.
+/// 1. [`Request::renew`] returns the query to fill in; then [`Request::start`].
+/// 2. [`Request::action`] is [`Action::Choose`]. [`Request::chosen`] leads to
+///    `Action::Exchange`, or to `Choose` again when that relay does not support
+///    the query. [`Request::none_left`] leads to `Action::Done`.
+/// 3. The action is `Action::Exchange`. [`Request::exchange_over`] leads to
+///    `Action::Done` after an answer. After a failure it leads to `Choose` for an
+///    offer that has time left, else to `Done`.
+/// 4. The action is `Action::Done`: [`Request::take_result`], once.
 ///
-/// An event that `action` did not ask for changes nothing.
+/// An event that does not match the action changes nothing.
 #[derive(Debug, Default)]
 pub struct Request {
     exchange: Exchange,
@@ -71,9 +70,9 @@ pub struct Request {
     times: Times,
     state: State,
     tried: Vec<u32>,
-    /// All of it must be over by then (milliseconds of the monotonic clock).
+    /// The deadline of the request (milliseconds of the monotonic clock).
     total_until: u64,
-    /// What the relays before this one did.
+    /// The failures of the relays tried so far.
     failures: Vec<Error>,
 }
 
@@ -87,9 +86,9 @@ enum State {
 }
 
 impl Request {
-    /// Makes it a new request in the memory it has, about the query that it
-    /// gives to be filled in. An offer goes to another relay when one fails; an
-    /// answer must reach the relay that has its offer.
+    /// Resets the request but keeps its memory, and returns the query to fill in.
+    /// An offer is sent to another relay when one fails. An answer must be sent to
+    /// the relay that has its offer.
     pub fn renew(&mut self, role: Role, times: Times) -> &mut Query {
         self.role = role;
         self.times = times;
@@ -99,13 +98,13 @@ impl Request {
         self.exchange.renew()
     }
 
-    /// Begins at `now`.
+    /// Starts the request at `now` (milliseconds of the monotonic clock).
     pub fn start(&mut self, now: u64) {
         self.total_until = now.saturating_add(self.times.total);
         self.state = State::Choosing;
     }
 
-    /// What to do next.
+    /// The next step.
     pub fn action(&self) -> Action {
         match self.state {
             State::Choosing => Action::Choose,
@@ -119,12 +118,12 @@ impl Request {
         &self.exchange
     }
 
-    /// The same, to be driven.
+    /// The exchange with the chosen relay, to drive it.
     pub fn exchange_mut(&mut self) -> &mut Exchange {
         &mut self.exchange
     }
 
-    /// The identities of the relays that were chosen.
+    /// The identities of the relays chosen so far.
     pub fn tried(&self) -> &[u32] {
         &self.tried
     }
@@ -134,13 +133,12 @@ impl Request {
         self.role
     }
 
-    /// When it must be over (milliseconds of the monotonic clock).
+    /// The deadline (milliseconds of the monotonic clock).
     pub fn deadline(&self) -> u64 {
         self.total_until
     }
 
-    /// This relay is to be asked; `others`: there are more that could be asked
-    /// after it.
+    /// Reports the chosen relay. `others`: there are more relays to try after it.
     pub fn chosen(&mut self, relay: &Arc<Relay>, facts: Facts, others: bool, now: u64) {
         if self.action() != Action::Choose {
             return;
@@ -154,7 +152,7 @@ impl Request {
         }
     }
 
-    /// No relay is left to be asked, for this reason.
+    /// Reports that no relay is left to try, with the reason.
     pub fn none_left(&mut self, reason: String) {
         if self.action() == Action::Choose {
             if self.failures.is_empty() {
@@ -164,7 +162,7 @@ impl Request {
         }
     }
 
-    /// The exchange needs nothing more.
+    /// Reports that the exchange is over.
     pub fn exchange_over(&mut self, now: u64) {
         if self.action() != Action::Exchange || self.exchange.outcome().is_none() {
             return;
@@ -175,7 +173,7 @@ impl Request {
         }
     }
 
-    /// The relay's answer, or why there is none. Once.
+    /// Takes the relay's answer, or the error.
     pub fn take_result(&mut self) -> Result<Answer> {
         match mem::take(&mut self.state) {
             State::Over(result) => result,
@@ -183,7 +181,8 @@ impl Request {
         }
     }
 
-    /// This relay failed for this message: the next one, if there may be one.
+    /// Stores the failure of the chosen relay. The next step is another relay, if
+    /// one may be tried.
     fn fail(&mut self, error: &Error, now: u64) {
         if let Some(relay) = self.exchange.relay() {
             let text = format!("relay {}: {}", relay.uri.text, error.text());
@@ -195,8 +194,8 @@ impl Request {
         self.state = State::Choosing;
     }
 
-    /// Over without an answer: the text names what every relay did, the status
-    /// is that of the last one.
+    /// Ends the request without an answer. The error has the failure of each
+    /// relay, and the status of the last one.
     fn give_up(&mut self) {
         let status = self.failures.last().map_or(Status::NoRelay, Error::status);
         let texts: Vec<_> = self.failures.iter().map(Error::text).collect();

@@ -1,5 +1,4 @@
-//! A relay as a setting names it: `mediaproxy:/run/mediaproxy/dispatcher.sock`,
-//! `embedded`.
+//! The URI of a relay: `mediaproxy:/run/mediaproxy/dispatcher.sock`, `embedded`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,56 +8,56 @@ use crate::relay::Capabilities;
 use crate::relay::protocol::{Protocol, SCHEMES};
 use crate::shared::health::MAX_RELAY_TEXT;
 
-/// Where a relay listens for control.
+/// The control address of a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayAddress {
     /// A Unix stream socket.
     Unix(PathBuf),
-    /// TCP.
+    /// A TCP address.
     Tcp(SocketAddr),
-    /// TCP at a name, which the keeper resolves.
+    /// A TCP port at a host name, which the keeper resolves.
     TcpName {
-        /// The name.
+        /// The host name.
         host: String,
         /// The port.
         port: u16,
     },
 }
 
-/// One relay of the configuration, without what says when it is chosen.
+/// A relay of the configuration, without the options of its choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayUri {
-    /// Kind and place, and `;ipv6=yes` where that was said: its identity, and
-    /// its name in logs.
+    /// Scheme, address and `;ipv6=yes`: the relay's name in log lines and
+    /// statistics. The relay's identity is a hash of it.
     pub text: String,
-    /// Where it listens.
+    /// The control address.
     pub address: RelayAddress,
-    /// The protocols it may speak, the likeliest first.
+    /// The protocols that the relay may speak, in the order of trying.
     pub protocols: &'static [Protocol],
-    /// It is a relay of ours (embedded, or `;ipv6=yes`): it takes IPv6 streams
-    /// and answers by itself.
-    ours: bool,
+    /// True for `embedded` and with `;ipv6=yes`: the relay accepts IPv6 streams
+    /// and is no dispatcher.
+    ipv6: bool,
 }
 
-/// The longest path of a Unix socket, in bytes.
+/// The maximum length of a Unix socket's path, in bytes.
 const MAX_PATH: usize = 107;
-/// The longest host name (RFC 1035 2.3.4), in bytes.
+/// The maximum length of a host name (RFC 1035 section 2.3.4), in bytes.
 const MAX_HOST: usize = 253;
 
 impl RelayUri {
-    /// Reads `embedded`, or a scheme of [`SCHEMES`] with `/path` or
-    /// `tcp:host:port` behind it, and `;ipv6=yes` when that relay takes IPv6.
-    /// `embedded` listens at `own_socket`. `Status::Setting` says what form is
-    /// accepted.
+    /// Parses `embedded`, or a scheme of [`SCHEMES`] followed by `/path` or
+    /// `tcp:host:port`, each with an optional `;ipv6=yes`. `own_socket` is the
+    /// control socket of `embedded`. `Status::Setting` for an invalid text: the
+    /// error has the accepted form.
     pub fn parse(text: &str, own_socket: &Path) -> Result<Self> {
         let (uri, rest) = Self::parse_with(text, own_socket)?;
         match rest.first() {
-            Some((name, _)) => Err(bad(text, &format!("{name} is no part of its name"))),
+            Some((name, _)) => Err(bad(text, &format!("{name} is not part of a relay's name"))),
             None => Ok(uri),
         }
     }
 
-    /// The same, and the options that say when it is chosen.
+    /// Parses a relay, and returns the options of its choice with their values.
     pub(super) fn parse_with<'t>(
         text: &'t str,
         own_socket: &Path,
@@ -70,17 +69,17 @@ impl RelayUri {
             (&[Protocol::MediaProxy2][..], RelayAddress::Unix(own_socket.to_path_buf()))
         } else {
             let (scheme, place) = head.split_once(':').unwrap_or_default();
-            let known = SCHEMES.iter().find(|(name, _)| *name == scheme);
-            let (_, protocols) = known.ok_or_else(|| bad(text, "unknown kind of relay"))?;
+            let found = SCHEMES.iter().find(|(name, _)| *name == scheme);
+            let (_, protocols) = found.ok_or_else(|| bad(text, "unknown kind of relay"))?;
             (*protocols, parse_place(place).map_err(|reason| bad(text, reason))?)
         };
-        let mut uri = RelayUri { text: head.to_string(), address, protocols, ours: embedded };
+        let mut uri = RelayUri { text: head.to_string(), address, protocols, ipv6: embedded };
         let mut rest = Vec::new();
         for option in parts.filter(|part| !part.is_empty()) {
             match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-                Some(("ipv6", "yes")) if uri.ours => {}
+                Some(("ipv6", "yes")) if uri.ipv6 => {}
                 Some(("ipv6", "yes")) => {
-                    uri.ours = true;
+                    uri.ipv6 = true;
                     uri.text.push_str(";ipv6=yes");
                 }
                 Some(("ipv6", "no")) => {}
@@ -89,45 +88,45 @@ impl RelayUri {
             }
         }
         if uri.text.len() > MAX_RELAY_TEXT {
-            return Err(bad(text, "it is too long"));
+            return Err(bad(text, &format!("longer than {MAX_RELAY_TEXT} bytes")));
         }
         Ok((uri, rest))
     }
 
-    /// The protocol to ask it in: the one that it answered in, else the
-    /// likeliest.
+    /// The protocol for the next query: the one that the relay answered in, else
+    /// the first one to try.
     pub fn protocol(&self, spoken: Option<Protocol>) -> Protocol {
         let first = || self.protocols.first().copied().unwrap_or(Protocol::MediaProxy2);
         spoken.filter(|spoken| self.protocols.contains(spoken)).unwrap_or_else(first)
     }
 
-    /// What the relay can do when it speaks this protocol.
+    /// The relay's capabilities in this protocol.
     pub fn capabilities(&self, protocol: Protocol) -> Capabilities {
         let of_protocol = protocol.codec().capabilities();
-        match self.ours {
+        match self.ipv6 {
             true => Capabilities { ipv6: true, dispatcher: false, ..of_protocol },
             false => of_protocol,
         }
     }
 }
 
-/// `/path` or `tcp:host:port`.
+/// Parses `/path` or `tcp:host:port`.
 fn parse_place(place: &str) -> std::result::Result<RelayAddress, &'static str> {
     if let Some(tcp) = place.strip_prefix("tcp:") {
         if let Ok(address) = tcp.parse::<SocketAddr>() {
             return match address.port() {
-                0 => Err("the port is no number from 1 to 65535"),
+                0 => Err("the port must be a number from 1 to 65535"),
                 _ => Ok(RelayAddress::Tcp(address)),
             };
         }
-        let (host, port) = tcp.rsplit_once(':').ok_or("tcp: wants HOST:PORT")?;
+        let (host, port) = tcp.rsplit_once(':').ok_or("tcp: must be followed by HOST:PORT")?;
         let port = crate::bytes::port(port.as_bytes()).filter(|port| *port != 0);
-        let port = port.ok_or("the port is no number from 1 to 65535")?;
+        let port = port.ok_or("the port must be a number from 1 to 65535")?;
         let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         let is_name = !host.is_empty() && host.len() <= MAX_HOST && host.bytes().all(letter);
         let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if !is_name || numeric {
-            return Err("tcp: wants an IPv4 address, an IPv6 address in brackets or a host name");
+            return Err("HOST must be an IPv4 address, an IPv6 address in brackets or a host name");
         }
         return Ok(RelayAddress::TcpName { host: host.to_ascii_lowercase(), port });
     }
@@ -135,17 +134,18 @@ fn parse_place(place: &str) -> std::result::Result<RelayAddress, &'static str> {
         return Err("the path must start with /");
     }
     if place.len() > MAX_PATH {
-        return Err("a Unix socket path has at most 107 bytes");
+        return Err("the path of a Unix socket must not be longer than 107 bytes");
     }
     Ok(RelayAddress::Unix(PathBuf::from(place)))
 }
 
-/// What a relay's line may hold, for errors and the manual.
+/// The accepted form of a relay, for errors and the manual.
 pub const ACCEPTED_RELAY: &str = "embedded, or mediaproxy:, mediaproxy1: or mediaproxy2: with \
-    /PATH or tcp:HOST:PORT behind it, then perhaps ;ipv6=yes where that relay takes IPv6, ;set=NAME ;weight=0-65535 ;priority=0-65535 \
-    ;domain=NAME";
+    /PATH or tcp:HOST:PORT, followed by any of: ;ipv6=yes (the relay accepts IPv6) ;set=NAME \
+    ;weight=0-65535 ;priority=0-65535 ;domain=NAME";
 
-/// What is wrong with the text of a relay, and what would be right.
+/// The error for an invalid text of a relay, with the reason and the accepted
+/// form.
 pub(super) fn bad(text: &str, reason: &str) -> Error {
     Error::new(Status::Setting, format!("relay \"{text}\": {reason}; accepted: {ACCEPTED_RELAY}"))
 }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_read_and_errors_name_the_accepted_ones() {
+    fn relay_uri_has_one_of_the_accepted_forms() {
         let own = Path::new("/run/x/control.sock");
         let ipv6 = |uri: &RelayUri| uri.capabilities(uri.protocols[0]).ipv6;
         let embedded = RelayUri::parse("embedded", own).unwrap();
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(tcp.address, RelayAddress::Tcp("[2001:db8::1]:25060".parse().unwrap()));
         assert_eq!(tcp.protocols, [Protocol::MediaProxy1]);
         let name = RelayUri::parse("mediaproxy2:tcp:Relay.example.com:25060;weight=2", own);
-        assert!(name.is_err(), "a weight is no part of its name");
+        assert!(name.is_err(), "a weight is not part of the name");
         let name = RelayUri::parse("mediaproxy2:tcp:Relay.example.com:25060", own).unwrap();
         let host = "relay.example.com".to_string();
         assert_eq!(name.address, RelayAddress::TcpName { host, port: 25060 });

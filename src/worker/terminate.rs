@@ -109,7 +109,7 @@ impl Worker {
         if !engine.health().state(relay.slot).is_usable() {
             return self.queue(choice.key, &relay, &delete, now);
         }
-        let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
+        let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
         match self.send_unawaited(query, &relay, Sent::Delete(choice.key, delete), now) {
             Ok(()) => counters.count(Counter::DeletesSent),
             Err(sent) => self.not_answered(sent, &relay, now),
@@ -243,7 +243,7 @@ impl Worker {
             let may = self.may_ask(&relay, now) || self.is_unreachable(&relay);
             let sent = if may && deletes.is_held(&claim) {
                 let delete = &claim.delete;
-                let query = Query::removal(&delete.call_id, &delete.from_tag, &delete.to_tag);
+                let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
                 self.send_unawaited(query, &relay, Sent::Queued(claim), now)
             } else {
                 Err(Sent::Queued(claim))

@@ -99,7 +99,7 @@ fn a_whole_body_replaces_only_its_part_of_a_multipart() {
 
 #[test]
 fn answer_of_neither_ports_nor_body_is_an_error() {
-    for answer in [Answer::Body(Vec::new()), Answer::Body(b"None".to_vec()), Answer::Removed] {
+    for answer in [Answer::Body(Vec::new()), Answer::Body(b"None".to_vec()), Answer::Deleted] {
         let case = Case { answer, ..Case::answer(RELAY, &[]) };
         assert_eq!(case.error(&lines(&TWO)).status(), Status::RelayAnswer);
     }

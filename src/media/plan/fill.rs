@@ -41,7 +41,7 @@ impl Plan {
             }
             Answer::Body(body) if body.starts_with(b"v=") => Ok(Accepted::Body(body.clone())),
             Answer::Body(_) => Err(unusable("a body that is no SDP")),
-            Answer::Removed => Err(unusable("\"removed\" to a request for ports")),
+            Answer::Deleted => Err(unusable("\"removed\" to a request for ports")),
             Answer::Alive => Err(unusable("no ports to a request for ports")),
         }
     }

@@ -206,21 +206,21 @@ fn known_protocol_is_used_at_once_and_no_other_is_tried() {
 fn delete_is_answered_by_a_line_or_by_the_end_of_the_connection() {
     for (text, answer) in [("mediaproxy2:/a", Some(&b"removed\r\n"[..])), ("mediaproxy1:/a", None)]
     {
-        let mut exchange = Exchange::new(Query::removal(b"c", b"f", b""));
+        let mut exchange = Exchange::new(Query::delete(b"c", b"f", b""));
         exchange.begin(&relay(text), Facts::default(), LIMITS).unwrap();
         send(&mut exchange, false, 0);
         match answer {
             Some(line) => assert_eq!(exchange.received(line), 0),
             None => exchange.closed(),
         }
-        assert_eq!(exchange.query().command, Command::Remove);
-        assert_eq!(exchange.take_result(), Ok(Answer::Removed), "{text}");
+        assert_eq!(exchange.query().command, Command::Delete);
+        assert_eq!(exchange.take_result(), Ok(Answer::Deleted), "{text}");
     }
 }
 
 #[test]
 fn events_out_of_order_change_nothing() {
-    let mut exchange = Exchange::new(Query::removal(b"c", b"", b""));
+    let mut exchange = Exchange::new(Query::delete(b"c", b"", b""));
     exchange.connected(false, 0);
     exchange.sent(5);
     exchange.received(b"removed\r\n");

@@ -11,15 +11,15 @@ use crate::relay::protocol::{Decoded, Protocol};
 use crate::relay::{Command, Facts, Outcome, Relay, RelayAddress};
 use crate::sys::{stream, tcp, unix};
 
-/// Watches descriptors for input; the keeper's event loop does.
+/// Watches descriptors for input: the event loop of the keeper.
 pub trait Watch: Debug + Send + Sync {
-    /// Begins to watch.
+    /// Starts to watch a descriptor.
     fn watch(&self, descriptor: BorrowedFd<'_>) -> io::Result<()>;
-    /// Ends it.
-    fn forget(&self, descriptor: BorrowedFd<'_>);
+    /// Stops to watch a descriptor.
+    fn unwatch(&self, descriptor: BorrowedFd<'_>);
 }
 
-/// A query that was sent on a connection and whose answer nobody waits for.
+/// A query sent on a connection whose answer is unawaited and not read yet.
 #[derive(Debug)]
 pub(super) struct Unread<T> {
     pub(super) command: Command,
@@ -27,21 +27,21 @@ pub(super) struct Unread<T> {
     pub(super) token: T,
 }
 
-/// A connection to a relay. A connection whose answer did not come whole is
-/// closed, never used again. `T` names a query that nobody waits for.
+/// A connection to a relay. After an incomplete answer it is closed and not used
+/// again. `T` identifies an unawaited query.
 #[derive(Debug)]
 pub struct Connection<T> {
-    /// The identity of its relay.
+    /// The identity of the relay.
     relay: u32,
     fd: OwnedFd,
     reused: bool,
-    /// Queries whose answers are still to be read, the oldest first.
+    /// The queries with unread answers, the oldest first.
     unread: VecDeque<Unread<T>>,
-    /// What was received of the next of these answers.
+    /// The bytes received of the first unread answer.
     input: Vec<u8>,
-    /// When it was last used (milliseconds).
+    /// The time of the last use (milliseconds of the monotonic clock).
     pub(super) used: u64,
-    /// Its network may lose an idle connection without a word.
+    /// True over TCP: the network may drop an idle connection without closing it.
     is_tcp: bool,
     watch: Option<Arc<dyn Watch>>,
 }
@@ -58,7 +58,7 @@ impl<T> Connection<T> {
             RelayAddress::Tcp(address) => tcp::connect(*address)?,
             RelayAddress::TcpName { host, port } => {
                 let unresolved = || {
-                    let text = format!("the keeper has not resolved the name {host} yet");
+                    let text = format!("host name {host} not resolved yet by the keeper");
                     io::Error::new(io::ErrorKind::NotFound, text)
                 };
                 let ip = facts.resolved.ok_or_else(unresolved)?;
@@ -80,22 +80,22 @@ impl<T> Connection<T> {
         })
     }
 
-    /// The identity of its relay.
+    /// The identity of the relay.
     pub(super) fn relay(&self) -> u32 {
         self.relay
     }
 
-    /// Its descriptor.
+    /// The socket's descriptor.
     pub fn descriptor(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
 
-    /// True when it served an earlier query.
+    /// True when the connection has served an earlier query.
     pub(super) fn reused(&self) -> bool {
         self.reused
     }
 
-    /// It serves another query now.
+    /// Marks the connection as used for another query.
     pub(super) fn reuse(&mut self) {
         self.reused = true;
     }
@@ -105,17 +105,17 @@ impl<T> Connection<T> {
         self.is_tcp
     }
 
-    /// How many answers are still to be read.
+    /// The number of unread answers.
     pub(super) fn unread(&self) -> usize {
         self.unread.len()
     }
 
-    /// A query was sent whose answer nobody waits for.
+    /// Adds a query that was sent and whose answer is unawaited.
     pub(super) fn expect_answer(&mut self, query: Unread<T>) {
         self.unread.push_back(query);
     }
 
-    /// Takes the oldest of these queries.
+    /// Takes the oldest query with an unread answer.
     pub(super) fn take_unread(&mut self) -> Option<T> {
         self.unread.pop_front().map(|query| query.token)
     }
@@ -128,9 +128,9 @@ impl<T> Connection<T> {
         stream::receive(&self.fd, buffer)
     }
 
-    /// Reads answers that nobody waits for, and gives each to `answered`. False
-    /// when the connection is of no more use: closed, broken, or sending what
-    /// nobody asked for.
+    /// Reads unawaited answers, and calls `answered` for each. False when the
+    /// connection cannot be used any more: it is closed or broken, or the relay
+    /// sent bytes that answer no query.
     pub(super) fn read_unread(&mut self, answered: &mut dyn FnMut(T, Outcome)) -> bool {
         let mut buffer = [0u8; 1024];
         while !self.unread.is_empty() {
@@ -146,7 +146,7 @@ impl<T> Connection<T> {
                 return false;
             }
         }
-        // Bytes that no query is there for.
+        // Bytes after the last answer belong to no query.
         self.input.is_empty()
     }
 
@@ -173,18 +173,19 @@ impl<T> Connection<T> {
         self.input.len() <= crate::relay::exchange::MAX_ANSWER
     }
 
-    /// True when a part of an answer was read: no exchange can take over here.
+    /// True when a part of an unawaited answer was read: no exchange can use the
+    /// connection before the rest has come.
     pub(super) fn has_partial_answer(&self) -> bool {
         !self.input.is_empty()
     }
 }
 
 impl<T> Drop for Connection<T> {
-    /// A process that was forked meanwhile has a copy of the descriptor, and
-    /// what is closed here alone would be watched for ever.
+    /// A process forked meanwhile has a copy of the descriptor: epoll would watch
+    /// the socket after it is closed only here.
     fn drop(&mut self) {
         if let Some(watch) = &self.watch {
-            watch.forget(self.fd.as_fd());
+            watch.unwatch(self.fd.as_fd());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Connections to relays: where the bytes of an exchange go through a socket.
-//! A worker and the keeper each have a pool of their own. Nothing here waits.
+//! Connections to relays: they carry the bytes of exchanges over sockets. Each
+//! worker has a pool of connections, and so has the keeper. No function waits.
 
 mod connection;
 mod pool;

@@ -1,4 +1,4 @@
-//! What drives an exchange over a connection.
+//! Drives an exchange over a connection.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -7,20 +7,21 @@ use super::connection::Connection;
 use super::pool::Pool;
 use crate::relay::exchange::{Exchange, Need};
 
-/// A full backlog is tried again after this many milliseconds.
+/// The pause before another attempt to connect to a relay whose backlog is full
+/// (milliseconds).
 const BACKLOG_PAUSE: u64 = 5;
 
-/// What to wait for before an exchange is driven again.
+/// The event or the time that an exchange waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// The descriptor to watch; -1 when there is none: go on at the deadline at
-    /// the latest. May change each time.
+    /// The descriptor to watch, which may be another one after each step; -1: only
+    /// the deadline counts.
     pub descriptor: RawFd,
-    /// Wait until it can be read.
+    /// Wait until the descriptor is readable.
     pub read: bool,
-    /// Wait until it can be written.
+    /// Wait until the descriptor is writable.
     pub write: bool,
-    /// When to go on at the latest, in milliseconds of the monotonic clock.
+    /// Continue at this time at the latest (milliseconds of the monotonic clock).
     pub deadline: u64,
 }
 
@@ -29,11 +30,11 @@ impl Wait {
     pub const NOTHING: Wait = Wait { descriptor: -1, read: false, write: false, deadline: 0 };
 }
 
-/// The connection of an exchange under way.
+/// The connection of a pending exchange.
 #[derive(Debug)]
 pub struct Wire<T> {
     connection: Option<Connection<T>>,
-    /// When a full backlog is tried again.
+    /// The time of the next attempt after a full backlog.
     retry_at: u64,
 }
 
@@ -44,11 +45,11 @@ impl<T> Default for Wire<T> {
 }
 
 impl<T> Wire<T> {
-    /// Drives `exchange` as far as it goes without waiting. True when it is over;
-    /// its connection is then back in the pool, or closed.
+    /// Drives `exchange` as far as possible without waiting. True when it is over:
+    /// its connection is then returned to the pool, or closed.
     pub fn drive(&mut self, exchange: &mut Exchange, pool: &mut Pool<T>, now: u64) -> bool {
         loop {
-            let going = match exchange.need() {
+            let progress = match exchange.need() {
                 Need::Connect { fresh } => self.connect(exchange, fresh, pool, now),
                 Need::Send => self.send(exchange),
                 Need::Receive => self.receive(exchange, pool),
@@ -57,7 +58,7 @@ impl<T> Wire<T> {
                     return true;
                 }
             };
-            if !going {
+            if !progress {
                 exchange.timer(now);
                 if exchange.need() != Need::Nothing {
                     return false;
@@ -66,7 +67,7 @@ impl<T> Wire<T> {
         }
     }
 
-    /// What to wait for before [`Wire::drive`] is called again.
+    /// The event or the time to wait for before the next call of [`Wire::drive`].
     pub fn wait(&self, exchange: &Exchange) -> Wait {
         let deadline = exchange.deadline();
         match (exchange.need(), &self.connection) {
@@ -83,7 +84,8 @@ impl<T> Wire<T> {
         }
     }
 
-    /// The steps below do one thing each, and say whether it could be done.
+    /// This step and those below return whether they could be done without
+    /// waiting.
     fn connect(
         &mut self,
         exchange: &mut Exchange,
@@ -119,7 +121,7 @@ impl<T> Wire<T> {
         match connection.send(exchange.unsent()) {
             Ok(sent) => {
                 exchange.sent(sent);
-                // No relay is so fast that receiving at once would pay.
+                // No relay has answered yet at this time.
                 return false;
             }
             Err(error) if would_wait(&error) => return false,
@@ -133,8 +135,8 @@ impl<T> Wire<T> {
             exchange.closed();
             return true;
         };
-        // An answer for 64 streams has some 400 bytes; more room would only
-        // cost its zeroes each time.
+        // An answer for 64 streams has about 400 bytes. A larger buffer costs
+        // time to clear.
         let mut buffer = [0u8; 1024];
         match connection.receive(&mut buffer) {
             Ok(0) => exchange.closed(),

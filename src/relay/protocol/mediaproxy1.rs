@@ -1,5 +1,5 @@
-//! MediaProxy 1.x ("proxydispatcher"): one connection a command. The client
-//! writes one line; the answer is everything up to the end of the stream.
+//! MediaProxy 1.x ("proxydispatcher"): one connection for each command. The client
+//! sends one line. The answer is all that the relay sends before it closes.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ impl Codec for MediaProxy1 {
         out.clear();
         match query.command {
             Command::Probe => out.extend_from_slice(b"version\n"),
-            Command::Remove => {
+            Command::Delete => {
                 out.extend_from_slice(b"delete ");
                 push_word(out, &query.call_id, b"");
                 out.extend_from_slice(b" info=\n");
@@ -45,14 +45,14 @@ impl Codec for MediaProxy1 {
         Ok(())
     }
 
-    /// A relay that closes without a word has read a delete, or a command that
-    /// it does not know: it is alive. To a request for ports that is no answer.
+    /// A relay that closes without an answer has read a delete, or a command that
+    /// it does not support: it is alive. A request for ports needs an answer.
     fn decode(&self, command: Command, input: &[u8], closed: bool) -> Decoded {
         if !closed {
             return Decoded::Incomplete;
         }
         let answer = match command {
-            Command::Remove => Ok(Answer::Removed),
+            Command::Delete => Ok(Answer::Deleted),
             Command::Probe => Ok(Answer::Alive),
             Command::Request | Command::Reply if input.is_empty() => return Decoded::Garbage,
             Command::Request | Command::Reply => parse_ports(bytes::trim(input)),
@@ -61,7 +61,7 @@ impl Codec for MediaProxy1 {
     }
 }
 
-/// `request` and `lookup`.
+/// Appends a `request` or a `lookup` command.
 fn push_media_command(out: &mut Vec<u8>, query: &Query) {
     let is_request = query.command == Command::Request;
     out.extend_from_slice(if is_request { b"request " } else { b"lookup " });
@@ -84,7 +84,7 @@ fn push_media_command(out: &mut Vec<u8>, query: &Query) {
         push_domain(out, &query.to_uri, b"unknown");
     }
     out.push(b' ');
-    // "=" is the mark of an encoded byte here.
+    // "=" starts an encoded byte in this word.
     push_word(out, or(&query.user_agent, b"unknown-agent"), b"=");
     out.extend_from_slice(b" info=");
     for (name, value) in [
@@ -106,8 +106,8 @@ fn locality(local: bool) -> &'static [u8] {
     if local { b"local" } else { b"remote" }
 }
 
-/// `192.0.2.1:4000:audio`; an IPv6 address has no brackets: the relay splits at
-/// the last two colons.
+/// Appends `192.0.2.1:4000:audio`. An IPv6 address has no brackets: the relay
+/// splits at the last two colons.
 fn push_stream(out: &mut Vec<u8>, stream: &Stream) {
     match &stream.address {
         StreamAddress::Ip(ip) => push_ip(*ip, out),
@@ -119,8 +119,8 @@ fn push_stream(out: &mut Vec<u8>, stream: &Stream) {
     push_token(out, &stream.kind);
 }
 
-/// The host of a URI without its scheme, and whose it is. What has no host that
-/// can be read is nobody's.
+/// Appends the host of a URI without scheme, and `owner`. A URI whose host cannot
+/// be parsed is `unknown remote`.
 fn push_domain(out: &mut Vec<u8>, uri: &[u8], owner: &[u8]) {
     let uri = [b"sip:", uri].concat();
     out.push(b' ');
@@ -142,8 +142,8 @@ fn shortened(uri: &[u8]) -> &[u8] {
     }
 }
 
-/// A value as one word: unfolded, and bytes that would end it, or are in
-/// `others`, as `=XX`.
+/// Appends a value as one word: unfolded, with `=XX` for each byte that would end
+/// the word, or that is in `others`.
 fn push_word(out: &mut Vec<u8>, value: &[u8], others: &[u8]) {
     let mut unfolded = Vec::with_capacity(value.len());
     bytes::unfold(value, &mut unfolded);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn domain_that_cannot_be_read_is_unknown() {
+    fn domain_that_cannot_be_parsed_is_unknown() {
         let mut tel = query();
         tel.from_uri = b"tel:+123".to_vec();
         assert!(encoded(&tel).contains(" 127.0.0.1 unknown remote 10.0.0.2 remote "));
@@ -248,7 +248,7 @@ mod tests {
             Decoded::Answer { answer: Err(error), .. } if error.status() == Status::RelayAnswer
         ));
         for (command, answer) in
-            [(Command::Remove, Answer::Removed), (Command::Probe, Answer::Alive)]
+            [(Command::Delete, Answer::Deleted), (Command::Probe, Answer::Alive)]
         {
             assert_eq!(decode(command, b"", false), Decoded::Incomplete);
             assert_eq!(

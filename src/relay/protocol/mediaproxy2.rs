@@ -1,6 +1,6 @@
-//! MediaProxy 2 and later: the text protocol of AG Projects' media-dispatcher
-//! and of our own proxy. A request is a command line and headers, CRLF, ended
-//! by an empty line; the answer is one line.
+//! MediaProxy 2 and later: the text protocol of AG Projects' media-dispatcher and
+//! of the built-in relay. A query is a command line and header lines with CRLF,
+//! ended by an empty line. The answer is one line.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Status};
 use crate::relay::{Answer, Capabilities, Command, ConnectionUse, Query, Stream, StreamAddress};
 use crate::sdp::Direction;
 
-/// What a request usually has at most, in bytes.
+/// The room for a query, in bytes; nearly every query fits.
 const ROOM: usize = 1024;
 
 /// The codec.
@@ -35,20 +35,20 @@ impl Codec for MediaProxy2 {
         }
     }
 
-    /// Relays with the capability `ipv6` (our own) take bracketed IPv6 addresses
-    /// and know `address_family`. Others cannot be asked for an IPv6 stream.
+    /// Relays with the capability `ipv6` accept IPv6 addresses in brackets and the
+    /// header `address_family`. For other relays an IPv6 stream is an error.
     fn encode(&self, query: &Query, capabilities: &Capabilities, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
-        if matches!(query.command, Command::Remove | Command::Probe) {
+        if matches!(query.command, Command::Delete | Command::Probe) {
             header(out, b"remove\r\ncall_id: ", &query.call_id);
             header(out, b"from_tag: ", &query.from_tag);
             header(out, b"to_tag: ", &query.to_tag);
             out.extend_from_slice(b"\r\n");
             return Ok(());
         }
-        // Nearly every request fits: it then grows once at most.
+        // At most one allocation for nearly every query.
         out.reserve(ROOM);
-        // A dispatcher takes a To tag for the end of the early phase.
+        // For a dispatcher a To tag means that the early dialog is confirmed.
         let (early_tag, to_tag): (&[u8], &[u8]) =
             if query.provisional { (&query.to_tag, b"") } else { (b"", &query.to_tag) };
         let kind: &[u8] = if query.command == Command::Request { b"request" } else { b"reply" };
@@ -92,15 +92,15 @@ impl Codec for MediaProxy2 {
         let line = bytes::trim(input.get(..end).unwrap_or_default());
         let answer = match (command, line) {
             (Command::Probe, b"error" | b"removed") => Ok(Answer::Alive),
-            (Command::Probe, _) => Err(unusable(line, "no answer to a probe")),
-            (Command::Remove, b"error") | (_, b"removed") => Ok(Answer::Removed),
+            (Command::Probe, _) => Err(unusable(line, "not an answer to a probe")),
+            (Command::Delete, b"error") | (_, b"removed") => Ok(Answer::Deleted),
             _ => parse_ports(line),
         };
         Decoded::Answer { answer, length: end.saturating_add(1) }
     }
 }
 
-/// One stream: `audio:192.0.2.1:4000:sendrecv:ice=no`.
+/// Appends one stream: `audio:192.0.2.1:4000:sendrecv:ice=no`.
 fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, ipv6: bool) -> Result<()> {
     push_token(out, &stream.kind);
     out.push(b':');
@@ -108,7 +108,9 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, ipv6: bool) -> Result
         StreamAddress::Ip(IpAddr::V6(ip)) if !ipv6 => {
             return Err(Error::new(
                 Status::RelayAnswer,
-                format!("this relay takes no IPv6 stream ({ip}); add ;ipv6=yes if it does"),
+                format!(
+                    "this relay accepts no IPv6 stream ({ip}); if it does, add ;ipv6=yes to it"
+                ),
             ));
         }
         StreamAddress::Ip(ip) => address::push_uri_host(*ip, out),
@@ -129,26 +131,25 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, ipv6: bool) -> Result
     Ok(())
 }
 
-/// A header line, its name given with what is written around it.
+/// Appends a header line. `name` may start with the end of the line before.
 #[inline]
 fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);
-    // Without a way out on the first that is not, many bytes are looked at at
-    // once.
+    // Without an early exit the compiler can compare many bytes in one step.
     let plain = value.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
     if plain {
         out.extend_from_slice(value);
     } else {
-        tamed(out, value);
+        push_escaped(out, value);
     }
     out.extend_from_slice(b"\r\n");
 }
 
-/// The receiver reads UTF-8 lines and hangs up on anything else, so a folded
-/// value is unfolded, control characters become spaces and bytes that are not
-/// UTF-8 become `%XX`, which keeps different values different.
+/// Appends a value unfolded, with a space for each control character and `%XX` for
+/// each byte that is not UTF-8: the relay closes the connection after a line that
+/// is not UTF-8. Different identifiers stay different.
 #[cold]
-fn tamed(out: &mut Vec<u8>, value: &[u8]) {
+fn push_escaped(out: &mut Vec<u8>, value: &[u8]) {
     let mut unfolded = Vec::with_capacity(value.len());
     bytes::unfold(value, &mut unfolded);
     for chunk in unfolded.utf8_chunks() {
@@ -203,14 +204,14 @@ mod tests {
         Capabilities { ipv6, ..MediaProxy2.capabilities() }
     }
 
-    fn encoded(query: &Query, own: bool) -> String {
+    fn encoded(query: &Query, ipv6: bool) -> String {
         let mut out = Vec::new();
-        MediaProxy2.encode(query, &capabilities(own), &mut out).unwrap();
+        MediaProxy2.encode(query, &capabilities(ipv6), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn an_offer_is_spelled_as_the_dispatcher_takes_it() {
+    fn offer_is_an_update_with_all_headers() {
         assert_eq!(
             encoded(&query(vec![stream("10.77.0.20", 4000)]), false),
             "update\r\ntype: request\r\ndialog_id: 4711:1234\r\ncall_id: basic@x\r\ncseq: 1\r\n\
@@ -221,9 +222,9 @@ mod tests {
     }
 
     #[test]
-    fn a_remove_names_the_call_and_its_tags() {
+    fn remove_has_the_call_id_and_the_tags() {
         let mut query = query(Vec::new());
-        query.command = Command::Remove;
+        query.command = Command::Delete;
         query.to_tag = b"tt".to_vec();
         assert_eq!(
             encoded(&query, false),
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_message_does_not_say_is_unknown() {
+    fn missing_values_are_unknown() {
         let mut query = query(Vec::new());
         query.from_uri.clear();
         query.user_agent.clear();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_latin_1_or_folded_user_agent_cannot_cut_the_connection() {
+    fn latin_1_or_folded_user_agent_is_escaped() {
         let mut query = query(Vec::new());
         query.user_agent = b"Caf\xe9\r\nmedia: x".to_vec();
         let text = encoded(&query, false);
@@ -251,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn a_media_item_cannot_be_broken_out_of() {
+    fn media_item_has_no_separator_from_its_values() {
         let mut odd = stream("host,name:1", 7);
         odd.kind = b"au:dio,".to_vec().into();
         assert!(encoded(&query(vec![odd]), false).contains("media: au_dio_:host_name_1:7:"));
     }
 
     #[test]
-    fn our_own_relay_is_told_the_family_of_the_receiver() {
+    fn address_family_of_the_receiver_is_sent_to_relays_with_ipv6() {
         let mut query = query(vec![stream("10.77.0.20", 4000)]);
         for (receiver, line) in
             [("2001:db8::7", "address_family: IP6\r\n"), ("192.0.2.7", "address_family: IP4\r\n")]
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_goes_to_our_own_relay_in_brackets_and_to_no_other() {
+    fn ipv6_is_sent_in_brackets_and_only_to_relays_with_ipv6() {
         let query = query(vec![stream("2001:db8::1", 4000)]);
         assert!(encoded(&query, true).contains("audio:[2001:db8::1]:4000:sendrecv"));
         let error = MediaProxy2.encode(&query, &capabilities(false), &mut Vec::new()).unwrap_err();
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_asymmetric_phone_and_an_early_tag_are_told_as_extensions() {
+    fn asymmetric_phone_and_early_tag_are_sent_as_extensions() {
         let mut query = query(vec![stream("10.77.0.20", 4000)]);
         query.asymmetric = true;
         query.to_tag = b"tt".to_vec();
@@ -303,8 +304,8 @@ mod tests {
             Decoded::Answer { answer, .. } => answer.map_err(|error| error.status()),
             other => panic!("{other:?}"),
         };
-        assert_eq!(answer(Command::Remove, b"removed\r\n"), Ok(Answer::Removed));
-        assert_eq!(answer(Command::Remove, b"error\r\n"), Ok(Answer::Removed), "unknown call");
+        assert_eq!(answer(Command::Delete, b"removed\r\n"), Ok(Answer::Deleted));
+        assert_eq!(answer(Command::Delete, b"error\r\n"), Ok(Answer::Deleted), "unknown call");
         assert_eq!(answer(Command::Request, b"error\r\n"), Err(Status::RelayAnswer));
         assert_eq!(answer(Command::Probe, b"error\r\n"), Ok(Answer::Alive));
         assert_eq!(answer(Command::Probe, b"hello\r\n"), Err(Status::RelayAnswer));

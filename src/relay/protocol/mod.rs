@@ -1,6 +1,6 @@
-//! The control protocols of relays. A protocol is one file with one [`Codec`]:
-//! its framing, its magic words and its capabilities stand there only. A new
-//! one is registered by a variant of [`Protocol`] and a row of [`SCHEMES`].
+//! The control protocols of relays. Each protocol is one file with one [`Codec`],
+//! which alone has its framing, its keywords and its capabilities. A new protocol
+//! is registered by a variant of [`Protocol`] and a row of [`SCHEMES`].
 
 pub mod mediaproxy1;
 pub mod mediaproxy2;
@@ -10,7 +10,7 @@ use crate::bytes;
 use crate::error::{Error, Result, Status};
 use crate::relay::{Answer, Capabilities, Command, Query};
 
-/// A control protocol. The numbers are kept in the shared block.
+/// A control protocol. The shared block stores its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// MediaProxy 2 and later.
@@ -19,8 +19,8 @@ pub enum Protocol {
     MediaProxy1 = 2,
 }
 
-/// The schemes of relay URIs, and the protocols that a relay of each may speak:
-/// the first one is tried first.
+/// The schemes of relay URIs, and the protocols that a relay with that scheme may
+/// speak, in the order of trying.
 pub const SCHEMES: &[(&str, &[Protocol])] = &[
     ("mediaproxy", &[Protocol::MediaProxy2, Protocol::MediaProxy1]),
     ("mediaproxy1", &[Protocol::MediaProxy1]),
@@ -31,7 +31,7 @@ impl Protocol {
     /// Every protocol.
     pub const ALL: [Protocol; 2] = [Protocol::MediaProxy2, Protocol::MediaProxy1];
 
-    /// Its codec.
+    /// The codec of the protocol.
     pub fn codec(self) -> &'static dyn Codec {
         match self {
             Protocol::MediaProxy2 => &mediaproxy2::MediaProxy2,
@@ -39,54 +39,58 @@ impl Protocol {
         }
     }
 
-    /// The protocol of a number in the shared block.
+    /// The protocol with this number.
     pub fn from_number(number: u64) -> Option<Protocol> {
         Protocol::ALL.into_iter().find(|protocol| *protocol as u64 == number)
     }
 }
 
-/// How queries and answers are written in one protocol.
+/// Writes the queries and reads the answers of one protocol.
 pub trait Codec: Sync {
     /// The protocol's name in documents.
     fn name(&self) -> &'static str;
 
-    /// What relays of this protocol can do.
+    /// The capabilities of relays that speak this protocol.
     fn capabilities(&self) -> Capabilities;
 
-    /// Writes `query` for a relay of these capabilities to `out`, which is
-    /// cleared first. `Status::RelayAnswer` for what this relay cannot be
-    /// asked; the text says why.
+    /// Writes `query` for a relay with these capabilities to `out`, which is
+    /// cleared first. `Status::RelayAnswer` for a query that such a relay does not
+    /// support; the error has the reason.
     fn encode(&self, query: &Query, capabilities: &Capabilities, out: &mut Vec<u8>) -> Result<()>;
 
-    /// Reads the answer to a query of this command at the start of `input`: all
-    /// bytes received so far. `closed`: there will be no more.
+    /// Reads the answer to a query with this command at the start of `input`, which
+    /// has all bytes received so far. `closed`: no more bytes will come.
     fn decode(&self, command: Command, input: &[u8], closed: bool) -> Decoded;
 }
 
-/// What the bytes received so far are.
+/// The state of an answer, from the bytes received so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// The answer is not complete yet.
     Incomplete,
-    /// A complete answer of `length` bytes. An error: it refuses the query, or
-    /// it cannot be used.
+    /// A complete answer.
     Answer {
-        /// What it says.
+        /// The answer. An error when the relay refuses the query, or when the
+        /// answer cannot be used.
         answer: Result<Answer>,
-        /// How many bytes it has.
+        /// The length of the answer in bytes.
         length: usize,
     },
-    /// No answer of this protocol, and none can follow.
+    /// The bytes are not an answer of this protocol.
     Garbage,
 }
 
-/// Reads `ADDRESS PORT PORT ...`, which both versions of MediaProxy answer with.
-/// Anything else, also the `error` and `None` of dispatchers, is
-/// `Status::RelayAnswer`.
+/// Parses `ADDRESS PORT PORT ...`, the answer of both versions of MediaProxy.
+/// `Status::RelayAnswer` for anything else, also for the `error` or `None` with
+/// which a dispatcher refuses.
 fn parse_ports(line: &[u8]) -> Result<Answer> {
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(address) = words.next().and_then(address::parse_ip) else {
-        return Err(unusable(line, "no address"));
+        let reason = match line {
+            b"error" | b"None" => "the request is refused; the relay's log has the reason",
+            _ => "no address",
+        };
+        return Err(unusable(line, reason));
     };
     if address.is_unspecified() || address.is_multicast() {
         return Err(unusable(line, "not an address that can receive media"));
@@ -95,7 +99,7 @@ fn parse_ports(line: &[u8]) -> Result<Answer> {
     match ports {
         Some(ports) if !ports.is_empty() => Ok(Answer::Ports { address, ports }),
         Some(_) => Err(unusable(line, "no ports")),
-        None => Err(unusable(line, "what follows the address is not ports")),
+        None => Err(unusable(line, "the words after the address are not ports")),
     }
 }
 
@@ -110,7 +114,8 @@ fn or<'v>(value: &'v [u8], other: &'v [u8]) -> &'v [u8] {
     if value.is_empty() { other } else { value }
 }
 
-/// A part of a stream item: whatever could end it becomes `_`.
+/// Appends one part of a stream item. Each byte that could end the part is
+/// replaced by `_`.
 fn push_token(out: &mut Vec<u8>, value: &[u8]) {
     if value.is_empty() {
         out.push(b'_');
@@ -152,6 +157,6 @@ mod tests {
             assert_eq!(Protocol::from_number(protocol as u64), Some(protocol));
             assert!(SCHEMES.iter().any(|(_, spoken)| spoken == &[protocol]), "{protocol:?}");
         }
-        assert_eq!(Protocol::from_number(0), None, "0 stands for not known yet");
+        assert_eq!(Protocol::from_number(0), None, "0 is the value before the first answer");
     }
 }

@@ -19,7 +19,7 @@ fn request(role: Role, times: Times) -> Request {
     request
 }
 
-/// The request is sent to a first relay.
+/// A request that is sent to its first relay.
 fn sent(role: Role) -> Request {
     let mut request = request(role, Times { total: 400, each: Some(150) });
     send(&mut request, "mediaproxy2:/a", 1000);
@@ -135,7 +135,7 @@ fn no_relay_left_gives_the_failures_or_the_reason() {
 }
 
 #[test]
-fn relay_that_cannot_be_asked_is_passed_over() {
+fn relay_that_does_not_support_the_query_is_skipped() {
     use crate::relay::{Stream, StreamAddress};
     use crate::sdp::Direction;
     let mut request = Request::default();
@@ -150,7 +150,7 @@ fn relay_that_cannot_be_asked_is_passed_over() {
     request.start(1000);
     request.chosen(&relay("mediaproxy2:/a"), Facts::default(), true, 1000);
     assert_eq!(request.action(), Action::Choose);
-    assert_eq!(request.exchange().outcome(), None, "nothing is known about it");
+    assert_eq!(request.exchange().outcome(), None, "its health does not change");
     request.chosen(&relay("mediaproxy2:/b;ipv6=yes"), Facts::default(), true, 1000);
     assert_eq!(request.action(), Action::Exchange);
 }

@@ -45,7 +45,7 @@ pub fn check(bytes: &[u8]) {
                 filled(&message, &session, *knobs, &Answer::Body(line.to_vec()));
             }
             for protocol in Protocol::ALL {
-                for command in [Command::Request, Command::Reply, Command::Remove, Command::Probe] {
+                for command in [Command::Request, Command::Reply, Command::Delete, Command::Probe] {
                     let decoded = protocol.codec().decode(command, line, true);
                     if let Decoded::Answer { answer, length } = decoded {
                         assert!(length <= line.len());
