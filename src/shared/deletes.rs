@@ -317,6 +317,17 @@ impl<'b> Deletes<'b> {
         self.swap(claim.at, claim.state, next(claim.state, Kind::Free, 0))
     }
 
+    /// Removes a delete that was answered, whichever process holds it by now: a
+    /// worker reads the answer with its next message, long after its claim may
+    /// have expired. False when the delete was cancelled or completed meanwhile.
+    pub fn complete_answered(&self, claim: &Claim) -> bool {
+        let (state, body) = (self.state(claim.at), Self::body(claim.at));
+        matches!(kind(state), Kind::Ready | Kind::Claimed)
+            && self.load(body + QUEUED) == claim.queued
+            && self.load(body + SUM) == sum(&claim.delete)
+            && self.swap(claim.at, state, next(state, Kind::Free, 0))
+    }
+
     /// Puts a delete back that could not be sent, not to be sent before
     /// `not_before` (ms). False when the claim was lost meanwhile.
     pub fn release(&self, claim: &Claim, not_before: u64) -> bool {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::engine::Engine;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::media::role::branch_state;
@@ -197,8 +196,10 @@ impl Worker {
                 continue;
             }
             engine.records().record(&relay, finished.outcome, Purpose::Unawaited, now);
-            if let Sent::Queued(claim) = finished.token {
-                complete(&engine, &claim, Counter::DeletesFlushed);
+            if let Sent::Queued(claim) = finished.token
+                && engine.deletes().complete_answered(&claim)
+            {
+                engine.counters().count(Counter::DeletesFlushed);
             }
         }
     }
@@ -237,7 +238,9 @@ impl Worker {
             let list = self.relays.clone();
             let relay = self.relay_by_identity(claim.delete.relay, &list);
             let Some(relay) = relay.filter(|_| now.saturating_sub(claim.queued) <= KEPT_FOR) else {
-                complete(&engine, &claim, Counter::DeletesDropped);
+                if deletes.complete(&claim) {
+                    engine.counters().count(Counter::DeletesDropped);
+                }
                 continue;
             };
             let may = self.may_ask(&relay, now) || self.is_unreachable(&relay);
@@ -287,12 +290,5 @@ impl Worker {
             engine.log().write(Level::Warning, text);
         }
         Ok(())
-    }
-}
-
-/// Takes a delete out of the queue.
-fn complete(engine: &Engine, claim: &Claim, counter: Counter) {
-    if engine.deletes().complete(claim) {
-        engine.counters().count(counter);
     }
 }

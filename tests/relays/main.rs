@@ -7,6 +7,7 @@ mod affinity;
 mod calls;
 mod choosing;
 mod daemon;
+mod deletes;
 mod failing;
 mod faults;
 mod keeper;

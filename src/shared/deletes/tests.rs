@@ -83,6 +83,27 @@ fn claim_of_a_killed_process_is_taken_over() {
 }
 
 #[test]
+fn answered_delete_is_completed_whoever_holds_it() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    queue.push("a@x", 7, 1_000);
+    let first = queue.claim(1_000).unwrap();
+    let second = queue.claim(1_000 + CLAIM_FOR).unwrap();
+    assert!(deletes.complete_answered(&first));
+    assert!(!deletes.is_held(&second) && !deletes.complete_answered(&second));
+    queue.push("a@x", 7, 9_000);
+    assert!(!deletes.complete_answered(&first), "a later delete of the same call");
+    let third = queue.claim(9_000).unwrap();
+    assert_eq!(third.at, first.at);
+    assert!(deletes.release(&third, 9_500));
+    assert!(deletes.complete_answered(&third));
+    queue.push("a@x", 7, 9_600);
+    let last = queue.claim(9_600).unwrap();
+    deletes.cancel(queue.key("a@x"));
+    assert!(!deletes.complete_answered(&last));
+}
+
+#[test]
 fn cancel_removes_only_deletes_of_its_call() {
     let queue = Queue::new();
     queue.push("a@x", 7, 1_000);
