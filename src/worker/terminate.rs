@@ -149,12 +149,22 @@ impl Worker {
     /// A query that was sent without waiting was not answered, or not sent.
     fn not_answered(&self, sent: Sent, relay: &Relay, now: u64) {
         match sent {
+            // It would end the session of the new offer.
+            Sent::Delete(key, _) if self.is_offered_again(key, relay) => {
+                self.engine.counters().count(Counter::DeletesCancelled);
+            }
             Sent::Delete(key, delete) => self.queue(key, relay, &delete, now),
             Sent::Queued(claim) => {
                 self.engine.deletes().release(&claim, now.saturating_add(PAUSE));
             }
             Sent::Report => {}
         }
+    }
+
+    /// True when a call that this process ended was offered again since. Where a
+    /// relay can delete one branch, others may simply go on.
+    fn is_offered_again(&self, key: CallKey, relay: &Relay) -> bool {
+        self.engine.calls().is_active(key) && !relay.capabilities(self.facts(relay)).branch_delete
     }
 
     /// Queues a delete for whoever is there when its relay answers.

@@ -1,20 +1,45 @@
 //! Deletes whose answers nobody waits for, in servers without a keeper.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
 use mediaproxy::Worker;
+use mediaproxy::internals::relay::Protocol;
 use mediaproxy::internals::shared::Counter;
 use mediaproxy::internals::shared::deletes::{CLAIM_FOR, Delete, Push};
 use mediaproxy::now;
 
-use super::calls::rewrite;
+use super::calls::{bye, end, rewrite};
 use kit::call::invite;
-use kit::engine;
-use kit::relay::Relay;
+use kit::relay::{Relay, Reply, usual_reply};
+use kit::{engine, worker};
 
 fn deletes_sent_to(relay: &Relay) -> usize {
     relay.requests().iter().filter(|request| request.starts_with("remove")).count()
+}
+
+#[test]
+fn delete_without_answer_is_dropped_when_its_call_was_offered_again() {
+    let count = AtomicUsize::new(0);
+    let relay = Relay::scripted(move |request| match count.fetch_add(1, Ordering::SeqCst) {
+        // The delete is read and not answered; the connection breaks when the
+        // next offer comes over it.
+        1 => Reply::Silence,
+        2 => Reply::Close,
+        _ => usual_reply(Protocol::MediaProxy2, request),
+    });
+    let mut worker = worker(&[("relay", &relay.uri())]);
+    rewrite(&mut worker, "1@x", invite()).unwrap();
+    end(&mut worker, "1@x", bye());
+    rewrite(&mut worker, "1@x", invite()).unwrap();
+    for call in ["2@x", "3@x"] {
+        rewrite(&mut worker, call, invite()).unwrap();
+    }
+    assert_eq!(deletes_sent_to(&relay), 1, "a second one would end the new call");
+    let counters = worker.engine().counters();
+    assert_eq!(counters.get(Counter::DeletesQueued), 0);
+    assert_eq!(counters.get(Counter::DeletesCancelled), 1);
 }
 
 #[test]
