@@ -9,7 +9,7 @@ use mediaproxy::Edits;
 use mediaproxy::Options;
 use mediaproxy::internals::capi::{config, edits, engine, message, request, text, worker};
 use mediaproxy::internals::relay::{Protocol, Query};
-use mediaproxy::sip::message::{Message, Source, Transport};
+use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Progress, Started, Worker};
 
 use crate::operations::{SOURCE, c_address, text_of};

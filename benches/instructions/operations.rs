@@ -14,7 +14,7 @@ use mediaproxy::internals::relay::Role;
 use mediaproxy::nat::{self, Context, Networks, Tests, Verdict};
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body;
-use mediaproxy::sip::message::{Message, Source, Transport};
+use mediaproxy::sip::{Message, Source, Transport};
 
 use crate::messages::{ICE5, INVITE, MULTIPART, OK, REGISTER, with_headers, with_streams};
 use crate::{asked, relays};

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use mediaproxy::sdp::Session;
+use mediaproxy::sip::Source;
 use mediaproxy::sip::body;
-use mediaproxy::sip::message::Source;
 use mediaproxy::sip::{Message, Transport};
 
 use crate::server::Record;

@@ -6,7 +6,7 @@ use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Result, Status};
 use crate::sip::Message;
-use crate::sip::message::{Source, Transport};
+use crate::sip::{Source, Transport};
 
 /// UDP
 pub const MP_TRANSPORT_UDP: u32 = 1;

@@ -3,52 +3,19 @@
 mod headers;
 
 use std::cell::OnceCell;
-use std::net::SocketAddr;
 
 use self::headers::Headers;
 use super::from_to::FromTo;
 use super::header::{Header, HeaderName};
 use crate::bytes;
 use crate::error::{Error, Result};
-use crate::sip::{CSeq, Contact, Uri, Via};
+use crate::sip::{CSeq, Contact, Source, Uri, Via};
 
+pub use self::headers::MAX_HEADERS;
 pub use super::start_line::{Method, StartLine};
 
 /// The longest message accepted, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
-/// The most headers accepted.
-pub const MAX_HEADERS: usize = 512;
-
-/// The transport of a message. The numbers are those of the C interface
-/// (`MP_TRANSPORT_*`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Transport {
-    /// UDP
-    #[default]
-    Udp = 1,
-    /// TCP
-    Tcp = 2,
-    /// TLS over TCP
-    Tls = 3,
-    /// SCTP
-    Sctp = 4,
-    /// WebSocket
-    Ws = 5,
-    /// WebSocket over TLS
-    Wss = 6,
-}
-
-/// The source of a message, and the local address it was received on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The source address and port, as the server's socket reports them.
-    pub address: SocketAddr,
-    /// The server's address and port the message was received on, if known.
-    pub local: Option<SocketAddr>,
-    /// The transport.
-    pub transport: Transport,
-}
 
 /// A view of one raw message. [`Message::parse`] reads only the start line;
 /// headers are found on first use, and their offsets are kept without

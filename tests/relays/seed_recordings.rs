@@ -13,7 +13,7 @@ use kit::directory::Directory;
 use kit::json::Json;
 use kit::relay::{Link, Relay, Reply};
 use mediaproxy::internals::relay::Protocol;
-use mediaproxy::sip::message::Source;
+use mediaproxy::sip::Source;
 use mediaproxy::sip::{HeaderName, Message, Method, StartLine, Transport, Uri};
 use mediaproxy::{Edits, Engine, Level, Log, Options, Settings, Tests, Verdict, Worker};
 

@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 
-use super::MAX_HEADERS;
 use crate::bytes;
 use crate::error::{Error, Result};
 use crate::sip::header::{self, Header, HeaderName, LineKind};
+
+/// The most headers accepted.
+pub const MAX_HEADERS: usize = 512;
 
 /// The offsets of the headers of one message, as far as they were read.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use mediaproxy::internals::media::{Plan, plan};
 use mediaproxy::internals::relay::Answer;
 use mediaproxy::internals::relay::Role;
 use mediaproxy::sdp::Session;
+use mediaproxy::sip::Source;
 use mediaproxy::sip::body::find_sdp;
-use mediaproxy::sip::message::Source;
 use mediaproxy::sip::{Message, Transport};
 use mediaproxy::{Error, Status};
 
