@@ -56,6 +56,14 @@ impl EventLoop {
         waited.map_err(|error| Error::system("wait for the keeper's descriptor", &error))
     }
 
+    /// True when it is ready now.
+    #[cfg(test)]
+    pub(super) fn is_ready(&self) -> bool {
+        let mut events = Events::new(1);
+        self.epoll.wait(&mut events, 0).unwrap();
+        events.tokens().count() > 0
+    }
+
     pub(super) fn stop(&self) {
         self.stop.wake();
     }

@@ -123,6 +123,8 @@ impl Duty for Reload {
         if let Source::Inotify { .. } = self.source {
             self.source = Source::NotStarted;
         }
+        // What it told last: without this the keeper would not sleep.
+        self.bell.take();
     }
 
     fn forget(&mut self) {
@@ -234,6 +236,15 @@ mod tests {
         }
         assert_eq!(told, 2);
         fs::remove_dir_all(bench.directory.with_extension("away")).unwrap();
+    }
+
+    #[test]
+    fn bell_that_rang_while_another_keeper_works_wakes_once() {
+        let mut bench = Bench::new("rest", true);
+        bench.bell.ring();
+        let engine = bench.engine.clone();
+        bench.watch.rest(&engine, 10_000);
+        assert!(!bench.bell.take());
     }
 
     #[test]

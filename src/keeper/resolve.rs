@@ -139,6 +139,8 @@ impl Duty for Resolve {
     }
 
     fn rest(&mut self, _: &Engine, _: u64) {
+        // The thread may still end: without this the keeper would not sleep.
+        self.waker.clear();
         self.names.clear();
         self.search_at = 0;
     }
@@ -191,4 +193,27 @@ fn resolve(host: &str) -> Result<IpAddr, String> {
     let found = (host, 0u16).to_socket_addrs().map_err(|error| error.to_string())?;
     let mut addresses = found.map(|address| address.ip());
     addresses.next().ok_or_else(|| "it has no address".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keeper::event_loop::EventLoop;
+    use crate::log::Log;
+    use crate::settings::Settings;
+
+    #[test]
+    fn resolver_that_ends_while_another_keeper_works_wakes_once() {
+        let mut settings = Settings::new();
+        settings.set("max_calls", "16").unwrap();
+        let engine = Engine::new(settings, Log::none()).unwrap();
+        let ready = EventLoop::new().unwrap();
+        ready.due_in(60_000);
+        let mut resolve = Resolve::new(&ready).unwrap();
+        assert!(!ready.is_ready());
+        resolve.waker.wake();
+        assert!(ready.is_ready());
+        resolve.rest(&engine, 1_000);
+        assert!(!ready.is_ready());
+    }
 }
