@@ -7,18 +7,14 @@ use std::time::Duration;
 use mediaproxy::Worker;
 use mediaproxy::now;
 
-use super::processes::{Hand, Relay, keeper, obey, within};
+use super::processes::{Hand, Relay, keeper, obey, socket_and_engine, within};
 use kit::children::alone;
-use kit::directory::Directory;
-use kit::engine;
 
 #[test]
 fn each_process_has_its_own_relay_connections() {
     const OURS: u32 = 100;
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let engine = engine(&[("relay", &format!("mediaproxy2:{}", socket.display()))]);
+    let (_directory, socket, _, engine) = socket_and_engine(&[]);
     let relay = Relay::new(&socket, 50000);
     // Before the fork: a connection is open, and idle.
     let mut here = Worker::new(engine.clone()).unwrap();
@@ -55,10 +51,7 @@ fn each_process_has_its_own_relay_connections() {
 #[test]
 fn probes_of_two_keepers_have_different_names() {
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let uri = format!("mediaproxy2:{}", socket.display());
-    let engine = engine(&[("relay", &uri)]);
+    let (_directory, socket, uri, engine) = socket_and_engine(&[]);
     let relay = Relay::new(&socket, 50000);
     let health = engine.health();
     let slot = health.slot(engine.calls().identity(&uri)).unwrap();

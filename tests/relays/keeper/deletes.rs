@@ -10,7 +10,7 @@ use mediaproxy::internals::shared::Counter;
 use mediaproxy::internals::shared::health::{RelayCounter, RelayHealth};
 use mediaproxy::proxy::{Config, Proxy};
 
-use super::processes::{Hand, Relay, keeper, obey, within};
+use super::processes::{Hand, Relay, keeper, obey, socket_and_engine, within};
 use kit::children::{Child, alone};
 use kit::directory::Directory;
 use kit::engine;
@@ -20,9 +20,7 @@ const PROMISED: Duration = Duration::from_secs(5);
 #[test]
 fn delete_is_flushed_though_the_process_that_queued_it_was_killed() {
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let engine = engine(&[("relay", &format!("mediaproxy2:{}", socket.display()))]);
+    let (_directory, socket, _, engine) = socket_and_engine(&[]);
     let _keeper = keeper(&engine);
     let (mut first, mut second) = (Hand::new(&engine), Hand::new(&engine));
     let relay = Relay::new(&socket, 50000);
@@ -50,10 +48,8 @@ fn delete_is_flushed_though_the_process_that_queued_it_was_killed() {
 #[test]
 fn relay_that_was_frozen_gets_the_deletes_it_missed() {
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let uri = format!("mediaproxy2:{}", socket.display());
-    let engine = engine(&[("relay", &uri), ("relay_timeout", "300"), ("relay_try", "300")]);
+    let slow = [("relay_timeout", "300"), ("relay_try", "300")];
+    let (_directory, socket, uri, engine) = socket_and_engine(&slow);
     let _keeper = keeper(&engine);
     let mut hand = Hand::new(&engine);
     let relay = Relay::new(&socket, 50000);
@@ -82,12 +78,9 @@ fn deletes_do_not_wait_for_a_frozen_relay() {
     // Many times what one connection takes unanswered.
     const CALLS: u32 = 200;
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let uri = format!("mediaproxy2:{}", socket.display());
     // Who waited for an answer would do it this long.
     let slow = [("relay_timeout", "5000"), ("relay_try", "5000")];
-    let engine = engine(&[("relay", &uri), slow[0], slow[1]]);
+    let (_directory, socket, _, engine) = socket_and_engine(&slow);
     let _keeper = keeper(&engine);
     let relay = Relay::new(&socket, 50000);
     let mut worker = Worker::new(engine.clone()).unwrap();
@@ -175,9 +168,7 @@ fn proxy_takes_deletes_of_processes_that_were_killed() {
 #[test]
 fn new_offer_cancels_the_queued_delete_in_the_keeper() {
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let engine = engine(&[("relay", &format!("mediaproxy2:{}", socket.display()))]);
+    let (_directory, socket, _, engine) = socket_and_engine(&[]);
     let _keeper = keeper(&engine);
     let mut hand = Hand::new(&engine);
     let relay = Relay::new(&socket, 50000);
@@ -197,9 +188,7 @@ fn new_offer_cancels_the_queued_delete_in_the_keeper() {
 #[test]
 fn another_keeper_goes_on_where_one_was_killed() {
     let _alone = alone();
-    let directory = Directory::new();
-    let socket = directory.path("relay.sock");
-    let engine = engine(&[("relay", &format!("mediaproxy2:{}", socket.display()))]);
+    let (_directory, socket, _, engine) = socket_and_engine(&[]);
     let first = keeper(&engine);
     let mut hand = Hand::new(&engine);
     let relay = Relay::new(&socket, 50000);

@@ -13,6 +13,22 @@ use mediaproxy::{Engine, Keeper, Worker};
 
 use kit::call::{Step, answer, invite, terminate, try_rewrite};
 use kit::children::Child;
+use kit::directory::Directory;
+use kit::engine;
+
+/// A socket for a relay, its URI, and an engine with these settings that uses
+/// it. The directory goes with its value.
+pub(crate) fn socket_and_engine(
+    settings: &[(&str, &str)],
+) -> (Directory, PathBuf, String, Arc<Engine>) {
+    let directory = Directory::new();
+    let socket = directory.path("relay.sock");
+    let uri = format!("mediaproxy2:{}", socket.display());
+    let mut all = vec![("relay", &*uri)];
+    all.extend(settings);
+    let engine = engine(&all);
+    (directory, socket, uri, engine)
+}
 
 /// A keeper in a process of its own.
 pub(crate) fn keeper(engine: &Arc<Engine>) -> Child {
