@@ -11,6 +11,7 @@ mod deletes;
 mod failing;
 mod faults;
 mod keeper;
+mod protocols;
 mod proxy_fork;
 mod seed_recordings;
 mod statistics;

@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod directory;
 pub mod fuzz;
 pub mod json;
+pub mod keeper;
 pub mod load;
 pub mod netns;
 pub mod oracle;

@@ -52,9 +52,12 @@ impl Link {
     pub const ALL: [Link; 2] = [Link::Unix, Link::Tcp];
 }
 
+/// Answers a request in the protocol that it came in.
+type Script = dyn Fn(Protocol, &str) -> Reply + Send + Sync;
+
 /// What a relay does, shared with its threads.
 struct Shared {
-    script: Box<dyn Fn(&str) -> Reply + Send + Sync>,
+    script: Box<Script>,
     protocol: Mutex<Protocol>,
     requests: Mutex<Vec<String>>,
     /// Its open connections, by number.
@@ -76,12 +79,24 @@ impl Relay {
     /// steps of four, every delete as its protocol does. MediaProxy 2 on a Unix
     /// socket.
     pub fn answering() -> Relay {
-        Relay::scripted(|request| usual_reply(Protocol::MediaProxy2, request))
+        Relay::answering_at(Protocol::MediaProxy2, Link::Unix)
     }
 
     /// The same in any protocol, at any kind of address.
     pub fn answering_at(protocol: Protocol, link: Link) -> Relay {
-        Relay::at(protocol, link, move |request| usual_reply(protocol, request))
+        Relay::new(protocol, link, usual_reply)
+    }
+
+    /// The same on this socket.
+    pub fn answering_on(protocol: Protocol, listener: TcpListener) -> Relay {
+        let directory = Directory::new();
+        Relay::on(
+            Listener::Tcp(listener),
+            directory.path("relay"),
+            directory,
+            protocol,
+            usual_reply,
+        )
     }
 
     /// Speaks MediaProxy 2 on a Unix socket; answers as `script` says.
@@ -95,29 +110,29 @@ impl Relay {
         link: Link,
         script: impl Fn(&str) -> Reply + Send + Sync + 'static,
     ) -> Relay {
+        Relay::new(protocol, link, move |_, request| script(request))
+    }
+
+    fn new(
+        protocol: Protocol,
+        link: Link,
+        script: impl Fn(Protocol, &str) -> Reply + Send + Sync + 'static,
+    ) -> Relay {
         let directory = Directory::new();
         let path = directory.path("relay");
         let listener = match link {
             Link::Unix => Listener::Unix(UnixListener::bind(&path).unwrap()),
             Link::Tcp => Listener::Tcp(TcpListener::bind("127.0.0.1:0").unwrap()),
         };
-        Relay::on(listener, protocol, path, directory, script)
-    }
-
-    /// Speaks this protocol on this socket; answers every request.
-    pub fn on_tcp(protocol: Protocol, listener: TcpListener) -> Relay {
-        let directory = Directory::new();
-        let path = directory.path("relay");
-        let script = move |request: &str| usual_reply(protocol, request);
-        Relay::on(Listener::Tcp(listener), protocol, path, directory, script)
+        Relay::on(listener, path, directory, protocol, script)
     }
 
     fn on(
         listener: Listener,
-        protocol: Protocol,
         path: PathBuf,
         directory: Directory,
-        script: impl Fn(&str) -> Reply + Send + Sync + 'static,
+        protocol: Protocol,
+        script: impl Fn(Protocol, &str) -> Reply + Send + Sync + 'static,
     ) -> Relay {
         let address = listener.address(&path);
         let shared = Arc::new(Shared {
@@ -249,7 +264,7 @@ fn serve(mut stream: &Stream, protocol: Protocol, shared: &Shared) {
             let end = if one_query { input.len() } else { end + request_end.len() };
             let request: String = input.drain(..end).collect();
             shared.requests.lock().unwrap().push(request.clone());
-            match (shared.script)(&request) {
+            match (shared.script)(protocol, &request) {
                 Reply::Say(answer) => {
                     let _ = stream.write_all(answer.as_bytes());
                     if one_query {
