@@ -23,8 +23,8 @@ pub enum Need {
     /// That [`Exchange::unsent`] is sent: report [`Exchange::sent`] or
     /// [`Exchange::send_failed`].
     Send,
-    /// That bytes are received: report [`Exchange::received`] or
-    /// [`Exchange::closed`].
+    /// That bytes are received: report [`Exchange::received`],
+    /// [`Exchange::closed`] or [`Exchange::receive_failed`].
     Receive,
     /// Nothing: it is over, or was not begun.
     Nothing,
@@ -281,7 +281,14 @@ impl Exchange {
         owed.saturating_sub(self.owed)
     }
 
-    /// The relay closed the connection, or it broke.
+    /// The connection broke: what came so far may be half an answer.
+    pub fn receive_failed(&mut self) {
+        if self.state == State::Receiving {
+            self.lost();
+        }
+    }
+
+    /// The relay closed the connection.
     pub fn closed(&mut self) {
         match self.state {
             State::Receiving => {}

@@ -218,6 +218,24 @@ fn delete_is_answered_by_a_line_or_by_the_end_of_the_connection() {
     }
 }
 
+/// Only the end of the stream ends an answer of MediaProxy 1.x.
+#[test]
+fn answer_on_a_connection_that_broke_is_no_answer() {
+    let mut exchange = sent("mediaproxy1:/a");
+    exchange.received(b"10.0.0.1 50");
+    exchange.receive_failed();
+    assert_eq!(exchange.outcome(), Some(Outcome::ProtocolError));
+    let mut delete = Exchange::new(Query::delete(b"c", b"f", b""));
+    delete.begin(&relay("mediaproxy1:/a"), Facts::default(), LIMITS).unwrap();
+    send(&mut delete, false, 0);
+    delete.receive_failed();
+    assert_eq!(delete.outcome(), Some(Outcome::ProtocolError), "perhaps it was not read");
+    let mut reused = begun("mediaproxy2:/a", Facts::default());
+    send(&mut reused, true, 0);
+    reused.receive_failed();
+    assert_eq!(reused.need(), Need::Connect { fresh: true });
+}
+
 #[test]
 fn events_out_of_order_change_nothing() {
     let mut exchange = Exchange::new(Query::delete(b"c", b"", b""));

@@ -148,7 +148,7 @@ impl<T> Wire<T> {
                 }
             }
             Err(error) if would_wait(&error) => return false,
-            Err(_) => exchange.closed(),
+            Err(_) => exchange.receive_failed(),
         }
         true
     }
