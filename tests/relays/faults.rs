@@ -3,6 +3,7 @@
 
 mod answers;
 mod connections;
+mod table;
 
 use std::time::{Duration, Instant};
 

@@ -9,14 +9,15 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mediaproxy::internals::relay::{ConnectionUse, Protocol};
 
 use crate::directory::Directory;
+pub use stream::Backlog;
 use stream::{Address, Listener, Stream};
 
 /// What to do with one request. A relay of MediaProxy 1.x closes the connection
@@ -63,7 +64,19 @@ struct Shared {
     /// Its open connections, by number.
     streams: Mutex<BTreeMap<usize, Stream>>,
     connections: AtomicUsize,
-    gone: AtomicBool,
+    mode: Mutex<Mode>,
+}
+
+/// What it does with new connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Serving,
+    /// Closes them.
+    Closing,
+    /// Leaves them in the backlog.
+    Ignoring,
+    /// Has closed its socket.
+    Gone,
 }
 
 /// A relay at an address of its own.
@@ -71,6 +84,9 @@ pub struct Relay {
     address: Address,
     path: PathBuf,
     shared: Arc<Shared>,
+    /// Another handle of its socket, and the thread that accepts; `None` when it
+    /// is gone.
+    listener: Mutex<Option<(Listener, JoinHandle<()>)>>,
     _directory: Directory,
 }
 
@@ -141,13 +157,20 @@ impl Relay {
             requests: Mutex::default(),
             streams: Mutex::default(),
             connections: AtomicUsize::new(0),
-            gone: AtomicBool::new(false),
+            mode: Mutex::new(Mode::Serving),
         });
+        let backlog = listener.again();
         let here = shared.clone();
-        thread::spawn(move || {
+        let accepting = thread::spawn(move || {
             while let Ok(stream) = listener.accept() {
-                if here.gone.load(Ordering::SeqCst) {
-                    return;
+                let mode = || *here.mode.lock().unwrap();
+                while mode() == Mode::Ignoring {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                match mode() {
+                    Mode::Gone => return,
+                    Mode::Closing => continue,
+                    Mode::Serving | Mode::Ignoring => {}
                 }
                 let number = here.connections.fetch_add(1, Ordering::SeqCst);
                 here.streams.lock().unwrap().insert(number, stream.again());
@@ -161,7 +184,13 @@ impl Relay {
                 });
             }
         });
-        Relay { address, path, shared, _directory: directory }
+        Relay {
+            address,
+            path,
+            shared,
+            listener: Mutex::new(Some((backlog, accepting))),
+            _directory: directory,
+        }
     }
 
     /// The setting that names it and its protocol.
@@ -204,9 +233,44 @@ impl Relay {
     /// speaks this protocol.
     pub fn restart_as(&self, protocol: Protocol) {
         *self.shared.protocol.lock().unwrap() = protocol;
+        self.close_connections();
+    }
+
+    fn close_connections(&self) {
         for stream in self.shared.streams.lock().unwrap().values() {
             stream.close();
         }
+    }
+
+    fn change(&self, mode: Mode) {
+        *self.shared.mode.lock().unwrap() = mode;
+        self.close_connections();
+    }
+
+    /// Closes all connections, new ones too.
+    pub fn close_at_once(&self) {
+        self.change(Mode::Closing);
+    }
+
+    /// Closes its connections and its socket.
+    pub fn kill(&self) {
+        self.change(Mode::Gone);
+        if let Some((listener, accepting)) = self.listener.lock().unwrap().take() {
+            drop(listener);
+            // The thread that accepts sees it when somebody connects.
+            self.address.connect();
+            let _ = accepting.join();
+        }
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// Closes its connections and accepts none: they fill the backlog. Those who
+    /// connect now must wait, as long as the value that it returns lives.
+    pub fn fill_backlog(&self) -> Backlog {
+        self.change(Mode::Ignoring);
+        let listener = self.listener.lock().unwrap();
+        let (listener, _) = listener.as_ref().expect("a relay that listens");
+        listener.fill(&self.address)
     }
 
     /// Waits (5 s at most) until `count` requests came; all requests.
@@ -224,9 +288,7 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        // The listening thread looks when somebody connects.
-        self.shared.gone.store(true, Ordering::SeqCst);
-        self.address.connect();
+        self.kill();
     }
 }
 

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// Where a relay listens, written as in its URI.
 #[derive(Debug)]
@@ -18,7 +21,9 @@ impl Address {
     pub(super) fn connect(&self) {
         let _ = match self {
             Address::Unix(path) => UnixStream::connect(path).map(drop),
-            Address::Tcp(address) => TcpStream::connect(address).map(drop),
+            Address::Tcp(address) => {
+                TcpStream::connect_timeout(address, Duration::from_secs(1)).map(drop)
+            }
         };
     }
 }
@@ -46,6 +51,43 @@ impl Listener {
         })
     }
 
+    /// Another handle of the same socket.
+    pub(super) fn again(&self) -> Listener {
+        match self {
+            Listener::Unix(listener) => Listener::Unix(listener.try_clone().unwrap()),
+            Listener::Tcp(listener) => Listener::Tcp(listener.try_clone().unwrap()),
+        }
+    }
+
+    /// Fills the backlog with connections that nobody accepts.
+    pub(super) fn fill(&self, address: &Address) -> Backlog {
+        let descriptor = match self {
+            Listener::Unix(listener) => listener.as_raw_fd(),
+            Listener::Tcp(listener) => listener.as_raw_fd(),
+        };
+        // SAFETY: takes no pointers; the socket is ours and listens already.
+        assert_eq!(unsafe { libc::listen(descriptor, 0) }, 0);
+        let mut backlog = Backlog { _tcp: Vec::new() };
+        match address {
+            // A thread that has to wait ends with the listener at the latest.
+            Address::Unix(path) => {
+                for _ in 0..4 {
+                    let path = path.clone();
+                    thread::spawn(move || UnixStream::connect(path).map(|_| thread::park()));
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+            Address::Tcp(address) => {
+                let shortly = Duration::from_millis(100);
+                while let Ok(stream) = TcpStream::connect_timeout(address, shortly) {
+                    backlog._tcp.push(stream);
+                    assert!(backlog._tcp.len() < 100, "the backlog is never full");
+                }
+            }
+        }
+        backlog
+    }
+
     /// Its address; a Unix socket is at `path`.
     pub(super) fn address(&self, path: &Path) -> Address {
         match self {
@@ -53,6 +95,12 @@ impl Listener {
             Listener::Tcp(listener) => Address::Tcp(listener.local_addr().unwrap()),
         }
     }
+}
+
+/// Connections that fill a backlog.
+#[derive(Debug)]
+pub struct Backlog {
+    _tcp: Vec<TcpStream>,
 }
 
 #[derive(Debug)]
