@@ -1,24 +1,27 @@
-//! What the keeper does is a list of duties.
+//! The interface of the keeper's duties.
 
 use std::fmt::Debug;
 
 use crate::Engine;
 
-/// While a relay is to answer, a tick is due this soon (milliseconds), for
-/// servers that do not watch the descriptor.
+/// The time until the next tick while an answer of a relay is pending
+/// (milliseconds), for servers that do not watch the descriptor.
 pub(super) const WAITING: u64 = 20;
-/// A relay has this long to answer the keeper (milliseconds).
+/// The time for a relay to answer the keeper (milliseconds).
 pub(super) const ANSWER_WITHIN: u64 = 1000;
 
-/// One thing that the keeper does for the server. It never waits.
+/// One duty of the keeper. No method waits. Times are in milliseconds of the
+/// monotonic clock.
 pub(super) trait Duty: Debug + Send {
-    /// Does what is due at `now`. When it wants to be called again at the latest
-    /// (milliseconds); `u64::MAX` when it waits for nothing.
+    /// Does the work that is due at `now`. Returns the time of the next turn;
+    /// `u64::MAX` when only an event causes one.
     fn turn(&mut self, engine: &Engine, now: u64) -> u64;
 
-    /// Another process works now: gives back what it could do instead.
-    fn rest(&mut self, engine: &Engine, now: u64);
+    /// Stops, since the keeper of another process holds the lease, and releases
+    /// claims that the other one may take.
+    fn release(&mut self, engine: &Engine, now: u64);
 
-    /// In a process that inherited it: leaves alone what is the parent's.
-    fn forget(&mut self) {}
+    /// In a child that was forked with this keeper: drops the duty without
+    /// changing what belongs to the parent.
+    fn abandon(&mut self) {}
 }

@@ -1,5 +1,5 @@
-//! The keeper's event loop: one epoll descriptor over a timer, inotify's bell, the
-//! connections to relays and a request to stop.
+//! The keeper's event loop: one epoll descriptor for a timer, the bell of inotify,
+//! the connections to relays and the request to stop.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::reload::Bell;
 use crate::sys::epoll::{Epoll, Events, Timer, Waker};
 use crate::sys::process::ProcessMark;
 
-/// Everything the descriptor stands for.
+/// The epoll descriptor with the descriptors it watches.
 #[derive(Debug)]
 pub(super) struct EventLoop {
     process: ProcessMark,
@@ -23,19 +23,19 @@ pub(super) struct EventLoop {
 impl EventLoop {
     pub(super) fn new() -> Result<EventLoop> {
         let made = (|| {
-            let ready = EventLoop {
+            let event_loop = EventLoop {
                 process: ProcessMark::new(),
                 epoll: Epoll::new()?,
                 timer: Timer::new()?,
                 stop: Waker::new()?,
                 bell: Arc::new(Bell::new()?),
             };
-            // EventLoop at once: the first tick is due.
-            ready.timer.set(0);
-            ready.epoll.add(&ready.timer, 0)?;
-            ready.epoll.add(&ready.stop, 0)?;
-            ready.epoll.add(&ready.bell.waker, 0)?;
-            Ok(ready)
+            // The first tick is due at once.
+            event_loop.timer.set(0);
+            event_loop.epoll.add(&event_loop.timer, 0)?;
+            event_loop.epoll.add(&event_loop.stop, 0)?;
+            event_loop.epoll.add(&event_loop.bell.waker, 0)?;
+            Ok(event_loop)
         })();
         made.map_err(|error: std::io::Error| Error::system("the keeper's descriptor", &error))
     }
@@ -44,12 +44,12 @@ impl EventLoop {
         self.epoll.as_fd().as_raw_fd()
     }
 
-    /// The next tick is due in so many milliseconds.
-    pub(super) fn due_in(&self, milliseconds: u64) {
+    /// Makes the descriptor ready after so many milliseconds.
+    pub(super) fn wake_after(&self, milliseconds: u64) {
         self.timer.set(milliseconds);
     }
 
-    /// Waits until it is ready; at most so many milliseconds.
+    /// Waits until the descriptor is ready, at most so many milliseconds.
     pub(super) fn wait(&self, milliseconds: u64) -> Result<()> {
         let timeout = i32::try_from(milliseconds).unwrap_or(i32::MAX);
         let waited = self.epoll.wait(&mut Events::new(1), timeout);
@@ -68,7 +68,8 @@ impl EventLoop {
         self.stop.wake();
     }
 
-    pub(super) fn stop_seen(&self) {
+    /// Clears the request to stop.
+    pub(super) fn clear_stop(&self) {
         self.stop.clear();
     }
 }
@@ -79,7 +80,7 @@ impl Watch for EventLoop {
     }
 
     fn unwatch(&self, descriptor: BorrowedFd<'_>) {
-        // The epoll instance is the parent's too: a child must not unwatch.
+        // A child shares the epoll instance with its parent and must not change it.
         if self.process.is_here() {
             let _ = self.epoll.remove(&descriptor);
         }

@@ -10,17 +10,18 @@ use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query};
 use crate::shared::Counter;
 use crate::shared::deletes::{Claim, KEPT_FOR};
 
-/// Requests to one relay at a time, each on a connection of its own.
+/// The maximum number of pending requests to one relay, each on its own
+/// connection.
 const AT_ONCE: usize = 16;
-/// And to all relays.
+/// The maximum number of pending requests to all relays.
 const ALL_AT_ONCE: usize = 128;
 /// A delete that failed is tried again after this (milliseconds). Until then no
 /// other delete is sent to its relay, which would most likely fail too.
 const PAUSE: u64 = 500;
-/// The queue is cleared of what is too old this often (milliseconds).
+/// Deletes that are too old are removed from the queue this often (milliseconds).
 const EXPIRE_EVERY: u64 = 10_000;
 
-/// The delete requests under way.
+/// The pending delete requests.
 #[derive(Debug)]
 pub(super) struct Flush {
     running: Vec<Running>,
@@ -71,7 +72,7 @@ impl Flush {
         None
     }
 
-    /// Begins the request of a claimed delete; `None` when it is over already.
+    /// Starts the request of a claimed delete. `None` when it is over at once.
     fn begin(&mut self, engine: &Engine, claim: Claim, now: u64) -> Option<Running> {
         let deletes = engine.deletes();
         let is_old = now.saturating_sub(claim.queued) > KEPT_FOR;
@@ -87,22 +88,22 @@ impl Flush {
             Some(exchange)
         });
         let Some(exchange) = begun else {
-            // Nobody knows any more where the relay is, or it has ended the
-            // call by now.
+            // The relay's address is no longer stored, or the relay has removed the
+            // call by now because of its own timeout.
             if deletes.complete(&claim) {
                 engine.counters().count(Counter::DeletesDropped);
             }
             return None;
         };
-        // The call may have been offered again since.
+        // A new offer of the call may have cancelled the delete.
         if !deletes.is_held(&claim) {
             return None;
         }
         self.drive(engine, Running { claim, exchange, wire: Wire::default() }, now)
     }
 
-    /// A delete whose relay answers and has room for another request, if one is
-    /// queued.
+    /// Claims a queued delete of a relay that is usable, not paused, and has fewer
+    /// than [`AT_ONCE`] pending requests.
     fn claim(&mut self, engine: &Engine, now: u64) -> Option<Claim> {
         let health = engine.health();
         let (running, paused) = (&self.running, &self.paused);
@@ -140,13 +141,12 @@ impl Duty for Flush {
             let expired = deletes.expire(now) as u64;
             engine.counters().add(Counter::DeletesDropped, expired);
         }
-        // Lets all processes see when nothing is queued.
+        // Shows all processes when the queue is empty.
         deletes.len();
         if self.running.is_empty() { u64::MAX } else { now.saturating_add(WAITING) }
     }
 
-    /// What was claimed here another process may claim.
-    fn rest(&mut self, engine: &Engine, now: u64) {
+    fn release(&mut self, engine: &Engine, now: u64) {
         for running in self.running.drain(..) {
             engine.deletes().release(&running.claim, now);
         }

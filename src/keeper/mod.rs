@@ -1,8 +1,8 @@
-//! What must happen without a message: reading changed files, resolving names of
-//! relays, probing relays that do not answer, flushing queued deletes. SIP workers
-//! sleep until a message comes, so one process of a server does it for all;
-//! several may have a keeper, and one of them holds the lease. What it finds out
-//! it puts into the shared block.
+//! The keeper does the work that no SIP message causes: it finds changed files,
+//! resolves host names of relays, probes relays that do not answer and flushes
+//! queued deletes. SIP workers sleep until a message comes, so one process does
+//! this for the whole server. Several processes may have a keeper; the one that
+//! holds the lease works. Results are stored in the shared block.
 
 mod duty;
 mod event_loop;
@@ -29,9 +29,9 @@ use crate::reload::WatchedFile;
 use crate::shared::lease::{Claim, RENEW};
 use crate::sys::process::ProcessMark;
 
-/// A keeper. Made in the process that will use it, after the fork. Either call
-/// [`Keeper::tick`] when [`Keeper::descriptor`] is ready, or every 200 ms, or
-/// give [`Keeper::run`] a thread of its own.
+/// A keeper. Make it after the fork, in the process that uses it. Call
+/// [`Keeper::tick`] when [`Keeper::descriptor`] is readable, or every 200 ms; or
+/// call [`Keeper::run`] in a thread of its own.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -53,72 +53,76 @@ use crate::sys::process::ProcessMark;
 pub struct Keeper {
     engine: Arc<Engine>,
     process: ProcessMark,
-    ready: Arc<EventLoop>,
+    event_loop: Arc<EventLoop>,
     stopping: AtomicBool,
     work: Mutex<Work>,
 }
 
-/// What is changed while it works.
+/// The state that a turn changes.
 #[derive(Debug)]
 struct Work {
     claim: Claim,
     duties: Vec<Box<dyn Duty>>,
-    /// When to turn again (milliseconds).
+    /// The time of the next turn (milliseconds of the monotonic clock).
     next: u64,
 }
 
 impl Keeper {
     /// Makes a keeper in the current process. `Status::System` when its
-    /// descriptor cannot be had.
+    /// descriptors cannot be opened.
     pub fn new(engine: Arc<Engine>) -> Result<Keeper> {
-        let ready = Arc::new(EventLoop::new()?);
+        let event_loop = Arc::new(EventLoop::new()?);
         let path = |file: &WatchedFile| file.path().to_path_buf();
         let lists = engine.agents().watched().map(path).collect();
         let relays = engine.relays_file().file();
         let relays = if relays.is_some() { vec![path(relays)] } else { Vec::new() };
         let groups = vec![
-            Group { files: lists, which: |engine| engine.shared().lists() },
-            Group { files: relays, which: |engine| engine.shared().relays() },
+            Group { files: lists, generation: |engine| engine.shared().lists() },
+            Group { files: relays, generation: |engine| engine.shared().relays() },
         ];
         let poll = engine.settings().watch_by_polling();
-        let watch: Arc<dyn Watch> = ready.clone();
+        let watch: Arc<dyn Watch> = event_loop.clone();
         let resolve = Resolve::new(&*watch);
         let resolve = resolve.map_err(|error| Error::system("the keeper's descriptor", &error))?;
         let duties: Vec<Box<dyn Duty>> = vec![
-            Box::new(Reload::new(groups, poll, Arc::clone(&ready.bell))),
+            Box::new(Reload::new(groups, poll, Arc::clone(&event_loop.bell))),
             Box::new(resolve),
             Box::new(Probes::new(Arc::clone(&watch))),
             Box::new(Flush::new(watch)),
         ];
         Ok(Keeper {
             process: ProcessMark::new(),
-            ready,
+            event_loop,
             stopping: AtomicBool::new(false),
             work: Mutex::new(Work { claim: Claim::default(), duties, next: 0 }),
             engine,
         })
     }
 
-    /// Does what is due at `now` (milliseconds of the monotonic clock); never
-    /// waits. Where another process of the server holds the lease it does
-    /// nothing. `Status::WrongProcess` in a process other than the one that
-    /// made it, `Status::Argument` while [`Keeper::run`] runs.
+    /// Does the work that is due at `now` (milliseconds of the monotonic clock).
+    /// Never waits. Does nothing while another process of the server holds the
+    /// lease.
+    ///
+    /// # Errors
+    /// `Status::WrongProcess` in a process other than the one that made the
+    /// keeper, `Status::Argument` while [`Keeper::run`] runs.
     pub fn tick(&self, now: u64) -> Result<()> {
         let mut work = self.claim_work()?;
-        self.ready.stop_seen();
+        self.event_loop.clear_stop();
         self.turn(&mut work, now);
         Ok(())
     }
 
-    /// Readable when [`Keeper::tick`] should be called: its time has come, the
-    /// kernel told of a changed file, a relay said something. For poll and
-    /// epoll only. The same as long as the keeper lives.
+    /// A descriptor for poll and epoll, which is readable when [`Keeper::tick`] is
+    /// to be called: its time has come, a file has changed, or a relay has sent
+    /// bytes. It stays the same until the keeper is dropped, and belongs to the
+    /// keeper.
     pub fn descriptor(&self) -> RawFd {
-        self.ready.descriptor()
+        self.event_loop.descriptor()
     }
 
-    /// How many milliseconds from `now` the next tick is due, where nothing
-    /// happens before.
+    /// The time until the next tick in milliseconds, unless the descriptor becomes
+    /// readable earlier.
     pub fn next(&self, now: u64) -> u64 {
         match self.work.try_lock() {
             Ok(work) => work.next.saturating_sub(now),
@@ -127,33 +131,37 @@ impl Keeper {
         }
     }
 
-    /// Ticks on the calling thread until [`Keeper::stop`], then gives up the
+    /// Ticks on the calling thread until [`Keeper::stop`], then releases the
     /// lease.
+    ///
+    /// # Errors
+    /// Those of [`Keeper::tick`], and `Status::System` when waiting fails.
     pub fn run(&self) -> Result<()> {
         let mut work = self.claim_work()?;
         let ended = loop {
-            self.ready.stop_seen();
+            self.event_loop.clear_stop();
             if self.stopping.swap(false, Ordering::AcqRel) {
                 break Ok(());
             }
             self.turn(&mut work, now());
-            if let Err(error) = self.ready.wait(work.next.saturating_sub(now())) {
+            if let Err(error) = self.event_loop.wait(work.next.saturating_sub(now())) {
                 break Err(error);
             }
         };
-        work.rest(&self.engine, now());
+        work.release(&self.engine, now());
         self.engine.shared().lease().release(&mut work.claim);
         ended
     }
 
-    /// Ends [`Keeper::run`], from any thread; one that was not called yet
-    /// returns at once.
+    /// Stops [`Keeper::run`]. May be called from any thread. Before
+    /// [`Keeper::run`] it makes the next call return at once.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        self.ready.stop();
+        self.event_loop.stop();
     }
 
-    /// True when it works for the server: it holds the lease.
+    /// True when this process holds the lease at `now`, so that its keeper works
+    /// for the server.
     pub fn is_in_charge(&self, now: u64) -> bool {
         self.engine.shared().lease().holder(now) == Some(std::process::id())
     }
@@ -167,7 +175,7 @@ impl Keeper {
         }
         match self.work.try_lock() {
             Ok(work) => Ok(work),
-            // What it panicked over is done again by this turn.
+            // This turn repeats the work in which the last one panicked.
             Err(TryLockError::Poisoned(work)) => Ok(work.into_inner()),
             Err(TryLockError::WouldBlock) => {
                 Err(Error::new(Status::Argument, "the keeper runs in another thread"))
@@ -182,17 +190,17 @@ impl Keeper {
             let turns = work.duties.iter_mut().map(|duty| duty.turn(engine, now));
             work.next = turns.fold(now.saturating_add(RENEW), u64::min);
         } else {
-            work.rest(engine, now);
+            work.release(engine, now);
             work.next = now.saturating_add(lease.left(now).max(1));
         }
-        self.ready.due_in(work.next.saturating_sub(now));
+        self.event_loop.wake_after(work.next.saturating_sub(now));
     }
 }
 
 impl Work {
-    /// Lets go of everything: another process works now.
-    fn rest(&mut self, engine: &Engine, now: u64) {
-        self.duties.iter_mut().for_each(|duty| duty.rest(engine, now));
+    /// Releases all duties, since another process works now.
+    fn release(&mut self, engine: &Engine, now: u64) {
+        self.duties.iter_mut().for_each(|duty| duty.release(engine, now));
     }
 }
 
@@ -203,10 +211,10 @@ impl Drop for Keeper {
             Err(poisoned) => poisoned.into_inner(),
         };
         if self.process.is_here() {
-            work.rest(&self.engine, now());
+            work.release(&self.engine, now());
             self.engine.shared().lease().release(&mut work.claim);
         } else {
-            work.duties.iter_mut().for_each(|duty| duty.forget());
+            work.duties.iter_mut().for_each(|duty| duty.abandon());
         }
     }
 }

@@ -10,19 +10,19 @@ use crate::relay::{Exchange, Facts, Limits, Purpose, Query};
 use crate::shared::Counter;
 use crate::shared::health::{AdminState, RelayCounter, Slot};
 
-/// A relay for which deletes are queued is probed this often (milliseconds), so
-/// that they reach it soon after it is back.
-const WAITED_FOR_EVERY: u64 = 2000;
+/// A relay with queued deletes is probed this often (milliseconds), so that they
+/// are sent soon after it answers again.
+const PROBE_WAITED_FOR_EVERY: u64 = 2000;
 
-/// The probes under way.
+/// The pending probes.
 #[derive(Debug)]
 pub(super) struct Probes {
     running: Vec<Probe>,
     pool: Pool<()>,
-    /// Makes a Call-ID that nobody can guess from the number of a probe.
+    /// The key for the Call-IDs of probes, which cannot be guessed.
     secret: RandomState,
     count: u64,
-    /// When relays for which deletes are queued are probed next.
+    /// When relays with queued deletes are probed next (milliseconds).
     probe_now_at: u64,
 }
 
@@ -44,13 +44,13 @@ impl Probes {
         }
     }
 
-    /// Makes the probes of relays due for which deletes are queued.
+    /// Makes the probes of relays with queued deletes due at once.
     fn probe_waited_for(&mut self, engine: &Engine, now: u64) {
         let (health, deletes) = (engine.health(), engine.deletes());
         if now < self.probe_now_at || !health.slots().any(|slot| is_down(engine, slot)) {
             return;
         }
-        self.probe_now_at = now.saturating_add(WAITED_FOR_EVERY);
+        self.probe_now_at = now.saturating_add(PROBE_WAITED_FOR_EVERY);
         if deletes.is_empty() {
             return;
         }
@@ -61,9 +61,9 @@ impl Probes {
         }
     }
 
-    /// Begins the probe of a relay.
+    /// Starts the probe of a relay. `None` when its name is no longer stored, or
+    /// when no probe can be sent.
     fn begin(&mut self, engine: &Engine, slot: Slot, now: u64) -> Option<Probe> {
-        // A relay whose name was lost cannot be found.
         let relay = engine.relay(slot.identity())?;
         let facts = Facts::of(engine.health(), &relay);
         let until = now.saturating_add(ANSWER_WITHIN);
@@ -113,7 +113,7 @@ impl Duty for Probes {
         if self.running.is_empty() { u64::MAX } else { now.saturating_add(WAITING) }
     }
 
-    fn rest(&mut self, _: &Engine, _: u64) {
+    fn release(&mut self, _: &Engine, _: u64) {
         self.running.clear();
         self.pool.clear();
     }

@@ -1,5 +1,6 @@
-//! Watching files for the whole server: compared once a second, which is what
-//! makes it right; sooner where the kernel says that something happened.
+//! Finds changed files for all processes of the server. Fingerprints are compared
+//! once a second, and sooner after an event of inotify. The comparison alone is
+//! sufficient.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,18 +11,18 @@ use crate::log::{Level, Log};
 use crate::reload::{self, Bell, COMPARE_EVERY, DirectoryWatcher, Fingerprint};
 use crate::shared::Generation;
 
-/// A change seldom comes alone: what follows within this time is waited for
-/// (milliseconds).
+/// After an event the comparison waits this long for further ones, since one
+/// change often causes several (milliseconds).
 const COALESCE: u64 = 50;
 
 /// The files of one generation.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) files: Vec<PathBuf>,
-    pub(super) which: for<'s> fn(&'s crate::Engine) -> Generation<'s>,
+    pub(super) generation: for<'s> fn(&'s crate::Engine) -> Generation<'s>,
 }
 
-/// What is watched, and when it is looked at next.
+/// The duty: the watched files, and the time of the next comparison.
 #[derive(Debug)]
 pub(super) struct Reload {
     groups: Vec<Group>,
@@ -30,32 +31,33 @@ pub(super) struct Reload {
     bell: Arc<Bell>,
 }
 
-/// Where word of a change comes from.
+/// The source of events.
 #[derive(Debug)]
 enum Source {
-    /// Nobody has asked the kernel yet.
+    /// inotify is not started yet.
     NotStarted,
     Inotify {
         watcher: DirectoryWatcher,
         watched: Vec<Option<Identity>>,
     },
-    /// The clock alone.
+    /// No events: files are compared once a second only.
     Poll,
 }
 
-/// A directory, told from another one that has taken its name.
+/// The device and inode of a directory, which change when another directory gets
+/// its name.
 type Identity = (u64, u64);
 
 impl Reload {
-    /// Watches nothing yet, and never asks the kernel with `poll`.
+    /// A duty that has started no inotify watcher yet. With `poll` it never does.
     pub(super) fn new(mut groups: Vec<Group>, poll: bool, bell: Arc<Bell>) -> Self {
         groups.retain(|group| !group.files.is_empty());
         let source = if poll { Source::Poll } else { Source::NotStarted };
         Reload { groups, compare_at: 0, source, bell }
     }
 
-    /// Does what is due: raises the generations of what changed. True when one
-    /// was.
+    /// Compares the files if that is due, and raises the generation of each group
+    /// that has changed. True when a group has changed.
     fn compare(&mut self, engine: &crate::Engine, now: u64) -> bool {
         if self.groups.is_empty() {
             self.compare_at = u64::MAX;
@@ -71,15 +73,16 @@ impl Reload {
             return false;
         }
         self.compare_at = now.saturating_add(COMPARE_EVERY);
-        self.follow_directories(engine.log());
+        self.watch_new_directories(engine.log());
         let wall = reload::wall();
-        let mut news = false;
+        let mut changed = false;
         for group in &self.groups {
             let prints: Vec<Fingerprint> =
                 group.files.iter().map(|path| Fingerprint::of(path)).collect();
-            news |= (group.which)(engine).update_fingerprint(reload::combine(&prints, wall));
+            let generation = (group.generation)(engine);
+            changed |= generation.update_fingerprint(reload::combine(&prints, wall));
         }
-        news
+        changed
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -93,16 +96,16 @@ impl Reload {
         self.source = match DirectoryWatcher::new(&files, &self.bell) {
             Ok(watcher) => Source::Inotify { watcher, watched },
             Err(error) => {
-                let text =
-                    format!("inotify is unavailable ({error}): files are compared once a second");
+                let text = format!("inotify unavailable ({error}); comparing files once a second");
                 log.write(Level::Warning, text);
                 Source::Poll
             }
         };
     }
 
-    /// A directory that was made since, or replaced, is not watched yet.
-    fn follow_directories(&mut self, log: &Log) {
+    /// Starts inotify again when a directory was created or replaced, which is not
+    /// watched yet.
+    fn watch_new_directories(&mut self, log: &Log) {
         let Source::Inotify { watched, .. } = &self.source else { return };
         if *watched != identities(&self.files()) {
             self.source = Source::NotStarted;
@@ -117,19 +120,18 @@ impl Duty for Reload {
         self.compare_at
     }
 
-    /// Another process watches now.
-    fn rest(&mut self, _: &crate::Engine, _: u64) {
+    fn release(&mut self, _: &crate::Engine, _: u64) {
         self.compare_at = 0;
         if let Source::Inotify { .. } = self.source {
             self.source = Source::NotStarted;
         }
-        // What it told last: without this the keeper would not sleep.
+        // An event before this would make the descriptor stay readable.
         self.bell.take();
     }
 
-    fn forget(&mut self) {
+    fn abandon(&mut self) {
         if let Source::Inotify { watcher, .. } = std::mem::replace(&mut self.source, Source::Poll) {
-            watcher.forget();
+            watcher.abandon();
         }
     }
 }
@@ -165,7 +167,7 @@ mod tests {
             settings.set("max_calls", "16").unwrap();
             let engine = Engine::new(settings, Log::none()).unwrap();
             let bell = Arc::new(Bell::new().unwrap());
-            let group = Group { files: vec![list], which: |engine| engine.shared().lists() };
+            let group = Group { files: vec![list], generation: |engine| engine.shared().lists() };
             let watch = Reload::new(vec![group], poll, Arc::clone(&bell));
             Bench { directory, engine, watch, bell }
         }
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_within_50_ms_of_a_change_is_waited_for() {
+    fn comparison_waits_50_ms_after_an_event() {
         let mut bench = Bench::new("coalesce", true);
         bench.turn(10_000);
         bench.write();
@@ -212,30 +214,30 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_is_made_later_or_replaced_is_watched() {
+    fn directory_created_or_replaced_later_is_watched() {
         let mut bench = Bench::new("directory", false);
         bench.turn(10_000);
-        let mut told = 0;
+        let mut events = 0;
         let mut now = 10_000;
         for _ in 0..2 {
             bench.write();
             now += COMPARE_EVERY;
             assert!(bench.turn(now));
-            // From here on the kernel tells of what happens in it.
+            // From here on inotify watches the directory.
             bench.bell.take();
             fs::write(bench.directory.join("clients"), "Snom\n").unwrap();
             let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
             while !bench.bell.take() {
-                assert!(std::time::Instant::now() < end, "nothing was told");
+                assert!(std::time::Instant::now() < end, "no event");
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
-            told += 1;
-            let away = bench.directory.with_extension("away");
-            let _ = fs::remove_dir_all(&away);
-            fs::rename(&bench.directory, &away).unwrap();
+            events += 1;
+            let moved = bench.directory.with_extension("moved");
+            let _ = fs::remove_dir_all(&moved);
+            fs::rename(&bench.directory, &moved).unwrap();
         }
-        assert_eq!(told, 2);
-        fs::remove_dir_all(bench.directory.with_extension("away")).unwrap();
+        assert_eq!(events, 2);
+        fs::remove_dir_all(bench.directory.with_extension("moved")).unwrap();
     }
 
     #[test]
@@ -243,20 +245,20 @@ mod tests {
         let mut bench = Bench::new("rest", true);
         bench.bell.ring();
         let engine = bench.engine.clone();
-        bench.watch.rest(&engine, 10_000);
+        bench.watch.release(&engine, 10_000);
         assert!(!bench.bell.take());
     }
 
     #[test]
-    fn another_keeper_raises_nothing_where_nothing_changed() {
+    fn second_keeper_raises_no_generation_without_a_change() {
         let mut bench = Bench::new("another", true);
         bench.write();
-        // Until its stamp is not fresh any more.
+        // Until the file's fingerprint is settled.
         std::thread::sleep(std::time::Duration::from_millis(100));
         assert!(bench.turn(10_000));
         let group = Group {
             files: vec![bench.directory.join("clients")],
-            which: |engine| engine.shared().lists(),
+            generation: |engine| engine.shared().lists(),
         };
         let mut other = Reload::new(vec![group], true, Arc::clone(&bench.bell));
         assert!(!other.compare(&bench.engine, 10_500));

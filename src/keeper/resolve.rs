@@ -22,24 +22,25 @@ const RESOLVED_FOR: u64 = 30_000;
 /// A name that could not be resolved is tried again after this (milliseconds).
 const RETRY_AFTER: u64 = 2_000;
 
-/// What a name was resolved to, or why not.
+/// A host name with its address, or with the reason why it has none.
 type Found = (String, Result<IpAddr, String>);
 
-/// The names and the thread that resolves them.
+/// The duty: the host names, and the thread that resolves them.
 #[derive(Debug)]
 pub(super) struct Resolve {
     names: BTreeMap<String, Name>,
     search_at: u64,
-    /// Wakes the keeper when the thread has found something.
+    /// Wakes the keeper when the thread has a result.
     waker: Arc<Waker>,
-    /// The thread that resolves; one at a time, since resolving may block.
+    /// The results of the running thread. At most one thread runs, since a name
+    /// server may not answer.
     thread: Option<mpsc::Receiver<Found>>,
 }
 
 #[derive(Debug, Default)]
 struct Name {
     due: u64,
-    /// What was reported last.
+    /// The result that was logged last.
     last: Option<Result<IpAddr, String>>,
 }
 
@@ -50,17 +51,17 @@ impl Resolve {
         Ok(Resolve { names: BTreeMap::new(), search_at: 0, waker, thread: None })
     }
 
-    /// Finds the names of relays that any process has in its list.
+    /// Finds the host names of all relays that have a slot in the health table.
     fn search(&mut self, engine: &Engine) {
         let mut names = BTreeMap::new();
         for host in hosts(engine) {
-            let known = self.names.remove(&host).unwrap_or_default();
-            names.entry(host).or_insert(known);
+            let name = self.names.remove(&host).unwrap_or_default();
+            names.entry(host).or_insert(name);
         }
         self.names = names;
     }
 
-    /// Begins to resolve what is due.
+    /// Starts to resolve the names that are due.
     fn start(&mut self, now: u64) {
         let due = self.names.iter_mut().filter(|(_, name)| name.due <= now);
         let hosts: Vec<_> = due
@@ -85,7 +86,7 @@ impl Resolve {
             drop(sender);
             waker.wake();
         };
-        // Nobody joins it: a name server may keep it for long.
+        // The thread is not joined: a slow name server may block it for long.
         let name = "mediaproxy-dns".to_string();
         let spawned = without_signals(|| std::thread::Builder::new().name(name).spawn(run));
         if spawned.is_ok() {
@@ -93,7 +94,7 @@ impl Resolve {
         }
     }
 
-    /// Takes what the thread has found.
+    /// Takes the results of the thread.
     fn collect(&mut self, engine: &Engine, now: u64) {
         self.waker.clear();
         let Some(receiver) = &self.thread else { return };
@@ -138,24 +139,24 @@ impl Duty for Resolve {
         self.search_at
     }
 
-    fn rest(&mut self, _: &Engine, _: u64) {
-        // The thread may still end: without this the keeper would not sleep.
+    fn release(&mut self, _: &Engine, _: u64) {
+        // A result of the thread would make the descriptor stay readable.
         self.waker.clear();
         self.names.clear();
         self.search_at = 0;
     }
 }
 
-/// The names of all relays that have one.
+/// The host names of all relays that have one.
 fn hosts(engine: &Engine) -> impl Iterator<Item = String> {
     named(engine).map(|(_, host)| host)
 }
 
-/// The relays that have a name, and it.
+/// The relays with a host name, and the name.
 fn named(engine: &Engine) -> impl Iterator<Item = (crate::shared::health::Slot, String)> {
     let health = engine.health();
     health.slots().filter_map(move |slot| {
-        // Most relays have none: their text need not be parsed.
+        // Most relays have no host name, and their text is not parsed.
         health.name(slot).filter(|name| name.contains(":tcp:"))?;
         match engine.relay(slot.identity())?.uri.address {
             RelayAddress::TcpName { host, .. } => Some((slot, host)),
@@ -164,8 +165,8 @@ fn named(engine: &Engine) -> impl Iterator<Item = (crate::shared::health::Slot, 
     })
 }
 
-/// Stores the address for every relay of this name. One that was given up since
-/// it had no address is probed at once.
+/// Stores the address for every relay with this host name. A relay that is down
+/// because it had no address is probed at once.
 fn store(engine: &Engine, host: &str, address: IpAddr, now: u64) {
     let health = engine.health();
     for (slot, _) in named(engine).filter(|(_, name)| name == host) {
@@ -179,11 +180,11 @@ fn store(engine: &Engine, host: &str, address: IpAddr, now: u64) {
 fn report(engine: &Engine, host: &str, found: &Result<IpAddr, String>) {
     match found {
         Ok(address) => {
-            let text = format_args!("relay host {host} resolved to {address}");
+            let text = format_args!("relay host {host}: resolved to {address}");
             engine.log().write(Level::Info, text);
         }
         Err(error) => {
-            let text = format_args!("relay host {host} cannot be resolved ({error})");
+            let text = format_args!("relay host {host}: cannot be resolved: {error}");
             engine.log().write(Level::Warning, text);
         }
     }
@@ -192,7 +193,7 @@ fn report(engine: &Engine, host: &str, found: &Result<IpAddr, String>) {
 fn resolve(host: &str) -> Result<IpAddr, String> {
     let found = (host, 0u16).to_socket_addrs().map_err(|error| error.to_string())?;
     let mut addresses = found.map(|address| address.ip());
-    addresses.next().ok_or_else(|| "it has no address".to_string())
+    addresses.next().ok_or_else(|| "the name has no address".to_string())
 }
 
 #[cfg(test)]
@@ -207,13 +208,13 @@ mod tests {
         let mut settings = Settings::new();
         settings.set("max_calls", "16").unwrap();
         let engine = Engine::new(settings, Log::none()).unwrap();
-        let ready = EventLoop::new().unwrap();
-        ready.due_in(60_000);
-        let mut resolve = Resolve::new(&ready).unwrap();
-        assert!(!ready.is_ready());
+        let event_loop = EventLoop::new().unwrap();
+        event_loop.wake_after(60_000);
+        let mut resolve = Resolve::new(&event_loop).unwrap();
+        assert!(!event_loop.is_ready());
         resolve.waker.wake();
-        assert!(ready.is_ready());
-        resolve.rest(&engine, 1_000);
-        assert!(!ready.is_ready());
+        assert!(event_loop.is_ready());
+        resolve.release(&engine, 1_000);
+        assert!(!event_loop.is_ready());
     }
 }

@@ -136,8 +136,8 @@ impl DirectoryWatcher {
         Ok(DirectoryWatcher { watcher: Some(watcher), ended })
     }
 
-    /// In a process that inherited it: its thread is not here.
-    pub(crate) fn forget(mut self) {
+    /// Drops the watcher in a forked child, which does not have its thread.
+    pub(crate) fn abandon(mut self) {
         std::mem::forget(self.watcher.take());
     }
 }
@@ -145,8 +145,8 @@ impl DirectoryWatcher {
 impl Drop for DirectoryWatcher {
     fn drop(&mut self) {
         let Some(watcher) = self.watcher.take() else { return };
-        // It signals its thread and does not wait for it. The thread closes
-        // its descriptors first and our end of the channel last.
+        // Dropping the watcher signals its thread and does not wait for it. The
+        // thread closes its descriptors first and its end of the channel last.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(watcher)));
         let _ = self.ended.recv_timeout(ENDS_WITHIN);
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_a_file_matters_and_reading_it_does_not() {
+    fn filter_accepts_a_change_of_a_file_and_no_read() {
         let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
         for kind in [
             written,
@@ -193,28 +193,28 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_missed_matters() {
+    fn filter_accepts_lost_events() {
         assert!(filter().concerns(&Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan))));
         assert!(filter().concerns(&Err(notify::Error::generic("x"))));
     }
 
     #[test]
-    fn the_bell_rings_for_a_change_and_the_thread_ends_with_the_watcher() {
-        let directory = std::env::temp_dir().join(format!("notice-{}", std::process::id()));
+    fn bell_rings_for_a_change_and_the_thread_ends_with_the_watcher() {
+        let directory = std::env::temp_dir().join(format!("inotify-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("clients");
         let bell = Arc::new(Bell::new().unwrap());
         let missing = directory.join("missing/clients");
-        let notice = DirectoryWatcher::new(&[path.clone(), missing], &bell).unwrap();
+        let watcher = DirectoryWatcher::new(&[path.clone(), missing], &bell).unwrap();
         assert!(!bell.take());
         std::fs::write(&path, "x").unwrap();
         let end = Instant::now() + Duration::from_secs(10);
         while !bell.take() {
-            assert!(Instant::now() < end, "nothing was told");
+            assert!(Instant::now() < end, "no event");
             std::thread::sleep(Duration::from_millis(5));
         }
-        drop(notice);
-        assert_eq!(Arc::strong_count(&bell), 1, "the thread has gone, and what it held");
+        drop(watcher);
+        assert_eq!(Arc::strong_count(&bell), 1, "the thread has ended and dropped its bell");
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }
