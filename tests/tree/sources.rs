@@ -75,3 +75,15 @@ fn public_modules_are_those_of_the_documented_surface() {
     let found: Vec<_> = public.captures_iter(&lib.text).map(|found| found[1].to_string()).collect();
     assert_eq!(found, ["nat", "proxy", "sdp", "sip", "statistics", "internals"]);
 }
+
+/// Tests share code through `tests/kit/`, and unused code is deleted.
+#[test]
+fn path_attributes_and_allowed_dead_code_are_nowhere() {
+    let attributes = Regex::new(r"#!?\[(path|allow\(dead_code)").unwrap();
+    for folder in ["src", "tests", "benches", "examples", "fuzz"] {
+        for file in files::all(folder, &["rs"]) {
+            let found = attributes.find(&file.text);
+            assert!(found.is_none(), "{}: {found:?}", file.path);
+        }
+    }
+}
