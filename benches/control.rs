@@ -26,11 +26,9 @@ use std::time::{Duration, Instant};
 
 use kit::directory::Directory;
 use mediaproxy::Edits;
-use mediaproxy::IceCandidate;
 use mediaproxy::Options;
 use mediaproxy::Worker;
 use mediaproxy::internals::media;
-use mediaproxy::internals::media::plan::Rules;
 use mediaproxy::internals::relay::Role;
 use mediaproxy::internals::relay::protocol::{Decoded, Protocol};
 use mediaproxy::internals::relay::{Command, Query};
@@ -138,14 +136,7 @@ struct Alone {
 impl Alone {
     fn run(&mut self, source: Source) {
         let message = Message::parse(INVITE, source).expect("an INVITE");
-        let ours = |_: std::net::SocketAddr| false;
-        let rules = Rules {
-            role: Role::Offer,
-            ice_candidate: IceCandidate::None,
-            rewrite_origin: false,
-            loop_marker: false,
-            ours: &ours,
-        };
+        let rules = kit::rewriting::rules(Role::Offer);
         let description = body::find_sdp(&message).expect("a body").expect("a description");
         let session = Session::parse(description).expect("a session");
         let plan = media::plan(&message, &session, &rules).expect("a plan");

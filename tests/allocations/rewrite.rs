@@ -2,10 +2,8 @@
 //! are what it took when they were written.
 
 use mediaproxy::Edits;
-use mediaproxy::IceCandidate;
 use mediaproxy::Options;
 use mediaproxy::internals::media::plan;
-use mediaproxy::internals::media::plan::Rules;
 use mediaproxy::internals::relay::Answer;
 use mediaproxy::internals::relay::Role;
 use mediaproxy::sdp::Session;
@@ -28,13 +26,7 @@ fn offer(streams: usize) -> Vec<u8> {
 fn dry(raw: &[u8], edits: &mut Edits, out: &mut Vec<u8>, answer: &Answer) {
     let message = Message::parse(raw, udp("203.0.113.5:61234")).unwrap();
     let session = Session::parse(find_sdp(&message).unwrap().unwrap()).unwrap();
-    let rules = Rules {
-        role: Role::Offer,
-        ice_candidate: IceCandidate::None,
-        rewrite_origin: false,
-        loop_marker: false,
-        ours: &|_| false,
-    };
+    let rules = kit::rewriting::rules(Role::Offer);
     edits.reset();
     plan(&message, &session, &rules).unwrap().fill(answer, edits, &mut |_| {}).unwrap();
     edits.apply(&message, out).unwrap();

@@ -3,7 +3,7 @@
 
 mod rewrites;
 
-use kit::rewriting::{Case, body_of, invite, lines, parse};
+use kit::rewriting::{Case, body_of, invite, lines};
 use mediaproxy::Status;
 use mediaproxy::internals::relay::{Stream, StreamAddress};
 use mediaproxy::sdp::Direction;
@@ -16,11 +16,6 @@ const RELAY6: &str = "2001:db8:9::9";
 /// A stream's address: literal, or a name.
 fn at(text: &str) -> StreamAddress {
     text.parse().map_or_else(|_| StreamAddress::Name(text.into()), StreamAddress::Ip)
-}
-
-fn streams(case: &Case, sdp: &str) -> Vec<Stream> {
-    let raw = invite(sdp.as_bytes());
-    case.plan(&parse(&raw)).unwrap().streams
 }
 
 /// A case whose rewrite makes `after` of `before`.
@@ -79,7 +74,7 @@ fn relay_request_has_every_stream_it_can_carry() {
         "c=IN IP4 media.example.com",
         "a=inactive",
     ]);
-    let told = streams(&Case::offer(RELAY, &[]), &sdp);
+    let told = Case::offer(RELAY, &[]).streams(&sdp);
     let stream = |kind: &str, address: &str, port, direction| Stream {
         kind: kind.as_bytes().to_vec().into(),
         address: at(address),
@@ -150,7 +145,7 @@ fn a_missing_final_line_end_stays_missing() {
 fn streams_all_with_port_0_are_in_the_request_and_unchanged() {
     let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 0 RTP/AVP 0", "m=video 0/2 RTP/AVP 31"]);
     let case = Case::offer(RELAY, &[0, 50002]);
-    assert_eq!(streams(&case, &sdp).len(), 2);
+    assert_eq!(case.streams(&sdp).len(), 2);
     assert_eq!(case.sdp(&sdp), sdp);
 }
 
@@ -158,7 +153,7 @@ fn streams_all_with_port_0_are_in_the_request_and_unchanged() {
 fn a_stream_that_is_off_needs_no_connection() {
     let sdp = lines(&["m=audio 0 RTP/AVP 0", "m=video 4 RTP/AVP 31", "c=IN IP4 10.0.0.1"]);
     let case = Case::offer(RELAY, &[0, 50002]);
-    assert_eq!(streams(&case, &sdp)[0].address, at("0.0.0.0"));
+    assert_eq!(case.streams(&sdp)[0].address, at("0.0.0.0"));
     assert_eq!(
         case.sdp(&sdp),
         lines(&["m=audio 0 RTP/AVP 0", "m=video 50002 RTP/AVP 31", "c=IN IP4 203.0.113.9"])
@@ -266,7 +261,7 @@ fn a_multicast_stream_stays_and_is_off_for_the_relay() {
         "c=IN IP4 10.0.0.1",
     ]);
     let case = Case::offer(RELAY, &[0, 50002]);
-    let told = streams(&case, &sdp);
+    let told = case.streams(&sdp);
     assert_eq!((told[0].port, told[1].port), (0, 4002));
     assert_eq!(
         case.sdp(&sdp),
@@ -278,7 +273,7 @@ fn a_multicast_stream_stays_and_is_off_for_the_relay() {
         ])
     );
     let alone = lines(&["c=IN IP6 ff0e::1", "m=audio 4000 RTP/AVP 0"]);
-    assert!(streams(&case, &alone).is_empty());
+    assert!(case.streams(&alone).is_empty());
 }
 
 #[test]
@@ -291,7 +286,7 @@ fn a_spiral_is_left_alone() {
         "m=video 50002 RTP/AVP 31",
         "m=image 0 udptl t38",
     ]);
-    assert!(streams(&case, &sdp).is_empty());
+    assert!(case.streams(&sdp).is_empty());
     assert_eq!(case.sdp(&sdp), sdp);
 }
 
@@ -331,10 +326,10 @@ fn the_loop_marker_is_written_and_honoured() {
     let expected = ["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0", "a=nortpproxy:yes"];
     assert_eq!(marked, lines(&expected));
     assert_eq!(case.sdp(&marked), marked, "the next proxy leaves it alone");
-    assert!(streams(&case, &marked).is_empty());
+    assert!(case.streams(&marked).is_empty());
     assert_eq!(case.sdp(sdp.trim_end()), lines(&expected), "a missing final line end is added");
     case.loop_marker = false;
-    assert_eq!(streams(&case, &marked).len(), 1, "not honoured unless set");
+    assert_eq!(case.streams(&marked).len(), 1, "not honoured unless set");
 }
 
 #[test]

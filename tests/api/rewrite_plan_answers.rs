@@ -1,7 +1,6 @@
 //! What a relay may answer, and what becomes of the description then.
 
 use kit::rewriting::{Case, body_of, invite, lines, parse, with_body};
-use mediaproxy::IceCandidate;
 use mediaproxy::Status;
 use mediaproxy::internals::edit::{Edits, Verb};
 use mediaproxy::internals::relay::Answer;
@@ -175,18 +174,12 @@ fn an_edit_of_another_verb_in_the_way_leaves_none_of_ours() {
 
 #[test]
 fn sdp_from_elsewhere_is_refused() {
-    use mediaproxy::internals::media::{plan, plan::Rules};
+    use mediaproxy::internals::media::plan;
     use mediaproxy::internals::relay::Role;
     let raw = invite(b"");
     let elsewhere = lines(&TWO);
     let session = mediaproxy::sdp::Session::parse(elsewhere.as_bytes()).unwrap();
-    let rules = Rules {
-        role: Role::Offer,
-        ice_candidate: IceCandidate::None,
-        rewrite_origin: false,
-        loop_marker: false,
-        ours: &|_| false,
-    };
+    let rules = kit::rewriting::rules(Role::Offer);
     let error = plan(&parse(&raw), &session, &rules).unwrap_err();
     assert_eq!(error.status(), Status::Argument);
 }

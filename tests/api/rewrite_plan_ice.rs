@@ -1,16 +1,10 @@
 //! Relay candidates in descriptions that speak ICE.
 
-use kit::rewriting::{Case, invite, lines, parse};
+use kit::rewriting::{Case, lines};
 use mediaproxy::IceCandidate;
-use mediaproxy::internals::relay::Stream;
 
 const RELAY: &str = "203.0.113.9";
 const RELAY6: &str = "2001:db8:9::9";
-
-fn streams(case: &Case, sdp: &str) -> Vec<Stream> {
-    let raw = invite(sdp.as_bytes());
-    case.plan(&parse(&raw)).unwrap().streams
-}
 
 /// A case whose rewrite makes `after` of `before`.
 #[track_caller]
@@ -34,7 +28,7 @@ const ICE: [&str; 9] = [
 fn relay_candidates_of_high_priority() {
     let mut case = Case::offer("127.0.0.1", &[50000, 50002]);
     case.ice = IceCandidate::HighPriority;
-    let told = streams(&case, &lines(&ICE));
+    let told = case.streams(&lines(&ICE));
     assert!(told.iter().all(|stream| stream.ice));
     rewrites(
         &case,
@@ -88,7 +82,7 @@ fn candidates_are_inserted_only_where_ice_is_spoken() {
     let mut case = Case::offer(RELAY, &[50000, 50002]);
     assert_eq!(case.sdp(&lines(&ICE)).matches("typ relay").count(), 0, "none asked for");
     case.ice = IceCandidate::HighPriority;
-    let told = |sdp: &str| streams(&case, sdp).iter().map(|stream| stream.ice).collect::<Vec<_>>();
+    let told = |sdp: &str| case.streams(sdp).iter().map(|stream| stream.ice).collect::<Vec<_>>();
     assert_eq!(told(&lines(&ICE).replace("a=ice-pwd:p\r\n", "")), [false, false]);
     let own = lines(&ICE).replace("a=ice-pwd:p\r\n", "") + "a=ice-pwd:p\r\na=ice-ufrag:u\r\n";
     assert_eq!(told(&own), [false, true]);
@@ -115,6 +109,6 @@ fn a_stream_on_hold_that_comes_by_again_gets_no_second_candidates() {
     assert_eq!(once.matches("typ relay").count(), 1, "{once}");
     case.ours = vec!["203.0.113.9:50000".parse().unwrap()];
     assert_eq!(case.sdp(&once), once);
-    let told = streams(&case, &once);
+    let told = case.streams(&once);
     assert!(told[0].ice, "it still speaks ICE");
 }

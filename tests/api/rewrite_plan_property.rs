@@ -6,7 +6,7 @@ mod model;
 use std::net::IpAddr;
 
 use kit::cases;
-use kit::rewriting::{Case, body_of, invite, parse, ports_answer};
+use kit::rewriting::{Case, body_of, invite, parse, ports_answer, rules};
 use mediaproxy::Edits;
 use mediaproxy::IceCandidate;
 use mediaproxy::Status;
@@ -159,13 +159,7 @@ proptest! {
         if ports.contains(&0) {
             return Ok(());
         }
-        let rules = Rules {
-            role,
-            ice_candidate: IceCandidate::None,
-            rewrite_origin: false,
-            loop_marker: false,
-            ours: &|_| true,
-        };
+        let rules = Rules { ours: &|_| true, ..rules(role) };
         let second = plan(&is, &after, &rules).unwrap();
         let answer = ports_answer("203.0.113.10", &vec![60000; second.streams.len()]);
         let mut edits = Edits::new();

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use mediaproxy::Edits;
 use mediaproxy::IceCandidate;
+use mediaproxy::internals::media::plan::Rules;
 use mediaproxy::internals::media::{Plan, plan};
-use mediaproxy::internals::relay::Answer;
-use mediaproxy::internals::relay::Role;
+use mediaproxy::internals::relay::{Answer, Role, Stream};
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::Source;
 use mediaproxy::sip::body::find_sdp;
@@ -45,7 +45,7 @@ impl Case {
     pub fn plan(&self, message: &Message<'_>) -> Result<Plan, Error> {
         let text = find_sdp(message)?.ok_or_else(|| Error::new(Status::NoSdp, "no SDP"))?;
         let session = Session::parse(text)?;
-        let rules = mediaproxy::internals::media::plan::Rules {
+        let rules = Rules {
             role: self.role,
             ice_candidate: self.ice,
             rewrite_origin: self.rewrite_origin,
@@ -53,6 +53,11 @@ impl Case {
             ours: &|address| self.ours.contains(&address),
         };
         plan(message, &session, &rules)
+    }
+
+    /// What the relay is asked for about the SDP.
+    pub fn streams(&self, sdp: &str) -> Vec<Stream> {
+        self.plan(&parse(&invite(sdp.as_bytes()))).unwrap().streams
     }
 
     /// Plans, fills and applies; also what was complained about.
@@ -86,6 +91,17 @@ impl Case {
         let error = plan.fill(&self.answer, &mut edits, &mut |_| {}).unwrap_err();
         assert!(edits.is_empty(), "an error leaves the message as it was");
         error
+    }
+}
+
+/// The rules of a rewrite of this role, with no option set.
+pub fn rules(role: Role) -> Rules<'static> {
+    Rules {
+        role,
+        ice_candidate: IceCandidate::None,
+        rewrite_origin: false,
+        loop_marker: false,
+        ours: &|_| false,
     }
 }
 
