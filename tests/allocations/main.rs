@@ -71,7 +71,7 @@ impl Server {
 }
 
 #[test]
-fn the_counter_counts() {
+fn counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(1)))), 1);
     let mut text = Vec::with_capacity(1);
     assert_eq!(allocations(|| text.extend_from_slice(b"grows")), 1);

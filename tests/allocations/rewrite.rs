@@ -33,7 +33,7 @@ fn dry(raw: &[u8], edits: &mut Edits, out: &mut Vec<u8>, answer: &Answer) {
 }
 
 #[test]
-fn a_plan_and_its_edits_stay_below_their_ceiling() {
+fn plan_and_its_edits_stay_below_their_ceiling() {
     for (streams, ceiling) in [(1, 6), (5, 8), (64, 10)] {
         let raw = offer(streams);
         let ports = (0..64).map(|number| 50000 + 4 * number).collect();
@@ -49,7 +49,7 @@ fn a_plan_and_its_edits_stay_below_their_ceiling() {
 }
 
 #[test]
-fn a_rewrite_with_its_relay_stays_below_its_ceiling() {
+fn rewrite_with_its_relay_stays_below_its_ceiling() {
     for (streams, ceiling) in [(1, 8), (5, 10)] {
         let relay = Relay::answering();
         let mut worker = worker(&[("relay", &relay.uri()), ("relay_timeout", "20000")]);

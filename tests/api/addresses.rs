@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn the_reader_agrees_with_the_standard_library(text in "[0-9a-f.:\\[\\]]{0,20}|[0-9]{1,3}(\\.[0-9]{1,3}){2,4}") {
+    fn reader_agrees_with_the_standard_library(text in "[0-9a-f.:\\[\\]]{0,20}|[0-9]{1,3}(\\.[0-9]{1,3}){2,4}") {
         let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
         let expected = match inner {
             Some(inner) => inner.parse().ok().map(IpAddr::V6),
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn a_network_holds_what_shares_its_prefix(ip in ip(), other in ip(), bits in 0..=128u32) {
+    fn network_holds_what_shares_its_prefix(ip in ip(), other in ip(), bits in 0..=128u32) {
         let ip = canonical(ip);
         let bits = if ip.is_ipv4() { bits % 33 } else { bits };
         let network = Networks::parse(&format!("{ip}/{bits}")).unwrap();
@@ -129,7 +129,7 @@ proptest! {
     /// One byte changed, added or lost: another address or none, as the
     /// standard library has it; never one with rests around it.
     #[test]
-    fn a_damaged_address_is_another_one_or_none(
+    fn damaged_address_is_another_one_or_none(
         ip in ip(),
         brackets in any::<bool>(),
         at in any::<prop::sample::Index>(),
@@ -159,7 +159,7 @@ proptest! {
     /// A port is one to many digits up to 65535 and nothing else; white space
     /// may stand around the colon, as in a Via.
     #[test]
-    fn a_port_is_a_number_up_to_65535(
+    fn port_is_a_number_up_to_65535(
         ip in ip(),
         port in "[0-9]{0,7}|[0-9]{1,4}[ a-z+-][0-9]?|-[0-9]",
         before in "[ \t]{0,2}",

@@ -67,7 +67,7 @@ fn content_length_grows_and_shrinks_by_digits() {
 }
 
 #[test]
-fn an_edit_that_keeps_the_length_keeps_content_length_as_written() {
+fn edit_that_keeps_the_length_keeps_content_length_as_written() {
     let (raw, body) = message("Content-Length: 0010\r\n");
     let out = apply(&edits(&[(body, 1, "a"), (body + 2, 1, ""), (body + 10, 0, "b")]), &raw);
     assert_eq!(out.unwrap(), raw.replace("0123456789", "a13456789b"));
@@ -103,7 +103,7 @@ fn body_of_unclear_length_cannot_be_edited() {
 }
 
 #[test]
-fn an_edit_into_a_content_length_that_must_be_set_is_refused() {
+fn edit_into_a_content_length_that_must_be_set_is_refused() {
     let (raw, body) = message("l: 10\r\n");
     let value = raw.find("10\r\n").unwrap();
     for (offset, remove) in [(value, 2), (value + 1, 1), (value + 1, 0), (value, 0), (value - 3, 5)]
@@ -135,7 +135,7 @@ fn edits_beyond_the_message_or_over_the_end_of_the_headers_are_refused() {
 }
 
 #[test]
-fn a_message_whose_headers_never_end_has_no_body_to_edit() {
+fn message_whose_headers_never_end_has_no_body_to_edit() {
     let raw = "INFO sip:a SIP/2.0\r\nl: 0\r\n";
     let out = apply(&edits(&[(raw.len(), 0, "X: 1\r\n")]), raw).unwrap();
     assert_eq!(out, format!("{raw}X: 1\r\n"));
@@ -260,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn the_declared_length_is_the_bodys(wanted in wanted(60), body in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn declared_length_is_the_bodys(wanted in wanted(60), body in prop::collection::vec(any::<u8>(), 0..60)) {
         let headers = format!("INFO sip:a SIP/2.0\r\nContent-Length: {}\r\n\r\n", body.len());
         let raw = [headers.as_bytes(), &body].concat();
         let mut list = Edits::new();
@@ -322,7 +322,7 @@ proptest! {
 
     /// A verb that is called again leaves what it would have left alone.
     #[test]
-    fn a_verb_called_twice_leaves_the_edits_of_its_second_call(
+    fn verb_called_twice_leaves_the_edits_of_its_second_call(
         first in wanted(100),
         second in wanted(100),
     ) {

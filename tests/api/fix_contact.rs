@@ -54,7 +54,7 @@ fn host_and_port_become_the_source_and_everything_else_stays() {
 }
 
 #[test]
-fn an_ipv6_source_stands_in_brackets() {
+fn ipv6_source_stands_in_brackets() {
     assert_eq!(
         contact_from("Contact: <sip:a@[fd00::1]:5060>", "[2001:db8::7]:61234", false),
         "Contact: <sip:a@[2001:db8::7]:61234>"
@@ -75,7 +75,7 @@ fn maddr_goes() {
 }
 
 #[test]
-fn a_sip_asymmetric_phone_keeps_its_port() {
+fn sip_asymmetric_phone_keeps_its_port() {
     for (before, after) in [
         ("Contact: <sip:a@192.168.1.10:5060>", "Contact: <sip:a@203.0.113.5:5060>"),
         ("Contact: <sip:a@192.168.1.10>", "Contact: <sip:a@203.0.113.5>"),
@@ -122,12 +122,12 @@ fn contact_that_is_the_source_already_stays() {
 }
 
 #[test]
-fn a_phone_that_found_its_public_address_but_not_its_port_is_fixed() {
+fn phone_that_found_its_public_address_but_not_its_port_is_fixed() {
     assert_eq!(contact("Contact: <sip:a@203.0.113.5:5060>"), "Contact: <sip:a@203.0.113.5:61234>");
 }
 
 #[test]
-fn a_deregistration_is_fixed_too() {
+fn deregistration_is_fixed_too() {
     assert_eq!(
         contact("Contact: <sip:a@10.0.0.1>;expires=0\r\nExpires: 0"),
         "Contact: <sip:a@203.0.113.5:61234>;expires=0\r\nExpires: 0"
@@ -165,7 +165,7 @@ fn fixing_twice_on_one_list_replaces_the_first_fix() {
 }
 
 #[test]
-fn a_contact_cut_off_is_an_error_or_left_alone_but_never_half_fixed() {
+fn contact_cut_off_is_an_error_or_left_alone_but_never_half_fixed() {
     for cut in
         ["Contact: <sip:a@10.0.0.1", "Contact: \"a <sip:a@10.0.0.1>", "Contact: <sip:>", "Contact:"]
     {
@@ -231,7 +231,7 @@ fn only_the_maddr_of_the_uri_goes_wherever_it_stands() {
 }
 
 #[test]
-fn an_asymmetric_phone_behind_nat_with_a_forwarded_port_is_reached_there() {
+fn asymmetric_phone_behind_nat_with_a_forwarded_port_is_reached_there() {
     // The NAT box forwards 203.0.113.5:5060 to the phone, which sends from elsewhere.
     for (before, after) in [
         ("<sip:a@192.168.1.10:5060>", "<sip:a@203.0.113.5:5060>"),
@@ -269,14 +269,14 @@ fn bare_line_feeds_folds_and_a_missing_end_keep_their_form() {
 }
 
 #[test]
-fn a_broken_content_length_does_not_matter() {
+fn broken_content_length_does_not_matter() {
     let raw = message(REGISTER, "Contact: <sip:a@10.0.0.1>\nl: 999");
     let text = fixed(&raw, "203.0.113.5:61234", false);
     assert!(text.contains("203.0.113.5:61234>\r\nl: 999\r\nContent-Length: 0"), "{text}");
 }
 
 #[test]
-fn a_fixed_message_needs_no_fix() {
+fn fixed_message_needs_no_fix() {
     let raw = message(REGISTER, "Contact: <sip:a@10.0.0.1;maddr=1.1.1.1>");
     let once = fixed(&raw, "203.0.113.5:61234", false);
     assert_eq!(fixed(once.as_bytes(), "203.0.113.5:61234", false), once);

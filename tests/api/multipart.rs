@@ -64,14 +64,14 @@ fn no_body_is_none() {
 }
 
 #[test]
-fn a_body_without_type_is_taken_when_it_starts_like_one() {
+fn body_without_type_is_taken_when_it_starts_like_one() {
     assert_eq!(found("", SDP).as_deref(), Some(SDP));
     assert_eq!(found("", "hello"), None);
     assert_eq!(found("", "--b\r\nv=0"), None);
 }
 
 #[test]
-fn a_message_with_another_disposition_is_none() {
+fn message_with_another_disposition_is_none() {
     let with = |disposition: &str| {
         let headers = format!("{SDP_PART}Content-Disposition: {disposition}\r\n");
         found(&headers, SDP)
@@ -117,7 +117,7 @@ fn boundaries_quoted_folded_and_in_any_case_of_name() {
 }
 
 #[test]
-fn an_escaped_quote_does_not_end_a_quoted_string() {
+fn escaped_quote_does_not_end_a_quoted_string() {
     let found = found(
         "Content-Type: multipart/mixed;x=\"\\\";boundary=no\";boundary=yes\r\n",
         "--yes\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--yes--",
@@ -126,7 +126,7 @@ fn an_escaped_quote_does_not_end_a_quoted_string() {
 }
 
 #[test]
-fn a_boundary_that_begins_another_is_not_it() {
+fn boundary_that_begins_another_is_not_it() {
     let body = "--b\r\nContent-Type: text/plain\r\n\r\n--bb\r\n--b b\r\n".to_string()
         + &part(SDP_PART, SDP)
         + "--b--";
@@ -167,7 +167,7 @@ fn multipart_cut_anywhere_has_at_most_the_start_of_the_sdp() {
 }
 
 #[test]
-fn a_part_without_type_is_text() {
+fn part_without_type_is_text() {
     assert_eq!(found(MIXED, &(part("", SDP) + "--b--")), None);
     assert_eq!(found(MIXED, &(part("Content-ID: <x>\r\n", SDP) + "--b--")), None);
 }
@@ -180,7 +180,7 @@ fn parts_have_no_compact_names_but_folded_headers() {
 }
 
 #[test]
-fn a_part_with_another_disposition_is_passed_over() {
+fn part_with_another_disposition_is_passed_over() {
     let early = format!("{SDP_PART}Content-Disposition: early-session;handling=required\r\n");
     let session = format!("{SDP_PART}Content-Disposition: session;handling=optional\r\n");
     let body = part(&early, "v=1") + &part(&session, SDP) + "--b--";
@@ -213,7 +213,7 @@ fn nested_as_deep_as_allowed_and_no_deeper() {
 }
 
 #[test]
-fn a_multipart_without_boundary_cannot_be_read() {
+fn multipart_without_boundary_cannot_be_read() {
     for content_type in [
         "multipart/mixed",
         "multipart/mixed;",
@@ -227,7 +227,7 @@ fn a_multipart_without_boundary_cannot_be_read() {
 }
 
 #[test]
-fn a_rewrite_touches_nothing_but_the_part() {
+fn rewrite_touches_nothing_but_the_part() {
     let around = |sdp: &str| {
         "preamble\r\n".to_string()
             + &part("Content-Type: text/plain\r\n", "c=IN IP4 10.0.0.1")

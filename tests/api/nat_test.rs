@@ -115,14 +115,14 @@ fn source_address_compares_ip_and_port_with_the_top_via() {
 }
 
 #[test]
-fn a_via_without_port_means_5061_on_tls() {
+fn via_without_port_means_5061_on_tls() {
     let raw = register("SIP/2.0/TLS 198.51.100.1", "<sip:a@198.51.100.1>");
     assert!(!matched(&raw, "198.51.100.1:5061", Tests::SOURCE_ADDRESS));
     assert!(matched(&raw, "198.51.100.1:5060", Tests::SOURCE_ADDRESS));
 }
 
 #[test]
-fn a_sip_asymmetric_phones_port_is_not_compared() {
+fn sip_asymmetric_phones_port_is_not_compared() {
     let context = Around { asymmetric: true, ..seed() };
     let test = |host: &str| {
         judge(&via(host), udp("198.51.100.1:49152"), &context, Tests::SOURCE_ADDRESS).natted()
@@ -261,7 +261,7 @@ fn it_stops_at_the_first_match_only_on_request() {
 }
 
 #[test]
-fn a_host_name_in_via_is_evidence_by_its_name() {
+fn host_name_in_via_is_evidence_by_its_name() {
     let verdict = judge(&via("phone.invalid"), udp(PUBLIC), &seed(), Tests::SOURCE_ADDRESS);
     assert_eq!(
         evidence(&verdict),
@@ -279,7 +279,7 @@ fn private_networks_may_be_any_list() {
 }
 
 #[test]
-fn a_source_in_local_networks_is_never_found_natted() {
+fn source_in_local_networks_is_never_found_natted() {
     let context = Around { local: Networks::parse("198.51.100.0/24").unwrap(), ..seed() };
     let raw = register("SIP/2.0/UDP 192.168.1.10:5060", "<sip:a@192.168.1.10:5060>");
     assert!(!judge(&raw, udp(PUBLIC), &context, Tests::ALL).natted());
@@ -287,7 +287,7 @@ fn a_source_in_local_networks_is_never_found_natted() {
 }
 
 #[test]
-fn a_broken_body_never_fails_a_header_test() {
+fn broken_body_never_fails_a_header_test() {
     let raw = invite("v=0\nm=audio nonsense\nm=\n");
     let verdict = judge(&raw, udp(PUBLIC), &seed(), Tests::ALL);
     assert!(!verdict.natted(), "{:?}", evidence(&verdict));
@@ -307,7 +307,7 @@ fn contacts_that_name_no_host_do_not_match() {
 }
 
 #[test]
-fn a_via_that_cannot_be_read_is_an_error_that_names_it() {
+fn via_that_cannot_be_read_is_an_error_that_names_it() {
     let raw = crlf("OPTIONS sip:b@example.com SIP/2.0\nCall-ID: c\n\n");
     let message = Message::parse(&raw, udp(PUBLIC)).unwrap();
     let context = seed();
@@ -321,7 +321,7 @@ fn a_via_that_cannot_be_read_is_an_error_that_names_it() {
 }
 
 #[test]
-fn the_phones_of_the_seeds_second_section() {
+fn phones_of_the_seeds_second_section() {
     let tests = Tests::PRIVATE_CONTACT | Tests::SOURCE_ADDRESS;
     let natted = |via: &str, contact: &str, source: &str, asymmetric: bool| {
         let raw = register(&format!("SIP/2.0/UDP {via}"), &format!("<sip:a@{contact}>"));
@@ -372,7 +372,7 @@ fn only_the_first_sip_contact_is_tested() {
 }
 
 #[test]
-fn a_phone_behind_nat_is_found_by_each_test_of_the_seed_alone() {
+fn phone_behind_nat_is_found_by_each_test_of_the_seed_alone() {
     let raw = register("SIP/2.0/UDP 192.168.1.10:5060", "<sip:a@192.168.1.10:5060>");
     for one in [1, 2, 4] {
         assert_eq!(bits(&raw, "203.0.113.5:61234", one), one);
@@ -405,20 +405,20 @@ fn in_a_reply_ports_follow_the_same_rules() {
 }
 
 #[test]
-fn a_via_is_read_with_all_the_white_space_it_may_have() {
+fn via_is_read_with_all_the_white_space_it_may_have() {
     let raw = register("SIP  /   2.0\r\n /UDP\r\n    192.168.1.10 : 5070 ", "<sip:a@198.51.100.1>");
     assert_eq!(bits(&raw, "192.168.1.10:5070", 2 | 4 | 16), 4);
 }
 
 #[test]
-fn a_dual_stack_socket_changes_nothing() {
+fn dual_stack_socket_changes_nothing() {
     let raw = contact("198.51.100.1:5060");
     assert_eq!(bits(&raw, "[::ffff:198.51.100.1]:5060", 1 | 2 | 4 | 16 | 256 | 512 | 1024), 0);
     assert!(matched(&raw, "[::ffff:10.0.0.1]:5060", Tests::PRIVATE_SOURCE));
 }
 
 #[test]
-fn a_contact_over_tls_means_5061() {
+fn contact_over_tls_means_5061() {
     let raw = contact("198.51.100.1;transport=tls");
     assert!(!matched(&raw, "198.51.100.1:5061", Tests::CONTACT_PORT));
     assert!(matched(&raw, "198.51.100.1:5060", Tests::CONTACT_PORT));
@@ -531,7 +531,7 @@ fn client_list_is_searched_only_when_the_verdict_depends_on_it() {
 }
 
 #[test]
-fn a_header_that_cannot_be_read_fails_only_the_tests_that_need_it() {
+fn header_that_cannot_be_read_fails_only_the_tests_that_need_it() {
     let bad_via = via("198.51.100.1:port");
     let bad_contact = register_with("\"Alice <sip:a@198.51.100.1>");
     let context = seed();

@@ -103,13 +103,13 @@ fn sixty_four_streams_are_rewritten() {
 }
 
 #[test]
-fn a_sixty_fifth_stream_is_an_error_and_nothing_changes() {
+fn sixty_fifth_stream_is_an_error_and_nothing_changes() {
     let sdp = format!("c=IN IP4 10.0.0.1\r\n{}", "m=audio 4000 RTP/AVP 0\r\n".repeat(65));
     assert_eq!(Case::offer(RELAY, &[50000; 65]).error(&sdp).status(), Status::Limit);
 }
 
 #[test]
-fn the_added_line_uses_the_messages_line_end_where_the_last_line_has_none() {
+fn added_line_uses_the_messages_line_end_where_the_last_line_has_none() {
     let out = Case::offer(RELAY, &[50000])
         .sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\nm=message 9 TCP/MSRP *");
     assert_eq!(
@@ -119,7 +119,7 @@ fn the_added_line_uses_the_messages_line_end_where_the_last_line_has_none() {
 }
 
 #[test]
-fn a_message_of_bare_line_feeds_gets_bare_line_feeds() {
+fn message_of_bare_line_feeds_gets_bare_line_feeds() {
     let raw = String::from_utf8(invite(
         b"c=IN IP4 10.0.0.1\nm=audio 4 RTP/AVP 0\nm=message 9 TCP/MSRP *\na=x\n",
     ))
@@ -136,7 +136,7 @@ fn a_message_of_bare_line_feeds_gets_bare_line_feeds() {
 }
 
 #[test]
-fn a_missing_final_line_end_stays_missing() {
+fn missing_final_line_end_stays_missing() {
     let out = Case::offer(RELAY, &[50000]).sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0");
     assert_eq!(out, "c=IN IP4 203.0.113.9\r\nm=audio 50000 RTP/AVP 0");
 }
@@ -150,7 +150,7 @@ fn streams_all_with_port_0_are_in_the_request_and_unchanged() {
 }
 
 #[test]
-fn a_stream_that_is_off_needs_no_connection() {
+fn stream_that_is_off_needs_no_connection() {
     let sdp = lines(&["m=audio 0 RTP/AVP 0", "m=video 4 RTP/AVP 31", "c=IN IP4 10.0.0.1"]);
     let case = Case::offer(RELAY, &[0, 50002]);
     assert_eq!(case.streams(&sdp)[0].address, at("0.0.0.0"));
@@ -161,7 +161,7 @@ fn a_stream_that_is_off_needs_no_connection() {
 }
 
 #[test]
-fn a_stream_that_is_on_without_connection_is_named() {
+fn stream_that_is_on_without_connection_is_named() {
     let sdp = lines(&["m=audio 0 RTP/AVP 0", "m=video 4 RTP/AVP 31"]);
     let error = Case::offer(RELAY, &[50000, 50002]).error(&sdp);
     assert_eq!(error.status(), Status::Syntax);
@@ -216,14 +216,14 @@ fn bundled_streams_are_refused_together() {
 }
 
 #[test]
-fn a_mapped_relay_address_is_written_as_ipv4() {
+fn mapped_relay_address_is_written_as_ipv4() {
     let out = Case::offer("::ffff:203.0.113.9", &[50000])
         .sdp(&lines(&["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0"]));
     assert_eq!(out, lines(&["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0"]));
 }
 
 #[test]
-fn a_wrong_time_to_live_stays_within_a_family_and_goes_with_it() {
+fn wrong_time_to_live_stays_within_a_family_and_goes_with_it() {
     let sdp = lines(&["c=IN IP4 10.0.0.1/127", "m=audio 4 RTP/AVP 0"]);
     let out = Case::offer(RELAY, &[50000]).sdp(&sdp);
     assert_eq!(out, lines(&["c=IN IP4 203.0.113.9/127", "m=audio 50000 RTP/AVP 0"]));
@@ -253,7 +253,7 @@ fn lookalikes_inside_other_lines_are_not_touched() {
 }
 
 #[test]
-fn a_multicast_stream_stays_and_is_off_for_the_relay() {
+fn multicast_stream_stays_and_is_off_for_the_relay() {
     let sdp = lines(&[
         "c=IN IP4 233.252.0.1/127",
         "m=audio 4000 RTP/AVP 0",
@@ -277,7 +277,7 @@ fn a_multicast_stream_stays_and_is_off_for_the_relay() {
 }
 
 #[test]
-fn a_spiral_is_left_alone() {
+fn spiral_is_left_alone() {
     let mut case = Case::offer(RELAY, &[51000, 51002]);
     case.ours = vec!["203.0.113.9:50000".parse().unwrap(), "203.0.113.9:50002".parse().unwrap()];
     let sdp = lines(&[
@@ -291,7 +291,7 @@ fn a_spiral_is_left_alone() {
 }
 
 #[test]
-fn a_stream_added_on_the_way_is_relayed_and_the_spiral_keeps_its_address() {
+fn stream_added_on_the_way_is_relayed_and_the_spiral_keeps_its_address() {
     let mut case = Case::offer("203.0.113.10", &[51000, 51002]);
     case.ours = vec!["203.0.113.9:50000".parse().unwrap()];
     rewrites(
@@ -318,7 +318,7 @@ fn origin_stays_without_rewrite_origin() {
 }
 
 #[test]
-fn the_loop_marker_is_written_and_honoured() {
+fn loop_marker_is_written_and_honoured() {
     let mut case = Case::offer(RELAY, &[50000]);
     case.loop_marker = true;
     let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0"]);
@@ -333,7 +333,7 @@ fn the_loop_marker_is_written_and_honoured() {
 }
 
 #[test]
-fn the_marker_comes_after_a_kept_address_behind_an_open_line() {
+fn marker_comes_after_a_kept_address_behind_an_open_line() {
     let mut case = Case::offer(RELAY, &[50000]);
     case.loop_marker = true;
     assert_eq!(

@@ -45,7 +45,7 @@ fn too_few_ports_for_an_answer_leave_the_others_where_they_are() {
 }
 
 #[test]
-fn an_answer_without_any_port_changes_nothing() {
+fn answer_without_any_port_changes_nothing() {
     let raw = invite(lines(&TWO).as_bytes());
     let (out, complaints) = Case::answer(RELAY, &[0, 0]).run(&raw).unwrap();
     assert_eq!(out, raw);
@@ -63,7 +63,7 @@ fn more_ports_than_streams_are_ignored_with_a_complaint() {
 }
 
 #[test]
-fn an_address_nobody_can_send_to_is_an_error() {
+fn address_nobody_can_send_to_is_an_error() {
     for address in ["0.0.0.0", "::", "233.252.0.1", "ff0e::1", "::ffff:0.0.0.0"] {
         for case in [Case::offer(address, &[1, 3]), Case::answer(address, &[1, 3])] {
             assert_eq!(case.error(&lines(&TWO)).status(), Status::RelayAnswer, "{address}");
@@ -85,7 +85,7 @@ fn answer_with_a_body_replaces_the_sdp_by_one_edit() {
 }
 
 #[test]
-fn a_whole_body_replaces_only_its_part_of_a_multipart() {
+fn whole_body_replaces_only_its_part_of_a_multipart() {
     let raw = with_body(
         "Content-Type: multipart/mixed;boundary=b\r\n",
         b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\n--b--\r\n",
@@ -105,7 +105,7 @@ fn answer_of_neither_ports_nor_body_is_an_error() {
 }
 
 #[test]
-fn a_second_answer_replaces_the_edits_of_the_first() {
+fn second_answer_replaces_the_edits_of_the_first() {
     let raw = invite(lines(&TWO).as_bytes());
     let message = parse(&raw);
     let case = Case::offer(RELAY, &[50000, 50002]);
@@ -129,7 +129,7 @@ fn a_second_answer_replaces_the_edits_of_the_first() {
 }
 
 #[test]
-fn a_failed_second_answer_leaves_the_first_ones_edits() {
+fn failed_second_answer_leaves_the_first_ones_edits() {
     let raw = invite(lines(&TWO).as_bytes());
     let message = parse(&raw);
     let case = Case::offer(RELAY, &[50000, 50002]);
@@ -146,7 +146,7 @@ fn a_failed_second_answer_leaves_the_first_ones_edits() {
 }
 
 #[test]
-fn an_empty_plan_takes_back_earlier_edits() {
+fn empty_plan_takes_back_earlier_edits() {
     let sdp = lines(&["c=IN IP4 10.0.0.1", "m=message 9 TCP/MSRP *"]);
     let raw = invite(sdp.as_bytes());
     let message = parse(&raw);
@@ -160,7 +160,7 @@ fn an_empty_plan_takes_back_earlier_edits() {
 }
 
 #[test]
-fn an_edit_of_another_verb_in_the_way_leaves_none_of_ours() {
+fn edit_of_another_verb_in_the_way_leaves_none_of_ours() {
     let raw = invite(lines(&TWO).as_bytes());
     let message = parse(&raw);
     let case = Case::offer(RELAY, &[50000, 50002]);

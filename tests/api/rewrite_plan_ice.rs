@@ -95,7 +95,7 @@ fn candidates_are_inserted_only_where_ice_is_spoken() {
 }
 
 #[test]
-fn a_stream_on_hold_that_comes_by_again_gets_no_second_candidates() {
+fn stream_on_hold_that_comes_by_again_gets_no_second_candidates() {
     let mut case = Case::offer(RELAY, &[50000]);
     case.ice = IceCandidate::HighPriority;
     let offer = lines(&[

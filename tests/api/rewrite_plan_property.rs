@@ -288,7 +288,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(24))]
     #[test]
-    fn a_sixty_fifth_stream_of_any_kind_is_an_error_and_nothing_changes(
+    fn sixty_fifth_stream_of_any_kind_is_an_error_and_nothing_changes(
         description in any_description(65..70usize),
         how in how(),
     ) {

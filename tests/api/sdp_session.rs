@@ -31,7 +31,7 @@ fn streams(sdp: &str) -> Vec<(String, u16)> {
 }
 
 #[test]
-fn an_offer_with_two_streams() {
+fn offer_with_two_streams() {
     let session = Session::parse(OFFER).unwrap();
     assert_eq!(session.origin().unwrap().text, b"IP4 192.168.1.10");
     assert_eq!(session.connection.unwrap().line, b"c=IN IP4 192.168.1.10");
@@ -49,7 +49,7 @@ fn an_offer_with_two_streams() {
 }
 
 #[test]
-fn a_stream_knows_its_text_and_its_head() {
+fn stream_knows_its_text_and_its_head() {
     let session = Session::parse(OFFER).unwrap();
     let text = |part: &[u8]| String::from_utf8(part.to_vec()).unwrap();
     assert!(text(session.media[0].text).starts_with("m=audio"));
@@ -81,7 +81,7 @@ fn sixty_four_streams_and_not_one_more() {
 }
 
 #[test]
-fn an_unreadable_port_is_named_with_its_line() {
+fn unreadable_port_is_named_with_its_line() {
     for port in ["65536", "-1", "x", "4000/y", "99999999999999999999", "$"] {
         let sdp = format!("v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio {port} RTP/AVP 0\r\n");
         let error = Session::parse(sdp.as_bytes()).unwrap_err();
@@ -93,7 +93,7 @@ fn an_unreadable_port_is_named_with_its_line() {
 }
 
 #[test]
-fn a_connection_line_cut_short_is_an_error() {
+fn connection_line_cut_short_is_an_error() {
     for line in ["c=", "c=IN", "c=IN IP4", "c=IN IP4 "] {
         let error = Session::parse(format!("v=0\n{line}\n").as_bytes()).unwrap_err();
         assert_eq!(error.status(), Status::Syntax, "{line}");
@@ -111,7 +111,7 @@ fn what_is_no_address_is_a_name() {
 }
 
 #[test]
-fn a_stream_may_have_several_connections_the_session_one() {
+fn stream_may_have_several_connections_the_session_one() {
     let session = Session::parse(
         b"c=IN IP4 192.0.2.9\nc=IN IP4 192.0.2.10\nm=video 4000 RTP/AVP 31\n\
           c=IN IP4 233.252.0.1/127\nc=IN IP4 233.252.0.2/127\nc=IN IP4 233.252.0.3/127\n",
@@ -186,7 +186,7 @@ fn truncated_lines_are_harmless() {
 }
 
 #[test]
-fn a_version_line_without_version() {
+fn version_line_without_version() {
     let session = Session::parse(b"v=\nv=0\r\n").unwrap();
     assert!(session.media.is_empty());
     assert_eq!(session.connection, None);
@@ -214,7 +214,7 @@ fn attribute_names_are_case_sensitive() {
 }
 
 #[test]
-fn a_stream_direction_goes_before_the_session_direction() {
+fn stream_direction_goes_before_the_session_direction() {
     let session = Session::parse(
         b"a=inactive\nm=audio 4 RTP/AVP 0\na=sendrecv\nm=audio 6 RTP/AVP 0\nm=audio 8 RTP/AVP 0\na=recvonly \n",
     )
@@ -261,7 +261,7 @@ fn bundle_groups_and_no_others() {
 }
 
 #[test]
-fn the_loop_marker_at_both_levels() {
+fn loop_marker_at_both_levels() {
     assert!(Session::parse(b"a=nortpproxy:yes\nm=audio 4 RTP/AVP 0\n").unwrap().loop_marker);
     assert!(Session::parse(b"m=audio 4 RTP/AVP 0\na=nortpproxy:yes").unwrap().loop_marker);
     assert!(!Session::parse(b"m=audio 4 RTP/AVP 0\na=nortpproxy:no\n").unwrap().loop_marker);
@@ -269,7 +269,7 @@ fn the_loop_marker_at_both_levels() {
 }
 
 #[test]
-fn an_origin_with_spaces_in_its_user_name() {
+fn origin_with_spaces_in_its_user_name() {
     let session = Session::parse(b"o=John Q Public 1 1 IN IP4 192.0.2.1\r\n").unwrap();
     assert_eq!(session.origin().unwrap().address, b"192.0.2.1");
     assert_eq!(Session::parse(b"o=IN IP4\r\n").unwrap().origin(), None);

@@ -27,7 +27,7 @@ fn values(message: &Message<'_>, name: HeaderName) -> Vec<String> {
 }
 
 #[test]
-fn a_request_and_a_reply() {
+fn request_and_a_reply() {
     let message = read("INVITE sip:bob@example.com:5070 SIP/2.0\r\nCSeq: 7 ACK\r\n\r\n");
     let uri = &b"sip:bob@example.com:5070"[..];
     assert_eq!(message.start_line(), StartLine::Request { method: Method::Invite, uri });
@@ -101,7 +101,7 @@ fn headers_in_every_form() {
 }
 
 #[test]
-fn the_order_of_questions_does_not_change_the_answers() {
+fn order_of_questions_does_not_change_the_answers() {
     let names =
         [HeaderName::Server, HeaderName::Via, HeaderName::ContentLength, HeaderName::Contact];
     let raw = info("v: 1\r\nContact: 2\r\nVia: 3\r\nl: 4\r\nServer: 5\r\nm: 6\r\nv: 7\r\n", "body");
@@ -230,7 +230,7 @@ fn body_has_the_length_of_content_length() {
 }
 
 #[test]
-fn a_broken_body_is_nobody_elses_error() {
+fn broken_body_is_nobody_elses_error() {
     let raw = info("l: 99\r\nVia: SIP/2.0/UDP a\r\nContact: <sip:a@b>\r\n", "short");
     let message = read(&raw);
     assert!(message.body().is_err());

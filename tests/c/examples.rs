@@ -34,7 +34,7 @@ fn every_c_example_builds_without_a_warning() {
 }
 
 #[test]
-fn the_minimal_example_judges_and_repairs_a_register() {
+fn minimal_example_judges_and_repairs_a_register() {
     let expected = "\
 private_contact: Contact 192.168.1.10:5060 is private
 source_address: Via 192.168.1.10:5060, came from 203.0.113.5:61234

@@ -173,7 +173,7 @@ fn memcheck_finds_nothing_in_any_of_four_workers() {
 /// Three relays, and one of them stands still: calls are served by the others,
 /// and nobody in the server waits for it.
 #[test]
-fn a_frozen_relay_holds_up_no_turn_of_the_event_loop() {
+fn frozen_relay_holds_up_no_turn_of_the_event_loop() {
     with_phones(kit::here!(), |network| {
         let directory = directory("frozen");
         let start = |number| Daemon::start_in(&network.server, &directory, number, &[SERVER]);

@@ -53,7 +53,7 @@ const PROGRAMS: [&str; 10] = [
 ];
 
 #[test]
-fn a_whole_call_through_a_relay_in_the_same_process() {
+fn whole_call_through_a_relay_in_the_same_process() {
     every_way("call");
 }
 
@@ -93,7 +93,7 @@ fn handles_made_and_freed_leave_nothing_behind() {
 }
 
 #[test]
-fn a_rewrite_runs_beside_a_poll_loop() {
+fn rewrite_runs_beside_a_poll_loop() {
     every_way("nonblocking");
 }
 

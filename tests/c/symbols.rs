@@ -21,7 +21,7 @@ fn committed(name: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_exported_symbols_are_the_committed_ones() {
+fn exported_symbols_are_the_committed_ones() {
     if !have_tool("nm", kit::here!()) {
         return;
     }
@@ -53,7 +53,7 @@ fn c_functions_are_behind_the_feature_capi() {
 }
 
 #[test]
-fn the_exported_symbols_are_the_headers_functions() {
+fn exported_symbols_are_the_headers_functions() {
     let header = fs::read_to_string(kit::root().join("include/mediaproxy.h")).expect("the header");
     for symbol in committed("symbols.txt") {
         assert!(header.contains(&format!("{symbol}(")), "{symbol} is not in the header");
@@ -61,7 +61,7 @@ fn the_exported_symbols_are_the_headers_functions() {
 }
 
 #[test]
-fn the_soname_has_the_major_version_and_unloading_is_off() {
+fn soname_has_the_major_version_and_unloading_is_off() {
     if !have_tool("readelf", kit::here!()) {
         return;
     }

@@ -12,7 +12,7 @@ use kit::running::PATIENCE;
 use kit::sip::{Sip, describe};
 
 #[test]
-fn a_call_is_put_on_hold_and_resumed() {
+fn call_is_put_on_hold_and_resumed() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.answered("hold@x");
@@ -31,7 +31,7 @@ fn a_call_is_put_on_hold_and_resumed() {
 /// A re-INVITE without a description asks for an offer: it comes in the 200,
 /// the answer in the ACK. Here from the phone that was called.
 #[test]
-fn a_reinvite_without_an_offer_gets_one() {
+fn reinvite_without_an_offer_gets_one() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.answered("blind@x");
@@ -51,7 +51,7 @@ fn a_reinvite_without_an_offer_gets_one() {
 }
 
 #[test]
-fn a_call_is_cancelled() {
+fn call_is_cancelled() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         scene.cancelled("cancel@x");
@@ -59,7 +59,7 @@ fn a_call_is_cancelled() {
 }
 
 #[test]
-fn a_busy_phone_frees_the_relay() {
+fn busy_phone_frees_the_relay() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         scene.busy("busy@x");
@@ -110,7 +110,7 @@ fn two_phones_answer_a_forked_call() {
 
 /// The offer comes in the 200, the answer in the ACK.
 #[test]
-fn a_call_without_an_offer_in_the_invite() {
+fn call_without_an_offer_in_the_invite() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.alice.call("bob", "delayed@x");
@@ -122,7 +122,7 @@ fn a_call_without_an_offer_in_the_invite() {
 
 /// The audio stream becomes a fax over UDPTL (T.38), at another port.
 #[test]
-fn a_call_switches_to_fax() {
+fn call_switches_to_fax() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         let mut call = scene.answered("fax@x");
@@ -141,7 +141,7 @@ fn a_call_switches_to_fax() {
 }
 
 #[test]
-fn an_ipv6_phone_calls_an_ipv4_phone() {
+fn ipv6_phone_calls_an_ipv4_phone() {
     everywhere_with(kit::here!(), &["ADDRESS6=[2001:db8:5::1]"], |scene| {
         scene.alice = Phone::udp("alice", &scene.network.phones[0], PHONE6, SERVER6);
         scene.alice.register();
@@ -156,7 +156,7 @@ fn an_ipv6_phone_calls_an_ipv4_phone() {
 }
 
 #[test]
-fn a_tcp_phone_calls_and_is_called() {
+fn tcp_phone_calls_and_is_called() {
     everywhere(kit::here!(), |scene| {
         // Both at once would want the same media ports.
         scene.alice.leave();
@@ -175,7 +175,7 @@ fn a_tcp_phone_calls_and_is_called() {
 }
 
 #[test]
-fn a_call_with_audio_and_video() {
+fn call_with_audio_and_video() {
     everywhere(kit::here!(), |scene| {
         scene.register();
         let both = |phone: &Phone| {
@@ -259,7 +259,7 @@ fn check_connectivity(ports: &[UdpSocket; 2], relay: [SocketAddr; 2]) {
 /// A phone that sends from other ports than it hears on, signalling and media,
 /// behind a NAT whose owner forwards them.
 #[test]
-fn an_asymmetric_phone_with_forwarded_ports() {
+fn asymmetric_phone_with_forwarded_ports() {
     everywhere(kit::here!(), |scene| {
         scene.alice.leave();
         scene.network.forward_ports(0, "5060, 6060");

@@ -80,7 +80,7 @@ fn all_workers_take_over_a_client_list_within_a_second() {
 
 /// New calls go to the relay that is in the file now; a call stays on its own.
 #[test]
-fn the_relays_file_changes_while_a_call_goes_on() {
+fn relays_file_changes_while_a_call_goes_on() {
     with_module(kit::here!(), |network, directory| {
         let mut scene = ours(network, directory, Relays::Daemons, &[]);
         let third = Daemon::start_in(&network.server, directory, 2, &[SERVER]);

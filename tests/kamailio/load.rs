@@ -213,7 +213,7 @@ fn calls_leave_nothing_behind() {
 }
 
 #[test]
-fn a_relay_that_dies_touches_its_own_calls_only() {
+fn relay_that_dies_touches_its_own_calls_only() {
     with_load(kit::here!(), |network, directory, server, relays| {
         let mut on_it = 0;
         let outcome = carry(network, &directory.join("calls"), calls(), || {
@@ -242,7 +242,7 @@ fn a_relay_that_dies_touches_its_own_calls_only() {
 }
 
 #[test]
-fn a_frozen_relay_keeps_no_caller_waiting() {
+fn frozen_relay_keeps_no_caller_waiting() {
     with_load(kit::here!(), |network, directory, server, relays| {
         let outcome = carry(network, &directory.join("calls"), calls(), || {
             relays[0].running.signal(libc::SIGSTOP);

@@ -32,7 +32,7 @@ fn files(below: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_module_is_checked_and_installed() {
+fn module_is_checked_and_installed() {
     with_module(kit::here!(), |network, directory| {
         // With the module's own server and phones, whose ports are fixed.
         let mut check = module::make(network.server.command("make"));

@@ -61,7 +61,7 @@ pub(crate) fn ours() -> PathBuf {
 }
 
 #[test]
-fn an_error_below_a_function_of_the_module_is_ours() {
+fn error_below_a_function_of_the_module_is_ours() {
     let frame =
         |place: &str| format!("==7== Invalid read of size 1\n==7==    at 0x5: f ({place})\n");
     assert!(memcheck::is_ours(&frame("/somewhere/bindings/kamailio/dialog.c:93")));

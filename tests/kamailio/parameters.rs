@@ -99,7 +99,7 @@ fn avps_of_a_script_apply_to_its_call() {
 }
 
 #[test]
-fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
+fn module_that_is_disabled_relays_nothing_and_still_tests() {
     with_module(kit::here!(), |network, directory| {
         let relay = Relay::answering();
         let mut scene = server(network, directory, &[at(&relay), ("OFF", String::new())]);
@@ -115,7 +115,7 @@ fn a_module_that_is_disabled_relays_nothing_and_still_tests() {
 /// Phones reach the embedded relay where they reach the server, unless told
 /// otherwise.
 #[test]
-fn the_embedded_relay_is_where_the_server_is() {
+fn embedded_relay_is_where_the_server_is() {
     with_module(kit::here!(), |network, directory| {
         let public = ("ADDRESS", format!("{SERVER}:5060 advertise 192.0.2.77"));
         let given = ("MEDIA", format!("\"{SERVER}\""));

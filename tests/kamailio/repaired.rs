@@ -8,7 +8,7 @@ use crate::scene::{Module, Scene, audio_of, fixture, stock, with_module};
 use kit::netns::{HOMES, Network, PHONE, SERVER};
 
 #[test]
-fn the_registrar_saves_the_repaired_contact() {
+fn registrar_saves_the_repaired_contact() {
     with_module(kit::here!(), |network, directory| {
         let mut scene = stock(network, directory, Module::Ours, &[]);
         scene.register();
@@ -24,7 +24,7 @@ fn the_registrar_saves_the_repaired_contact() {
 /// The dialog module keeps the repaired Contacts: the BYEs it makes itself reach
 /// both phones, through their NATs.
 #[test]
-fn a_bye_of_the_dialog_module_reaches_both_phones() {
+fn bye_of_the_dialog_module_reaches_both_phones() {
     with_module(kit::here!(), |network, directory| {
         let mut scene = stock(network, directory, Module::Ours, &["WITH_ENGAGE"]);
         scene.register();
@@ -105,7 +105,7 @@ fn use_media_proxy_repeated_leaves_one_clean_sdp() {
 
 /// An error that is not a crash: the set has no relay.
 #[test]
-fn a_set_without_relays_is_an_error_the_script_can_read() {
+fn set_without_relays_is_an_error_the_script_can_read() {
     with_module(kit::here!(), |network, directory| {
         let mut scene = twice(network, directory);
         scene.register();

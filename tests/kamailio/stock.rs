@@ -16,11 +16,11 @@ fn call_through(test: &str, defines: &[&str]) {
 }
 
 #[test]
-fn the_stock_modules_make_calls_through_mediaproxyd() {
+fn stock_modules_make_calls_through_mediaproxyd() {
     call_through(kit::here!(), &[]);
 }
 
 #[test]
-fn the_stock_modules_follow_dialogs_through_mediaproxyd() {
+fn stock_modules_follow_dialogs_through_mediaproxyd() {
     call_through(kit::here!(), &["WITH_ENGAGE"]);
 }

@@ -97,7 +97,7 @@ fn removing_one_of_ten_moves_only_its_own_calls() {
 }
 
 #[test]
-fn the_best_priority_that_answers_is_used_and_backups_last() {
+fn best_priority_that_answers_is_used_and_backups_last() {
     let list = list(&[
         "mediaproxy:/backup;weight=0".into(),
         "mediaproxy:/late-backup;weight=0;priority=2".into(),
@@ -188,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_order_of_the_lines_does_not_matter(lines in relays(), seed: u64) {
+    fn order_of_the_lines_does_not_matter(lines in relays(), seed: u64) {
         let mut shuffled = lines.clone();
         shuffled.sort_by_key(|line| hash(format!("{seed}{line}").as_bytes()));
         let (one, other) = (list(&lines), list(&shuffled));
@@ -216,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn a_relay_that_comes_takes_calls_and_moves_no_other(lines in relays(), weight in 1u16..20) {
+    fn relay_that_comes_takes_calls_and_moves_no_other(lines in relays(), weight in 1u16..20) {
         let before = list(&lines);
         let new = format!("mediaproxy:/new;weight={weight}");
         let after = list(&lines.iter().cloned().chain([new]).collect::<Vec<_>>());

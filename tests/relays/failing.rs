@@ -35,7 +35,7 @@ fn pair() -> (Daemon, Daemon, Arc<Engine>) {
 }
 
 #[test]
-fn a_frozen_relay_costs_one_message_of_the_server() {
+fn frozen_relay_costs_one_message_of_the_server() {
     let _alone = alone();
     let (a, b, engine) = pair();
     let mut here = Worker::new(engine.clone()).unwrap();
@@ -126,7 +126,7 @@ fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
 }
 
 #[test]
-fn a_message_that_one_relay_cannot_serve_does_not_mark_it() {
+fn message_that_one_relay_cannot_serve_does_not_mark_it() {
     type Script = fn(&str) -> Reply;
     let scripts: [Script; 4] = [
         |_| Reply::Say("error\r\n".into()),
@@ -184,7 +184,7 @@ fn deletes_for_a_dead_relay_are_sent_when_it_is_back() {
 }
 
 #[test]
-fn the_only_relay_is_tried_again_where_that_costs_nothing() {
+fn only_relay_is_tried_again_where_that_costs_nothing() {
     let relay = Relay::answering();
     let away = relay.path().with_extension("away");
     let mut worker = worker(&[("relay", &relay.uri())]);

@@ -52,7 +52,7 @@ fn ok() -> Step {
 }
 
 #[test]
-fn an_answer_goes_to_no_relay_but_its_offers() {
+fn answer_goes_to_no_relay_but_its_offers() {
     let moody = Relay::scripted(|request| {
         if request.contains("type: reply") {
             Reply::Close
@@ -70,7 +70,7 @@ fn an_answer_goes_to_no_relay_but_its_offers() {
 }
 
 #[test]
-fn an_answer_its_offers_relay_cannot_take_goes_to_no_other() {
+fn answer_its_offers_relay_cannot_take_goes_to_no_other() {
     let (offers, other) = (Relay::answering(), Relay::answering());
     let capable = format!("{};ipv6=yes;weight=0", other.uri());
     let mut worker = worker(&[("relay", &offers.uri()), ("relay", &capable)]);
@@ -94,7 +94,7 @@ fn silent_relay_times_out_after_relay_timeout() {
 }
 
 #[test]
-fn a_relay_that_is_not_there_is_named_with_its_path() {
+fn relay_that_is_not_there_is_named_with_its_path() {
     let mut worker = worker(&[("relay", "mediaproxy:/nonexistent/d.sock")]);
     let error = try_rewrite(&mut worker, &invite()).unwrap_err();
     assert_eq!(error.status(), Status::NoRelay);
@@ -103,7 +103,7 @@ fn a_relay_that_is_not_there_is_named_with_its_path() {
 }
 
 #[test]
-fn a_late_answer_is_never_taken_for_another_requests() {
+fn late_answer_is_never_taken_for_another_requests() {
     // The first request is answered too late, after its connection was given
     // up; the second one asks for a different call.
     let relay = Relay::scripted(|request| {
@@ -125,7 +125,7 @@ fn a_late_answer_is_never_taken_for_another_requests() {
 }
 
 #[test]
-fn a_relay_that_restarted_is_reached_again_at_once() {
+fn relay_that_restarted_is_reached_again_at_once() {
     // Closes the connection after each answer, as a restart would.
     let relay = Relay::scripted(|request| {
         if request.starts_with("remove") {
@@ -165,7 +165,7 @@ fn rewrite_start_waits_on_a_descriptor_with_the_same_result() {
 }
 
 #[test]
-fn a_non_blocking_request_ends_at_its_deadline() {
+fn non_blocking_request_ends_at_its_deadline() {
     let relay = Relay::scripted(|_| Reply::Silence);
     let mut worker = worker(&[("relay", &relay.uri())]);
     let step = invite();
@@ -211,7 +211,7 @@ fn many_requests_at_once_on_one_worker_get_their_own_answers() {
 }
 
 #[test]
-fn a_worker_of_the_parent_refuses_to_talk_in_a_child() {
+fn worker_of_the_parent_refuses_to_talk_in_a_child() {
     let _alone = alone();
     let relay = Relay::answering();
     let mut worker = Worker::new(engine(&[("relay", &relay.uri())])).unwrap();

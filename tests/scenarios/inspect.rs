@@ -74,12 +74,12 @@ fn message_files_give_their_golden_outputs() {
 }
 
 #[test]
-fn the_summary_adds_up_all_files() {
+fn summary_adds_up_all_files() {
     assert_output("summary.out", &["--summary", "ethernet-udp.pcap", "tcp.pcap", "register.sip"]);
 }
 
 #[test]
-fn the_help_names_every_option_and_test() {
+fn help_names_every_option_and_test() {
     let output = run(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
@@ -95,7 +95,7 @@ fn the_help_names_every_option_and_test() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_fails_the_run_but_not_the_others() {
+fn file_that_cannot_be_read_fails_the_run_but_not_the_others() {
     let output = run(&["no-such-file.pcap", "register.sip"]);
     assert_eq!(output.status.code(), Some(1));
     let complaint = String::from_utf8_lossy(&output.stderr);

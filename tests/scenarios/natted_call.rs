@@ -52,7 +52,7 @@ fn lines<'t>(text: &'t str, start: &str) -> Vec<&'t str> {
 }
 
 #[test]
-fn a_call_between_two_natted_phones_works() {
+fn call_between_two_natted_phones_works() {
     let (output, text) = run(&[]);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert_eq!(lines(&text, "FAILED"), [""; 0]);
@@ -136,7 +136,7 @@ fn rewritten_message_that_does_not_parse_back_is_detected() {
 }
 
 #[test]
-fn an_unknown_fault_is_answered_with_the_usage() {
+fn unknown_fault_is_answered_with_the_usage() {
     let (output, text) = run(&["--fault", "nonsense"]);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(text, "");
@@ -145,7 +145,7 @@ fn an_unknown_fault_is_answered_with_the_usage() {
 
 /// The same call through Kamailio, our module and the shipped configuration.
 #[test]
-fn the_same_call_through_kamailio_works() {
+fn same_call_through_kamailio_works() {
     let test = kit::here!();
     if let Err(error) = Command::new("kamailio").arg("-v").output() {
         println!("SKIP {test}: kamailio: {error}");

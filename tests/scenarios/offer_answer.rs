@@ -123,7 +123,7 @@ fn step(sent: &Sent) -> Step {
 
 /// The generator is worth something only if it gets everywhere.
 #[test]
-fn the_dialogs_go_everywhere() {
+fn dialogs_go_everywhere() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();

@@ -120,7 +120,7 @@ impl Pairing {
 }
 
 #[test]
-fn the_recorded_dispatcher_is_matched_answer_for_answer() {
+fn recorded_dispatcher_is_matched_answer_for_answer() {
     let server = Server::start(|_| {});
     let mut stream = server.connect();
     let mut found = Vec::new();
@@ -228,7 +228,7 @@ fn connections_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn an_endless_request_closes_its_connection_only() {
+fn endless_request_closes_its_connection_only() {
     let server = Server::start(|_| {});
     let mut other = server.connect();
     let mut stream = server.connect();
@@ -242,7 +242,7 @@ fn an_endless_request_closes_its_connection_only() {
 }
 
 #[test]
-fn a_client_that_never_reads_is_let_go() {
+fn client_that_never_reads_is_let_go() {
     let server = Server::start(|_| {});
     let mut deaf = server.connect();
     deaf.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -269,7 +269,7 @@ fn sessions_and_streams_are_bounded() {
 }
 
 #[test]
-fn an_offer_that_finds_too_few_ports_changes_nothing() {
+fn offer_that_finds_too_few_ports_changes_nothing() {
     // Room for two streams: eight ports, four pairs.
     let server = Server::start(|config| config.ports = (19_000, 19_007));
     let mut stream = server.connect();

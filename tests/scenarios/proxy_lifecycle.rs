@@ -15,7 +15,7 @@ use kit::directory::Directory;
 use kit::proxy::{Call, Control, config, socket};
 
 #[test]
-fn a_missing_directory_is_made_for_this_user_only() {
+fn missing_directory_is_made_for_this_user_only() {
     let directory = Directory::new();
     let proxy = Proxy::bind(config(&directory)).unwrap();
     assert_eq!(fs::metadata(directory.path("run")).unwrap().permissions().mode() & 0o777, 0o700);
@@ -24,7 +24,7 @@ fn a_missing_directory_is_made_for_this_user_only() {
 }
 
 #[test]
-fn a_stale_socket_file_is_replaced() {
+fn stale_socket_file_is_replaced() {
     let directory = Directory::new();
     fs::create_dir_all(directory.path("run")).unwrap();
     drop(UnixListener::bind(socket(&directory)).unwrap());
@@ -35,7 +35,7 @@ fn a_stale_socket_file_is_replaced() {
 }
 
 #[test]
-fn a_live_socket_is_refused_and_lives_on() {
+fn live_socket_is_refused_and_lives_on() {
     let directory = Directory::new();
     let first = Proxy::bind(config(&directory)).unwrap();
     first.start().unwrap();
@@ -46,7 +46,7 @@ fn a_live_socket_is_refused_and_lives_on() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn file_that_is_no_socket_is_left_alone() {
     let directory = Directory::new();
     fs::create_dir_all(directory.path("run")).unwrap();
     fs::write(socket(&directory), "precious").unwrap();
@@ -55,7 +55,7 @@ fn a_file_that_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn a_socket_file_somebody_else_has_put_there_is_not_removed() {
+fn socket_file_somebody_else_has_put_there_is_not_removed() {
     let directory = Directory::new();
     let proxy = Proxy::bind(config(&directory)).unwrap();
     fs::remove_file(socket(&directory)).unwrap();
@@ -83,7 +83,7 @@ fn stopping_closes_everything() {
 }
 
 #[test]
-fn a_stop_before_the_run_holds() {
+fn stop_before_the_run_holds() {
     let directory = Directory::new();
     let proxy = Proxy::bind(config(&directory)).unwrap();
     proxy.stop();
@@ -91,7 +91,7 @@ fn a_stop_before_the_run_holds() {
 }
 
 #[test]
-fn a_stop_from_another_thread_ends_the_run() {
+fn stop_from_another_thread_ends_the_run() {
     let directory = Directory::new();
     let proxy = Proxy::bind(config(&directory)).unwrap();
     std::thread::scope(|scope| {
@@ -112,7 +112,7 @@ fn who_connects_before_it_runs_is_served_when_it_runs() {
 }
 
 #[test]
-fn the_default_socket_can_be_bound() {
+fn default_socket_can_be_bound() {
     let path = default_socket();
     let directory = path.parent().unwrap().to_path_buf();
     let mut config = config(&Directory::new());
@@ -162,7 +162,7 @@ fn daemon_logs_why_it_refuses_a_request() {
 }
 
 #[test]
-fn the_daemon_explains_itself() {
+fn daemon_explains_itself() {
     let help = said(&["--help"]);
     assert!(help.status.success());
     for option in ["--address", "--socket", "--ports", "--version"] {
@@ -174,7 +174,7 @@ fn the_daemon_explains_itself() {
 }
 
 #[test]
-fn the_daemon_names_the_option_that_is_wrong() {
+fn daemon_names_the_option_that_is_wrong() {
     let fine = ["--address", "127.0.0.1"];
     for (option, more) in [
         ("--address", &[][..]),
@@ -195,7 +195,7 @@ fn the_daemon_names_the_option_that_is_wrong() {
 }
 
 #[test]
-fn the_daemon_fails_where_it_cannot_listen() {
+fn daemon_fails_where_it_cannot_listen() {
     let directory = Directory::new();
     fs::create_dir_all(directory.path("run")).unwrap();
     fs::write(socket(&directory), "precious").unwrap();

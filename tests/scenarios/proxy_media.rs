@@ -57,7 +57,7 @@ fn what_is_forwarded_arrives_byte_for_byte_whatever_its_size() {
 }
 
 #[test]
-fn a_third_party_never_reaches_the_other_side() {
+fn third_party_never_reaches_the_other_side() {
     let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     let third = Phone::new("127.0.0.9");
@@ -88,7 +88,7 @@ fn a_third_party_never_reaches_the_other_side() {
 }
 
 #[test]
-fn a_phone_behind_nat_is_found_where_it_sends_from() {
+fn phone_behind_nat_is_found_where_it_sends_from() {
     let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let private = Message::offer(&caller).describing("192.168.1.10:4000");
@@ -156,7 +156,7 @@ fn asymmetric_client_receives_at_its_sdp_address() {
 }
 
 #[test]
-fn an_asymmetric_client_behind_a_port_forwarding_receives_at_its_public_address() {
+fn asymmetric_client_behind_a_port_forwarding_receives_at_its_public_address() {
     let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let inside = format!("192.168.1.10:{}", caller.at().port());
@@ -193,7 +193,7 @@ fn hold_and_resume_keep_the_ports_and_learn_again() {
 }
 
 #[test]
-fn a_refresh_does_not_open_the_lock() {
+fn refresh_does_not_open_the_lock() {
     let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
@@ -230,7 +230,7 @@ fn new_sdp_moves_the_media() {
 }
 
 #[test]
-fn a_refused_re_offer_leaves_the_call_as_it_was() {
+fn refused_re_offer_leaves_the_call_as_it_was() {
     let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     let elsewhere = Phone::new("127.0.0.4");
@@ -244,7 +244,7 @@ fn a_refused_re_offer_leaves_the_call_as_it_was() {
 }
 
 #[test]
-fn the_answering_phone_takes_over_from_the_voicemail_that_rang_first() {
+fn answering_phone_takes_over_from_the_voicemail_that_rang_first() {
     let mut server = Server::start(|_| {});
     let (caller, callee) = (Phone::new("127.0.0.2"), Phone::new("127.0.0.3"));
     let voicemail = Phone::new("127.0.0.5");
@@ -316,7 +316,7 @@ fn advertised_address_is_what_phones_get() {
 }
 
 #[test]
-fn a_removed_call_frees_its_ports() {
+fn removed_call_frees_its_ports() {
     let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     call.talk();
@@ -412,7 +412,7 @@ fn has_ipv6(test: &str) -> bool {
 }
 
 #[test]
-fn an_ipv6_phone_talks_to_an_ipv4_phone() {
+fn ipv6_phone_talks_to_an_ipv4_phone() {
     if !has_ipv6(kit::here!()) {
         return;
     }
@@ -458,7 +458,7 @@ fn twenty_calls_lose_no_packet() {
 }
 
 #[test]
-fn a_described_address_is_used_before_the_phone_sends() {
+fn described_address_is_used_before_the_phone_sends() {
     let mut server = Server::start(|_| {});
     let call = Call::new(&mut server.control);
     send(&call.callee.rtp, call.for_callee, "answering");

@@ -45,7 +45,7 @@ fn offer_and_answer_are_sent_to_the_relay_and_rewritten() {
 }
 
 #[test]
-fn an_early_answer_has_its_tag_in_the_extension_header() {
+fn early_answer_has_its_tag_in_the_extension_header() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
@@ -59,7 +59,7 @@ fn an_early_answer_has_its_tag_in_the_extension_header() {
 }
 
 #[test]
-fn a_repeated_message_gets_the_same_result() {
+fn repeated_message_gets_the_same_result() {
     let (relay, mut worker) = relay_and_worker();
     for step in [invite(), answer("200 OK", "b")] {
         let first = rewrite(&mut worker, &step);
@@ -71,7 +71,7 @@ fn a_repeated_message_gets_the_same_result() {
 }
 
 #[test]
-fn a_message_that_comes_by_again_rewritten_is_left_alone() {
+fn message_that_comes_by_again_rewritten_is_left_alone() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     let spiral = invite().sdp(audio("203.0.113.9", 50000));
@@ -80,7 +80,7 @@ fn a_message_that_comes_by_again_rewritten_is_left_alone() {
 }
 
 #[test]
-fn a_delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
+fn delayed_offer_comes_in_the_200_and_its_answer_in_the_ack() {
     let (relay, mut worker) = relay_and_worker();
     let bare = Step::request("INVITE", 1, "a", "");
     assert_eq!(rewrite_with(&mut worker, &bare, &Options::default()), Ok(None));
@@ -103,7 +103,7 @@ fn ack_without_sdp_makes_no_request() {
 }
 
 #[test]
-fn a_prack_that_answers_is_sent_with_its_offers_cseq() {
+fn prack_that_answers_is_sent_with_its_offers_cseq() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
     let prack = Step::request("PRACK", 2, "a", "b").sdp(alice_sdp());
@@ -116,7 +116,7 @@ fn a_prack_that_answers_is_sent_with_its_offers_cseq() {
 }
 
 #[test]
-fn an_update_offers_from_either_side_and_its_reply_answers() {
+fn update_offers_from_either_side_and_its_reply_answers() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b"));
@@ -245,7 +245,7 @@ fn cancel_removes_a_ringing_call() {
 }
 
 #[test]
-fn the_cancel_of_a_re_invite_leaves_the_call() {
+fn cancel_of_a_re_invite_leaves_the_call() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("200 OK", "b"));
@@ -269,7 +269,7 @@ fn bye_of_one_branch_keeps_the_media_of_the_other() {
 }
 
 #[test]
-fn a_failed_fork_leaves_the_ringing_one() {
+fn failed_fork_leaves_the_ringing_one() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &invite());
     rewrite(&mut worker, &answer("183 Session Progress", "b1"));
@@ -295,7 +295,7 @@ fn failed_branch_leaves_one_that_rings_without_sdp() {
 }
 
 #[test]
-fn the_second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
+fn second_delayed_offer_of_a_dialog_is_answered_like_the_first() {
     let (relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &answer("200 OK", "b"));
     rewrite(&mut worker, &Step::request("ACK", 1, "a", "b").sdp(alice_sdp()));
@@ -365,7 +365,7 @@ fn new_offer_cancels_the_queued_delete() {
 }
 
 #[test]
-fn the_script_can_force_the_role() {
+fn script_can_force_the_role() {
     // An answer may have fewer ports than streams, an offer may not.
     let relay = Relay::scripted(|_| kit::relay::Reply::Say("203.0.113.9 50000\r\n".into()));
     let mut worker = worker(&[("relay", &relay.uri())]);
@@ -393,7 +393,7 @@ fn sixty_four_streams_are_relayed_and_a_sixty_fifth_is_an_error() {
 }
 
 #[test]
-fn the_callees_messages_come_from_the_callee() {
+fn callees_messages_come_from_the_callee() {
     assert_eq!(answer("200 OK", "b").source, BOB);
     assert_eq!(Step::request("BYE", 1, "b", "a").source, BOB);
 }

@@ -42,7 +42,7 @@ fn matches(raw: &[u8], source: Source, tests: Tests) -> bool {
 // 1. A stack buffer of 116 bytes for the address of a stream that keeps it.
 
 #[test]
-fn a_session_address_of_any_length_beside_a_stream_that_keeps_it() {
+fn session_address_of_any_length_beside_a_stream_that_keeps_it() {
     for length in [115, 116, 117, 4_096, 30_000] {
         let name = "h".repeat(length);
         let session = format!("c=IN IP4 {name}");
@@ -84,7 +84,7 @@ fn multipart_whose_first_part_is_no_sdp() {
 }
 
 #[test]
-fn a_multipart_cut_anywhere_and_at_each_boundary() {
+fn multipart_cut_anywhere_and_at_each_boundary() {
     let whole = two_parts();
     for end in 0..whole.len() {
         let cut = &whole[..end];
@@ -100,7 +100,7 @@ fn a_multipart_cut_anywhere_and_at_each_boundary() {
 }
 
 #[test]
-fn a_multipart_type_without_semicolon_names_no_boundary() {
+fn multipart_type_without_semicolon_names_no_boundary() {
     let raw = with_body("Content-Type: multipart/mixed\r\n", two_parts().as_bytes());
     let error = Case::offer(RELAY, &[50000]).run(&raw).unwrap_err();
     assert_eq!(error.status(), Status::Syntax);
@@ -122,7 +122,7 @@ fn content_type_of_one_word_or_none_is_no_sdp() {
 // 3. Lists and values longer than the buffers for them.
 
 #[test]
-fn a_media_list_of_any_length_reaches_the_relay_whole() {
+fn media_list_of_any_length_reaches_the_relay_whole() {
     // At 4,087 bytes and around it, and as long as 64 streams make it.
     for (streams, host, list) in (4_080..=4_095).map(|list| (40, 70, list)).chain([(64, 900, 0)]) {
         let item = |host: &str| format!("audio:{host}:4000:sendrecv:ice=no");
@@ -147,7 +147,7 @@ fn a_media_list_of_any_length_reaches_the_relay_whole() {
 }
 
 #[test]
-fn a_contact_of_any_length_is_fixed() {
+fn contact_of_any_length_is_fixed() {
     for length in [100, 1_024, 4_096, 60_000] {
         let long = "u".repeat(length);
         for (before, after) in [
@@ -165,7 +165,7 @@ fn a_contact_of_any_length_is_fixed() {
 }
 
 #[test]
-fn a_huge_alias_parameter_stays_as_it_is() {
+fn huge_alias_parameter_stays_as_it_is() {
     let alias = format!(";alias={}", "1.2.3.4~".repeat(7_000));
     let raw = request(&format!("Contact: <sip:a@10.0.0.1{alias}>\n"));
     let expected = request(&format!("Contact: <sip:a@{SOURCE}{alias}>\n"));
@@ -182,7 +182,7 @@ fn request_uri_of_any_length_is_not_read() {
 }
 
 #[test]
-fn a_value_that_ends_in_a_half_alias() {
+fn value_that_ends_in_a_half_alias() {
     let alias = ";alias=1.2.3.4~5060~";
     for end in 0..=alias.len() {
         let alias = &alias[..end];
@@ -202,7 +202,7 @@ fn a_value_that_ends_in_a_half_alias() {
 // 4. Lines cut short, which were read beyond their end.
 
 #[test]
-fn a_bandwidth_line_without_colon() {
+fn bandwidth_line_without_colon() {
     for line in ["b=", "b=AS", "b=AS64", "b"] {
         let sdp = |ip: &str, port: u16| {
             lines(&[&format!("c=IN IP4 {ip}"), line, &format!("m=audio {port} RTP/AVP 0"), line])
@@ -213,7 +213,7 @@ fn a_bandwidth_line_without_colon() {
 }
 
 #[test]
-fn a_short_origin_stays_even_when_it_is_to_be_rewritten() {
+fn short_origin_stays_even_when_it_is_to_be_rewritten() {
     for origin in ["o=", "o", "o=-", "o=IN IP4", "o=- 1 1 IN IP4", "o=x "] {
         let sdp = |ip: &str, port: u16| {
             lines(&[origin, &format!("c=IN IP4 {ip}"), &format!("m=audio {port} RTP/AVP 0")])
@@ -225,7 +225,7 @@ fn a_short_origin_stays_even_when_it_is_to_be_rewritten() {
 }
 
 #[test]
-fn a_body_that_ends_in_a_bare_attribute() {
+fn body_that_ends_in_a_bare_attribute() {
     let bare = [
         "a=rtpmap:",
         "a=fmtp:",
@@ -262,7 +262,7 @@ fn a_body_that_ends_in_a_bare_attribute() {
 }
 
 #[test]
-fn a_direction_cut_short_is_none() {
+fn direction_cut_short_is_none() {
     let whole = "a=sendonly";
     for end in 0..=whole.len() {
         let sdp = format!("c=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\n{}", &whole[..end]);
@@ -277,7 +277,7 @@ fn a_direction_cut_short_is_none() {
 }
 
 #[test]
-fn a_body_that_ends_within_a_direction() {
+fn body_that_ends_within_a_direction() {
     use mediaproxy::sdp::Direction;
     let whole = "a=sendrecv";
     for end in 0..=whole.len() {
@@ -328,7 +328,7 @@ fn two_version_lines_and_nothing_else() {
 // 6. Answers that are not what the offer led to expect.
 
 #[test]
-fn an_answer_with_more_streams_than_its_offer() {
+fn answer_with_more_streams_than_its_offer() {
     let (_relay, mut worker) = relay_and_worker();
     rewrite(&mut worker, &kit::call::invite());
     let two = format!("{}m=video 6000 RTP/AVP 31\n", audio("10.0.0.2", 5000));
@@ -365,7 +365,7 @@ fn none_for_an_address_is_never_written_and_always_replaced() {
 }
 
 #[test]
-fn an_ipv6_address_in_two_pairs_of_brackets() {
+fn ipv6_address_in_two_pairs_of_brackets() {
     let sdp = lines(&["c=IN IP6 [[2001:db8::1]]", "m=audio 4000 RTP/AVP 0"]);
     let out = Case::offer(RELAY_IPV6, &[50000]).sdp(&sdp);
     assert_eq!(out, lines(&["c=IN IP6 2001:db8:9::9", "m=audio 50000 RTP/AVP 0"]));
@@ -383,7 +383,7 @@ fn an_ipv6_address_in_two_pairs_of_brackets() {
 // 8. Addresses of two families, read at the wrong place or compared as text.
 
 #[test]
-fn the_address_type_follows_the_relays_family() {
+fn address_type_follows_the_relays_family() {
     let sdp = |kind: &str, ip: &str, port: u16| {
         lines(&[
             &format!("c=IN {kind} {ip}"),
@@ -405,7 +405,7 @@ fn the_address_type_follows_the_relays_family() {
 }
 
 #[test]
-fn an_rtcp_attribute_without_address() {
+fn rtcp_attribute_without_address() {
     let sdp = |ip: &str, port: u16, rtcp: u16| {
         lines(&[
             &format!("c=IN IP4 {ip}"),
@@ -418,7 +418,7 @@ fn an_rtcp_attribute_without_address() {
 }
 
 #[test]
-fn a_connection_of_the_streams_own_is_not_passed_over() {
+fn connection_of_the_streams_own_is_not_passed_over() {
     let description =
         |own: &str| lines(&["v=0", "c=IN IP4 198.51.100.7", "m=audio 4000 RTP/AVP 0", own]);
     let private = invite(description("c=IN IP4 192.168.1.10").as_bytes());
@@ -434,7 +434,7 @@ fn a_connection_of_the_streams_own_is_not_passed_over() {
 }
 
 #[test]
-fn an_ipv6_via_is_compared_by_value() {
+fn ipv6_via_is_compared_by_value() {
     let source = udp("[2001:db8::1]:5060");
     for same in ["[2001:DB8:0::1]", "[2001:db8:0:0:0:0:0:1]:5060", "2001:db8::1"] {
         let raw = request(&format!("Via: SIP/2.0/UDP {same};branch=z9hG4bK1\n"));
@@ -447,7 +447,7 @@ fn an_ipv6_via_is_compared_by_value() {
 }
 
 #[test]
-fn a_host_name_in_via_never_equals_an_address() {
+fn host_name_in_via_never_equals_an_address() {
     for name in ["phone.example.com:61234", "198.51.100.7.example.com:61234", "h9x.invalid:61234"] {
         let raw = request(&format!("Via: SIP/2.0/UDP {name};branch=z9hG4bK1\n"));
         assert!(matches(&raw, udp(SOURCE), Tests::SOURCE_ADDRESS), "{name}");

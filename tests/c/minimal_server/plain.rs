@@ -204,7 +204,7 @@ fn without_a_relay_a_call_is_refused_and_all_else_goes_on() {
 }
 
 #[test]
-fn a_cancel_never_overtakes_its_invite() {
+fn cancel_never_overtakes_its_invite() {
     let slow = Relay::scripted(|_| {
         std::thread::sleep(Duration::from_millis(100));
         Reply::Say("127.0.0.1 50000\r\n".into())
@@ -252,7 +252,7 @@ fn processes_that_die_are_replaced_and_registrations_live_on() {
 }
 
 #[test]
-fn a_wrong_command_line_is_explained() {
+fn wrong_command_line_is_explained() {
     for (arguments, reason) in [
         (&["--workers", "0", "127.0.0.1:0"][..], "not a number of workers"),
         (&["--set", "x=y", "127.0.0.1:0"], "no setting is called"),

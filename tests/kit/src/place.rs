@@ -32,7 +32,7 @@ pub fn target_tmp() -> PathBuf {
 }
 
 /// The full name of the test it stands in, as the test harness knows it:
-/// `calls::a_call_is_cancelled`.
+/// `calls::call_is_cancelled`.
 #[macro_export]
 macro_rules! here {
     () => {{

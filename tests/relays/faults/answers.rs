@@ -102,7 +102,7 @@ fn each_fault_sends_an_offer_to_another_relay() {
 }
 
 #[test]
-fn a_fault_of_one_message_costs_the_relay_no_other_call() {
+fn fault_of_one_message_costs_the_relay_no_other_call() {
     for fault in FAULTS.iter().filter(|fault| fault.status == Status::RelayAnswer) {
         let moody = Relay::scripted(|request| match header(request, "cseq") {
             "1" => (fault.reply)(),
@@ -116,7 +116,7 @@ fn a_fault_of_one_message_costs_the_relay_no_other_call() {
 }
 
 #[test]
-fn an_answer_torn_anywhere_is_one_answer() {
+fn answer_torn_anywhere_is_one_answer() {
     let line = "203.0.113.9 50000 50004\r\n";
     let relay = Relay::scripted(move |request| {
         let cut: usize = header(request, "cseq").parse().unwrap();
@@ -151,7 +151,7 @@ fn what_follows_an_answer_is_not_the_next_ones() {
 }
 
 #[test]
-fn the_answer_to_a_cancelled_request_is_not_the_next_ones() {
+fn answer_to_a_cancelled_request_is_not_the_next_ones() {
     let relay = Relay::scripted(|request| {
         std::thread::sleep(Duration::from_millis(30));
         let port = 50_000 + 2 * header(request, "cseq").parse::<u32>().unwrap();

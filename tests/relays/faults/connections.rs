@@ -43,7 +43,7 @@ fn no_socket() {
 }
 
 #[test]
-fn a_socket_nobody_listens_on() {
+fn socket_nobody_listens_on() {
     let directory = Directory::new();
     let path = directory.path("stale");
     drop(UnixListener::bind(&path).unwrap());
@@ -51,7 +51,7 @@ fn a_socket_nobody_listens_on() {
 }
 
 #[test]
-fn a_file_that_is_no_socket() {
+fn file_that_is_no_socket() {
     let directory = Directory::new();
     let path = directory.path("file");
     std::fs::write(&path, "").unwrap();
@@ -59,7 +59,7 @@ fn a_file_that_is_no_socket() {
 }
 
 #[test]
-fn a_socket_we_may_not_connect_to() {
+fn socket_we_may_not_connect_to() {
     let _alone = alone();
     let directory = Directory::new();
     let path = directory.path("forbidden");
@@ -87,7 +87,7 @@ fn closes_at_once(path: &Path) -> Arc<AtomicUsize> {
 }
 
 #[test]
-fn a_connection_that_is_closed_before_it_is_used() {
+fn connection_that_is_closed_before_it_is_used() {
     let directory = Directory::new();
     let path = directory.path("closing");
     let accepted = closes_at_once(&path);

@@ -210,7 +210,7 @@ fn keeper_with_inotify_reloads_the_relays() {
 }
 
 #[test]
-fn a_keeper_that_compares() {
+fn keeper_that_compares() {
     let _alone = alone();
     changed_in_every_way(Some("poll"));
 }
@@ -243,13 +243,13 @@ fn may_not_be_read(watch: Option<&str>) {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_with_a_keeper() {
+fn file_that_may_not_be_read_with_a_keeper() {
     let _alone = alone();
     may_not_be_read(Some("notify"));
 }
 
 #[test]
-fn a_file_that_may_not_be_read_with_no_keeper() {
+fn file_that_may_not_be_read_with_no_keeper() {
     let _alone = alone();
     may_not_be_read(None);
 }
@@ -271,13 +271,13 @@ fn a_list_changes(watch: Option<&str>) {
 }
 
 #[test]
-fn a_list_of_clients_with_a_keeper() {
+fn list_of_clients_with_a_keeper() {
     let _alone = alone();
     a_list_changes(Some("notify"));
 }
 
 #[test]
-fn a_list_of_clients_with_no_keeper() {
+fn list_of_clients_with_no_keeper() {
     let _alone = alone();
     a_list_changes(None);
 }

@@ -54,7 +54,7 @@ fn inotify_unavailable_falls_back_to_polling() {
 }
 
 #[test]
-fn a_child_neither_ticks_nor_harms_its_parents_keeper() {
+fn child_neither_ticks_nor_harms_its_parents_keeper() {
     let _alone = alone();
     let directory = Directory::new();
     let engine = engine(&directory, Log::none());
@@ -86,7 +86,7 @@ fn a_child_neither_ticks_nor_harms_its_parents_keeper() {
 }
 
 #[test]
-fn a_keeper_runs_until_it_is_stopped_and_ticks_nowhere_else_meanwhile() {
+fn keeper_runs_until_it_is_stopped_and_ticks_nowhere_else_meanwhile() {
     let _alone = alone();
     let directory = Directory::new();
     let engine = engine(&directory, Log::none());

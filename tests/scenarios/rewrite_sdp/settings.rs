@@ -55,7 +55,7 @@ fn relay_candidates_by_setting_and_by_message() {
 }
 
 #[test]
-fn a_phone_asymmetric_for_signaling_and_media_keeps_its_ports() {
+fn phone_asymmetric_for_signaling_and_media_keeps_its_ports() {
     let relay = Relay::answering();
     // User-Agent: Phone 1.0
     let (mut worker, _list) = with_list(&[("relay", &relay.uri())], "^phone 1\n");
