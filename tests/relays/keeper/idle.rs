@@ -1,6 +1,9 @@
-//! A keeper that has nothing to do sleeps.
+//! A keeper that has nothing to do sleeps, and relays that close the connection
+//! of a delete.
 
-use std::os::fd::RawFd;
+use std::io::Read;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,7 @@ use mediaproxy::internals::shared::Counter;
 use mediaproxy::internals::shared::deletes::{Delete, Push};
 use mediaproxy::{Engine, Keeper, now};
 
+use kit::directory::Directory;
 use kit::engine;
 use kit::relay::{Relay, Reply};
 
@@ -78,4 +82,29 @@ fn deletes_for_a_relay_that_closes_connections_are_paused() {
     let asked = relay.requests().len();
     println!("{ticks} ticks, {asked} deletes sent");
     assert!(asked <= 2 * 16, "{asked} deletes sent in 0.9 s");
+}
+
+#[test]
+fn delete_that_a_mediaproxy1_relay_closed_unread_stays_queued() {
+    let directory = Directory::new();
+    let socket = directory.path("relay");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let uri = format!("mediaproxy1:{}", socket.display());
+    let engine = engine(&[("relay", &uri)]);
+    let keeper = Keeper::new(engine.clone()).unwrap();
+    queue(&engine, &uri, 1);
+    keeper.tick(now()).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    // Killed before it has read the line.
+    wait(stream.as_raw_fd(), 5_000);
+    drop(stream);
+    ticks(&keeper, Duration::from_millis(100));
+    assert_eq!((flushed(&engine), engine.deletes().len()), (0, 1));
+    // It reads the next one, and closes.
+    ticks(&keeper, Duration::from_millis(500));
+    let (mut stream, _) = listener.accept().unwrap();
+    assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+    drop(stream);
+    ticks(&keeper, Duration::from_millis(100));
+    assert_eq!((flushed(&engine), engine.deletes().len()), (1, 0));
 }
