@@ -1,5 +1,6 @@
-//! Is this client asymmetric? The answer of the two lists per User-Agent,
-//! remembered: matching a list costs more than all the rest of a NAT test.
+//! Whether a client is asymmetric, by its User-Agent and the two client lists. The
+//! results are cached, since matching a list costs more than the rest of a NAT
+//! test.
 
 use std::hash::BuildHasher;
 use std::hash::RandomState;
@@ -10,18 +11,18 @@ use crate::error::Result;
 use crate::reload::ReloadCheck;
 use crate::shared::Counter;
 
-/// What the lists say of a client.
+/// The asymmetry of a client, from the client lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asymmetry {
-    /// It hears SIP on another port than it sends from.
+    /// The client receives SIP on another port than it sends from.
     pub sip: bool,
-    /// The same of its media.
+    /// The client receives RTP on another port than it sends from.
     pub rtp: bool,
 }
 
-/// Remembered User-Agents; a new one replaces the one in its place.
+/// The number of cached User-Agents. A new one replaces the one in its place.
 const PLACES: usize = 256;
-/// Longer ones are matched each time.
+/// A longer User-Agent is not cached (bytes).
 const LONGEST: usize = 128;
 
 #[derive(Debug, Default)]
@@ -30,24 +31,24 @@ struct Place {
     asymmetry: Asymmetry,
 }
 
-/// The lists of one worker, and what it remembers of them.
+/// The client lists of one worker, with the cache of their results.
 #[derive(Debug)]
 pub(super) struct Agents {
     files: AgentFiles,
-    follow: ReloadCheck,
-    memory: Memory,
+    reload_check: ReloadCheck,
+    cache: Cache,
 }
 
 impl Agents {
-    /// A copy of the engine's lists. Their expressions are shared, what a
-    /// search writes to is not.
+    /// A copy of the engine's lists. The compiled expressions are shared, the
+    /// working memory of a search is not.
     pub(super) fn new(engine: &Engine) -> Self {
         let files = engine.agents().clone();
-        Agents { files, follow: ReloadCheck::default(), memory: Memory::new() }
+        Agents { files, reload_check: ReloadCheck::default(), cache: Cache::new() }
     }
 
-    /// What the lists say of the client whose message names itself by `agent`,
-    /// which is not asked for where no list is set or holds anything.
+    /// The asymmetry of the client with the User-Agent that `agent` returns.
+    /// `agent` is not called when no list is set or both are empty.
     #[inline]
     pub(super) fn of<'m>(
         &mut self,
@@ -59,13 +60,13 @@ impl Agents {
         }
         let (shared, files) = (engine.shared(), &self.files);
         let failed = files.are_failed();
-        if self.follow.is_due(shared.lists(), shared, failed, || files.have_changed()) {
+        if self.reload_check.is_due(shared.lists(), shared, failed, || files.have_changed()) {
             self.read(engine);
         }
         if self.files.are_empty() {
             return Ok(Asymmetry::default());
         }
-        Ok(self.memory.of(agent()?, &self.files))
+        Ok(self.cache.of(agent()?, &self.files))
     }
 
     #[cold]
@@ -75,31 +76,31 @@ impl Agents {
             Reading::Changed => {}
             Reading::ChangedFirst => engine.counters().count(Counter::ClientListChanges),
         }
-        self.memory.forget();
+        self.cache.clear();
     }
 }
 
-/// Remembered User-Agents.
+/// The cached results, by User-Agent.
 #[derive(Debug)]
-struct Memory {
+struct Cache {
     places: Vec<Place>,
     hash: RandomState,
 }
 
-impl Memory {
+impl Cache {
     fn new() -> Self {
         let places = std::iter::repeat_with(Place::default).take(PLACES).collect();
-        Memory { places, hash: RandomState::new() }
+        Cache { places, hash: RandomState::new() }
     }
 
-    /// The lists are other ones.
-    fn forget(&mut self) {
+    /// Removes all results, since the lists have changed.
+    fn clear(&mut self) {
         self.places.iter_mut().for_each(|place| place.agent.clear());
     }
 
-    /// What the lists say of `agent`.
+    /// The asymmetry of a client with this User-Agent.
     fn of(&mut self, agent: &[u8], lists: &AgentFiles) -> Asymmetry {
-        let ask = || Asymmetry {
+        let search = || Asymmetry {
             sip: lists.sip.list().matches(agent),
             rtp: lists.rtp.list().matches(agent),
         };
@@ -107,12 +108,12 @@ impl Memory {
             return Asymmetry::default();
         }
         if agent.len() > LONGEST {
-            return ask();
+            return search();
         }
         let at = self.hash.hash_one(agent) as usize % PLACES;
-        let Some(place) = self.places.get_mut(at) else { return ask() };
+        let Some(place) = self.places.get_mut(at) else { return search() };
         if place.agent != agent {
-            place.asymmetry = ask();
+            place.asymmetry = search();
             place.agent.clear();
             place.agent.extend_from_slice(agent);
         }

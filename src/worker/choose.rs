@@ -1,5 +1,4 @@
-//! Which relay a message goes to: the one its call is on, else one of those that
-//! answer.
+//! The choice of the relay for a message: the call's relay, else a usable one.
 
 use std::sync::Arc;
 
@@ -12,30 +11,30 @@ use crate::shared::health::{AdminState, RelayCounter, RelayHealth, State};
 use crate::sip::{Message, Uri};
 use crate::worker::Worker;
 
-/// Relays kept that are in no list any more but have calls.
+/// The number of cached relays that have calls but are in no list any more.
 const MAX_RETIRED: usize = 64;
 
-/// What the relay of a call is chosen by. Holds the list it began with.
+/// The input for the choice of a call's relay, with the list at its start.
 #[derive(Clone, Debug)]
 pub(super) struct Choice {
     pub(super) key: CallKey,
     hash: u64,
     list: Arc<RelayList>,
-    /// `None`: no relay is in the set asked for.
+    /// `None`: no relay is in the set of the options.
     pool: Option<PoolId>,
-    /// That set then; empty in all other cases.
+    /// The set without relays; empty when there is a pool.
     missing: String,
 }
 
 impl Choice {
-    /// True when more relays could be asked than those tried and the next.
+    /// True when the list has more relays than those tried and the next one.
     pub(super) fn has_others(&self, tried: &[u32]) -> bool {
         self.list.len() > tried.len().saturating_add(1)
     }
 }
 
 impl Worker {
-    /// What the relay of this message's call is chosen by.
+    /// The input for the choice of the relay for a message.
     pub(super) fn choice<'m>(
         &self,
         message: &Message<'m>,
@@ -47,7 +46,7 @@ impl Worker {
         let pool = if list.has_domains(set) {
             let host = |uri: Result<Option<&'m [u8]>>| uri.ok().flatten().and_then(host);
             let (from, to) = (host(message.from_uri()), host(message.to_uri()));
-            // To stays the same through a dialog; a Request-URI does not.
+            // To is the same in all messages of a dialog; the Request-URI is not.
             list.pool(set, from.unwrap_or_default(), to.unwrap_or_default())
         } else {
             list.pool(set, b"", b"")
@@ -56,14 +55,14 @@ impl Worker {
         Ok(Choice { key, hash: hash(message.call_id()?), list, pool, missing })
     }
 
-    /// The same where only the Call-ID is known.
+    /// The input for the choice when only the Call-ID is known.
     pub(super) fn choice_by_id(&self, call_id: &[u8], key: CallKey) -> Choice {
         let list = self.relays.clone();
         let pool = list.pool("", b"", b"");
         Choice { key, hash: hash(call_id), list, pool, missing: String::new() }
     }
 
-    /// The relay a call is on, also when it is in no list any more.
+    /// The relay of a stored call, also when it is in no list any more.
     pub(super) fn relay_of_call(&mut self, choice: &Choice) -> Option<Arc<Relay>> {
         let identity = self.engine.calls().relay(choice.key)?;
         self.relay_by_identity(identity, &choice.list)
@@ -86,9 +85,8 @@ impl Worker {
         Some(relay)
     }
 
-    /// The relay to ask next: the one the call is on, while it answers, else
-    /// for an offer the one that the choice falls on. The error says why there
-    /// is none.
+    /// Chooses the next relay: the call's relay while it is usable, else for an
+    /// offer another one. The error has the reason when there is none.
     pub(super) fn choose(
         &mut self,
         choice: &Choice,
@@ -96,23 +94,22 @@ impl Worker {
         tried: &[u32],
         now: u64,
     ) -> std::result::Result<Arc<Relay>, String> {
-        // A call that ended and is offered again is a new one.
+        // An offer after the termination of the call starts a new call.
         let over = role == Role::Offer && !self.engine.calls().is_active(choice.key);
         let on = if over { None } else { self.relay_of_call(choice) };
         let on = on.filter(|relay| !tried.contains(&relay.identity));
         if let Some(relay) = &on {
-            // An answer goes nowhere else: where connections fail it fails
-            // fast.
-            if self.may_ask(relay, now) || role == Role::Answer && self.is_unreachable(relay) {
+            // An answer has no other relay. An unreachable relay fails at once.
+            if self.may_use(relay, now) || role == Role::Answer && self.is_unreachable(relay) {
                 return Ok(relay.clone());
             }
             if role == Role::Answer {
                 let name = &relay.uri.text;
-                return Err(format!("relay {name} has the call and does not answer"));
+                return Err(format!("relay {name} has the offer of this call and is not usable"));
             }
         }
         let chosen = self.choose_new(choice, tried, now);
-        // Where no relay answers, those are tried that cost no time.
+        // If no relay is usable, try an unreachable one, which costs no time.
         let chosen = chosen.or_else(|| on.filter(|relay| self.is_unreachable(relay)));
         let chosen = chosen.or_else(|| {
             let unreachable = |r: &Relay| !tried.contains(&r.identity) && self.is_unreachable(r);
@@ -121,13 +118,14 @@ impl Worker {
         chosen.ok_or_else(|| self.why_none(choice))
     }
 
-    /// True for a relay that refuses connections, which is found out at once.
+    /// True for an unreachable relay that is enabled: another attempt fails at
+    /// once or succeeds.
     pub(super) fn is_unreachable(&self, relay: &Relay) -> bool {
         let state = self.engine.health().state(relay.slot);
         state.health == RelayHealth::Unreachable && state.admin_state == AdminState::Enabled
     }
 
-    /// The relay of a new call.
+    /// Chooses the relay of a new call.
     pub(super) fn choose_new(
         &self,
         choice: &Choice,
@@ -148,22 +146,25 @@ impl Worker {
                 }) && !tried.contains(&relay.identity)
             };
             let relay = choice.list.choose(choice.pool?, choice.hash, usable)?;
-            if self.may_ask(relay, now) {
+            if self.may_use(relay, now) {
                 return Some(relay.clone());
             }
-            // Another process tries it with its own message.
+            // Another process has claimed the trial of this relay.
             claimed_by_others.push(relay.identity);
         }
     }
 
-    /// True for a relay that answers; else for the one message that may try it
-    /// where no keeper probes.
-    pub(super) fn may_ask(&self, relay: &Relay, now: u64) -> bool {
+    /// True for a usable relay, and for the message that has claimed the trial of
+    /// another one ([`claim_trial`]).
+    ///
+    /// [`claim_trial`]: crate::shared::HealthTable::claim_trial
+    pub(super) fn may_use(&self, relay: &Relay, now: u64) -> bool {
         let health = self.engine.health();
         health.state(relay.slot).is_usable()
             || relay.slot.is_some_and(|slot| health.claim_trial(slot, now))
     }
 
+    /// The reason why no relay can be chosen.
     fn why_none(&self, choice: &Choice) -> String {
         if choice.list.is_empty() {
             return "no relay is configured; see the settings relay and relays".to_string();
@@ -171,7 +172,7 @@ impl Worker {
         if choice.pool.is_none() {
             let set = &choice.missing;
             if set.is_empty() {
-                return "all relays are for sets or domains that are not this call's; see the \
+                return "all relays are for other sets or domains than this call's; see the \
                         settings relay and relays"
                     .to_string();
             }
@@ -189,20 +190,20 @@ impl Worker {
         )
     }
 
-    /// Counts for a relay.
+    /// Adds one to a counter of the relay.
     pub(super) fn count_for(&self, relay: &Relay, counter: RelayCounter) {
         if let Some(slot) = relay.slot {
             self.engine.health().count(slot, counter);
         }
     }
 
-    /// What all processes know of a relay beyond its URI.
+    /// The facts about a relay in the shared block.
     pub(super) fn facts(&self, relay: &Relay) -> Facts {
         Facts::of(self.engine.health(), relay)
     }
 }
 
-/// The host of a SIP URI as it is written, without its port.
+/// The host of a SIP URI as written, without its port.
 fn host(uri: &[u8]) -> Option<&[u8]> {
     let uri = Uri::parse(uri).ok()??;
     let host = uri.host_port;

@@ -1,4 +1,4 @@
-//! What a process makes after the fork: sockets and clock.
+//! The worker: the verbs for messages, with the relay connections of one process.
 
 mod asymmetry;
 mod choose;
@@ -27,34 +27,33 @@ use crate::worker::terminate::{Flush, Sent};
 
 pub use rewrite::{Progress, Rewrite, Started};
 
-/// One worker: one thread of one process at a time. It may be made before a
-/// fork, but in the child every verb that talks to a relay answers
-/// `Status::WrongProcess`.
+/// A worker. Make one in each process after the fork, and use it in one thread at
+/// a time. In a child of the process that made it, every verb that needs a relay
+/// is the error `Status::WrongProcess`.
 #[derive(Debug)]
 pub struct Worker {
     engine: Arc<Engine>,
     process: ProcessMark,
-    /// What new calls choose from; a request under way keeps the list it began
-    /// with.
+    /// The relays for new calls. A pending request keeps the list of its start.
     relays: Arc<RelayList>,
     relays_file: RelaysFile,
-    follow: ReloadCheck,
-    /// Relays met in the call table that are in no list any more.
+    reload_check: ReloadCheck,
+    /// Relays of stored calls that are in no list any more.
     retired: Vec<Arc<Relay>>,
     pool: Pool<Sent>,
     agents: RefCell<Agents>,
     flush: Flush,
-    /// The last request that ended: the next one is written in its memory.
+    /// The last request. The next one uses its memory.
     spare: Option<Box<Request>>,
 }
 
 impl Worker {
-    /// Makes a worker in the current process; opens nothing yet.
+    /// Makes a worker in the current process. It opens no connection yet.
     pub fn new(engine: Arc<Engine>) -> Result<Worker> {
         Ok(Worker {
             relays: engine.relays().clone(),
             relays_file: engine.relays_file().clone(),
-            follow: ReloadCheck::default(),
+            reload_check: ReloadCheck::default(),
             retired: Vec::new(),
             process: ProcessMark::new(),
             pool: Pool::default(),
@@ -65,27 +64,26 @@ impl Worker {
         })
     }
 
-    /// The engine it works for.
+    /// The engine of the worker.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// The relays new calls choose from.
+    /// The relays for new calls.
     #[doc(hidden)]
     pub fn relays(&self) -> &Arc<RelayList> {
         &self.relays
     }
 
-    /// Lets new calls choose from another list. Calls stay on their relays,
-    /// also on such as are not in it.
+    /// Sets the relays for new calls. Existing calls stay on their relays, also if
+    /// these are not in the list.
     #[doc(hidden)]
     pub fn set_relays(&mut self, relays: Arc<RelayList>) {
         self.pool.retain(|identity| relays.find(identity).is_some());
         self.relays = relays;
     }
 
-    /// Reads the relays again, if they may have changed. Where the file cannot
-    /// be read, that is logged and the list stays.
+    /// Reads the relays file again if it may have changed.
     fn refresh_relays(&mut self) {
         let shared = self.engine.shared();
         let file = self.relays_file.file();
@@ -93,7 +91,7 @@ impl Worker {
             return;
         }
         let failed = file.is_failed();
-        let due = self.follow.is_due(shared.relays(), shared, failed, || file.has_changed());
+        let due = self.reload_check.is_due(shared.relays(), shared, failed, || file.has_changed());
         if due && let Some(relays) = self.engine.read_relays(&mut self.relays_file) {
             self.set_relays(relays);
         }
@@ -129,8 +127,7 @@ impl Worker {
         first_only: bool,
         verdict: &mut Verdict,
     ) -> Result<()> {
-        // Most verdicts do not hang on the lists: the User-Agent is then never
-        // looked up.
+        // Most verdicts do not depend on the lists, and need no User-Agent.
         let private = self.engine.private_networks();
         let local = self.engine.settings().local_networks();
         let asymmetric = || Ok(self.asymmetry(message)?.sip);
@@ -251,7 +248,8 @@ impl Worker {
         self.refresh_relays();
         self.collect_answers();
         let started = rewrite::start(self, message, options, now);
-        // Afterwards: an offer cancels the ends of its own call.
+        // After the rewrite has started, since an offer cancels the queued deletes
+        // of its call.
         self.flush_deletes();
         started
     }
@@ -314,14 +312,14 @@ impl Worker {
         ))
     }
 
-    /// What the client lists say of who sent a message.
+    /// The asymmetry of the client that sent the message, from the client lists.
     pub fn asymmetry(&self, message: &Message<'_>) -> Result<Asymmetry> {
         let agent = || Ok(message.user_agent()?.unwrap_or_default());
         self.agents.borrow_mut().of(&self.engine, agent)
     }
 }
 
-/// The clock of the call table: whole seconds of the same clock.
+/// The time in the call table: seconds of the monotonic clock.
 fn seconds(now: u64) -> u32 {
     u32::try_from(now / 1000).unwrap_or(u32::MAX)
 }

@@ -22,30 +22,30 @@ use crate::worker::choose::Choice;
 use crate::worker::terminate::Sent;
 use crate::worker::{Worker, seconds};
 
-/// What [`Worker::rewrite_start`] began.
+/// The result of [`Worker::rewrite_start`].
 #[derive(Debug)]
 pub enum Started {
     /// The message has no SDP; nothing to do.
     NoSdp,
-    /// Resume it until it is done. Where nothing is to be waited for, the
-    /// first [`Rewrite::resume`] ends it.
+    /// A rewrite; resume it until it is done. If it needs no waiting, the first
+    /// [`Rewrite::resume`] finishes it.
     Rewrite(Box<Rewrite>),
 }
 
-/// How far a [`Rewrite`] is.
+/// The progress of a [`Rewrite`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Wait again.
+    /// Not done: wait again.
     Pending,
-    /// Done; the edits are in the list.
+    /// Done: the edits are in the list.
     Done,
 }
 
-/// One rewrite under way (`mp_request` in C). Dropping it cancels it. It holds
-/// its own relay connection; the message may be gone before it ends.
+/// One pending rewrite (`mp_request` in C). It has its own connection to the relay
+/// and does not need the message any more. Dropping it cancels it.
 #[derive(Debug)]
 pub struct Rewrite {
-    /// What the call table stores when the answer has come.
+    /// The change of the call table after the answer.
     update: Update,
     state: State,
 }
@@ -53,25 +53,25 @@ pub struct Rewrite {
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "boxed with its rewrite")]
 enum State {
-    /// No relay need be asked, and nothing is changed.
-    Nothing,
-    /// A relay is asked.
-    Asking(Asking),
-    /// Nothing is left to do.
+    /// Nothing is to be changed, and no request is needed.
+    Unchanged,
+    /// A request to a relay is pending.
+    Requesting(Requesting),
+    /// The result was returned.
     Over,
 }
 
-/// The request of a rewrite.
+/// The pending request of a rewrite.
 #[derive(Debug)]
-struct Asking {
+struct Requesting {
     plan: Plan,
     /// `None` when it is over: the next rewrite uses its memory.
     request: Option<Box<Request>>,
     wire: Wire<Sent>,
-    /// What the answer means, once it has come.
+    /// The accepted answer with its relay, after it has come.
     accepted: Option<(Arc<Relay>, Accepted, Ports)>,
     choice: Choice,
-    /// When it began (milliseconds of the monotonic clock).
+    /// The start time (milliseconds of the monotonic clock).
     started: u64,
     engine: Arc<Engine>,
     pid: u32,
@@ -88,13 +88,12 @@ struct Update {
 }
 
 impl Drop for Rewrite {
-    /// Counts what is given up before its end; in a child, that is its
-    /// parent's.
+    /// Counts a cancelled rewrite. In a forked child it is the parent's.
     fn drop(&mut self) {
-        if let State::Asking(asking) = &self.state
-            && std::process::id() == asking.pid
+        if let State::Requesting(requesting) = &self.state
+            && std::process::id() == requesting.pid
         {
-            asking.engine.counters().count(Counter::Cancelled);
+            requesting.engine.counters().count(Counter::Cancelled);
         }
     }
 }
@@ -129,10 +128,10 @@ pub(super) fn start(
     let update = Update { key, branch, offer_answer: decision.update };
     if prepared.relayed_upstream {
         let stored = calls.mark_relayed_upstream(key, branch, &decision.update, seconds(now));
-        report_full_table(&engine, stored);
+        report_full_table(&engine, message.call_id()?, stored);
     }
     let Some(plan) = prepared.plan else {
-        return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Nothing })));
+        return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Unchanged })));
     };
     let times = Times {
         total: milliseconds(settings.relay_timeout()),
@@ -151,16 +150,17 @@ pub(super) fn start(
     let pid = worker.process.pid();
     let (wire, accepted) = (Wire::default(), None);
     let request = Some(request);
-    let asking = Asking { plan, request, wire, accepted, choice, started: now, engine, pid };
-    let mut rewrite = Box::new(Rewrite { update, state: State::Asking(asking) });
+    let requesting =
+        Requesting { plan, request, wire, accepted, choice, started: now, engine, pid };
+    let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);
     Ok(Started::Rewrite(rewrite))
 }
 
 impl Rewrite {
-    /// What to wait for now.
+    /// The event or the time to wait for before the next [`Rewrite::resume`].
     pub fn wait(&self) -> Wait {
-        let State::Asking(Asking { request: Some(request), wire, .. }) = &self.state else {
+        let State::Requesting(Requesting { request: Some(request), wire, .. }) = &self.state else {
             return Wait::NOTHING;
         };
         match request.action() {
@@ -169,21 +169,27 @@ impl Rewrite {
         }
     }
 
-    /// Goes on after the descriptor became ready or the deadline passed.
-    /// `worker` is the one it was started on. All edits are added to `edits`
-    /// with `Progress::Done`, none in any other case. After `Done` or an error
-    /// it is over: a further call answers `Status::Argument`.
+    /// Continues after the descriptor became ready or the deadline has passed.
+    /// `worker` is the one that started the rewrite. All edits are added to `edits`
+    /// with `Progress::Done`, none in any other case. After `Done` or an error the
+    /// rewrite is over.
+    ///
+    /// # Errors
+    /// `Status::NoRelay`, `Status::RelayTimeout` or `Status::RelayAnswer` when no
+    /// relay has answered usably, `Status::Edits` when an edit of another verb is
+    /// in the SDP, `Status::WrongProcess` after a fork, `Status::Argument` when the
+    /// rewrite is over.
     pub fn resume(&mut self, worker: &mut Worker, now: u64, edits: &mut Edits) -> Result<Progress> {
         worker.check_process()?;
         if !self.drive(worker, now) {
             return Ok(Progress::Pending);
         }
         let done = match &mut self.state {
-            State::Nothing => {
+            State::Unchanged => {
                 edits.remove_verb(Verb::RewriteSdp);
                 Ok(())
             }
-            State::Asking(asking) => asking.finish(&self.update, worker, now, edits),
+            State::Requesting(requesting) => requesting.finish(&self.update, worker, now, edits),
             State::Over => Err(Error::new(
                 Status::Argument,
                 "this request is over; free it and start a new one",
@@ -193,17 +199,17 @@ impl Rewrite {
         done.map(|()| Progress::Done)
     }
 
-    /// Does all that can be done without waiting. True when it is over.
+    /// Does all steps that need no waiting. True when the rewrite can be finished.
     fn drive(&mut self, worker: &mut Worker, now: u64) -> bool {
         match &mut self.state {
-            State::Asking(asking) => asking.drive(worker, now),
-            State::Nothing | State::Over => true,
+            State::Requesting(requesting) => requesting.drive(worker, now),
+            State::Unchanged | State::Over => true,
         }
     }
 }
 
-impl Asking {
-    /// Does all that can be done without waiting. True when it is over.
+impl Requesting {
+    /// Does all steps that need no waiting. True when the request is over.
     fn drive(&mut self, worker: &mut Worker, now: u64) -> bool {
         while let Some(request) = &mut self.request {
             match request.action() {
@@ -220,7 +226,7 @@ impl Asking {
         true
     }
 
-    /// Chooses the relay to ask: the first one, or the next after a failure.
+    /// Chooses the first relay, or the next one after a failure.
     fn choose(&mut self, worker: &mut Worker, now: u64) {
         let Some(request) = &mut self.request else { return };
         match worker.choose(&self.choice, request.role(), request.tried(), now) {
@@ -237,12 +243,15 @@ impl Asking {
         }
     }
 
-    /// The relay answered, or it did not: is it what this message needs?
+    /// Checks whether the answer fits the plan, and records the outcome.
     fn exchange_over(&mut self, now: u64) {
         let engine = &self.engine;
         let Some(request) = &mut self.request else { return };
         let exchange = request.exchange_mut();
-        let mut warn = |line: &str| engine.log().write(Level::Warning, line);
+        let call_id = || exchange.query().call_id.escape_ascii();
+        let mut warn = |line: &str| {
+            engine.log().write(Level::Warning, format_args!("call {}: {line}", call_id()));
+        };
         let accepted = exchange.answer().map(|answer| {
             let accepted = self.plan.accept(answer, &mut warn)?;
             Ok((accepted, ports_given(answer)))
@@ -258,7 +267,7 @@ impl Asking {
         request.exchange_over(now);
     }
 
-    /// Writes the edits and stores what the call table must know.
+    /// Writes the edits and stores the state of the call.
     fn finish(
         &mut self,
         update: &Update,
@@ -296,7 +305,9 @@ impl Asking {
             offer_answer: update.offer_answer,
             media: *media,
         };
-        report_full_table(&self.engine, calls.record(update.key, &stored, seconds(now)));
+        let stored = calls.record(update.key, &stored, seconds(now));
+        let call_id = worker.spare.as_ref().map(|request| &request.exchange().query().call_id);
+        report_full_table(&self.engine, call_id.map_or(b"", |id| id), stored);
         Ok(())
     }
 }
@@ -318,18 +329,19 @@ impl Worker {
     }
 }
 
-/// Counts a rewrite for which a relay is asked.
+/// Counts a rewrite with a request to a relay.
 fn count_request(engine: &Engine, role: Role) {
     let counters = engine.counters();
     counters.count(Counter::Requests);
     counters.count(if role == Role::Offer { Counter::Offers } else { Counter::Answers });
 }
 
-/// Reports that the call table had no room.
-fn report_full_table(engine: &Engine, stored: bool) {
+/// Counts and logs a call that the call table had no room for.
+fn report_full_table(engine: &Engine, call_id: &[u8], stored: bool) {
     if !stored {
         engine.counters().count(Counter::CallsNotStored);
         let text = "call table full, call state not stored; increase max_calls";
+        let text = format_args!("call {}: {text}", call_id.escape_ascii());
         engine.log().write(Level::Warning, text);
     }
 }

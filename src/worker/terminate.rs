@@ -23,7 +23,7 @@ const AT_ONCE: usize = 16;
 /// delete that could not be sent tried again.
 const PAUSE: u64 = 200;
 
-/// Where this worker is in the queue of deletes that all processes share.
+/// The position of this worker in the shared queue of deletes.
 #[derive(Debug, Default)]
 pub(super) struct Flush {
     cursor: usize,
@@ -33,11 +33,11 @@ pub(super) struct Flush {
 /// A query that was sent without waiting for its answer.
 #[derive(Debug)]
 pub(super) enum Sent {
-    /// The delete of a session: it is queued when no answer comes.
+    /// The delete of a session. It is queued when no answer comes.
     Delete(CallKey, Delete),
-    /// A delete from the queue: done when it is answered.
+    /// A delete from the queue. It is completed by the answer.
     Queued(Claim),
-    /// A report that no harm comes of when it is lost.
+    /// A report of a 200 without SDP. It is not repeated.
     Report,
 }
 
@@ -51,7 +51,7 @@ impl Worker {
         let to_tag = message.to_tag()?;
         let by = match (method, message.status()) {
             (Method::Bye, _) => TerminatedBy::Bye,
-            // The CANCEL of a re-INVITE leaves the call as it is.
+            // The CANCEL of a re-INVITE does not change the call.
             (Method::Cancel, _) if !to_tag.is_empty() && message.status().is_none() => {
                 return Ok(());
             }
@@ -100,8 +100,8 @@ impl Worker {
             counters.count(Counter::DeletesWithheld);
             return;
         }
-        // Of a call that is not known (a restart, a full table) the relay is
-        // the one that a new call would be given.
+        // For a call that is not stored (after a restart, or with a full table)
+        // this is the relay that a new call would have.
         let Some(relay) = relay.or_else(|| self.choose_new(choice, &[], now)) else { return };
         let [call_id, from_tag, to_tag] = ids;
         let delete = Delete { relay: relay.identity, call_id, from_tag, to_tag };
@@ -115,8 +115,8 @@ impl Worker {
         }
     }
 
-    /// Sends a query whose answer nobody waits for, and records the outcome where
-    /// that fails. Gives back what was not sent.
+    /// Sends a query without waiting for its answer, and records the outcome if
+    /// that fails. The error is the query that was not sent.
     fn send_unawaited(
         &mut self,
         query: Query,
@@ -128,7 +128,8 @@ impl Worker {
         let mut exchange = Exchange::new(query);
         let limits = Limits { since: now, until: u64::MAX, enough: 0 };
         if let Err(error) = exchange.begin(relay, self.facts(relay), limits) {
-            let text = format_args!("relay {}: not sent: {error}", relay.uri.text);
+            let (name, call_id) = (&relay.uri.text, exchange.query().call_id.escape_ascii());
+            let text = format_args!("relay {name}: call {call_id}: not sent: {error}");
             self.engine.log().write(Level::Warning, text);
             return Err(sent);
         }
@@ -146,10 +147,10 @@ impl Worker {
         result
     }
 
-    /// A query that was sent without waiting was not answered, or not sent.
+    /// Handles a query that was not sent, or whose answer did not come.
     fn not_answered(&self, sent: Sent, relay: &Relay, now: u64) {
         match sent {
-            // It would end the session of the new offer.
+            // A late delete would remove the session of the new offer.
             Sent::Delete(key, _) if self.is_offered_again(key, relay) => {
                 self.engine.counters().count(Counter::DeletesCancelled);
             }
@@ -161,28 +162,28 @@ impl Worker {
         }
     }
 
-    /// True when a call that this process ended was offered again since. Where a
-    /// relay can delete one branch, others may simply go on.
+    /// True when a new offer has come for a call that this process has terminated.
+    /// A relay that can delete one branch may have other active branches instead.
     fn is_offered_again(&self, key: CallKey, relay: &Relay) -> bool {
         self.engine.calls().is_active(key) && !relay.capabilities(self.facts(relay)).branch_delete
     }
 
-    /// Queues a delete for whoever is there when its relay answers.
+    /// Queues a delete. Any process sends it when its relay answers again.
     fn queue(&self, key: CallKey, relay: &Relay, delete: &Delete, now: u64) {
         let counters = self.engine.counters();
         let reason = match self.engine.deletes().push(key, delete, now) {
             Push::Queued => return counters.count(Counter::DeletesQueued),
             Push::Duplicate => return,
-            Push::Full => "too many deletes are queued",
-            Push::TooLong => "its Call-ID and tags are too long to be queued",
+            Push::Full => "the queue is full",
+            Push::TooLong => "Call-ID and tags are too long for the queue",
         };
         counters.count(Counter::DeletesDropped);
-        let name = &relay.uri.text;
-        let text = format_args!("relay {name}: delete request dropped: {reason}");
+        let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
+        let text = format_args!("relay {name}: call {call_id}: delete request dropped: {reason}");
         self.engine.log().write(Level::Warning, text);
     }
 
-    /// A call that is offered again must not be ended by what is still queued.
+    /// Removes the queued deletes of a call, because of a new offer.
     pub(super) fn cancel_deletes(&self, key: CallKey) {
         let cancelled = self.engine.deletes().cancel(key);
         if cancelled > 0 {
@@ -190,7 +191,7 @@ impl Worker {
         }
     }
 
-    /// Reads the answers that nobody waited for.
+    /// Reads the answers to queries that were sent without waiting.
     pub(super) fn collect_answers(&mut self) {
         if !self.pool.has_unread() {
             return;
@@ -214,7 +215,7 @@ impl Worker {
         }
     }
 
-    /// Sends some of the queued deletes whose relay answers now.
+    /// Sends some of the queued deletes whose relay may answer now.
     pub(super) fn flush_deletes(&mut self) {
         let engine = self.engine.clone();
         let deletes = engine.deletes();
@@ -241,7 +242,7 @@ impl Worker {
                 self.flush.not_before = now.saturating_add(PAUSE);
                 let expired = deletes.expire(now) as u64;
                 engine.counters().add(Counter::DeletesDropped, expired);
-                // Lets the next verbs see that nothing is queued.
+                // Shows the next verbs when the queue is empty.
                 deletes.len();
                 return;
             };
@@ -253,7 +254,7 @@ impl Worker {
                 }
                 continue;
             };
-            let may = self.may_ask(&relay, now) || self.is_unreachable(&relay);
+            let may = self.may_use(&relay, now) || self.is_unreachable(&relay);
             let sent = if may && deletes.is_held(&claim) {
                 let delete = &claim.delete;
                 let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
@@ -267,9 +268,9 @@ impl Worker {
         }
     }
 
-    /// A reply to INVITE without SDP changes the state of its branch. A relay
-    /// that wants it is sent the 200: its call is answered. Nobody waits for
-    /// its answer.
+    /// Handles a reply to INVITE without SDP: stores the state of its branch, and
+    /// sends a 200 to a relay with the capability `bodyless_200`, without waiting
+    /// for the answer.
     pub(super) fn report_bodyless(
         &mut self,
         message: &Message<'_>,
@@ -295,8 +296,8 @@ impl Worker {
         let mut query = Query::default();
         self.fill_query(&mut query, message, message.cseq()?.number, options)?;
         if self.send_unawaited(query, &relay, Sent::Report, now).is_err() {
-            let name = &relay.uri.text;
-            let text = format_args!("relay {name}: the 200 without SDP could not be sent");
+            let (name, call_id) = (&relay.uri.text, message.call_id()?.escape_ascii());
+            let text = format_args!("relay {name}: call {call_id}: 200 without SDP not sent");
             engine.log().write(Level::Warning, text);
         }
         Ok(())
