@@ -12,6 +12,7 @@ use crate::keeper::duty::Duty;
 use crate::log::Level;
 use crate::relay::RelayAddress;
 use crate::relay::link::Watch;
+use crate::shared::health::RelayHealth;
 use crate::sys::epoll::Waker;
 use crate::sys::signal::without_signals;
 
@@ -22,8 +23,8 @@ const RESOLVED_FOR: u64 = 30_000;
 /// A name that could not be resolved is tried again after this (milliseconds).
 const RETRY_AFTER: u64 = 2_000;
 
-/// A host name with its address, or with the reason why it has none.
-type Found = (String, Result<IpAddr, String>);
+/// A host name with its addresses, or with the reason why it has none.
+type Found = (String, Result<Vec<IpAddr>, String>);
 
 /// The duty: the host names, and the thread that resolves them.
 #[derive(Debug)]
@@ -107,9 +108,10 @@ impl Resolve {
                         } else {
                             RETRY_AFTER
                         });
-                        if let Ok(address) = found {
-                            store(engine, &host, address, now);
-                        }
+                        let found = found.and_then(|addresses| {
+                            let address = store(engine, &host, &addresses, now);
+                            address.ok_or_else(|| "the name has no address".to_string())
+                        });
                         if name.last.as_ref() != Some(&found) {
                             report(engine, &host, &found);
                             name.last = Some(found);
@@ -165,16 +167,31 @@ fn named(engine: &Engine) -> impl Iterator<Item = (crate::shared::health::Slot, 
     })
 }
 
-/// Stores the address for every relay with this host name. A relay that is down
-/// because it had no address is probed at once.
-fn store(engine: &Engine, host: &str, address: IpAddr, now: u64) {
+/// Stores an address for every relay with this host name, and returns it. A relay
+/// that is down because it had no address is probed at once.
+fn store(engine: &Engine, host: &str, addresses: &[IpAddr], now: u64) -> Option<IpAddr> {
     let health = engine.health();
+    let mut chosen = addresses.first().copied();
     for (slot, _) in named(engine).filter(|(_, name)| name == host) {
-        if health.resolved(slot) != Some(address) {
+        let stored = health.resolved(slot);
+        let is_up = health.state(Some(slot)).health == RelayHealth::Up;
+        let address = choose(addresses, stored, is_up)?;
+        if stored != Some(address) {
             health.set_resolved(slot, address);
             health.probe_now(slot, now);
         }
+        chosen = Some(address);
     }
+    chosen
+}
+
+/// The address to use of a name that has several, in an order that changes. A
+/// relay that is up keeps the `stored` address: the sessions of its calls are
+/// there. One that is down gets another address.
+fn choose(addresses: &[IpAddr], stored: Option<IpAddr>, is_up: bool) -> Option<IpAddr> {
+    let mut others = addresses.iter().filter(|address| Some(**address) != stored);
+    let stored = stored.filter(|stored| addresses.contains(stored));
+    if is_up { stored.or(others.next().copied()) } else { others.next().copied().or(stored) }
 }
 
 fn report(engine: &Engine, host: &str, found: &Result<IpAddr, String>) {
@@ -190,10 +207,9 @@ fn report(engine: &Engine, host: &str, found: &Result<IpAddr, String>) {
     }
 }
 
-fn resolve(host: &str) -> Result<IpAddr, String> {
+fn resolve(host: &str) -> Result<Vec<IpAddr>, String> {
     let found = (host, 0u16).to_socket_addrs().map_err(|error| error.to_string())?;
-    let mut addresses = found.map(|address| address.ip());
-    addresses.next().ok_or_else(|| "the name has no address".to_string())
+    Ok(found.map(|address| address.ip().to_canonical()).collect())
 }
 
 #[cfg(test)]
@@ -202,6 +218,36 @@ mod tests {
     use crate::keeper::event_loop::EventLoop;
     use crate::log::Log;
     use crate::settings::Settings;
+
+    #[test]
+    fn relay_keeps_its_address_while_it_is_up() {
+        let [a, b, c] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|ip| ip.parse().unwrap());
+        for order in [[a, b], [b, a]] {
+            assert_eq!(choose(&order, None, true), Some(order[0]));
+            assert_eq!(choose(&order, Some(a), true), Some(a));
+            assert_eq!(choose(&order, Some(c), true), Some(order[0]), "the name has moved");
+            assert_eq!(choose(&order, Some(a), false), Some(b));
+        }
+        assert_eq!(choose(&[a], Some(a), false), Some(a));
+        assert_eq!(choose(&[], Some(a), true), None);
+    }
+
+    #[test]
+    fn address_of_a_relay_follows_its_name() {
+        let mut settings = Settings::new();
+        settings.set("max_calls", "16").unwrap();
+        settings.set("relay", "mediaproxy2:tcp:relay.example.com:25060").unwrap();
+        let engine = Engine::new(settings, Log::none()).unwrap();
+        let health = engine.health();
+        let slot = health.slots().next().unwrap();
+        let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().unwrap());
+        for (order, stored) in [([a, b], a), ([b, a], a), ([b, b], b), ([a, b], b)] {
+            assert_eq!(store(&engine, "relay.example.com", &order, 1_000), Some(stored));
+            assert_eq!(health.resolved(slot), Some(stored));
+        }
+        health.mark_suspect(slot, 1_000);
+        assert_eq!(store(&engine, "relay.example.com", &[a, b], 1_000), Some(a));
+    }
 
     #[test]
     fn resolver_that_ends_while_another_keeper_works_wakes_once() {
