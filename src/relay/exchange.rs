@@ -1,5 +1,5 @@
-//! One query to one relay: no socket, no clock. Whoever drives it does what
-//! [`Exchange::need`] says and reports what came of it.
+//! One query to one relay. No socket, no clock: the caller does what
+//! [`Exchange::need`] returns, and reports the result.
 
 use std::io;
 use std::sync::Arc;
@@ -8,75 +8,76 @@ use crate::error::{Error, Result, Status};
 use crate::relay::protocol::{Decoded, Protocol};
 use crate::relay::{Answer, Facts, Outcome, Purpose, Query, Records, Relay};
 
-/// The longest answer accepted, in bytes.
+/// The maximum length of an answer, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
 
-/// What an exchange needs next.
+/// The next step of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// A connection: report [`Exchange::connected`] or
-    /// [`Exchange::connect_failed`]. An earlier one is closed first.
+    /// Close the connection, if there is one, and get another one. Report
+    /// [`Exchange::connected`] or [`Exchange::connect_failed`].
     Connect {
-        /// Not one that served before.
+        /// The connection must not have served another query.
         fresh: bool,
     },
-    /// That [`Exchange::unsent`] is sent: report [`Exchange::sent`] or
+    /// Send [`Exchange::unsent`]. Report [`Exchange::sent`] or
     /// [`Exchange::send_failed`].
     Send,
-    /// That bytes are received: report [`Exchange::received`],
-    /// [`Exchange::closed`] or [`Exchange::receive_failed`].
+    /// Receive bytes. Report [`Exchange::received`], [`Exchange::closed`] or
+    /// [`Exchange::receive_failed`].
     Receive,
-    /// Nothing: it is over, or was not begun.
+    /// Nothing: the exchange is over, or has not started.
     Nothing,
 }
 
-/// How long an exchange may take. Milliseconds of the monotonic clock.
+/// The time limits of an exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// When it begins.
+    /// The start (milliseconds of the monotonic clock).
     pub since: u64,
-    /// When it must be over.
+    /// The deadline (milliseconds of the monotonic clock).
     pub until: u64,
-    /// Silence for this long (milliseconds) is the relay's fault. Silence for
-    /// less says nothing about the relay.
+    /// The time after which a missing answer is [`Outcome::TimedOut`]
+    /// (milliseconds). After less time it is [`Outcome::LocalFailure`].
     pub enough: u64,
 }
 
-/// An exchange. The order of events:
+/// One query to one relay. The order of events:
 ///
-/// 1. [`Exchange::begin`] with a relay; [`Exchange::need`] is then
+/// 1. [`Exchange::begin`] with a relay. [`Exchange::need`] is then
 ///    [`Need::Connect`].
-/// 2. Until `need` is [`Need::Nothing`], the driver does what it says and
-///    reports the matching event. [`Exchange::timer`] may be called at any time
-///    and must be called at [`Exchange::deadline`].
-/// 3. [`Exchange::outcome`] and [`Exchange::take_result`] say how it ended. The
-///    connection may serve another query when [`Exchange::is_in_step`], else
-///    it is closed.
+/// 2. Until `need` is [`Need::Nothing`], the caller does that step and reports
+///    the event. [`Exchange::timer`] may be called at any time, and must be called
+///    at [`Exchange::deadline`].
+/// 3. [`Exchange::outcome`] and [`Exchange::take_result`] return the result. The
+///    connection may be used again if [`Exchange::is_in_step`]; otherwise it must
+///    be closed.
 ///
-/// An event that `need` did not ask for changes nothing.
+/// An event that does not match `need` changes nothing.
 #[derive(Debug, Default)]
 pub struct Exchange {
     query: Query,
     relay: Option<Arc<Relay>>,
     facts: Facts,
-    /// An index into the relay's protocols.
+    /// The index of the current protocol in those of the relay.
     protocol: usize,
     limits: Limits,
     state: State,
-    /// The encoded query, and how much of it is sent.
+    /// The encoded query, and the number of its bytes already sent.
     bytes: Vec<u8>,
     sent: usize,
-    /// The connection served an earlier query: its relay may have gone since.
+    /// The connection has served an earlier query. The relay may have restarted
+    /// since.
     reused: bool,
-    /// Answers to earlier queries that nobody has read yet; they come first.
+    /// The number of unread answers to earlier queries, which come first.
     owed: usize,
     input: Vec<u8>,
     result: Option<Result<Answer>>,
     in_step: bool,
-    /// The relay has answered in the protocol that it was asked in.
+    /// The relay has answered in the current protocol.
     proven: bool,
-    /// The relay closed the connection in its likeliest protocol, and is asked
-    /// in another one.
+    /// The relay has closed the connection in the first protocol, and another one
+    /// is tried.
     guessing: bool,
 }
 
@@ -93,13 +94,12 @@ enum State {
 }
 
 impl Exchange {
-    /// An exchange about `query`, not begun yet.
+    /// An exchange for `query` that has not started.
     pub fn new(query: Query) -> Self {
         Exchange { query, ..Exchange::default() }
     }
 
-    /// Forgets what was asked before, and gives the query to be filled in. It
-    /// keeps its memory.
+    /// Resets the exchange but keeps its memory, and returns the query to fill in.
     pub fn renew(&mut self) -> &mut Query {
         self.relay = None;
         self.state = State::Idle;
@@ -108,8 +108,8 @@ impl Exchange {
         &mut self.query
     }
 
-    /// Begins: `relay` is asked. `Status::RelayAnswer` when this relay cannot be
-    /// asked; nothing is then known about it.
+    /// Starts the exchange with `relay`. `Status::RelayAnswer` when the relay does
+    /// not support the query; there is then no outcome.
     pub fn begin(&mut self, relay: &Arc<Relay>, facts: Facts, limits: Limits) -> Result<()> {
         let spoken = |protocol: &Protocol| Some(*protocol) == facts.spoken;
         self.protocol = relay.uri.protocols.iter().position(spoken).unwrap_or(0);
@@ -140,7 +140,7 @@ impl Exchange {
         self.state = State::Connecting { fresh };
     }
 
-    /// What is to be done now.
+    /// The next step.
     pub fn need(&self) -> Need {
         match self.state {
             State::Idle | State::Over(_) => Need::Nothing,
@@ -150,43 +150,43 @@ impl Exchange {
         }
     }
 
-    /// The relay that is asked, or was asked last.
+    /// The relay of the last [`Exchange::begin`].
     pub fn relay(&self) -> Option<&Arc<Relay>> {
         self.relay.as_ref()
     }
 
-    /// What all processes knew of it.
+    /// The facts about the relay at the start.
     pub fn facts(&self) -> Facts {
         self.facts
     }
 
-    /// The protocol it is asked in.
+    /// The current protocol.
     pub fn protocol(&self) -> Option<Protocol> {
         self.relay.as_ref()?.uri.protocols.get(self.protocol).copied()
     }
 
-    /// What is asked.
+    /// The query.
     pub fn query(&self) -> &Query {
         &self.query
     }
 
-    /// The bytes still to be sent.
+    /// The bytes not sent yet.
     pub fn unsent(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
-    /// When it must be over (milliseconds of the monotonic clock).
+    /// The deadline (milliseconds of the monotonic clock).
     pub fn deadline(&self) -> u64 {
         self.limits.until
     }
 
-    /// True when the answer came whole and nothing behind it: the connection
-    /// may serve another query.
+    /// True when the whole answer has come and no byte after it, so that the
+    /// connection may serve another query.
     pub fn is_in_step(&self) -> bool {
         self.in_step
     }
 
-    /// How it ended; `None` while it has not.
+    /// The outcome; `None` before the exchange is over.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
             State::Over(outcome) => Some(outcome),
@@ -194,8 +194,8 @@ impl Exchange {
         }
     }
 
-    /// The protocol the relay has shown to speak, where it was not known before.
-    /// A refusal shows none: many a program answers any line with an error.
+    /// The protocol that the relay has answered in, if the facts did not have it.
+    /// `None` after a refusal: other programs also answer any line with an error.
     pub fn learned_protocol(&self) -> Option<Protocol> {
         let relay = self.relay.as_ref()?;
         let is_positive = self.proven && self.outcome() == Some(Outcome::Answered);
@@ -203,12 +203,12 @@ impl Exchange {
         if is_positive && is_new { self.protocol() } else { None }
     }
 
-    /// The relay's answer, where there is one.
+    /// The relay's answer, if it has answered.
     pub fn answer(&self) -> Option<&Answer> {
         self.result.as_ref()?.as_ref().ok()
     }
 
-    /// Records how it ended, at `now` (milliseconds of the monotonic clock).
+    /// Records the outcome at `now` (milliseconds of the monotonic clock).
     pub fn record(&self, records: &Records<'_>, purpose: Purpose, now: u64) {
         let Some((relay, outcome)) = self.relay.as_ref().zip(self.outcome()) else { return };
         if let Some(protocol) = self.learned_protocol() {
@@ -217,14 +217,14 @@ impl Exchange {
         records.record(relay, outcome, purpose, now);
     }
 
-    /// The answer, or why there is none. Once.
+    /// Takes the relay's answer, or the error.
     pub fn take_result(&mut self) -> Result<Answer> {
         let missing = || Err(Error::new(Status::Argument, "no request was sent to a relay"));
         self.result.take().unwrap_or_else(missing)
     }
 
-    /// A connection is there. `reused`: it served before; `owed` answers to
-    /// earlier queries on it are still to come.
+    /// Reports a connection. `reused`: it has served an earlier query. `owed`: the
+    /// number of unread answers to earlier queries.
     pub fn connected(&mut self, reused: bool, owed: usize) {
         if matches!(self.state, State::Connecting { .. }) {
             self.reused = reused;
@@ -233,22 +233,22 @@ impl Exchange {
         }
     }
 
-    /// Ends it, if it is not over: this process does not go on with it.
+    /// Ends the exchange with [`Outcome::LocalFailure`] if it is not over.
     pub(super) fn give_up(&mut self) {
         if self.need() != Need::Nothing {
-            let text = "the relay takes no more queries at the moment";
+            let text = "the relay accepts no more queries at the moment";
             self.end(Outcome::LocalFailure, Err(Error::new(Status::NoRelay, text)));
         }
     }
 
-    /// A connection could not be made.
+    /// Reports that connecting failed.
     pub fn connect_failed(&mut self, error: &io::Error) {
         if matches!(self.state, State::Connecting { .. }) {
             self.not_reached(error);
         }
     }
 
-    /// So many more bytes are sent.
+    /// Reports the number of bytes just sent.
     pub fn sent(&mut self, bytes: usize) {
         if self.state == State::Sending {
             self.sent = self.sent.saturating_add(bytes);
@@ -258,7 +258,7 @@ impl Exchange {
         }
     }
 
-    /// Sending failed.
+    /// Reports that sending failed.
     pub fn send_failed(&mut self, error: &io::Error) {
         if self.state != State::Sending {
             return;
@@ -270,7 +270,8 @@ impl Exchange {
         }
     }
 
-    /// Bytes came. Says how many answers to earlier queries were among them.
+    /// Reports received bytes. Returns the number of answers to earlier queries
+    /// among them.
     pub fn received(&mut self, bytes: &[u8]) -> usize {
         if self.state != State::Receiving {
             return 0;
@@ -281,14 +282,15 @@ impl Exchange {
         owed.saturating_sub(self.owed)
     }
 
-    /// The connection broke: what came so far may be half an answer.
+    /// Reports that the connection broke. The bytes received so far may be a part
+    /// of an answer.
     pub fn receive_failed(&mut self) {
         if self.state == State::Receiving {
             self.lost();
         }
     }
 
-    /// The relay closed the connection.
+    /// Reports that the relay closed the connection.
     pub fn closed(&mut self) {
         match self.state {
             State::Receiving => {}
@@ -301,14 +303,14 @@ impl Exchange {
         }
     }
 
-    /// A deadline may have passed.
+    /// Ends the exchange if its deadline has passed at `now`.
     pub fn timer(&mut self, now: u64) {
         if now < self.limits.until || self.need() == Need::Nothing {
             return;
         }
         if self.guessing {
-            // It was not silent: it closed a connection a moment ago. Perhaps it
-            // did not like this message.
+            // No timeout: the relay answers, for it has just closed a connection.
+            // The reason may be this message.
             return self.fail_protocol("closed the connection without an answer");
         }
         let had = now.saturating_sub(self.limits.since);
@@ -317,7 +319,7 @@ impl Exchange {
         self.end(outcome, Err(Error::new(Status::RelayTimeout, "did not answer in time")));
     }
 
-    /// The answer that came is none to this query.
+    /// Turns the answer into a refusal, since it does not fit the query.
     pub fn refuse(&mut self, error: Error) {
         if self.outcome().is_some() {
             self.end(Outcome::Refused, Err(error));
@@ -329,12 +331,13 @@ impl Exchange {
         let mut start = 0;
         loop {
             let input = self.input.get(start..).unwrap_or_default();
-            // Whatever the earlier queries were: their answers are passed over.
+            // Answers to earlier queries are read with the command of this one:
+            // only their length counts.
             match protocol.codec().decode(self.query.command, input, closed) {
                 Decoded::Incomplete => break,
                 Decoded::Garbage => {
                     if !input.is_empty() {
-                        self.fail_protocol("sent what is no answer");
+                        self.fail_protocol("sent bytes that are not an answer");
                     }
                     return;
                 }
@@ -353,14 +356,14 @@ impl Exchange {
         }
         self.input.drain(..start);
         if self.input.len() > MAX_ANSWER {
-            self.fail_protocol("sent more than 64 KiB that are no answer");
+            self.fail_protocol("sent more than 64 KiB that are not an answer");
         }
     }
 
-    /// The connection was lost. One that served before belonged, perhaps, to a
-    /// relay that has restarted since: nothing of an answer was lost, and a
-    /// repeated query is answered the same. A relay that closes without a word
-    /// may speak another protocol.
+    /// The connection was lost. If it has served an earlier query, the relay may
+    /// have restarted since: the query is repeated on a new connection, for the
+    /// answer to a repeated query is the same. If the relay closes without an
+    /// answer, it may speak another protocol.
     fn lost(&mut self) {
         if self.input.is_empty() && self.reused {
             self.reused = false;

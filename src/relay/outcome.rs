@@ -1,51 +1,51 @@
-//! What an exchange says about its relay: the health, the counters and the log
-//! line that follow from each outcome. Nobody else draws conclusions.
+//! The outcomes of exchanges. Here alone an outcome changes the health and the
+//! counters of a relay and causes a log line.
 
 use crate::log::{Level, Log};
 use crate::relay::{Protocol, Relay};
 use crate::shared::health::{RelayCounter, RelayHealth, Slot};
 use crate::shared::{Counter, Counters, HealthTable};
 
-/// How an exchange ended.
+/// The outcome of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The relay answered.
     Answered,
-    /// It answered, and refused, or with what cannot be used for this message.
+    /// The relay refused the query, or its answer cannot be used for the message.
     Refused,
-    /// It closed the connection behind our bytes, or sent what is no answer.
-    /// That may be this message's fault.
+    /// The relay closed the connection after the query, or sent bytes that are not
+    /// an answer. The reason may be the message, so the health does not change.
     ProtocolError,
-    /// No connection to it could be made.
+    /// The connection to the relay failed.
     Unreachable,
-    /// It was silent for its whole time.
+    /// The relay did not answer in time.
     TimedOut,
-    /// This process had no means or no time to ask: the relay is not to blame.
+    /// This process had no descriptor, no memory or not enough time for the query.
     LocalFailure,
 }
 
-/// What an exchange was for.
+/// The purpose of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To rewrite a message.
     Message,
     /// To delete a session.
     Delete,
-    /// A query that was sent without waiting, and counted then; its answer was
-    /// read later.
+    /// A delete or a report sent without waiting. It was counted when it was sent,
+    /// and its answer was read later.
     Unawaited,
-    /// To learn whether the relay works.
+    /// To find out whether the relay works.
     Probe,
 }
 
-/// Where outcomes are recorded.
+/// Records outcomes in the health table, the counters and the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Records<'r> {
     /// The health of the relays.
     pub health: HealthTable<'r>,
     /// The counters of the server.
     pub counters: Counters<'r>,
-    /// Where changes of health are reported.
+    /// The log for changes of health.
     pub log: &'r Log,
 }
 
@@ -62,9 +62,9 @@ impl Records<'_> {
     /// | timed out | suspect, counted as failure | suspect | dead |
     /// | local failure | counted as failure | | probed again at once |
     ///
-    /// A relay that went down or came back is reported once for the server. One
-    /// that did not answer may come back as another version: the protocol that it
-    /// answered in is cleared.
+    /// One process logs that a relay went down or answers again. A relay that did
+    /// not answer may be started again as another version, so its stored protocol
+    /// is cleared.
     pub fn record(&self, relay: &Relay, outcome: Outcome, purpose: Purpose, now: u64) {
         if let Some(slot) = relay.slot {
             self.record_slot(relay, slot, outcome, purpose, now);
@@ -78,8 +78,8 @@ impl Records<'_> {
         }
     }
 
-    /// A query was sent to the relay and its answer is not known yet. That refutes
-    /// `unreachable`, and nothing else.
+    /// Records that a query was sent whose answer has not come yet. An unreachable
+    /// relay is then up; other states do not change.
     pub fn record_sent(&self, relay: &Relay, now: u64) {
         let Some(slot) = relay.slot else { return };
         if self.health.state(relay.slot).health == RelayHealth::Unreachable
@@ -118,7 +118,7 @@ impl Records<'_> {
                 false
             }
             (_, Outcome::Answered | Outcome::Refused) => {
-                // One load where nothing changes, which is nearly always.
+                // Nearly always nothing changes, and this costs one load.
                 let is_down = health.state(relay.slot).health != RelayHealth::Up;
                 is_down && health.mark_alive(slot, now)
             }

@@ -56,7 +56,7 @@ fn answer_in_any_split_is_one_answer() {
 }
 
 #[test]
-fn answers_to_earlier_queries_are_passed_over() {
+fn answers_to_earlier_queries_are_skipped() {
     let mut exchange = begun("mediaproxy2:/a", Facts::default());
     send(&mut exchange, true, 2);
     assert_eq!(exchange.received(b"removed\r\nerr"), 1);
@@ -74,7 +74,7 @@ fn bytes_behind_the_answer_put_the_connection_out_of_step() {
 }
 
 #[test]
-fn endings_and_their_outcomes() {
+fn outcome_follows_from_the_last_event() {
     let over = |event: &dyn Fn(&mut Exchange)| {
         let mut exchange = sent("mediaproxy2:/a");
         event(&mut exchange);
@@ -114,7 +114,7 @@ fn endings_and_their_outcomes() {
 }
 
 #[test]
-fn reused_connection_that_was_closed_is_tried_afresh_once() {
+fn reused_connection_that_was_closed_is_replaced_once() {
     let mut exchange = begun("mediaproxy2:/a", Facts::default());
     send(&mut exchange, true, 0);
     exchange.closed();
