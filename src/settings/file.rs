@@ -16,9 +16,8 @@ impl Settings {
     /// when the file cannot be read, `Status::Limit` when it is longer than
     /// 1 MiB.
     pub fn set_from_file(&mut self, path: &Path) -> Result<()> {
-        let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let text =
-            crate::reload::read(path)?.ok_or_else(|| Error::system(path.display(), &missing()))?;
+        let missing = || Error::new(Status::System, format!("{}: no such file", path.display()));
+        let text = crate::reload::read(path)?.ok_or_else(missing)?;
         self.set_from_lines(&path.display().to_string(), &text)
     }
 

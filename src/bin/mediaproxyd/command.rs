@@ -1,5 +1,6 @@
 //! The command line: options, and settings by their names.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use mediaproxy::Error;
@@ -29,6 +30,9 @@ const SHORT: [(&str, &str); 6] = [
     ("--max-sessions", "proxy_max_sessions"),
 ];
 
+/// Options without a value.
+const FLAGS: [&str; 4] = ["--help", "-h", "--version", "--check"];
+
 /// The task that the command line gives.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -39,7 +43,10 @@ pub(crate) enum Command {
 
 /// Reads the arguments. The text of an error starts with the option that is
 /// wrong, or with FILE:LINE.
-pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
+pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, String> {
+    let not_text = |given: OsString| format!("{}: not UTF-8 text", given.display());
+    let arguments: Result<Vec<_>, _> = arguments.map(OsString::into_string).collect();
+    let mut arguments = arguments.map_err(not_text)?.into_iter();
     let mut settings = Settings::for_proxy_alone();
     let mut given: Vec<(String, String, String)> = Vec::new();
     let mut is_check = false;
@@ -48,6 +55,9 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Comma
             Some((option, value)) => (option.to_string(), Some(value.to_string())),
             None => (argument.clone(), None),
         };
+        if inline.is_some() && FLAGS.contains(&option.as_str()) {
+            return Err(format!("{argument}: {option} takes no value"));
+        }
         let mut value = || {
             inline.clone().or_else(|| arguments.next()).ok_or(format!("{option}: no value follows"))
         };
@@ -125,10 +135,12 @@ fn wrap(out: &mut String, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn parsed(arguments: &[&str]) -> Result<Command, String> {
-        parse(arguments.iter().map(ToString::to_string))
+        parse(arguments.iter().map(OsString::from))
     }
 
     fn served(arguments: &[&str]) -> Config {
@@ -201,15 +213,23 @@ mod tests {
             (&["--set", "max_calls=100"], "--set: no setting is called \"max_calls\"; there are:"),
             (&["--ports", "5"], "--ports: proxy_ports = \"5\" is not accepted; give FIRST-LAST"),
             (&["--config"], "--config: no value follows"),
-            (&["--config", "/nowhere/x"], "/nowhere/x"),
+            (&["--config", "/nowhere/x"], "/nowhere/x: no such file"),
             (&["--config", file.name()], &format!("{}:2: no setting is", file.name())),
             (&["--check"], "--address: proxy_address is not set"),
+            (&["--check=no"], "--check=no: --check takes no value"),
             (&["--quick"], "--quick: unknown option"),
         ] {
             let error = parsed(arguments).unwrap_err();
             assert!(error.starts_with(start), "{arguments:?}: {error}");
         }
         assert!(matches!(parsed(&["--check", "--address=192.0.2.1"]), Ok(Command::Check(_))));
+    }
+
+    #[test]
+    fn argument_that_is_not_utf8_is_an_error() {
+        let argument = OsString::from_vec(b"--config=/\xff".to_vec());
+        let error = parse([argument].into_iter()).unwrap_err();
+        assert_eq!(error, "--config=/\u{fffd}: not UTF-8 text");
     }
 
     #[test]

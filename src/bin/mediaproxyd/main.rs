@@ -10,7 +10,7 @@ mod command;
 use command::Command;
 
 fn main() -> ExitCode {
-    let command = match command::parse(std::env::args().skip(1)) {
+    let command = match command::parse(std::env::args_os().skip(1)) {
         Ok(command) => command,
         Err(text) => return fail(2, &format!("{text}; try --help")),
     };
