@@ -10,9 +10,10 @@ pub(crate) struct File {
 }
 
 impl File {
-    /// The text without unit tests: they stand at the end of a file.
+    /// The text without unit tests: they stand at the end of a file, in it or as
+    /// a module of their own.
     pub(crate) fn without_tests(&self) -> &str {
-        let end = self.text.find("#[cfg(test)]").unwrap_or(self.text.len());
+        let end = self.text.find("#[cfg(test)]\nmod tests").unwrap_or(self.text.len());
         self.text.get(..end).unwrap_or_default()
     }
 

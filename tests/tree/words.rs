@@ -10,7 +10,7 @@ use crate::files::{self, File};
 use crate::literals;
 
 /// Words with no right use in what users read, and the words that replace them.
-const GIVEN_UP: [(&str, &str); 15] = [
+const GIVEN_UP: [(&str, &str); 18] = [
     (r"asks?|asked|asking", "request, send"),
     (r"tells?|told|telling", "report, send"),
     (r"said|heard", "report, receive"),
@@ -26,7 +26,20 @@ const GIVEN_UP: [(&str, &str); 15] = [
     (r"look(s|ed|ing)?", "fingerprint, stat, search"),
     (r"lines? holds?|before holds?|do not hold", "loaded N patterns, keeping the previous"),
     (r"notices?|now and then", "event, log record, periodically"),
+    (r"ends (of|it|told|taken|queued|waiting)|(queued|its) ends", "delete, terminate"),
+    (r"takes? no change", "cannot add lump to the message"),
+    (r"without memory", "call state not stored"),
 ];
+
+/// Words that are right in a sentence, but not in the name of a function, a
+/// member, a statistic or a management command.
+const NOT_IN_NAMES: &[&str] = &[
+    "end", "ends", "order", "known", "memory", "follow", "followed", "print", "due", "line",
+    "lines",
+];
+
+/// Names given by the specification.
+const NAMES: [&str; 4] = ["mp_end_session", "mp_end_call", "mpm_end_call", "mpm_end_media_session"];
 
 /// What may stand there in spite of [`GIVEN_UP`], and why.
 const ALLOWED: [(&str, &str); 4] = [
@@ -86,14 +99,32 @@ fn checked(folders: &[&str], extensions: &[&str]) -> Vec<File> {
 }
 
 /// The C interface, the contract of the modules with its names of commands, the
-/// names of statistics and settings, and the manuals.
+/// names of statistics and settings, the manuals and the example scripts.
 #[test]
 fn interfaces_and_manuals_have_no_given_up_word() {
     let mut files = checked(&["include", "bindings/common"], &["h"]);
-    files.extend(checked(&["docs", "bindings", "README.md"], &["md"]));
+    files.extend(checked(&["."], &["md"]));
+    files.extend(checked(&["examples/config"], &["cfg"]));
     assert_none(files.iter().flat_map(|file| {
         given_up(&file.text).into_iter().map(|near| format!("{}: {near}", file.path))
     }));
+}
+
+#[test]
+fn names_of_the_interfaces_have_no_given_up_word() {
+    let code = Regex::new(r"(?s)/\*.*?\*/|//[^\n]*").unwrap();
+    let name = Regex::new(r"[A-Za-z]\w*").unwrap();
+    let mut found = Vec::new();
+    for file in checked(&["include", "bindings/common"], &["h"]) {
+        let code = code.replace_all(&file.text, "");
+        for name in name.find_iter(&code).map(|name| name.as_str()) {
+            let given_up = |word: &str| NOT_IN_NAMES.contains(&word.to_lowercase().as_str());
+            if !NAMES.contains(&name) && name.split('_').any(given_up) {
+                found.push(format!("{}: {name}", file.path));
+            }
+        }
+    }
+    assert_none(found.into_iter());
 }
 
 #[test]
@@ -110,7 +141,7 @@ fn log_and_error_texts_have_no_given_up_word() {
 #[test]
 fn obscure_connectives_are_nowhere() {
     let pattern = words(NOWHERE);
-    let files = checked(&["."], &["rs", "c", "h", "md"]);
+    let files = checked(&["."], &["rs", "c", "h", "md", "cfg", "sh", "toml"]);
     assert_none(files.iter().flat_map(|file| {
         let found = near(&plain(&file.text), &pattern);
         found.into_iter().map(|near| format!("{}: {near}", file.path))
