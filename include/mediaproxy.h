@@ -1294,7 +1294,8 @@ mp_status mp_statistics_json(const mp_engine *engine,
 // In an event loop:
 //
 //     while (serving) {
-//         wait_for(mp_keeper_descriptor(keeper), MP_WAIT_READ, 0);
+//         uint64_t next = mp_now() + mp_keeper_next(keeper, 0);
+//         wait_for(mp_keeper_descriptor(keeper), MP_WAIT_READ, next);
 //         if (mp_keeper_tick(keeper, 0) != MP_OK)
 //             break;
 //     }

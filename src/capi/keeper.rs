@@ -32,7 +32,8 @@ use crate::error::Status;
 ///
 /// ```c
 /// while (serving) {
-///     wait_for(mp_keeper_descriptor(keeper), MP_WAIT_READ, 0);
+///     uint64_t next = mp_now() + mp_keeper_next(keeper, 0);
+///     wait_for(mp_keeper_descriptor(keeper), MP_WAIT_READ, next);
 ///     if (mp_keeper_tick(keeper, 0) != MP_OK)
 ///         break;
 /// }
