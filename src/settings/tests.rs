@@ -179,6 +179,16 @@ fn defaults_are_accepted_and_read_back() {
 }
 
 #[test]
+fn control_characters_in_paths_and_relays_are_refused() {
+    for name in ["relay", "relays", "sip_asymmetrics", "proxy_socket", "config_directory"] {
+        for value in ["mediaproxy:/a\0b", "mediaproxy:/a\nb", "/a\0b", "/a\nb"] {
+            let error = Settings::new().set(name, value).unwrap_err();
+            assert!(error.text().contains("is not accepted; give"), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
 fn values_of_one_setting_read_back_one_a_line() {
     let mut settings = Settings::new();
     assert_eq!(settings.get("relay").unwrap(), "mediaproxy:/var/run/proxydispatcher.sock");

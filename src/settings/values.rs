@@ -140,6 +140,12 @@ impl Form {
 
     /// Stores a value. `None` where it is not accepted: nothing is changed then.
     pub(super) fn set(&self, values: &mut Values, text: &str) -> Option<()> {
+        // No path holds a NUL, and values are written one a line.
+        let is_kept_as_text =
+            matches!(self, Form::Socket { .. } | Form::Path { .. } | Form::Text { .. });
+        if is_kept_as_text && text.contains(char::is_control) {
+            return None;
+        }
         match self {
             Form::Word { words, set, .. } => words
                 .iter()
