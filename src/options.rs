@@ -41,9 +41,9 @@ pub struct Options {
     /// The phone's signalling address when the message came through another
     /// proxy; else the message's source.
     pub signaling_ip: Option<IpAddr>,
-    /// Where the message goes next: of a relay's addresses, the receiver is told
-    /// one of this family. Without it an offer gets one of the sender's family,
-    /// until the receiver has answered.
+    /// Where the message goes next: a relay with IPv4 and IPv6 addresses gives the
+    /// receiver one of this family. Without it an offer gets one of the sender's
+    /// family, until the receiver has answered.
     pub receiver: Option<IpAddr>,
     /// The relay wanted for a new call (a hint to the dispatcher).
     pub media_relay: Vec<u8>,
@@ -52,12 +52,12 @@ pub struct Options {
     /// Overrides the setting.
     pub ice_candidate: Option<IceCandidate>,
     /// The current Request-URI, where the server has changed it since the
-    /// message came; empty: the message's own. For relays that are told the
-    /// destination's domain.
+    /// message came; empty: the message's own. For MediaProxy 1.x, which gets the
+    /// domain of the destination.
     pub request_uri: Vec<u8>,
-    /// From's domain is one of the server's own. For the same relays.
+    /// From's domain is one of the server's own. For MediaProxy 1.x.
     pub from_local: bool,
-    /// The Request-URI's domain is one of the server's own.
+    /// The Request-URI's domain is one of the server's own. For MediaProxy 1.x.
     pub to_local: bool,
 }
 

@@ -64,11 +64,12 @@ pub unsafe extern "C" fn mp_config_set(
     error: *mut *mut MpError,
 ) -> MpStatus {
     boundary!(report error; config: exclusive, name: text, value: text => {
-        let utf8 = |bytes| {
-            std::str::from_utf8(bytes)
-                .map_err(|_| Error::new(Status::Setting, "a setting is not UTF-8 text"))
-        };
-        config.settings.set(utf8(name)?, utf8(value)?)?;
+        // No setting has a name that is not UTF-8.
+        let name = String::from_utf8_lossy(name);
+        let value = std::str::from_utf8(value).map_err(|_| {
+            Error::new(Status::Setting, format!("{name}: the value is not UTF-8 text"))
+        })?;
+        config.settings.set(&name, value)?;
         Ok(Status::Ok)
     })
 }

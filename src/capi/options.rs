@@ -70,6 +70,12 @@ pub extern "C" fn mp_options_new() -> *mut MpOptions {
 /// with that name at its end does. The empty text restores the default. The
 /// value is copied as it is.
 ///
+/// Three options have no function of their own, and matter to a relay that
+/// speaks MediaProxy 1.x: request_uri is the Request-URI where the server has
+/// changed it (the default is that of the message), from and to say whether
+/// the domain of From and of the Request-URI is the server's own (local) or
+/// not (remote, the default).
+///
 /// MP_ERR_ARGUMENT for an unknown name (the error lists all names) and for a
 /// bad value (the error names the accepted form), MP_ERR_LIMIT above 1024
 /// bytes; nothing is changed then. error may be NULL.

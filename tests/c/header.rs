@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use mediaproxy::Options;
 use mediaproxy::internals::metrics::{Metric, c_fields};
 use mediaproxy::internals::shared::counters::{Counter, RelayCounter};
 use mediaproxy::proxy::Statistics;
@@ -250,6 +251,18 @@ fn examples_of_the_header_compile() {
         .output()
         .expect("cc runs");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+}
+
+#[test]
+fn every_option_is_named_in_the_comment_of_mp_options_set() {
+    let source = fs::read_to_string(source("options")).expect("a source");
+    let (comment, _) = source.split_once("fn mp_options_set(").expect("the function");
+    let comment = comment.rsplit("fn ").next().unwrap_or_default();
+    let words: Vec<_> =
+        comment.split(|letter: char| letter != '_' && !letter.is_alphanumeric()).collect();
+    for name in Options::names() {
+        assert!(words.contains(&name), "{name}");
+    }
 }
 
 /// What changes a message or talks to a relay has an example in its comment or
