@@ -13,5 +13,7 @@ mod faults;
 mod keeper;
 mod protocols;
 mod proxy_fork;
+mod rtpengine;
 mod seed_recordings;
 mod statistics;
+mod tcp;

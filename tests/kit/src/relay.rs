@@ -252,6 +252,11 @@ impl Relay {
         self.change(Mode::Closing);
     }
 
+    /// Serves again what it ignored or closed.
+    pub fn serve_again(&self) {
+        *self.shared.mode.lock().unwrap() = Mode::Serving;
+    }
+
     /// Closes its connections and its socket.
     pub fn kill(&self) {
         self.change(Mode::Gone);
