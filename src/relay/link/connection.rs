@@ -128,6 +128,12 @@ impl<T> Connection<T> {
         stream::receive(&self.fd, buffer)
     }
 
+    /// True while the relay has neither closed it nor sent anything. For a
+    /// connection without unread answers.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.receive(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Reads unawaited answers, and calls `answered` for each. False when the
     /// connection cannot be used any more: it is closed or broken, or the relay
     /// sent bytes that answer no query.

@@ -71,7 +71,13 @@ impl<T> Pool<T> {
                 let mut connection = self.idle.swap_remove(at);
                 let aged =
                     connection.is_tcp() && now.saturating_sub(connection.used) > MAX_TCP_IDLE;
-                if !aged && self.read(&mut connection) && !connection.has_partial_answer() {
+                let usable = if kept {
+                    self.read(&mut connection) && !connection.has_partial_answer()
+                } else {
+                    // Its end would be taken for the answer.
+                    connection.is_silent()
+                };
+                if usable && !aged {
                     connection.reuse();
                     return Ok(connection);
                 }
@@ -247,4 +253,36 @@ pub(super) fn connection_use(exchange: &Exchange) -> ConnectionUse {
         .zip(exchange.protocol())
         .map(|(relay, protocol)| relay.uri.capabilities(protocol));
     capabilities.map_or(ConnectionUse::OneQuery, |capabilities| capabilities.connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::exchange::Limits;
+    use crate::relay::{Query, RelayUri};
+    use std::io::Read;
+    use std::net::TcpListener;
+    use std::path::Path;
+
+    #[test]
+    fn connection_for_one_query_that_the_relay_closed_is_not_used() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!("mediaproxy1:tcp:{}", listener.local_addr().unwrap());
+        let uri = RelayUri::parse(&text, Path::new("/own")).unwrap();
+        let relay = Arc::new(Relay { uri, identity: 1, slot: None });
+        let mut exchange = Exchange::new(Query::delete(b"c", b"f", b"t"));
+        exchange.begin(&relay, Facts::default(), Limits::default()).unwrap();
+        let mut pool = Pool::<()>::default();
+        let unused = pool.take(&exchange, false, 1_000).unwrap();
+        let (mut first, _) = listener.accept().unwrap();
+        pool.keep(unused, 1_000);
+        let unused = pool.take(&exchange, false, 2_000).unwrap();
+        assert!(unused.reused(), "the relay has not closed it");
+        pool.keep(unused, 2_000);
+        first.shutdown(std::net::Shutdown::Write).unwrap();
+        let taken = pool.take(&exchange, false, 3_000).unwrap();
+        assert!(!taken.reused());
+        assert_eq!(first.read(&mut [0; 8]).unwrap(), 0, "the closed one was closed here too");
+        listener.accept().unwrap();
+    }
 }
