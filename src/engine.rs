@@ -1,4 +1,4 @@
-//! What a server makes once, before it forks.
+//! The engine: the state of a server that is made once, before the fork.
 
 use std::collections::hash_map::RandomState;
 use std::path::PathBuf;
@@ -15,31 +15,34 @@ use crate::settings::Settings;
 use crate::shared::health::AdminState;
 use crate::shared::{Calls, Counters, Deletes, HealthTable, Shared};
 
-/// The engine: settings, the first copy of the client lists, and the block of
-/// memory that all processes share. It has no thread, no lock and no
-/// descriptor, so it may cross a fork.
+/// The engine: the settings, the client lists and relays at the start, and the
+/// block of memory that all processes share. It has no thread, no lock and no
+/// descriptor, so it may be used after a fork.
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
     log: Log,
     relays: Arc<RelayList>,
     relays_file: RelaysFile,
-    /// The control socket of `embedded`: by default named after this process, so
-    /// a child must not work it out itself.
+    /// The control socket of `embedded`. Its default name has the id of the process
+    /// that made the engine, so a child must not compute it again.
     own_socket: PathBuf,
     private: Networks,
     agents: AgentFiles,
     shared: Shared,
-    /// The key of the call table's hash: made here, so that all processes
-    /// have the same.
+    /// The key of the call table's hash, made before the fork so that it is equal
+    /// in all processes.
     hash: RandomState,
 }
 
 impl Engine {
-    /// Makes an engine, before the server forks. `Status::Setting` for a
-    /// setting that cannot be honoured or has no effect
-    /// ([`Settings::validate`]), `Status::System` when the shared memory cannot
-    /// be had. Bad lines of the lists are logged.
+    /// Makes an engine. Call it before the server forks. Invalid lines of the
+    /// client lists and of the relays file are logged.
+    ///
+    /// # Errors
+    /// `Status::Setting` for a setting that cannot be used or has no effect
+    /// ([`Settings::validate`]), `Status::System` when the shared memory cannot be
+    /// mapped.
     pub fn new(settings: Settings, log: Log) -> Result<Arc<Engine>> {
         settings.validate()?;
         let calls = usize::try_from(settings.max_calls()).unwrap_or(usize::MAX);
@@ -67,8 +70,9 @@ impl Engine {
         Ok(())
     }
 
-    /// The relays as they are named now, for statistics: nothing is logged, and
-    /// where the file cannot be read they are those that the engine was made with.
+    /// The relays of the settings and of the relays file as it is now, for
+    /// statistics. Writes no log line. When the file cannot be read, the relays are
+    /// those at the start.
     pub(crate) fn load_relays_quietly(&self) -> Arc<RelayList> {
         let load = || {
             let mut lines = self.settings.relays(&self.own_socket)?;
@@ -78,27 +82,30 @@ impl Engine {
         load().map_or_else(|_| self.relays.clone(), |lines| Arc::new(self.arrange(lines)))
     }
 
-    /// Takes an order of the operator about a relay, by its name or its line.
-    /// `Status::Setting` for what is no relay, `Status::Argument` for one that
-    /// was never listed.
-    pub fn set_admin_state(&self, text: &str, order: AdminState) -> Result<()> {
+    /// Sets the admin state of a relay for all processes, by its name or its line
+    /// in the relays file.
+    ///
+    /// # Errors
+    /// `Status::Setting` when the text is not a relay, `Status::Argument` when the
+    /// relay was in no list.
+    pub fn set_admin_state(&self, text: &str, state: AdminState) -> Result<()> {
         let name = RelayLine::parse(text, &self.own_socket)?.uri.text;
         let slot = self.health().slot(self.calls().identity(&name));
-        if slot.is_some_and(|slot| self.health().set_admin_state(slot, order)) {
+        if slot.is_some_and(|slot| self.health().set_admin_state(slot, state)) {
             return Ok(());
         }
         let text = format!("no relay is called \"{name}\"; see the settings relay and relays");
         Err(Error::new(Status::Argument, text))
     }
 
-    /// Has all processes read the client lists and the relays file again, each
-    /// with its next message, without waiting until a change is noticed.
+    /// Makes every process read the client lists and the relays file again with its
+    /// next message, whether or not they have changed.
     pub fn reload(&self) {
         self.shared.lists().raise();
         self.shared.relays().raise();
     }
 
-    /// Reads the relays again for a process that has read `file` before. `None`:
+    /// Reads the relays again for a process that has read `file` before. `None` when
     /// its list stays.
     pub(crate) fn read_relays(&self, file: &mut RelaysFile) -> Option<Arc<RelayList>> {
         let mut lines = self.settings.relays(&self.own_socket).ok()?;
@@ -107,7 +114,7 @@ impl Engine {
             .then(|| Arc::new(self.arrange(lines)))
     }
 
-    /// The relays file as it was when the engine was made.
+    /// The relays file at the start.
     pub(crate) fn relays_file(&self) -> &RelaysFile {
         &self.relays_file
     }
@@ -121,8 +128,8 @@ impl Engine {
         })
     }
 
-    /// A relay that some process has, or had, in its list: a call may still be
-    /// on it.
+    /// The relay with this identity, also when it is in no list any more but a call
+    /// may still be on it.
     #[doc(hidden)]
     pub fn relay(&self, identity: u32) -> Option<Relay> {
         let health = self.health();
@@ -131,29 +138,29 @@ impl Engine {
         Some(Relay { uri, identity, slot: Some(slot) })
     }
 
-    /// The settings it was made with.
+    /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Where its log lines go.
+    /// The log.
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// The relays as they were when it was made.
+    /// The relays at the start.
     #[doc(hidden)]
     pub fn relays(&self) -> &Arc<RelayList> {
         &self.relays
     }
 
-    /// What counts as private.
+    /// The networks that count as private.
     pub fn private_networks(&self) -> &Networks {
         &self.private
     }
 
-    /// The client lists as they were when the engine was made. A worker has
-    /// its own copy and reads it again when the files change.
+    /// The client lists at the start. Each worker has a copy, and reads it again
+    /// when the files change.
     #[doc(hidden)]
     pub fn agents(&self) -> &AgentFiles {
         &self.agents
@@ -165,13 +172,13 @@ impl Engine {
         self.shared.calls(&self.hash)
     }
 
-    /// The health of the relays, as all processes see it.
+    /// The health table of all processes.
     #[doc(hidden)]
     pub fn health(&self) -> HealthTable<'_> {
         self.shared.health()
     }
 
-    /// Where the outcomes of exchanges with relays are recorded.
+    /// Records the outcomes of exchanges with relays.
     #[doc(hidden)]
     pub fn records(&self) -> Records<'_> {
         Records { health: self.health(), counters: self.counters(), log: &self.log }
@@ -183,13 +190,13 @@ impl Engine {
         self.shared.deletes()
     }
 
-    /// What all processes counted.
+    /// The counters of all processes.
     #[doc(hidden)]
     pub fn counters(&self) -> Counters<'_> {
         self.shared.counters()
     }
 
-    /// The block all processes share: the keeper's lease and the generations.
+    /// The shared block.
     #[doc(hidden)]
     pub fn shared(&self) -> &Shared {
         &self.shared

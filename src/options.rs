@@ -1,4 +1,4 @@
-//! What a script says about one call, beyond what the message says.
+//! The options of one rewrite or termination, from the routing script.
 
 use std::net::IpAddr;
 
@@ -7,15 +7,15 @@ use crate::error::{Error, Result, Status};
 use crate::relay::{IceCandidate, Query};
 use crate::sip::{Message, StartLine, Uri};
 
-/// Whether a session description is an offer or an answer (RFC 3264).
+/// The role of an SDP in the offer/answer exchange (RFC 3264).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RoleOption {
-    /// Worked out from method, CSeq and the call table.
+    /// Decided from the method, the CSeq and the call table.
     #[default]
     Auto,
-    /// It is an offer.
+    /// An offer.
     Offer,
-    /// It is an answer.
+    /// An answer.
     Answer,
 }
 
@@ -34,34 +34,36 @@ pub enum RoleOption {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Offer or answer, if the script knows better.
+    /// The role of the SDP.
     pub role: RoleOption,
-    /// The set of relays a new call chooses from; empty: by domain.
+    /// The set of relays for a new call; empty: by the domains of From and To.
     pub set: String,
-    /// The phone's signalling address when the message came through another
-    /// proxy; else the message's source.
+    /// The phone's signalling address, for a message that came through another
+    /// proxy. `None`: the source of the message.
     pub signaling_ip: Option<IpAddr>,
-    /// Where the message goes next: a relay with IPv4 and IPv6 addresses gives the
-    /// receiver one of this family. Without it an offer gets one of the sender's
-    /// family, until the receiver has answered.
+    /// The address that the message goes to next. A relay with IPv4 and IPv6
+    /// addresses answers with one of the same family. `None`: an offer is answered with an address of the
+    /// sender's family, until the receiver has answered.
     pub receiver: Option<IpAddr>,
-    /// The relay wanted for a new call (a hint to the dispatcher).
+    /// The relay that a dispatcher should use for a new call.
     pub media_relay: Vec<u8>,
-    /// The server's dialog id; a media timeout can then end the dialog.
+    /// The server's dialog id, with which a dispatcher can terminate the dialog
+    /// after a media timeout.
     pub dialog_id: Vec<u8>,
-    /// Overrides the setting.
+    /// Overrides the setting `ice_candidate`.
     pub ice_candidate: Option<IceCandidate>,
-    /// The current Request-URI, where the server has changed it since the
-    /// message came; empty: the message's own. For MediaProxy 1.x, which gets the
-    /// domain of the destination.
+    /// The current Request-URI, if the server has changed it; empty: that of the
+    /// message. Sent to relays of MediaProxy 1.x.
     pub request_uri: Vec<u8>,
-    /// From's domain is one of the server's own. For MediaProxy 1.x.
+    /// The domain of From is local to the server. Sent to relays of MediaProxy
+    /// 1.x.
     pub from_local: bool,
-    /// The Request-URI's domain is one of the server's own. For MediaProxy 1.x.
+    /// The domain of the Request-URI is local to the server. Sent to relays of
+    /// MediaProxy 1.x.
     pub to_local: bool,
 }
 
-/// The longest text an option takes, in bytes.
+/// The maximum length of an option's text, in bytes.
 const MAX_TEXT: usize = 1024;
 
 /// One option: its name, the form it accepts, and the function that sets it from
@@ -159,7 +161,7 @@ fn locality(text: &[u8], to: &mut bool) -> Option<()> {
 }
 
 impl Options {
-    /// Gives `query` what these options say about its message.
+    /// Fills `query` from these options.
     pub(crate) fn fill(&self, message: &Message<'_>, query: &mut Query) {
         query.dialog_id.clone_from(&self.dialog_id);
         query.media_relay.clone_from(&self.media_relay);
@@ -183,9 +185,9 @@ impl Options {
     /// the default.
     ///
     /// # Errors
-    /// `Status::Argument` for an unknown name (the text lists all names) and for a
-    /// bad value (the text names the accepted form), `Status::Limit` above 1024
-    /// bytes; nothing is changed then.
+    /// `Status::Argument` for an unknown name (the error lists all names) and for an
+    /// invalid value (the error has the accepted form), `Status::Limit` above 1024
+    /// bytes. Nothing is changed then.
     pub fn set(&mut self, name: &str, value: &[u8]) -> Result<()> {
         let Some(option) = OPTIONS.iter().find(|option| option.name == name) else {
             let names: Vec<_> = Self::names().collect();
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn next_hop_gives_the_receiver_where_its_host_is_an_address() {
+    fn next_hop_sets_the_receiver_if_its_host_is_an_address() {
         let mut options = Options::default();
         for (uri, receiver) in [
             ("sip:bob@192.0.2.7:5080;transport=tcp", Some("192.0.2.7")),

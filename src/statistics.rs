@@ -12,15 +12,16 @@ pub use crate::shared::counters::{Counter, RelayCounter};
 
 mod write;
 
-/// A relay that is listed, or was while a process still knows it.
+/// The metrics of one relay, which is in a list, or has a slot in the health table
+/// from an earlier list.
 #[derive(Clone, Debug)]
 pub struct RelayStatistics {
-    /// Its name.
+    /// The relay's name.
     pub name: String,
-    /// Its line in the list: set, weight and priority. None for a relay that is
-    /// in no list any more. A relay that was listed twice comes twice.
+    /// The relay's line in the list: set, weight and priority. `None` for a relay
+    /// that is in no list any more. A relay with two lines comes twice.
     pub line: Option<RelayLine>,
-    /// Its health and admin state.
+    /// The health and the admin state.
     pub state: State,
     /// A value for each row of [`RelayCounter::TABLE`].
     pub values: [u64; RelayCounter::ALL.len()],
@@ -49,8 +50,8 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Reads the counters of all processes. Reads the whole call table, which
-    /// takes a millisecond or so, and the relays file.
+    /// Reads the counters of all processes, the whole call table, which takes about
+    /// a millisecond, and the relays file.
     pub fn of(engine: &Engine) -> Statistics {
         let (counters, health) = (engine.counters(), engine.health());
         let deletes = engine.deletes();

@@ -12,7 +12,7 @@ use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
 pub(super) const LATENCY: (&str, &str) =
     ("mediaproxy_request_seconds", "Duration of SDP rewrites that needed a relay.");
 
-/// A part of a relay's state, as a gauge of 0 or 1.
+/// A state of a relay as a gauge: 0 or 1.
 pub(super) type StateGauge = (Metric, fn(&RelayStatistics) -> bool);
 
 /// The state of a relay for Prometheus, which has no words as values.
@@ -74,7 +74,7 @@ impl Statistics {
         // A relay of two lines has one series.
         let mut once: Vec<&RelayStatistics> = Vec::new();
         for relay in &self.relays {
-            if once.iter().all(|known| known.name != relay.name) {
+            if once.iter().all(|other| other.name != relay.name) {
                 once.push(relay);
             }
         }
@@ -101,7 +101,7 @@ impl Statistics {
         out.line(format_args!("{name}_count {below}"));
     }
 
-    /// The same metrics as one JSON object (RFC 8259).
+    /// The metrics as one JSON object (RFC 8259).
     pub fn json(&self) -> String {
         let mut out = String::from("{");
         for counter in Counter::ALL {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_names_are_written_as_the_formats_want_them() {
+    fn durations_and_names_are_escaped_for_both_formats() {
         assert_eq!(seconds(0), "0");
         assert_eq!(seconds(1), "0.001");
         assert_eq!(seconds(5_000), "5");

@@ -1,4 +1,4 @@
-//! The connections of a worker or of the keeper that no exchange has in hand.
+//! The pool of connections that no exchange uses at the moment.
 
 use std::io;
 use std::sync::Arc;
@@ -9,26 +9,27 @@ use crate::relay::{ConnectionUse, Facts, Outcome, Relay};
 
 /// Idle connections kept for each relay.
 const MAX_IDLE: usize = 64;
-/// Answers that may be unread on a connection before another one is opened.
+/// The maximum number of unread answers on one connection.
 const MAX_UNREAD: usize = 32;
-/// An answer that nobody waits for must have come by then (milliseconds).
+/// The time limit for an unawaited answer (milliseconds).
 const ANSWER_WITHIN: u64 = 10_000;
-/// An idle TCP connection is closed after this (milliseconds): the network may
-/// have dropped it without a word.
+/// An idle TCP connection is not used after this time (milliseconds): the network
+/// may have dropped it without closing it.
 const MAX_TCP_IDLE: u64 = 30_000;
 
-/// A query that nobody waited for is over.
+/// An unawaited query that is over.
 #[derive(Debug)]
 pub struct Finished<T> {
-    /// The identity of its relay.
+    /// The identity of the relay.
     pub relay: u32,
-    /// Which query.
+    /// The token of the query.
     pub token: T,
-    /// `Answered`, `Refused`, or `ProtocolError` when its connection was lost.
+    /// `Answered`, `Refused`, or `ProtocolError` when the connection was lost.
     pub outcome: Outcome,
 }
 
-/// Idle connections, and such with answers that nobody waits for.
+/// Idle connections, and connections with unread answers. An *unawaited* query is
+/// sent without waiting for its answer. `T` is the token that identifies it.
 #[derive(Debug)]
 pub struct Pool<T> {
     idle: Vec<Connection<T>>,
@@ -48,8 +49,8 @@ impl<T> Pool<T> {
         Pool { watch: Some(watch), ..Pool::default() }
     }
 
-    /// An idle connection to the relay of an exchange, or a new one. `WouldBlock`:
-    /// the relay's backlog is full, try again shortly.
+    /// An idle connection to the relay of an exchange, or a new one. `WouldBlock`
+    /// when the relay's backlog is full: try again shortly.
     pub(super) fn take(
         &mut self,
         exchange: &Exchange,
@@ -58,7 +59,7 @@ impl<T> Pool<T> {
     ) -> io::Result<Connection<T>> {
         let Some(relay) = exchange.relay() else { return Err(io::ErrorKind::NotFound.into()) };
         if fresh {
-            // The relay closed one of its connections: the others are as old.
+            // The relay has closed one connection; the others are as old.
             self.close(|connection| connection.relay() == relay.identity);
         } else {
             // One that serves a single query may be there still unused: it was
@@ -87,7 +88,8 @@ impl<T> Pool<T> {
         self.open(relay, exchange.facts(), now)
     }
 
-    /// The same, and a new one where too many answers are unread on it.
+    /// As [`Pool::take`]; a new connection when the idle one has
+    /// [`MAX_UNREAD`] unread answers.
     fn take_with_room(
         &mut self,
         exchange: &Exchange,
@@ -109,8 +111,8 @@ impl<T> Pool<T> {
         Connection::open(relay, facts, self.watch.as_ref(), now)
     }
 
-    /// Reads the answers on a connection that nobody waits for. False when it is
-    /// of no more use.
+    /// Reads the unawaited answers on a connection. False when the connection
+    /// cannot be used any more.
     fn read(&mut self, connection: &mut Connection<T>) -> bool {
         if connection.unread() == 0 {
             return true;
@@ -133,9 +135,9 @@ impl<T> Pool<T> {
         }
     }
 
-    /// Answers to the first `count` queries of a connection were read by an
-    /// exchange.
-    pub(super) fn passed_over(&mut self, connection: &mut Connection<T>, count: usize) {
+    /// Finishes the first `count` unawaited queries of a connection, whose answers
+    /// an exchange has read.
+    pub(super) fn finish_unread(&mut self, connection: &mut Connection<T>, count: usize) {
         for _ in 0..count {
             let Some(token) = connection.take_unread() else { return };
             let (relay, outcome) = (connection.relay(), Outcome::Answered);
@@ -143,7 +145,7 @@ impl<T> Pool<T> {
         }
     }
 
-    /// Closes a connection. The answers still to come on it are lost.
+    /// Closes a connection. Its unread answers are lost.
     pub(super) fn discard(&mut self, mut connection: Connection<T>) {
         while let Some(token) = connection.take_unread() {
             let (relay, outcome) = (connection.relay(), Outcome::ProtocolError);
@@ -173,10 +175,11 @@ impl<T> Pool<T> {
         self.close(|_| true);
     }
 
-    /// Sends the query of an exchange that was begun; nobody waits for its
-    /// answer, which [`Pool::collect`] reports under `token`. Never waits. On an
-    /// error the token is given back, and the outcome is in the exchange
-    /// ([`Outcome::LocalFailure`] when the relay takes no more just now).
+    /// Sends the query of an exchange that has started, without waiting for its
+    /// answer. After [`Pool::collect`], [`Pool::take_finished`] returns the result
+    /// with `token`. Never waits. The error is the token; the outcome is then in
+    /// the exchange ([`Outcome::LocalFailure`] when the relay accepts no more
+    /// bytes at the moment).
     pub fn send_unawaited(&mut self, exchange: &mut Exchange, token: T, now: u64) -> Result<(), T> {
         while let Need::Connect { fresh } = exchange.need() {
             let mut connection = match self.take_with_room(exchange, fresh, now) {
@@ -189,7 +192,7 @@ impl<T> Pool<T> {
             exchange.connected(connection.reused(), connection.unread());
             match connection.send(exchange.unsent()) {
                 Ok(sent) => exchange.sent(sent),
-                // A TCP connection that is not made yet serves a later query.
+                // A TCP connection that is still connecting serves a later query.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.keep(connection, now);
                     break;
@@ -204,7 +207,7 @@ impl<T> Pool<T> {
                     self.keep(connection, now);
                     return Ok(());
                 }
-                // A part of it went out, or nothing.
+                // Only a part of the query was sent, or nothing.
                 None => self.discard(connection),
             }
         }
@@ -212,8 +215,8 @@ impl<T> Pool<T> {
         Err(token)
     }
 
-    /// Reads the answers that nobody waits for, as far as they have come. Those
-    /// that did not come in time are lost.
+    /// Reads the unawaited answers that have come. An answer that has not come
+    /// within [`ANSWER_WITHIN`] is lost.
     pub fn collect(&mut self, now: u64) {
         let mut at = 0;
         while let Some(unread) = self.idle.get(at).map(Connection::unread) {
@@ -234,19 +237,19 @@ impl<T> Pool<T> {
         }
     }
 
-    /// True when answers that nobody waits for are still to come, or have come
-    /// and were not taken yet.
+    /// True when there are unawaited queries without an answer, or finished ones
+    /// that were not taken yet.
     pub fn has_unread(&self) -> bool {
         !self.finished.is_empty() || self.idle.iter().any(|connection| connection.unread() > 0)
     }
 
-    /// Takes the queries nobody waited for that are over.
+    /// Takes the unawaited queries that are over.
     pub fn take_finished(&mut self) -> Vec<Finished<T>> {
         std::mem::take(&mut self.finished)
     }
 }
 
-/// How many queries a connection serves in the protocol of an exchange.
+/// The number of queries on one connection, in the protocol of an exchange.
 pub(super) fn connection_use(exchange: &Exchange) -> ConnectionUse {
     let capabilities = exchange
         .relay()

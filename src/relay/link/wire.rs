@@ -144,7 +144,7 @@ impl<T> Wire<T> {
                 let bytes = buffer.get(..length).unwrap_or_default();
                 let earlier = exchange.received(bytes);
                 if earlier > 0 {
-                    pool.passed_over(connection, earlier);
+                    pool.finish_unread(connection, earlier);
                 }
             }
             Err(error) if would_wait(&error) => return false,
