@@ -1,4 +1,4 @@
-//! Settings as name and value text, the way a configuration line holds them.
+//! Settings as name and value text, as in a line of a configuration.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

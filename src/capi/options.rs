@@ -46,7 +46,7 @@ impl MpOptions {
         &self.options
     }
 
-    /// The options, or `none` where C said NULL.
+    /// The options, or `none` for NULL.
     pub(super) fn or<'a>(options: Option<&'a MpOptions>, none: &'a Options) -> &'a Options {
         options.map_or(none, MpOptions::get)
     }

@@ -36,7 +36,7 @@ pub const MP_TEST_WEBSOCKET: u32 = 4096;
 pub struct MpVerdict {
     poison: Poison,
     verdict: Verdict,
-    /// The sentences, made when first asked for, back to back.
+    /// The sentences one after another, made when first needed.
     text: Vec<u8>,
     /// Where each sentence ends; empty until they are made.
     ends: Vec<usize>,

@@ -1,8 +1,8 @@
-//! One session: two parties, its streams, and how offers and answers change
+//! One session: its two sides, its streams, and how offers and answers change
 //! them (RFC 3264). Pure: sockets are behind [`MediaPorts`], time is passed in.
 //!
 //! The protocol does not say which message is an offer. The first message of a
-//! CSeq is the offer; a message of the other party with the same CSeq is its
+//! CSeq is the offer; a message of the other side with the same CSeq is its
 //! answer, also when the offer came in a reply.
 
 use std::net::IpAddr;

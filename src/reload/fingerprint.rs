@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_stamp_is_looked_at_again_until_its_tick_is_over() {
+    fn fresh_stamp_is_not_settled_until_its_tick_is_over() {
         let at = |nanos| {
             let stamp = (1000, nanos);
             let (device, inode, size) = (1, 2, 3);

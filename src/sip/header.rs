@@ -128,7 +128,7 @@ pub(crate) fn read_line(text: &[u8]) -> Line<'_> {
     }
 }
 
-/// What the first bytes of a line tell about it.
+/// The kind of a line, from its first bytes.
 enum Beginning<'a> {
     /// A header this library reads, spelled as in RFC 3261, and the text after
     /// its colon.

@@ -155,6 +155,6 @@ pub(crate) fn wait(fd: RawFd, read: bool, write: bool, timeout: u64) {
     let mut poll = libc::pollfd { fd, events, revents: 0 };
     let timeout = libc::c_int::try_from(timeout).unwrap_or(libc::c_int::MAX);
     // SAFETY: one pollfd of ours. A signal ends the wait early; the caller
-    // looks at the clock again.
+    // reads the clock again.
     unsafe { libc::poll(&mut poll, 1, timeout) };
 }

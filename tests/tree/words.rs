@@ -127,6 +127,20 @@ fn names_of_the_interfaces_have_no_given_up_word() {
     assert_none(found.into_iter());
 }
 
+/// Comments, also those of unit tests.
+#[test]
+fn comments_of_the_library_have_no_given_up_word() {
+    let comment = Regex::new(r"(?m)(?:^|\s)//[/!]?(?: (.*))?$").unwrap();
+    assert_none(checked(&["src"], &["rs"]).iter().flat_map(|file| {
+        let lines: Vec<_> = comment
+            .captures_iter(&file.text)
+            .map(|found| found.get(1).map_or("", |text| text.as_str()))
+            .collect();
+        let found = given_up(&lines.join(" "));
+        found.into_iter().map(|near| format!("{}: {near}", file.path)).collect::<Vec<_>>()
+    }));
+}
+
 #[test]
 fn log_and_error_texts_have_no_given_up_word() {
     let mut files = checked(&["src", "bindings"], &["rs", "c", "h"]);

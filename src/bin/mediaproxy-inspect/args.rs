@@ -66,7 +66,7 @@ Exit status: 0 when every file could be read; 1 when a file could not; 2 for an
 error on the command line.
 ";
 
-/// What the command line asks for.
+/// The parsed command line.
 pub(crate) struct Args {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) tests: Tests,
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     pub(crate) summary: bool,
 }
 
-/// Reads the command line; `Ok(None)` when it asks for help.
+/// Reads the command line; `Ok(None)` for `--help`.
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Option<Args>, String> {
     let mut args = Args {
         files: Vec::new(),

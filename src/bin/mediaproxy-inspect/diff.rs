@@ -16,7 +16,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 /// Above this many pairs of lines nothing is aligned: the changed block is
-/// shown as a whole. A description of 64 streams stays far below.
+/// shown as a whole. An SDP with 64 streams stays far below.
 const MAX_PAIRS: usize = 1_000_000;
 /// A line longer than this is cut, in bytes.
 const MAX_LINE: usize = 200;
@@ -209,7 +209,7 @@ fn hunks(old: &[&[u8]], new: &[&[u8]]) -> Vec<Hunk> {
 struct Places {
     /// The line and number of each m= line of the body.
     streams: Vec<(usize, usize, String)>,
-    /// The line of each v= line of the body: a description starts.
+    /// The number of each v= line of the body, at which an SDP starts.
     sessions: Vec<usize>,
 }
 

@@ -105,7 +105,7 @@ impl Waiting {
         }
         self.bytes += data.len();
         self.pieces.insert(piece.offset, data.to_vec());
-        // The pieces are disjoint, so the sum tells.
+        // The pieces are disjoint, so their sum shows when all are there.
         Ok(self.length == Some(self.bytes))
     }
 

@@ -24,7 +24,7 @@ pub(crate) enum Found<'b> {
 enum Start {
     Sip,
     Other,
-    /// Too few bytes to tell.
+    /// Too few bytes to decide.
     Open,
 }
 
@@ -33,7 +33,7 @@ enum Start {
 pub(crate) struct Framing {
     /// From the start of the message that is not complete yet.
     buffer: Vec<u8>,
-    /// How far the end of the headers was looked for.
+    /// The number of bytes already searched for the end of the headers.
     searched: usize,
     /// The length of the message, once its headers are there.
     length: Option<usize>,
@@ -75,8 +75,8 @@ impl Framing {
                     Step::Lost => (rest.len(), true),
                 },
             };
-            // What looked like the start of a line and was none does not hide
-            // a message that starts with the segment after it.
+            // Bytes that may be the start of a line but are not must not hide a
+            // message that starts with the next segment.
             let first_try = rest.len() == buffer.len() && known > 0;
             let used = if lost && first_try { known } else { used };
             self.searched = 0;
@@ -99,7 +99,7 @@ impl Framing {
         *self = Framing::default();
     }
 
-    /// Looks at what may be the beginning of a message.
+    /// Reads bytes that may be the start of a message.
     fn start(&mut self, rest: &[u8], sink: &mut dyn FnMut(Found<'_>)) -> Step {
         let empty = rest.len() - skip_empty_lines(rest).len();
         if empty > 0 {
@@ -146,7 +146,7 @@ impl Framing {
     }
 }
 
-/// What to do after a look at the bytes at hand.
+/// The next step, after the bytes received so far.
 enum Step {
     /// More bytes are needed.
     Wait,
@@ -163,7 +163,7 @@ fn skip_empty_lines(bytes: &[u8]) -> &[u8] {
     bytes.get(start.unwrap_or(bytes.len())..).unwrap_or_default()
 }
 
-/// Judges the start of a stream's bytes.
+/// Classifies the first bytes of a stream.
 fn classify(bytes: &[u8]) -> Start {
     let word = bytes.iter().take(MAX_METHOD + 1).position(|byte| *byte == b' ');
     let first = bytes.get(..word.unwrap_or(bytes.len().min(MAX_METHOD + 1))).unwrap_or_default();
@@ -208,7 +208,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
 }
 
-/// The first byte after the empty line, looked for from `from` on.
+/// The first byte after the empty line; the search starts at `from`.
 fn headers_end(bytes: &[u8], from: usize) -> Option<usize> {
     let tail = bytes.get(from..)?;
     for end in memchr::memchr_iter(b'\n', tail) {

@@ -52,7 +52,7 @@ impl<'d> Data<'d> {
     }
 }
 
-/// Dissects frames; remembers fragments.
+/// Dissects frames, and stores fragments.
 #[derive(Default)]
 pub(crate) struct Dissector {
     fragments: Fragments,

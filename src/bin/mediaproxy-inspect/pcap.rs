@@ -79,7 +79,7 @@ impl<R: Read> Capture<R> {
                 let mut header = [0; 20];
                 fill(&mut input, &mut header, "the file header")?;
                 let link = number(big_endian, header.last_chunk().copied().unwrap_or_default());
-                // The upper half tells about frame check sequences.
+                // The upper half has the length of frame check sequences.
                 Format::Classic((link & 0xffff) as u16)
             }
             None => Format::NextGeneration(Vec::new()),

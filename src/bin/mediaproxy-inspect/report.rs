@@ -92,8 +92,8 @@ impl<'a, W: Write> Report<'a, W> {
         self.blank()
     }
 
-    /// Judges a message and prints what would become of it. `missing` bytes of
-    /// it were not captured.
+    /// Tests and rewrites a message, and prints the result. `missing` bytes of the
+    /// message were not captured.
     pub(crate) fn message(
         &mut self,
         place: &str,

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use crate::framing::{Found, Framing};
 
-/// The most streams remembered; the one silent for longest goes first.
+/// The maximum number of stored streams; the one silent for longest is dropped
+/// first.
 const MAX_STREAMS: usize = 4096;
 /// The most bytes held over all streams.
 const MAX_HELD: usize = 32 * 1024 * 1024;
@@ -38,7 +39,7 @@ pub(crate) type Sink<'s> = &'s mut dyn FnMut(&Path, u64, Found<'_>);
 #[derive(Default)]
 pub(crate) struct Streams {
     streams: HashMap<Path, Stream>,
-    /// By when they last said something.
+    /// The streams by the time of their last segment.
     recent: BTreeMap<u64, Path>,
     clock: u64,
     held: usize,

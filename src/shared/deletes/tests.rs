@@ -152,7 +152,7 @@ fn slot_of_a_writer_that_was_killed_is_freed_after_2_s() {
     let key = queue.key("a@x");
     let place = Deletes::window(key.call()).next().unwrap();
     assert!(deletes.swap(place, 0, next(0, Kind::Writing, 1_000)));
-    assert_eq!(queue.claim(9_000), None, "half an end is not delivered");
+    assert_eq!(queue.claim(9_000), None, "half a delete is not claimed");
     assert_eq!(deletes.expire(1_000 + CLAIM_FOR), 0);
     assert_eq!(deletes.expire(1_001 + CLAIM_FOR), 1);
     assert_eq!(kind(deletes.state(place)), Kind::Free);
@@ -169,17 +169,17 @@ fn delete_with_wrong_checksum_is_dropped() {
     assert_eq!(deletes.len(), 0);
 }
 
-/// Two processes queue, two deliver, each of these is killed in the middle of
-/// what it does; what was queued is delivered, whole, and at least once.
+/// Two processes queue deletes and two claim them. Those that claim are killed at
+/// any time. Every queued delete is claimed whole and at least once.
 #[test]
 fn deletes_are_not_lost_when_flushing_processes_are_killed() {
     let queue = Queue::new();
     let deletes = queue.deletes();
     let shared = &queue.shared;
     let calls = 600;
-    // Delivered ones are counted by number, in words nobody else uses here.
+    // How often the delete of each call was claimed.
     let seen = crate::shared::Block::new(calls).unwrap();
-    let deliver = |now: u64| {
+    let flush = |now: u64| {
         let mut cursor = 0;
         while let Some(claim) = deletes.claim(&mut cursor, now, |_| true) {
             let text = std::str::from_utf8(&claim.delete.call_id).unwrap();
@@ -191,14 +191,14 @@ fn deletes_are_not_lost_when_flushing_processes_are_killed() {
     };
     for round in 0..10u64 {
         let now = 1_000 + round * 10_000;
-        let deliverers: Vec<_> = (0..2)
+        let flushing: Vec<_> = (0..2)
             .map(|_| {
                 // SAFETY: the child touches shared atomics and its own memory
                 // until it is killed.
                 let child = unsafe { libc::fork() };
                 if child == 0 {
                     loop {
-                        deliver(now);
+                        flush(now);
                     }
                 }
                 child
@@ -212,7 +212,7 @@ fn deletes_are_not_lost_when_flushing_processes_are_killed() {
                 assert_eq!(deletes.push(key, &end(&id, 7), now), Push::Queued);
             }
         });
-        for child in deliverers {
+        for child in flushing {
             // SAFETY: kills and reaps our own child.
             unsafe {
                 libc::kill(child, libc::SIGKILL);
@@ -220,7 +220,7 @@ fn deletes_are_not_lost_when_flushing_processes_are_killed() {
             }
         }
     }
-    deliver(1_000_000);
+    flush(1_000_000);
     assert_eq!(deletes.len(), 0);
     assert!(deletes.is_empty());
     let missing: BTreeSet<_> =

@@ -14,7 +14,7 @@ fn suspect_relay_is_not_used_until_probe_is_answered() {
     assert!(health.is_available(slot) && health.state(Some(slot)).takes_calls());
     assert!(!health.claim_probe(slot, 5_000), "nothing to probe");
     assert!(health.mark_suspect(slot, 5_000));
-    assert!(!health.mark_suspect(slot, 5_001), "told once");
+    assert!(!health.mark_suspect(slot, 5_001), "reported once");
     let state = health.state(Some(slot));
     assert_eq!((state.health, state.next_probe), (RelayHealth::Suspect, 5_000));
     assert!(!health.is_available(slot) && !state.is_usable());
@@ -44,7 +44,7 @@ fn trial_is_claimed_by_one_message_at_a_time() {
     assert!(!health.claim_trial(slot, 15_999));
     assert!(health.claim_trial(slot, 16_000), "and then every ten seconds");
     assert!(health.claim_probe(slot, 25_001), "a keeper that starts probes");
-    assert!(!health.claim_trial(slot, 35_001), "and then none is overdue");
+    assert!(!health.claim_trial(slot, 35_001), "and then no trial is due");
 }
 
 #[test]
@@ -136,18 +136,18 @@ fn probe_and_report_are_done_by_one_process() {
     let slot = health.list(77, "embedded", 1).unwrap();
     for round in 1..200u64 {
         let now = round * 1_000_000;
-        let (told, probes) = (health.word(9, 8).unwrap(), health.word(9, 9).unwrap());
-        told.store(0, Ordering::SeqCst);
+        let (reports, probes) = (health.word(9, 8).unwrap(), health.word(9, 9).unwrap());
+        reports.store(0, Ordering::SeqCst);
         probes.store(0, Ordering::SeqCst);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    told.fetch_add(u64::from(health.mark_suspect(slot, now)), Ordering::SeqCst);
+                    reports.fetch_add(u64::from(health.mark_suspect(slot, now)), Ordering::SeqCst);
                     probes.fetch_add(u64::from(health.claim_probe(slot, now)), Ordering::SeqCst);
                 });
             }
         });
-        assert_eq!(told.load(Ordering::SeqCst), 1);
+        assert_eq!(reports.load(Ordering::SeqCst), 1);
         assert_eq!(probes.load(Ordering::SeqCst), 1);
         assert!(health.mark_alive(slot, now + 1));
     }
