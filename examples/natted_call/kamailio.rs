@@ -40,9 +40,9 @@ impl Kamailio {
         fs::create_dir_all(&directory)
             .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
         let module = module(root)?;
-        let said = run(Command::new("kamailio").arg("-v"))?;
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
-        if !said.starts_with("version: kamailio") {
+        let answer = run(Command::new("kamailio").arg("-v"))?;
+        let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+        if !answer.starts_with("version: kamailio") {
             return Err("kamailio -v says nothing of its version".to_string());
         }
         let stock = format!("/usr/lib/{}-linux-gnu/kamailio/modules", std::env::consts::ARCH);
@@ -88,8 +88,8 @@ impl Kamailio {
     /// The relay's counters, named as the C proxy names them.
     pub(crate) fn counters(&mut self) -> Result<Counters, String> {
         let control = format!("unix:{}", self.directory.join("control").display());
-        let said = run(Command::new("kamcmd").args(["-s", &control, "mediaproxy.stats"]))?;
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let answer = run(Command::new("kamcmd").args(["-s", &control, "mediaproxy.stats"]))?;
+        let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
         let named = |line: &str| {
             let (name, value) = line.trim().split_once(": ")?;
             let name = match name.strip_prefix("embedded_")? {
@@ -98,9 +98,9 @@ impl Kamailio {
             };
             Some((name.to_string(), value.parse().ok()?))
         };
-        let counters: Counters = said.lines().filter_map(named).collect();
+        let counters: Counters = answer.lines().filter_map(named).collect();
         if counters.is_empty() {
-            return Err(format!("kamcmd mediaproxy.stats: {said}"));
+            return Err(format!("kamcmd mediaproxy.stats: {answer}"));
         }
         Ok(counters)
     }
@@ -165,9 +165,9 @@ fn module(root: &Path) -> Result<PathBuf, String> {
         .arg(root.join("bindings/kamailio"))
         .arg(format!("LIBRARY={}", library.display()))
         .arg(format!("OUT={}", out.display()));
-    let said = run(&mut make)?;
-    if !said.status.success() {
-        return Err(format!("{}the module is not built", String::from_utf8_lossy(&said.stderr)));
+    let answer = run(&mut make)?;
+    if !answer.status.success() {
+        return Err(format!("{}the module is not built", String::from_utf8_lossy(&answer.stderr)));
     }
     Ok(out)
 }

@@ -343,7 +343,7 @@ impl Call {
         self.a.nat.stop();
         self.b.nat.stop();
         for line in &told.strange {
-            self.faults.push(format!("the proxy said something strange: {line}"));
+            self.faults.push(format!("the proxy sent an unexpected line: {line}"));
         }
         if self.fault == Some(Fault::Corrupt) {
             fault::corrupt(&mut told.records);

@@ -85,7 +85,7 @@ impl Phone {
     /// Where the other side's description told it to send media.
     pub(crate) fn media(&self) -> Result<MediaAddress, String> {
         let name = self.setup.name;
-        self.media.ok_or_else(|| format!("phone {name} was not told where to send media"))
+        self.media.ok_or_else(|| format!("phone {name} got no address to send media to"))
     }
 
     /// Registers with the proxy (RFC 3261 section 10).

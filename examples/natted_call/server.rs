@@ -153,7 +153,7 @@ impl Proxy {
     fn counters(&mut self) -> Result<Counters, String> {
         self.command("stats")?;
         let counters = self.counters.recv_timeout(PATIENCE);
-        counters.map_err(|_| "timeout: the proxy does not tell its counters".to_string())
+        counters.map_err(|_| "timeout: the proxy does not report its counters".to_string())
     }
 
     fn quit(mut self) -> (Told, Result<(), String>) {
