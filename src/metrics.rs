@@ -3,7 +3,7 @@
 //! text, JSON, the statistics of a SIP server's module and `docs/metrics.md` are
 //! all made from these tables.
 
-/// How a metric's value may change.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {

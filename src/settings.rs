@@ -132,7 +132,7 @@ impl Settings {
         Ok(self.row(name.trim())?.form.get(&self.values))
     }
 
-    /// True when the setting was set, to whatever value.
+    /// True when the setting was set to any value.
     pub fn is_given(&self, name: &str) -> bool {
         self.given.contains(&name)
     }
@@ -203,7 +203,7 @@ impl Settings {
         self.values.ice_candidate
     }
 
-    /// How many calls the shared call table holds.
+    /// The number of calls in the shared call table.
     pub fn max_calls(&self) -> u32 {
         self.values.max_calls
     }
@@ -223,7 +223,7 @@ impl Settings {
         self.values.rewrite_origin
     }
 
-    /// Where the built-in proxy listens: as set, else
+    /// The control socket of the built-in proxy: as set, else
     /// [`crate::proxy::default_socket`] of this process.
     pub fn proxy_socket(&self) -> PathBuf {
         self.values.proxy_socket()

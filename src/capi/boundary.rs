@@ -31,7 +31,7 @@ pub(super) trait Handle {
     fn poison(&self) -> &Poison;
 }
 
-/// Where the text of an error goes.
+/// The receiver of an error's text.
 pub(super) trait Report {
     /// # Safety
     /// A pointer is NULL or valid, and nothing borrows what it points to.

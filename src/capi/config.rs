@@ -32,7 +32,7 @@ pub struct MpConfig {
     poison: Poison,
     pub(super) settings: Settings,
     pub(super) log: Log,
-    /// What mp_setting_get describes, made with its first call.
+    /// The result of mp_setting_get, made with its first call.
     descriptions: Vec<Description>,
 }
 

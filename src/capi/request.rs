@@ -53,7 +53,7 @@ pub struct MpWait {
 pub struct MpRequest {
     poison: Poison,
     rewrite: Box<Rewrite>,
-    /// Whom it belongs to; compared, never followed.
+    /// The worker that started the request; compared, never dereferenced.
     worker: *const MpWorker,
 }
 

@@ -117,7 +117,8 @@ enum When {
     Relayed(u8),
     /// The session-level address is replaced.
     SessionMoves,
-    /// It is replaced, and the relay's answer refuses this stream.
+    /// The session-level address is replaced, and the relay's answer refuses this
+    /// stream.
     Refused(u8),
     /// At least one stream is relayed.
     Any,

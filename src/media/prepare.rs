@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::shared::calls::history::OfferAnswerState;
 use crate::sip::Message;
 
-/// What the call table stores of the message's call.
+/// The stored state of the message's call.
 pub struct CallState<'c> {
     /// The offer/answer state.
     pub offer_answer: OfferAnswerState,

@@ -32,7 +32,7 @@ pub struct Decision {
     /// The CSeq to send to the relay. For an answer in a PRACK, which has another
     /// CSeq than its offer, this is the offer's.
     pub cseq: u32,
-    /// What is stored for later messages.
+    /// The state to store for later messages.
     pub update: OfferAnswerUpdate,
 }
 

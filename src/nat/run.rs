@@ -16,7 +16,7 @@ use crate::sdp::active;
 use crate::sip::body;
 use crate::sip::{Contact, Message, Transport, Via};
 
-/// What the tests need beside the message.
+/// The input of the tests besides the message.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'s> {
     /// The networks that count as private.

@@ -45,7 +45,7 @@ impl Endpoint {
 pub struct Evidence {
     /// The test, a single bit.
     pub test: Tests,
-    /// Where `found` comes from: "Contact", "Via", "c=", "source".
+    /// The header or line of `found`: "Contact", "Via", "c=", "source".
     pub place: &'static str,
     /// The value in the message.
     pub found: Endpoint,

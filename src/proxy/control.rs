@@ -23,7 +23,7 @@ const END: &[u8] = b"\r\n\r\n";
 #[derive(Debug, Default)]
 pub(super) struct Framer {
     bytes: Vec<u8>,
-    /// Where the next request starts.
+    /// The offset of the next request.
     start: usize,
     /// No request end starts before this offset.
     scanned: usize,
@@ -111,7 +111,7 @@ pub(super) struct UpdateRequest<'a> {
     pub(super) to_tag: &'a [u8],
     /// An extension of libmediaproxy: the To tag of a provisional reply.
     pub(super) early_tag: &'a [u8],
-    /// Where the SIP message came from.
+    /// The source of the SIP message.
     pub(super) signaling: IpAddr,
     /// An extension of libmediaproxy: the address family that the receiver of
     /// the SIP message can use.

@@ -29,7 +29,7 @@ pub(super) struct Rules {
     pub(super) loopback: bool,
 }
 
-/// What signalling says about one side of a stream.
+/// The addresses of one side of a stream, from SIP and SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Expectation {
     /// The source address of its SIP messages.
@@ -56,7 +56,7 @@ impl Expectation {
     }
 }
 
-/// What new SDP means for a side whose address may be learned already.
+/// The change by a new SDP, for a side whose address may be learned already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// The SDP is the same as before.
@@ -180,7 +180,7 @@ impl Learner {
         false
     }
 
-    /// Where packets to this side are sent, if that is known.
+    /// The address to which packets for this side are sent, if there is one.
     pub(super) fn target(&self) -> Option<SocketAddr> {
         self.target
     }

@@ -24,7 +24,7 @@ impl Identity {
     }
 }
 
-/// Binds the control socket. A socket file that nobody listens on is
+/// Binds the control socket. A socket file without a listener is
 /// replaced; any other file at that path is an error. A missing directory is
 /// created for this user only.
 pub(super) fn bind(path: &Path) -> Result<(UnixListener, Option<Identity>)> {
@@ -52,7 +52,7 @@ pub(super) fn bind(path: &Path) -> Result<(UnixListener, Option<Identity>)> {
 }
 
 /// Others can guess the name of the default directory and create it first when
-/// its parent is writable for everybody: it must belong to this user.
+/// its parent is writable for all users: it must belong to this user.
 fn check_owner(path: &Path, directory: &Path) -> io::Result<()> {
     let foreign = path == default_socket() && {
         let file = fs::symlink_metadata(directory)?;

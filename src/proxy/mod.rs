@@ -72,7 +72,7 @@ struct Serving {
 }
 
 impl Proxy {
-    /// Binds the control socket. A socket file nobody listens on is replaced;
+    /// Binds the control socket. A socket file without a listener is replaced;
     /// one with a listener is an error. A missing directory is created with
     /// mode 0700.
     ///

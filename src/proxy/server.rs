@@ -32,7 +32,7 @@ const LISTENER: u64 = 0;
 const WAKER: u64 = 1;
 const FIRST_CONNECTION: u64 = 2;
 
-/// What the serving thread shares with others.
+/// The state that the serving thread shares with other threads.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) counters: Counters,
@@ -88,7 +88,7 @@ struct Connection {
     framer: Framer,
     /// The peer closed its end, so replies are not sent. Requests that work
     /// without a reply are still processed: servers send a `remove` and close.
-    /// A request for ports is skipped, since nobody would use them.
+    /// A request for ports is skipped, since no one would use them.
     peer_closed: bool,
 }
 

@@ -73,7 +73,7 @@ pub(super) struct Session {
     changed: Millis,
 }
 
-/// What a message means for a session.
+/// The meaning of a message for its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Meaning {
     Offer,

@@ -8,7 +8,7 @@ use super::learning::{Change, Expectation, Millis};
 use super::media_ports::{ChannelId, MediaPorts};
 use super::update::Update;
 
-/// What the last SDP of a side says about a stream.
+/// The state of one side of a stream, from the last SDP of that side.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SideState {
     expectation: Option<Expectation>,

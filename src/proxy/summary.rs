@@ -1,4 +1,4 @@
-//! What a proxy reports of its sessions, live and finished.
+//! The report of a proxy about its active and finished sessions.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,8 +45,8 @@ pub struct SideSummary {
 pub struct PortSummary {
     /// The proxy's own address and port.
     pub local: SocketAddr,
-    /// Where packets to this side are sent: the learned address, else the
-    /// address in its SDP if that is believed, else none yet.
+    /// The address to which packets for this side are sent: the learned one, else
+    /// the one in its SDP if that is trusted, else none yet.
     pub remote: Option<SocketAddr>,
     /// Packets and bytes received from this side and sent to the other.
     pub relayed: Traffic,

@@ -14,7 +14,7 @@ pub struct Connection<'a> {
     pub text: &'a [u8],
     /// The address as written.
     pub address: &'a [u8],
-    /// What follows the address up to the next space: `/127`, or empty.
+    /// The text between the address and the next space: `/127`, or empty.
     pub suffix: &'a [u8],
     /// The address or host name, parsed.
     pub host: Host<'a>,

@@ -9,7 +9,7 @@ use crate::sdp::{Connection, Direction, Media};
 pub const MAX_STREAMS: usize = 64;
 /// Audio and video: most calls need no more, so the first allocation is small.
 const USUAL_STREAMS: usize = 2;
-/// How many more streams the second allocation has room for.
+/// The number of streams that the second allocation adds.
 const MORE_STREAMS: usize = 6;
 
 /// Parsed SDP; all parts are slices of the original text.

@@ -24,7 +24,7 @@ pub(super) struct Setting {
 pub(super) enum Initial {
     /// None.
     None,
-    /// The same in both profiles.
+    /// One text for both profiles.
     Text(&'static str),
     /// A number that other code defines.
     Number(u64),

@@ -97,7 +97,7 @@ pub struct Delete {
 pub enum Push {
     /// The delete is queued.
     Queued,
-    /// The same delete is queued already.
+    /// An equal delete is queued already.
     Duplicate,
     /// No slot is free.
     Full,

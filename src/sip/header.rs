@@ -91,13 +91,13 @@ pub struct Header<'a> {
 /// One line of the header block, with its folded continuation lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
-    /// What the line is.
+    /// The kind of the line.
     pub(crate) kind: LineKind<'a>,
     /// The text after the line.
     pub(crate) after: &'a [u8],
 }
 
-/// What a line of the header block is.
+/// The kind of a line of the header block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LineKind<'a> {
     /// The empty line that ends the block.

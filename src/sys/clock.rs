@@ -5,8 +5,8 @@ pub fn now() -> u64 {
     milliseconds(libc::CLOCK_MONOTONIC)
 }
 
-/// The same clock as of its last tick: a few milliseconds late, for the price
-/// of a memory access.
+/// The monotonic clock at its last tick: a few milliseconds late, but it costs
+/// only a memory access.
 #[inline]
 pub(crate) fn coarse_ms() -> u64 {
     milliseconds(libc::CLOCK_MONOTONIC_COARSE)

@@ -75,8 +75,8 @@ fn wiped_on_fork() -> Option<NonNull<AtomicU64>> {
 impl Drop for ProcessMark {
     fn drop(&mut self) {
         if let Some(page) = self.page {
-            // SAFETY: mapped by `wiped_on_fork` with this length, used by
-            // nobody after this.
+            // SAFETY: mapped by `wiped_on_fork` with this length, and not used
+            // after this.
             unsafe { libc::munmap(page.as_ptr().cast(), PAGE) };
         }
     }

@@ -33,8 +33,8 @@ pub(crate) fn connect(path: &Path) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Whether somebody listens on a Unix socket. Never waits: a listener whose
-/// backlog is full is one.
+/// True when a process listens on a Unix socket. Never waits: a full backlog also
+/// means that one listens.
 pub(crate) fn is_listening(path: &Path) -> io::Result<bool> {
     match connect(path) {
         Ok(_) => Ok(true),

@@ -20,7 +20,7 @@ use std::ops::Range;
 const MAX_PAIRS: usize = 1_000_000;
 /// A line longer than this is cut, in bytes.
 const MAX_LINE: usize = 200;
-/// What stays on each side of a change in a line that is cut, in bytes.
+/// The bytes that stay on each side of a change in a line that is cut.
 const KEPT: usize = 40;
 /// The longest stream kind shown, in bytes.
 const MAX_KIND: usize = 20;
@@ -120,8 +120,8 @@ fn write_line(
     out.push('\n');
 }
 
-/// What to show of two lines, one in place of the other: all of a short one,
-/// of a long one the change and a few words on both sides.
+/// The ranges of two lines to show, one of which replaces the other: all of short
+/// lines, and of long ones the change with some bytes on both sides.
 fn around_change(before: &[u8], after: &[u8]) -> (Range<usize>, Range<usize>) {
     let start = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let most = before.len().min(after.len()) - start;
@@ -205,7 +205,7 @@ fn hunks(old: &[&[u8]], new: &[&[u8]]) -> Vec<Hunk> {
     found
 }
 
-/// Where each line stands: in the headers, or in which stream.
+/// The part of each line: the headers, or one of the streams.
 struct Places {
     /// The line and number of each m= line of the body.
     streams: Vec<(usize, usize, String)>,

@@ -10,7 +10,7 @@ const MAX_WAITING: usize = 256;
 /// The most fragments of one datagram; a SIP message has a handful.
 const MAX_PIECES: usize = 1024;
 
-/// What a fragment's header says.
+/// The fields of a fragment's header.
 #[derive(Clone, Copy)]
 pub(crate) struct Piece {
     pub(crate) source: IpAddr,

@@ -11,15 +11,15 @@ use mediaproxy::sip::{HeaderName, Message, Source, Transport};
 /// The longest method name, in bytes.
 const MAX_METHOD: usize = 64;
 
-/// What a stream gave.
+/// One message found in a stream.
 pub(crate) enum Found<'b> {
     /// A message.
     Message(&'b [u8]),
-    /// The beginning of a message whose end cannot be had, and why.
+    /// The start of a message whose end was not found, and the reason.
     Broken(&'b [u8], &'static str),
 }
 
-/// What the first bytes of something are.
+/// The kind of the first bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Start {
     Sip,
@@ -84,7 +84,7 @@ impl Framing {
             rest = rest.get(used..).unwrap_or_default();
         }
         if rest.len() < buffer.len() {
-            // What is left gets memory of its own size.
+            // The rest is moved to a buffer of its size.
             buffer = rest.to_vec();
         }
         self.buffer = buffer;

@@ -35,8 +35,7 @@ use crate::pcap::{Capture, ReadError};
 use crate::report::Report;
 use crate::tcp::{Streams, TcpSegment};
 
-/// Where a message file comes from when nobody says: an address that no one
-/// has (RFC 5737).
+/// The default source of a message file: an address for documentation (RFC 5737).
 const STAND_IN_SOURCE: ([u8; 4], u16) = ([203, 0, 113, 1], 5060);
 
 fn main() -> ExitCode {

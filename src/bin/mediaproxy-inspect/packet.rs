@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::bytes::{be16, be32, u8_at};
 use crate::fragment::{Fragments, Piece};
 
-/// How deep tunnels, tags and extension headers may nest.
+/// The maximum depth of tunnels, tags and extension headers.
 const MAX_DEPTH: usize = 16;
 
 /// A UDP datagram or a TCP segment.
@@ -20,13 +20,13 @@ pub(crate) struct Segment<'d> {
     pub(crate) missing: usize,
 }
 
-/// What a segment is.
+/// The kind of a segment.
 pub(crate) enum Kind {
     Udp,
     Tcp { sequence: u32, syn: bool },
 }
 
-/// Where segments go.
+/// The receiver of segments.
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(Segment<'_>);
 
 /// A piece of a frame on its way up: what was captured of it, and how many
@@ -199,7 +199,7 @@ impl Dissector {
         self.transport(flow, protocol, body, depth, sink)
     }
 
-    /// What an IP packet carries, IPv6 extension headers included.
+    /// The content of an IP packet, IPv6 extension headers included.
     fn transport(
         &mut self,
         flow: Flow,

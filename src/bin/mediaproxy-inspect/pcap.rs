@@ -38,7 +38,7 @@ pub(crate) struct Frame<'c> {
     pub(crate) number: u64,
     /// The LINKTYPE of the interface.
     pub(crate) link: u16,
-    /// What was captured of it.
+    /// The captured bytes of the frame.
     pub(crate) data: &'c [u8],
 }
 

@@ -1,4 +1,4 @@
-//! What is printed of a message, and the totals.
+//! The printed report of each message, and the totals.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -63,7 +63,7 @@ impl<'a, W: Write> Report<'a, W> {
         }
     }
 
-    /// How many messages came so far.
+    /// The number of messages so far.
     pub(crate) fn messages(&self) -> u64 {
         self.totals.messages
     }
@@ -190,7 +190,7 @@ impl<'a, W: Write> Report<'a, W> {
         Ok(())
     }
 
-    /// What `fix_contact` would make.
+    /// Prints the result of `fix_contact`.
     fn contact(&mut self, message: &Message<'_>) -> io::Result<()> {
         self.edits.reset();
         let made = nat::fix_contact(message, false, &mut self.edits);
@@ -204,7 +204,7 @@ impl<'a, W: Write> Report<'a, W> {
         }
     }
 
-    /// What `rewrite_sdp` would make of the stand-in relay's answer.
+    /// Prints the result of `rewrite_sdp` with the answer of a stand-in relay.
     fn rewrite_sdp(&mut self, message: &Message<'_>) -> io::Result<()> {
         let mut complaints = Vec::new();
         match self.rewrite(message, &mut complaints) {

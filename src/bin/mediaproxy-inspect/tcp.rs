@@ -32,7 +32,7 @@ pub(crate) struct TcpSegment<'d> {
     pub(crate) missing: usize,
 }
 
-/// Where found messages go, with the frame that has their last byte.
+/// The receiver of messages, called with the frame that has their last byte.
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&Path, u64, Found<'_>);
 
 /// All streams of a capture.
@@ -248,7 +248,7 @@ mod tests {
         TcpSegment { frame: 1, sequence, syn: false, payload, missing: 0 }
     }
 
-    /// What came out: whole messages, and the starts of broken ones.
+    /// The results: whole messages, and the starts of broken ones.
     #[derive(Default)]
     struct Out {
         whole: Vec<Vec<u8>>,

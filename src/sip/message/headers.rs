@@ -46,7 +46,7 @@ enum PositionState {
     Unreadable,
 }
 
-/// How far the headers were read.
+/// The progress of reading the headers.
 #[derive(Clone, Copy, Debug)]
 struct Progress {
     /// The offset of the next line; after the last line, of the body.
@@ -58,7 +58,7 @@ struct Progress {
     ended: Option<Ended>,
 }
 
-/// How the headers ended.
+/// The end of the headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     /// With an empty line.
