@@ -2,6 +2,7 @@
 
 mod asymmetry;
 mod choose;
+mod requesting;
 mod rewrite;
 mod terminate;
 

@@ -1,0 +1,211 @@
+//! The relay request of a rewrite: drives it, accepts the answer, writes the edits
+//! and stores the state of the call.
+
+use std::sync::Arc;
+
+use crate::edit::Edits;
+use crate::engine::Engine;
+use crate::error::{Error, Result, Status};
+use crate::log::Level;
+use crate::media::Plan;
+use crate::media::plan::Accepted;
+use crate::relay::link::{Wait, Wire};
+use crate::relay::{Action, Answer, Purpose, Relay, Request, Role};
+use crate::shared::Counter;
+use crate::shared::calls::history::OfferAnswerUpdate;
+use crate::shared::calls::{BranchState, CallKey, CallUpdate};
+use crate::shared::health::RelayCounter;
+use crate::worker::choose::Choice;
+use crate::worker::terminate::Sent;
+use crate::worker::{Worker, seconds};
+
+/// The pending request of a rewrite.
+#[derive(Debug)]
+pub(super) struct Requesting {
+    plan: Plan,
+    /// `None` when it is over: the next rewrite uses its memory.
+    request: Option<Box<Request>>,
+    wire: Wire<Sent>,
+    /// The accepted answer with its relay, after it has come.
+    accepted: Option<(Arc<Relay>, Accepted, Ports)>,
+    choice: Choice,
+    /// The start time (milliseconds of the monotonic clock).
+    started: u64,
+    engine: Arc<Engine>,
+    pid: u32,
+}
+
+/// The relay's address, and the lowest and the highest port of its answer.
+type Ports = Option<(std::net::IpAddr, u16, u16)>;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Update {
+    pub(super) key: CallKey,
+    pub(super) branch: Option<BranchState>,
+    pub(super) offer_answer: OfferAnswerUpdate,
+}
+
+impl Requesting {
+    /// Starts the request for `plan`. The query is `request`'s.
+    pub(super) fn start(
+        mut request: Box<Request>,
+        plan: Plan,
+        choice: Choice,
+        worker: &Worker,
+        now: u64,
+    ) -> Requesting {
+        let engine = worker.engine.clone();
+        let counters = engine.counters();
+        counters.count(Counter::Requests);
+        counters.count(match request.role() {
+            Role::Offer => Counter::Offers,
+            Role::Answer => Counter::Answers,
+        });
+        request.start(now);
+        Requesting {
+            plan,
+            request: Some(request),
+            wire: Wire::default(),
+            accepted: None,
+            choice,
+            started: now,
+            pid: worker.process.pid(),
+            engine,
+        }
+    }
+
+    /// What to wait for before it is driven again.
+    pub(super) fn wait(&self) -> Wait {
+        match &self.request {
+            Some(request) if request.action() == Action::Exchange => {
+                self.wire.wait(request.exchange())
+            }
+            _ => Wait::NOTHING,
+        }
+    }
+
+    /// Counts a rewrite that is cancelled. In a forked child it is the parent's.
+    pub(super) fn cancel(&self) {
+        if std::process::id() == self.pid {
+            self.engine.counters().count(Counter::Cancelled);
+        }
+    }
+
+    /// Does all steps that need no waiting. True when the request is over.
+    pub(super) fn drive(&mut self, worker: &mut Worker, now: u64) -> bool {
+        while let Some(request) = &mut self.request {
+            match request.action() {
+                Action::Choose => self.choose(worker, now),
+                Action::Exchange => {
+                    if !self.wire.drive(request.exchange_mut(), &mut worker.pool, now) {
+                        return false;
+                    }
+                    self.exchange_over(now);
+                }
+                Action::Done => break,
+            }
+        }
+        true
+    }
+
+    /// Chooses the first relay, or the next one after a failure.
+    fn choose(&mut self, worker: &mut Worker, now: u64) {
+        let Some(request) = &mut self.request else { return };
+        match worker.choose(&self.choice, request.role(), request.tried(), now) {
+            Ok(relay) => {
+                if !request.tried().is_empty() {
+                    worker.engine.counters().count(Counter::Failovers);
+                }
+                let others = self.choice.has_others(request.tried());
+                let others = others && request.role() == Role::Offer;
+                worker.count_for(&relay, RelayCounter::Requests);
+                request.chosen(&relay, worker.facts(&relay), others, now);
+            }
+            Err(reason) => request.none_left(reason),
+        }
+    }
+
+    /// Checks whether the answer fits the plan, and records the outcome.
+    fn exchange_over(&mut self, now: u64) {
+        let engine = &self.engine;
+        let Some(request) = &mut self.request else { return };
+        let exchange = request.exchange_mut();
+        let call_id = || exchange.query().call_id.escape_ascii();
+        let mut warn = |line: &str| {
+            engine.log().write(Level::Warning, format_args!("call {}: {line}", call_id()));
+        };
+        let accepted = exchange.answer().map(|answer| {
+            let accepted = self.plan.accept(answer, &mut warn)?;
+            Ok((accepted, ports_given(answer)))
+        });
+        match (accepted, exchange.relay()) {
+            (Some(Ok((accepted, ports))), Some(relay)) => {
+                self.accepted = Some((relay.clone(), accepted, ports));
+            }
+            (Some(Err(error)), _) => exchange.refuse(error),
+            _ => {}
+        }
+        exchange.record(&engine.records(), Purpose::Message, now);
+        request.exchange_over(now);
+    }
+
+    /// Writes the edits and stores the state of the call.
+    pub(super) fn finish(
+        &mut self,
+        update: &Update,
+        worker: &mut Worker,
+        now: u64,
+        edits: &mut Edits,
+    ) -> Result<()> {
+        let result = self.request.as_mut().map(|request| request.take_result());
+        worker.spare = self.request.take();
+        let done = match result {
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => self.write(update, worker, now, edits),
+        };
+        let counters = self.engine.counters();
+        counters.took(now.saturating_sub(self.started));
+        counters.count(match &done {
+            Ok(()) => Counter::Rewritten,
+            Err(error) => Counter::failure(error.status()),
+        });
+        done
+    }
+
+    fn write(&self, update: &Update, worker: &Worker, now: u64, edits: &mut Edits) -> Result<()> {
+        let Some((relay, accepted, media)) = &self.accepted else {
+            return Err(Error::new(Status::NoRelay, "the relay's answer was lost"));
+        };
+        self.plan.apply(accepted, edits)?;
+        let calls = self.engine.calls();
+        if !calls.is_active(update.key) {
+            worker.count_for(relay, RelayCounter::Calls);
+        }
+        let stored = CallUpdate {
+            relay: relay.identity,
+            branch: update.branch,
+            offer_answer: update.offer_answer,
+            media: *media,
+        };
+        let stored = calls.record(update.key, &stored, seconds(now));
+        let call_id = worker.spare.as_ref().map(|request| &request.exchange().query().call_id);
+        report_full_table(&self.engine, call_id.map_or(b"", |id| id), stored);
+        Ok(())
+    }
+}
+
+/// Counts and logs a call that the call table had no room for.
+pub(super) fn report_full_table(engine: &Engine, call_id: &[u8], stored: bool) {
+    if !stored {
+        engine.counters().count(Counter::CallsNotStored);
+        let text = "call table full, call state not stored; increase max_calls";
+        let text = format_args!("call {}: {text}", call_id.escape_ascii());
+        engine.log().write(Level::Warning, text);
+    }
+}
+
+fn ports_given(answer: &Answer) -> Ports {
+    let Answer::Ports { address, ports } = answer else { return None };
+    let used = || ports.iter().copied().filter(|port| *port != 0);
+    Some((*address, used().min()?, used().max()?))
+}
