@@ -794,8 +794,9 @@ void mp_edits_free(mp_edits *edits);
 typedef struct mp_worker mp_worker;
 
 // Makes a worker in the current process and writes it to *worker. It opens no
-// socket yet. The caller frees it with mp_worker_free. Any thread may call
-// this function. error may be NULL.
+// socket yet. The caller frees it with mp_worker_free; the engine may be freed
+// before. Any thread may call this function. It fails only for NULL and after
+// a panic. error may be NULL.
 mp_status mp_worker_new(const mp_engine *engine,
                         mp_worker **worker,
                         mp_error **error);
@@ -1067,7 +1068,7 @@ typedef struct {
 // Makes a list of the relays and writes it to *list; the caller frees it with
 // mp_relay_list_free. It reads the relays file and the whole call table: call
 // it for a management command, not for each message. Any thread of any process
-// may call it. error may be NULL.
+// may call it. It fails only for NULL and after a panic. error may be NULL.
 mp_status mp_relay_list_new(const mp_engine *engine,
                             mp_relay_list **list,
                             mp_error **error);
@@ -1360,7 +1361,7 @@ void mp_keeper_free(mp_keeper *keeper);
 //
 // Make it before the fork, so that workers may connect before it runs. Then
 // run it in one process, after the fork: mp_proxy_run blocks, mp_proxy_start
-// has its own threads. Every other process calls mp_proxy_free, which there
+// has its own thread. Every other process calls mp_proxy_free, which there
 // only closes the inherited copy of the listening socket. Any thread may use
 // it.
 //
@@ -1411,16 +1412,20 @@ mp_status mp_proxy_new(const mp_config *config,
 mp_str mp_proxy_socket(const mp_proxy *proxy);
 
 // Serves on the calling thread until another thread of this process calls
-// mp_proxy_stop. It may run only once, and not beside mp_proxy_start.
-// MP_ERR_SYSTEM when the system refuses sockets or memory. error may be NULL.
+// mp_proxy_stop; a proxy that was stopped before returns MP_OK at once and
+// serves nothing. MP_ERR_ARGUMENT when it already runs, also by
+// mp_proxy_start. MP_ERR_SYSTEM when the system refuses sockets or memory.
+// error may be NULL.
 mp_status mp_proxy_run(const mp_proxy *proxy, mp_error **error);
 
-// Starts threads that serve, which block all signals, and returns at once.
-// Call it after the fork, in one process. error may be NULL.
+// Starts a thread that serves and blocks all signals, and returns at once.
+// Call it after the fork, in one process. Errors as for mp_proxy_run.
+// MP_ERR_SYSTEM also when the system refuses a thread. error may be NULL.
 mp_status mp_proxy_start(const mp_proxy *proxy, mp_error **error);
 
 // Stops mp_proxy_run or mp_proxy_start: closes the media sockets and drops the
-// sessions. The threads of mp_proxy_start have ended when it returns.
+// sessions. The thread of mp_proxy_start has ended when it returns. A stopped
+// proxy cannot run again.
 mp_status mp_proxy_stop(const mp_proxy *proxy);
 
 // Writes the statistics of a proxy that runs in this process to *counters.

@@ -28,7 +28,7 @@ pub struct MpProxyCounters {
 ///
 /// Make it before the fork, so that workers may connect before it runs. Then
 /// run it in one process, after the fork: mp_proxy_run blocks, mp_proxy_start
-/// has its own threads. Every other process calls mp_proxy_free, which there
+/// has its own thread. Every other process calls mp_proxy_free, which there
 /// only closes the inherited copy of the listening socket. Any thread may use
 /// it.
 ///
@@ -85,8 +85,10 @@ pub unsafe extern "C" fn mp_proxy_socket(proxy: *const MpProxy) -> MpStr {
 }
 
 /// Serves on the calling thread until another thread of this process calls
-/// mp_proxy_stop. It may run only once, and not beside mp_proxy_start.
-/// MP_ERR_SYSTEM when the system refuses sockets or memory. error may be NULL.
+/// mp_proxy_stop; a proxy that was stopped before returns MP_OK at once and
+/// serves nothing. MP_ERR_ARGUMENT when it already runs, also by
+/// mp_proxy_start. MP_ERR_SYSTEM when the system refuses sockets or memory.
+/// error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_run(proxy: *const MpProxy, error: *mut *mut MpError) -> MpStatus {
     boundary!(report error; proxy: shared => {
@@ -95,8 +97,9 @@ pub unsafe extern "C" fn mp_proxy_run(proxy: *const MpProxy, error: *mut *mut Mp
     })
 }
 
-/// Starts threads that serve, which block all signals, and returns at once.
-/// Call it after the fork, in one process. error may be NULL.
+/// Starts a thread that serves and blocks all signals, and returns at once.
+/// Call it after the fork, in one process. Errors as for mp_proxy_run.
+/// MP_ERR_SYSTEM also when the system refuses a thread. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_start(
     proxy: *const MpProxy,
@@ -109,7 +112,8 @@ pub unsafe extern "C" fn mp_proxy_start(
 }
 
 /// Stops mp_proxy_run or mp_proxy_start: closes the media sockets and drops the
-/// sessions. The threads of mp_proxy_start have ended when it returns.
+/// sessions. The thread of mp_proxy_start has ended when it returns. A stopped
+/// proxy cannot run again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_stop(proxy: *const MpProxy) -> MpStatus {
     boundary!(report (); proxy: shared => {

@@ -79,7 +79,7 @@ handle!(MpRelayList);
 /// Makes a list of the relays and writes it to *list; the caller frees it with
 /// mp_relay_list_free. It reads the relays file and the whole call table: call
 /// it for a management command, not for each message. Any thread of any process
-/// may call it. error may be NULL.
+/// may call it. It fails only for NULL and after a panic. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_relay_list_new(
     engine: *const MpEngine,

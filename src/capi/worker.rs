@@ -47,8 +47,9 @@ pub struct MpWorker {
 handle!(MpWorker last_error);
 
 /// Makes a worker in the current process and writes it to *worker. It opens no
-/// socket yet. The caller frees it with mp_worker_free. Any thread may call
-/// this function. error may be NULL.
+/// socket yet. The caller frees it with mp_worker_free; the engine may be freed
+/// before. Any thread may call this function. It fails only for NULL and after
+/// a panic. error may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_worker_new(
     engine: *const MpEngine,
