@@ -89,7 +89,7 @@ fn name_is_resolved_by_the_keeper_and_by_no_worker() {
         assert_eq!(relay.connections(), 0);
 
         let _keeper = Running::start(&engine);
-        until("the keeper resolves it", || count(&lines, "relay host localhost resolved to") == 1);
+        until("the keeper resolves it", || count(&lines, "relay host localhost: resolved to") == 1);
         let slot = engine.health().slots().next().expect("one relay");
         until("its probe succeeds", || engine.health().state(Some(slot)).health == RelayHealth::Up);
         assert_eq!(rewrite(&mut worker, "4@x", invite()).unwrap(), "203.0.113.9");
@@ -109,10 +109,10 @@ fn name_without_an_address_is_reported_once_and_costs_no_call() {
         assert_eq!(rewrite(&mut worker, &format!("{n}@x"), invite()).unwrap(), "203.0.113.9");
     }
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    until("it is reported", || count(&lines, "relay host relay.invalid cannot be resolved") > 0);
+    until("it is reported", || count(&lines, "relay host relay.invalid: cannot be resolved") > 0);
     // It is tried again every two seconds.
     std::thread::sleep(Duration::from_millis(4500));
-    assert_eq!(count(&lines, "relay host relay.invalid cannot be resolved"), 1, "{lines:?}");
+    assert_eq!(count(&lines, "relay host relay.invalid: cannot be resolved"), 1, "{lines:?}");
 }
 
 #[test]
