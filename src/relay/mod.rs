@@ -32,3 +32,6 @@ pub use protocol::Protocol;
 pub use query::{Answer, Command, IceCandidate, Query, Role, Stream, StreamAddress};
 pub use request::{Action, Request, Times};
 pub use uri::{RelayAddress, RelayUri};
+
+#[cfg(test)]
+mod tests;

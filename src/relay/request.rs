@@ -9,9 +9,9 @@ use crate::relay::exchange::{Exchange, Limits};
 use crate::relay::{Answer, Facts, Query, Relay, Role};
 
 /// The time for one relay that is no dispatcher (milliseconds).
-const TRY: u64 = 150;
+pub(super) const TRY: u64 = 150;
 /// The time for one dispatcher, which may wait for its relays (milliseconds).
-const TRY_DISPATCHER: u64 = 400;
+pub(super) const TRY_DISPATCHER: u64 = 400;
 
 /// The next step of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

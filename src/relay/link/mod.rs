@@ -6,5 +6,7 @@ mod pool;
 mod wire;
 
 pub use connection::{Connection, Watch};
+#[cfg(test)]
+pub(super) use pool::MAX_TCP_IDLE;
 pub use pool::{Finished, Pool};
 pub use wire::{Wait, Wire};

@@ -15,7 +15,7 @@ const MAX_UNREAD: usize = 32;
 const ANSWER_WITHIN: u64 = 10_000;
 /// An idle TCP connection is not used after this time (milliseconds): the network
 /// may have dropped it without closing it.
-const MAX_TCP_IDLE: u64 = 30_000;
+pub(in crate::relay) const MAX_TCP_IDLE: u64 = 30_000;
 
 /// An unawaited query that is over.
 #[derive(Debug)]
