@@ -40,9 +40,13 @@ impl RelayLine {
                 .and_then(|number| u16::try_from(number).ok())
                 .ok_or_else(|| bad(text, &format!("{name} must be a number from 0 to 65535")))
         };
-        for (name, value) in options {
+        for (at, &(name, value)) in options.iter().enumerate() {
+            let is_repeated = || options.iter().take(at).any(|(earlier, _)| *earlier == name);
             match name {
                 _ if value.is_empty() => return Err(bad(text, &format!("{name} is empty"))),
+                "set" | "weight" | "priority" if is_repeated() => {
+                    return Err(bad(text, &format!("{name} is given twice")));
+                }
                 "set" => line.set = value.to_string(),
                 "weight" => line.weight = number(name, value)?,
                 "priority" => line.priority = number(name, value)?,
@@ -126,6 +130,8 @@ mod tests {
         for bad in ["embedded;weight=-1", "embedded;weight=65536", "embedded;set=", "x;set=1"] {
             assert!(line(bad).unwrap_err().text().contains("accepted"), "{bad}");
         }
+        let twice = line("embedded;weight=1;set=a;weight=2").unwrap_err();
+        assert!(twice.text().contains("weight is given twice"), "{twice}");
     }
 
     #[test]
