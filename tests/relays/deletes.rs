@@ -60,6 +60,7 @@ fn queued_delete_is_done_when_its_answer_is_read_after_another_process_took_it()
     relay.wait_for(2);
     sleep(Duration::from_millis(CLAIM_FOR + 50));
     rewrite(&mut second, "2@x", invite()).unwrap();
+    relay.wait_for(4);
     assert_eq!(deletes_sent_to(&relay), 2, "the first process might have died");
     rewrite(&mut first, "3@x", invite()).unwrap();
     assert_eq!(engine.deletes().len(), 0, "it was answered");
