@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod call;
+pub mod codecs;
 pub mod control;
 pub mod edits;
 pub mod input;
@@ -16,9 +17,10 @@ pub mod sdp;
 pub type Check = fn(&[u8]);
 
 /// Every target, by its name.
-pub const ALL: [(&str, Check); 8] = [
+pub const ALL: [(&str, Check); 9] = [
     ("agents", agents::check),
     ("call", call::check),
+    ("codecs", codecs::check),
     ("control", control::check),
     ("edits", edits::check),
     ("message", message::check),
