@@ -148,8 +148,10 @@ impl Records<'_> {
             }
         };
         let then = match purpose {
-            Purpose::Delete | Purpose::Unawaited => "delete requests stay queued",
-            Purpose::Message | Purpose::Probe => "not used until a probe succeeds",
+            Purpose::Delete => "delete requests stay queued",
+            Purpose::Message | Purpose::Unawaited | Purpose::Probe => {
+                "not used until a probe succeeds"
+            }
         };
         self.counters.count(Counter::RelaysFailed);
         self.log.write(Level::Warning, format_args!("relay {name} {what}; {then}"));

@@ -142,7 +142,8 @@ impl Worker {
                     self.count_for(relay, RelayCounter::Deletes);
                 }
             }
-            Err(_) => exchange.record(&records, Purpose::Delete, now),
+            Err(_) if is_delete => exchange.record(&records, Purpose::Delete, now),
+            Err(_) => exchange.record(&records, Purpose::Unawaited, now),
         }
         result
     }
