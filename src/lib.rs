@@ -134,6 +134,7 @@ pub mod internals {
     }
 }
 
+pub use address::Host;
 pub use edit::{Edit, Edits, Verb};
 pub use engine::Engine;
 pub use error::{Error, Result, Status};
@@ -142,9 +143,9 @@ pub use log::{Level, Log};
 pub use nat::{Networks, Tests, Verdict};
 pub use options::{Options, RoleOption};
 pub use proxy::Proxy;
-pub use relay::IceCandidate;
-pub use settings::Settings;
-pub use shared::health::{AdminState, RelayHealth};
+pub use relay::{IceCandidate, RelayLine, RelayUri};
+pub use settings::{Description, Settings};
+pub use shared::health::{AdminState, RelayHealth, State as RelayState};
 pub use sip::{Message, Source, Transport};
 pub use statistics::Statistics;
 pub use sys::clock::now;

@@ -58,6 +58,7 @@ impl RelayLine {
 
     /// Reads a relays file: see [`RelayLine::read`]. A missing file has no relays.
     /// `Status::System` when the file cannot be read.
+    #[doc(hidden)]
     pub fn load(
         path: &Path,
         own_socket: &Path,
@@ -71,6 +72,7 @@ impl RelayLine {
     /// `#` at the start of a line. An invalid line is reported to `warn` as
     /// "FILE:LINE: reason" and left out, as are the lines after [`MAX_RELAYS`]
     /// relays. The caller decides whether the others are used.
+    #[doc(hidden)]
     pub fn read(
         path: &Path,
         text: &[u8],

@@ -31,8 +31,10 @@ pub struct RelayUri {
     /// statistics. The relay's identity is a hash of it.
     pub text: String,
     /// The control address.
+    #[doc(hidden)]
     pub address: RelayAddress,
     /// The protocols that the relay may speak, in the order of trying.
+    #[doc(hidden)]
     pub protocols: &'static [Protocol],
     /// True for `embedded` and with `;ipv6=yes`: the relay accepts IPv6 streams
     /// and is no dispatcher.
@@ -49,6 +51,7 @@ impl RelayUri {
     /// `tcp:host:port`, each with an optional `;ipv6=yes`. `own_socket` is the
     /// control socket of `embedded`. `Status::Setting` for an invalid text: the
     /// error has the accepted form.
+    #[doc(hidden)]
     pub fn parse(text: &str, own_socket: &Path) -> Result<Self> {
         let (uri, rest) = Self::parse_with(text, own_socket)?;
         match rest.first() {
@@ -95,12 +98,14 @@ impl RelayUri {
 
     /// The protocol for the next query: the one that the relay answered in, else
     /// the first one to try.
+    #[doc(hidden)]
     pub fn protocol(&self, spoken: Option<Protocol>) -> Protocol {
         let first = || self.protocols.first().copied().unwrap_or(Protocol::MediaProxy2);
         spoken.filter(|spoken| self.protocols.contains(spoken)).unwrap_or_else(first)
     }
 
     /// The relay's capabilities in this protocol.
+    #[doc(hidden)]
     pub fn capabilities(&self, protocol: Protocol) -> Capabilities {
         let of_protocol = protocol.codec().capabilities();
         match self.ipv6 {
