@@ -365,7 +365,7 @@ thread_local! {
         const { Cell::new(PanicPlace { file: [0; 64], len: 0, line: 0 }) };
 }
 
-fn remember_place(info: &PanicHookInfo<'_>) {
+fn store_place(info: &PanicHookInfo<'_>) {
     let mut place = PanicPlace { file: [0; 64], len: 0, line: 0 };
     if let Some(location) = info.location() {
         place.line = location.line();
@@ -389,7 +389,7 @@ pub(super) fn quiet_panics() {
         // Unit tests of this crate show why they failed.
         let previous = cfg!(test).then(std::panic::take_hook);
         std::panic::set_hook(Box::new(move |info| {
-            remember_place(info);
+            store_place(info);
             if let Some(previous) = &previous {
                 previous(info);
             }

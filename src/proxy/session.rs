@@ -34,7 +34,7 @@ struct Sequence {
 }
 
 #[derive(Debug, Default)]
-struct Party {
+struct Peer {
     tag: Box<[u8]>,
     family: Option<Family>,
     sequence: Option<Sequence>,
@@ -62,7 +62,7 @@ pub(super) enum Phase {
 /// A session.
 #[derive(Debug)]
 pub(super) struct Session {
-    parties: Sides<Party>,
+    peers: Sides<Peer>,
     offer: Offer,
     slots: Vec<Slot>,
     answered: bool,
@@ -91,7 +91,7 @@ impl Session {
     /// caller's.
     pub(super) fn new(now: Millis) -> Self {
         Session {
-            parties: Sides::default(),
+            peers: Sides::default(),
             offer: Offer { direction: Side::Caller, offerer: Side::Caller, early: false },
             slots: Vec::new(),
             answered: false,
@@ -119,7 +119,7 @@ impl Session {
 
     fn meaning(&self, update: &Update) -> Meaning {
         let cseq = update.request.cseq;
-        let Some(known) = self.parties.get(update.direction).sequence else {
+        let Some(known) = self.peers.get(update.direction).sequence else {
             return Meaning::Offer;
         };
         if cseq > known.last {
@@ -189,7 +189,7 @@ impl Session {
     ) -> Result<Answer, Refusal> {
         let early = update.is_early();
         let tag = update.sender_tag();
-        let known = &*self.parties.get(update.sender).tag;
+        let known = &*self.peers.get(update.sender).tag;
         if early && self.offer_answered && (tag.is_empty() || tag != known) {
             // Another branch is still ringing; the call is answered already.
             return self.current_ports(&update, media);
@@ -311,7 +311,7 @@ impl Session {
     /// The address families of both sides' ports for an offer: the family of the
     /// side's own SDP, or the offer's for a side that has sent none.
     fn families(&self, update: &Update, media: &dyn MediaPorts) -> Option<Sides<Family>> {
-        let known = |side: Side| self.parties.get(side).family;
+        let known = |side: Side| self.peers.get(side).family;
         let sender = update.family().or(known(update.sender));
         let wanted = update.request.receiver_family;
         let receiver = wanted.or(known(update.receiver())).or(sender);
@@ -329,7 +329,7 @@ impl Session {
         let receiver = update.receiver();
         let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref());
         let local = streams.find_map(|stream| media.local(stream.channel, receiver));
-        let family = self.parties.get(receiver).family.unwrap_or(Family::V4);
+        let family = self.peers.get(receiver).family.unwrap_or(Family::V4);
         local
             .map(|local| local.ip())
             .or_else(|| media.relay_address(family))
@@ -342,22 +342,22 @@ impl Session {
     /// from another branch than the one before.
     fn note_sender(&mut self, update: &Update, wanted: Option<Sides<Family>>) -> bool {
         if wanted.is_some() && update.request.receiver_family.is_some() {
-            self.parties.get_mut(update.receiver()).family = update.request.receiver_family;
+            self.peers.get_mut(update.receiver()).family = update.request.receiver_family;
         }
         let tag = update.sender_tag();
-        let party = self.parties.get_mut(update.sender);
-        party.family = update.family().or(party.family);
-        let other = !tag.is_empty() && *party.tag != *tag;
-        let branch = other && !party.tag.is_empty();
+        let peer = self.peers.get_mut(update.sender);
+        peer.family = update.family().or(peer.family);
+        let other = !tag.is_empty() && *peer.tag != *tag;
+        let branch = other && !peer.tag.is_empty();
         if other {
-            party.tag = tag.into();
+            peer.tag = tag.into();
         }
         branch
     }
 
     fn note_sequence(&mut self, update: &Update) {
         let last = update.request.cseq;
-        let sequence = &mut self.parties.get_mut(update.direction).sequence;
+        let sequence = &mut self.peers.get_mut(update.direction).sequence;
         let first = sequence.map_or(last, |known| known.first);
         *sequence = Some(Sequence { first, last });
         let early = update.is_early();
