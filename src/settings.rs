@@ -88,6 +88,7 @@ impl Settings {
         let rows = || self.scope.iter().flat_map(|(_, settings)| settings.iter());
         rows().find(|setting| setting.name == name).ok_or_else(|| {
             let names: Vec<_> = rows().map(|setting| setting.name).collect();
+            let name = name.replace(char::is_control, "?");
             Error::new(
                 Status::Setting,
                 format!("no setting is called \"{name}\"; there are: {}", names.join(", ")),
@@ -108,6 +109,7 @@ impl Settings {
         let setting = self.row(name)?;
         setting.form.set(&mut self.values, value).ok_or_else(|| {
             let accepted = setting.form.accepted();
+            let value = value.replace(char::is_control, "?");
             Error::new(
                 Status::Setting,
                 format!("{name} = \"{value}\" is not accepted; give {accepted}"),

@@ -184,6 +184,7 @@ fn control_characters_in_paths_and_relays_are_refused() {
         for value in ["mediaproxy:/a\0b", "mediaproxy:/a\nb", "/a\0b", "/a\nb"] {
             let error = Settings::new().set(name, value).unwrap_err();
             assert!(error.text().contains("is not accepted; give"), "{name}: {error}");
+            assert!(!error.text().contains(char::is_control), "one line: {error:?}");
         }
     }
 }
