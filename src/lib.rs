@@ -144,7 +144,7 @@ pub use nat::{Networks, Tests, Verdict};
 pub use options::{Options, RoleOption};
 pub use proxy::Proxy;
 pub use relay::{IceCandidate, RelayLine, RelayUri};
-pub use settings::{Description, Settings};
+pub use settings::{SettingInfo, Settings};
 pub use shared::health::{AdminState, RelayHealth, State as RelayState};
 pub use sip::{Message, Source, Transport};
 pub use statistics::Statistics;

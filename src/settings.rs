@@ -28,7 +28,7 @@ pub struct Settings {
 
 /// One setting for a manual.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
+pub struct SettingInfo {
     /// The heading it belongs under.
     pub section: &'static str,
     /// Its name.
@@ -72,9 +72,9 @@ impl Settings {
     }
 
     /// The settings that can be set, in the order of the manual.
-    pub fn descriptions(&self) -> impl Iterator<Item = Description> {
+    pub fn infos(&self) -> impl Iterator<Item = SettingInfo> {
         self.scope.iter().flat_map(|&(section, settings)| {
-            settings.iter().map(move |setting| Description {
+            settings.iter().map(move |setting| SettingInfo {
                 section,
                 name: setting.name,
                 accepted: setting.form.accepted(),

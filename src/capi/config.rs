@@ -11,7 +11,7 @@ use crate::capi::text::MpStr;
 use crate::capi::values::write_known;
 use crate::error::{Error, Status};
 use crate::log::Log;
-use crate::settings::{Description, Settings};
+use crate::settings::{SettingInfo, Settings};
 
 /// The settings of an engine and of a proxy. mp_engine_new and mp_proxy_new
 /// copy them: the mp_config may be changed or freed afterwards. Make it before
@@ -33,7 +33,7 @@ pub struct MpConfig {
     pub(super) settings: Settings,
     pub(super) log: Log,
     /// The result of mp_setting_get, made with its first call.
-    descriptions: Vec<Description>,
+    infos: Vec<SettingInfo>,
 }
 
 handle!(MpConfig);
@@ -131,7 +131,7 @@ pub struct MpSetting {
 /// The number of settings. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_setting_count(config: *const MpConfig) -> usize {
-    boundary!(value 0; config: borrowed => { Ok(config.settings.descriptions().count()) })
+    boundary!(value 0; config: borrowed => { Ok(config.settings.infos().count()) })
 }
 
 /// Writes setting number index, from 0, to *setting. size is sizeof *setting: a
@@ -158,11 +158,11 @@ pub unsafe extern "C" fn mp_setting_get(
         if setting.is_null() {
             return Err(Error::new(Status::Null, "setting is NULL"));
         }
-        if config.descriptions.is_empty() {
-            config.descriptions = config.settings.descriptions().collect();
+        if config.infos.is_empty() {
+            config.infos = config.settings.infos().collect();
         }
         let found = config
-            .descriptions
+            .infos
             .get(index)
             .ok_or_else(|| Error::new(Status::Argument, "index is beyond the last setting"))?;
         let text = |text: &str| MpStr::of(text.as_bytes());

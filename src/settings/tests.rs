@@ -152,8 +152,8 @@ fn settings_read_back_what_was_set() {
         if !depends.contains(&name) {
             assert_eq!(others(&settings, name), others(&Settings::new(), name), "{name}");
         }
-        let description = Settings::new().descriptions().find(|other| other.name == name).unwrap();
-        assert!(!description.accepted.is_empty() && !description.default.is_empty());
+        let info = Settings::new().infos().find(|other| other.name == name).unwrap();
+        assert!(!info.accepted.is_empty() && !info.default.is_empty());
     }
     assert!(Settings::new().get("natping").is_err());
 }
@@ -216,7 +216,7 @@ fn proxy_alone_knows_its_own_settings_only() {
     let error = settings.set("relay", "embedded").unwrap_err();
     assert!(error.text().ends_with("proxy_hold_timeout"), "{error}");
     assert!(!error.text().contains("max_calls"), "{error}");
-    assert!(settings.descriptions().all(|setting| setting.name.starts_with("proxy_")));
+    assert!(settings.infos().all(|setting| setting.name.starts_with("proxy_")));
 }
 
 #[test]
@@ -252,13 +252,13 @@ fn manual() -> std::result::Result<String, std::fmt::Error> {
          it lists all.\n",
     );
     let mut section = "";
-    for setting in Settings::new().descriptions() {
+    for setting in Settings::new().infos() {
         if setting.section != section {
             section = setting.section;
             write!(out, "\n## {section}\n\n| setting | accepted | default | meaning |\n")?;
             out.push_str("|---|---|---|---|\n");
         }
-        let Description { name, accepted, default, help, .. } = setting;
+        let SettingInfo { name, accepted, default, help, .. } = setting;
         writeln!(out, "| `{name}` | {accepted} | {default} | {help} |")?;
     }
     Ok(out)

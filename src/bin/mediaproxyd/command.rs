@@ -101,7 +101,7 @@ fn text(error: &Error) -> String {
 fn help() -> String {
     let settings = Settings::for_proxy_alone();
     let mut out = format!("{USAGE}\nSettings, the option that stands for one, and its default:\n");
-    for setting in settings.descriptions() {
+    for setting in settings.infos() {
         let short = SHORT.iter().find(|(_, name)| *name == setting.name);
         let short = short.map(|(short, _)| format!(", {short}")).unwrap_or_default();
         let default = settings.get(setting.name).unwrap_or_default();
@@ -236,7 +236,7 @@ mod tests {
     fn help_names_every_option_and_setting() {
         let Ok(Command::Print(help)) = parsed(&["--help"]) else { panic!("help") };
         let settings = Settings::for_proxy_alone();
-        for setting in settings.descriptions() {
+        for setting in settings.infos() {
             assert!(help.contains(&format!("\n  {}", setting.name)), "{help}");
         }
         for (short, name) in SHORT {
