@@ -3,12 +3,16 @@
 //! list. An operation visits at most `WINDOW` slots. Each word is valid by itself,
 //! so a process may die between any two writes.
 
+mod state;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::hash::hash;
 use crate::shared::block::LINE;
 pub use crate::shared::counters::RelayCounter;
+use state::ADMIN_SHIFT;
+pub use state::{AdminState, RelayHealth, State};
 
 /// Words of one slot: a cache line that is read at each choice, one of counters,
 /// and the relay's name.
@@ -35,7 +39,7 @@ pub const RETRY_EVERY: u64 = 1_000;
 
 // The words of a slot.
 const IDENTITY: usize = 0;
-const STATE: usize = 1; // health (2) | admin state (2) | tag (12) | next probe in ms (48)
+const STATE: usize = 1; // see `State`
 const LISTED: usize = 2; // when it was last in a list that was loaded (seconds)
 const SINCE: usize = 3; // when its health changed (ms)
 const NAME_LENGTH: usize = 4;
@@ -44,133 +48,6 @@ const PROTOCOL: usize = 6; // the protocol it answered in; 0: not known
 const COUNTED: usize = 8;
 const RESOLVED: usize = (COUNTED + RelayCounter::ALL.len()).next_multiple_of(LINE); // 128 bits of IPv6, then a hash of both
 const NAME: usize = RESOLVED + LINE;
-
-const NEXT_MASK: u64 = (1 << 48) - 1;
-const TAG_MASK: u64 = 0xfff << 48;
-const ADMIN_SHIFT: u32 = 60;
-const HEALTH_SHIFT: u32 = 62;
-
-/// The health of a relay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RelayHealth {
-    /// The relay answers, or was not used yet.
-    #[default]
-    Up,
-    /// A request timed out. The relay is not used until a probe is answered.
-    Suspect,
-    /// A probe was not answered.
-    Dead,
-    /// Connections to the relay fail, at once. It is used only if no other relay is
-    /// usable, since trying it costs no time.
-    Unreachable,
-}
-
-impl RelayHealth {
-    /// All values, in the order of their numbers.
-    pub const ALL: [RelayHealth; 4] =
-        [RelayHealth::Up, RelayHealth::Suspect, RelayHealth::Dead, RelayHealth::Unreachable];
-
-    /// The word for an operator.
-    pub const fn name(self) -> &'static str {
-        match self {
-            RelayHealth::Up => "up",
-            RelayHealth::Suspect => "suspect",
-            RelayHealth::Dead => "dead",
-            RelayHealth::Unreachable => "unreachable",
-        }
-    }
-}
-
-/// The admin state of a relay, set by the operator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AdminState {
-    /// The relay is used.
-    #[default]
-    Enabled,
-    /// The relay keeps its calls and gets no new ones.
-    Draining,
-    /// No request is sent to the relay.
-    Disabled,
-}
-
-impl AdminState {
-    /// All values, in the order of their numbers.
-    pub const ALL: [AdminState; 3] =
-        [AdminState::Enabled, AdminState::Draining, AdminState::Disabled];
-
-    /// The word for an operator.
-    pub const fn name(self) -> &'static str {
-        match self {
-            AdminState::Enabled => "enabled",
-            AdminState::Draining => "draining",
-            AdminState::Disabled => "disabled",
-        }
-    }
-}
-
-/// Health and admin state of a relay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct State {
-    /// The health.
-    pub health: RelayHealth,
-    /// The admin state.
-    pub admin_state: AdminState,
-    /// The time of the next probe (ms of the monotonic clock); 0 when it is up.
-    pub next_probe: u64,
-}
-
-impl State {
-    /// True when requests may be sent to the relay.
-    pub fn is_usable(self) -> bool {
-        self.health == RelayHealth::Up && self.admin_state != AdminState::Disabled
-    }
-
-    /// True when the relay may get a new call.
-    pub fn takes_calls(self) -> bool {
-        self.health == RelayHealth::Up && self.admin_state == AdminState::Enabled
-    }
-
-    fn is_probed(self) -> bool {
-        self.health != RelayHealth::Up && self.admin_state != AdminState::Disabled
-    }
-
-    fn trial_due(self, now: u64) -> bool {
-        self.is_probed() && now >= self.next_probe.saturating_add(RETRY_EVERY)
-    }
-
-    fn unpack(word: u64, identity: u32) -> State {
-        if word & TAG_MASK != tag(identity) {
-            return State::default();
-        }
-        State {
-            health: match word >> HEALTH_SHIFT {
-                0 => RelayHealth::Up,
-                1 => RelayHealth::Suspect,
-                2 => RelayHealth::Dead,
-                _ => RelayHealth::Unreachable,
-            },
-            admin_state: match word >> ADMIN_SHIFT & 3 {
-                0 => AdminState::Enabled,
-                1 => AdminState::Draining,
-                _ => AdminState::Disabled,
-            },
-            next_probe: word & NEXT_MASK,
-        }
-    }
-
-    fn pack(self, identity: u32) -> u64 {
-        (self.health as u64) << HEALTH_SHIFT
-            | (self.admin_state as u64) << ADMIN_SHIFT
-            | tag(identity)
-            | self.next_probe & NEXT_MASK
-    }
-}
-
-/// A part of the identity, stored in the state word: a slot changes its owner by
-/// another word, so the state may still be that of the relay before. Never 0.
-fn tag(identity: u32) -> u64 {
-    u64::from(identity >> 20 | 1) << 48
-}
 
 /// The slot of a relay, with which its health is found without a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
