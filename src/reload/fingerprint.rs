@@ -92,17 +92,9 @@ pub(crate) fn combine(prints: &[Fingerprint], wall: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::test_directory as directory;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::path::PathBuf;
-
-    fn directory(name: &str) -> PathBuf {
-        let directory =
-            std::env::temp_dir().join(format!("mediaproxy-print-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).unwrap();
-        directory
-    }
 
     /// Stamps differ between changes only when a tick lies between them.
     fn tick() {

@@ -139,15 +139,8 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reload::test_directory as directory;
     use std::fs;
-
-    fn directory(name: &str) -> PathBuf {
-        let directory =
-            std::env::temp_dir().join(format!("mediaproxy-print-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).unwrap();
-        directory
-    }
 
     #[test]
     fn read_handles_missing_long_and_special_files() {
