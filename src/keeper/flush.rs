@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::Engine;
 use crate::keeper::duty::{ANSWER_WITHIN, Duty, WAITING};
-use crate::relay::link::{Pool, Watch, Wire};
+use crate::relay::link::{Pool, Wire};
 use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query};
 use crate::shared::Counter;
 use crate::shared::deletes::{Claim, KEPT_FOR};
@@ -40,14 +40,8 @@ struct Running {
 }
 
 impl Flush {
-    pub(super) fn new(watch: Arc<dyn Watch>) -> Flush {
-        Flush {
-            running: Vec::new(),
-            pool: Pool::watched(watch),
-            cursor: 0,
-            expire_at: 0,
-            paused: BTreeMap::new(),
-        }
+    pub(super) fn new(pool: Pool<()>) -> Flush {
+        Flush { running: Vec::new(), pool, cursor: 0, expire_at: 0, paused: BTreeMap::new() }
     }
 
     /// Drives a request; `None` when it is over.

@@ -8,6 +8,7 @@ mod duty;
 mod event_loop;
 mod flush;
 mod probe;
+mod relay_duties;
 mod reload;
 mod resolve;
 
@@ -24,10 +25,12 @@ use crate::keeper::probe::Probes;
 use crate::keeper::reload::{Group, Reload};
 use crate::keeper::resolve::Resolve;
 use crate::now;
-use crate::relay::link::Watch;
+use crate::relay::link::{Pool, Watch};
 use crate::reload::WatchedFile;
 use crate::shared::lease::{Claim, RENEW};
 use crate::sys::process::ProcessMark;
+
+pub use crate::keeper::relay_duties::RelayDuties;
 
 /// A keeper. Make it after the fork, in the process that uses it. Call
 /// [`Keeper::tick`] when [`Keeper::descriptor`] is readable, or every 200 ms; or
@@ -87,8 +90,8 @@ impl Keeper {
         let duties: Vec<Box<dyn Duty>> = vec![
             Box::new(Reload::new(groups, poll, Arc::clone(&event_loop.bell))),
             Box::new(resolve),
-            Box::new(Probes::new(Arc::clone(&watch))),
-            Box::new(Flush::new(watch)),
+            Box::new(Probes::new(Pool::watched(Arc::clone(&watch)))),
+            Box::new(Flush::new(Pool::watched(watch))),
         ];
         Ok(Keeper {
             process: ProcessMark::new(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::Engine;
 use crate::keeper::duty::{ANSWER_WITHIN, Duty, WAITING};
-use crate::relay::link::{Pool, Watch, Wire};
+use crate::relay::link::{Pool, Wire};
 use crate::relay::{Exchange, Facts, Limits, Purpose, Query};
 use crate::shared::Counter;
 use crate::shared::health::{AdminState, RelayCounter, Slot};
@@ -34,14 +34,8 @@ struct Probe {
 }
 
 impl Probes {
-    pub(super) fn new(watch: Arc<dyn Watch>) -> Self {
-        Probes {
-            running: Vec::new(),
-            pool: Pool::watched(watch),
-            secret: RandomState::new(),
-            count: 0,
-            probe_now_at: 0,
-        }
+    pub(super) fn new(pool: Pool<()>) -> Self {
+        Probes { running: Vec::new(), pool, secret: RandomState::new(), count: 0, probe_now_at: 0 }
     }
 
     /// Makes the probes of relays with queued deletes due at once.

@@ -85,6 +85,16 @@ impl DryProxy {
         source: SocketAddr,
         now: Millis,
     ) -> Option<SocketAddr> {
+        self.relayed(port, source, now).map(|(_, target)| target)
+    }
+
+    /// As [`DryProxy::packet`], with the port that the packet is sent from.
+    pub fn relayed(
+        &mut self,
+        port: SocketAddr,
+        source: SocketAddr,
+        now: Millis,
+    ) -> Option<(SocketAddr, SocketAddr)> {
         self.media.packet(port, source, now)
     }
 
@@ -133,7 +143,12 @@ struct DryMedia {
 }
 
 impl DryMedia {
-    fn packet(&mut self, port: SocketAddr, source: SocketAddr, now: Millis) -> Option<SocketAddr> {
+    fn packet(
+        &mut self,
+        port: SocketAddr,
+        source: SocketAddr,
+        now: Millis,
+    ) -> Option<(SocketAddr, SocketAddr)> {
         let sides = [Side::Caller, Side::Callee];
         let (channel, side) = self.channels.values_mut().find_map(|channel| {
             let side = sides.into_iter().find(|side| *channel.locals.get(*side) == port)?;
@@ -143,7 +158,8 @@ impl DryMedia {
             return None;
         }
         channel.last_packet = Some(now);
-        channel.learners.get(side.other()).target()
+        let target = channel.learners.get(side.other()).target()?;
+        Some((*channel.locals.get(side.other()), target))
     }
 }
 

@@ -5,6 +5,25 @@ pub fn now() -> u64 {
     milliseconds(libc::CLOCK_MONOTONIC)
 }
 
+/// The clock of a worker: the system's, or a time that a test sets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Clock {
+    #[default]
+    Monotonic,
+    /// Milliseconds.
+    Set(u64),
+}
+
+impl Clock {
+    #[inline]
+    pub(crate) fn now(self) -> u64 {
+        match self {
+            Clock::Monotonic => now(),
+            Clock::Set(time) => time,
+        }
+    }
+}
+
 /// The monotonic clock at its last tick: a few milliseconds late, but it costs
 /// only a memory access.
 #[inline]

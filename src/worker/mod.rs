@@ -13,14 +13,14 @@ use crate::Engine;
 use crate::edit::Edits;
 use crate::error::{Error, Result, Status};
 use crate::nat::{self, Tests, Verdict};
-use crate::now;
 use crate::options::Options;
 use crate::relay::file::RelaysFile;
-use crate::relay::link::Pool;
 pub use crate::relay::link::Wait;
+use crate::relay::link::{Network, Pool};
 use crate::relay::{Relay, RelayList, Request};
 use crate::reload::ReloadCheck;
 use crate::sip::Message;
+use crate::sys::clock::Clock;
 use crate::sys::process::ProcessMark;
 use crate::worker::asymmetry::Agents;
 pub use crate::worker::asymmetry::Asymmetry;
@@ -35,6 +35,7 @@ pub use rewrite::{Progress, Rewrite, Started};
 pub struct Worker {
     engine: Arc<Engine>,
     process: ProcessMark,
+    clock: Clock,
     /// The relays for new calls. A pending request keeps the list of its start.
     relays: Arc<RelayList>,
     relays_file: RelaysFile,
@@ -57,12 +58,32 @@ impl Worker {
             reload_check: ReloadCheck::default(),
             retired: Vec::new(),
             process: ProcessMark::new(),
+            clock: Clock::default(),
             pool: Pool::default(),
             agents: RefCell::new(Agents::new(&engine)),
             engine,
             flush: Flush::default(),
             spare: None,
         })
+    }
+
+    /// A worker of a test: its relays are reached over a network in memory, and its
+    /// clock is at `now` (milliseconds) until [`Worker::set_now`].
+    #[doc(hidden)]
+    pub fn simulated(engine: Arc<Engine>, network: Arc<dyn Network>, now: u64) -> Result<Worker> {
+        let worker = Worker::new(engine)?;
+        Ok(Worker { pool: Pool::in_memory(network), clock: Clock::Set(now), ..worker })
+    }
+
+    /// Sets the clock of a simulated worker.
+    #[doc(hidden)]
+    pub fn set_now(&mut self, now: u64) {
+        self.clock = Clock::Set(now);
+    }
+
+    /// The time of the worker's clock (milliseconds).
+    fn now(&self) -> u64 {
+        self.clock.now()
     }
 
     /// The engine of the worker.
@@ -193,17 +214,17 @@ impl Worker {
         options: &Options,
         edits: &mut Edits,
     ) -> Result<bool> {
-        let mut rewrite = match self.rewrite_start(message, options, now())? {
+        let mut rewrite = match self.rewrite_start(message, options, self.now())? {
             Started::NoSdp => return Ok(false),
             Started::Rewrite(rewrite) => rewrite,
         };
         loop {
             let wait = rewrite.wait();
-            let left = wait.deadline.saturating_sub(now());
+            let left = wait.deadline.saturating_sub(self.now());
             if left > 0 {
                 crate::sys::epoll::wait(wait.descriptor, wait.read, wait.write, left);
             }
-            if rewrite.resume(self, now(), edits)? == Progress::Done {
+            if rewrite.resume(self, self.now(), edits)? == Progress::Done {
                 return Ok(true);
             }
         }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::media::role::branch_state;
-use crate::now;
 use crate::options::Options;
 use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay};
 use crate::shared::calls::{BranchState, DeleteScope, TerminatedBy};
@@ -91,7 +90,7 @@ impl Worker {
         let engine = self.engine.clone();
         let counters = engine.counters();
         counters.count(Counter::Terminations);
-        let now = now();
+        let now = self.now();
         let relay = self.relay_of_call(choice);
         let branch_delete =
             relay.as_ref().is_some_and(|r| r.capabilities(self.facts(r)).branch_delete);
@@ -197,7 +196,7 @@ impl Worker {
         if !self.pool.has_unread() {
             return;
         }
-        let now = now();
+        let now = self.now();
         self.pool.collect(now);
         let engine = self.engine.clone();
         for finished in self.pool.take_finished() {
@@ -223,7 +222,7 @@ impl Worker {
         if deletes.is_empty() {
             return;
         }
-        let now = now();
+        let now = self.now();
         if now < self.flush.not_before {
             return;
         }

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
+use super::network::{Network, Stream};
 use crate::relay::protocol::{Decoded, Protocol};
 use crate::relay::{Command, Facts, Outcome, Relay, RelayAddress};
-use crate::sys::{stream, tcp, unix};
+use crate::sys::{tcp, unix};
 
 /// Watches descriptors for input: the event loop of the keeper.
 pub trait Watch: Debug + Send + Sync {
@@ -33,7 +34,7 @@ pub(super) struct Unread<T> {
 pub struct Connection<T> {
     /// The identity of the relay.
     relay: u32,
-    fd: OwnedFd,
+    stream: Stream,
     reused: bool,
     /// The queries with unread answers, the oldest first.
     unread: VecDeque<Unread<T>>,
@@ -68,16 +69,29 @@ impl<T> Connection<T> {
         if let Some(watch) = watch {
             watch.watch(fd.as_fd())?;
         }
-        Ok(Connection {
+        Ok(Self::over(Stream::Socket(fd), relay, watch.cloned(), now))
+    }
+
+    /// A connection over a network in memory.
+    pub(super) fn open_in_memory(
+        relay: &Relay,
+        network: &dyn Network,
+        now: u64,
+    ) -> io::Result<Self> {
+        Ok(Self::over(Stream::InMemory(network.connect(relay)?), relay, None, now))
+    }
+
+    fn over(stream: Stream, relay: &Relay, watch: Option<Arc<dyn Watch>>, now: u64) -> Self {
+        Connection {
             relay: relay.identity,
-            fd,
+            stream,
             reused: false,
             unread: VecDeque::new(),
             input: Vec::new(),
             used: now,
             is_tcp: !matches!(relay.uri.address, RelayAddress::Unix(_)),
-            watch: watch.cloned(),
-        })
+            watch,
+        }
     }
 
     /// The identity of the relay.
@@ -87,7 +101,7 @@ impl<T> Connection<T> {
 
     /// The socket's descriptor.
     pub fn descriptor(&self) -> RawFd {
-        self.fd.as_raw_fd()
+        self.stream.descriptor()
     }
 
     /// True when the connection has served an earlier query.
@@ -121,11 +135,11 @@ impl<T> Connection<T> {
     }
 
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        stream::send(&self.fd, bytes)
+        self.stream.send(bytes)
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        stream::receive(&self.fd, buffer)
+        self.stream.receive(buffer)
     }
 
     /// True while the relay has neither closed it nor sent anything. For a
@@ -190,8 +204,8 @@ impl<T> Drop for Connection<T> {
     /// A process forked meanwhile has a copy of the descriptor: epoll would watch
     /// the socket after it is closed only here.
     fn drop(&mut self) {
-        if let Some(watch) = &self.watch {
-            watch.unwatch(self.fd.as_fd());
+        if let (Some(watch), Some(fd)) = (&self.watch, self.stream.socket()) {
+            watch.unwatch(fd.as_fd());
         }
     }
 }

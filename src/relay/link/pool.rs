@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::connection::{Connection, Unread, Watch};
+use super::network::Network;
 use crate::relay::exchange::{Exchange, Need};
 use crate::relay::{ConnectionUse, Facts, Outcome, Relay};
 
@@ -35,11 +36,13 @@ pub struct Pool<T> {
     idle: Vec<Connection<T>>,
     finished: Vec<Finished<T>>,
     watch: Option<Arc<dyn Watch>>,
+    /// `None`: the system's sockets.
+    network: Option<Arc<dyn Network>>,
 }
 
 impl<T> Default for Pool<T> {
     fn default() -> Self {
-        Pool { idle: Vec::new(), finished: Vec::new(), watch: None }
+        Pool { idle: Vec::new(), finished: Vec::new(), watch: None, network: None }
     }
 }
 
@@ -47,6 +50,12 @@ impl<T> Pool<T> {
     /// A pool whose connections are watched.
     pub fn watched(watch: Arc<dyn Watch>) -> Self {
         Pool { watch: Some(watch), ..Pool::default() }
+    }
+
+    /// A pool whose connections are in memory.
+    #[doc(hidden)]
+    pub fn in_memory(network: Arc<dyn Network>) -> Self {
+        Pool { network: Some(network), ..Pool::default() }
     }
 
     /// An idle connection to the relay of an exchange, or a new one. `WouldBlock`
@@ -108,7 +117,10 @@ impl<T> Pool<T> {
     }
 
     fn open(&self, relay: &Relay, facts: Facts, now: u64) -> io::Result<Connection<T>> {
-        Connection::open(relay, facts, self.watch.as_ref(), now)
+        match &self.network {
+            None => Connection::open(relay, facts, self.watch.as_ref(), now),
+            Some(network) => Connection::open_in_memory(relay, &**network, now),
+        }
     }
 
     /// Reads the unawaited answers on a connection. False when the connection
