@@ -208,6 +208,8 @@ static void relayed(mp_worker *worker, const mp_message *message)
 
     CHECK(phone.family == 6 && phone.bytes[0] == 0x20 && phone.port == 5060);
     STATUS(MP_OK, mp_options_set_role(options, MP_ROLE_OFFER));
+    STATUS(MP_OK, mp_options_set_scope(options, MP_SCOPE_BRANCH));
+    STATUS(MP_ERR_ARGUMENT, mp_options_set_scope(options, 2));
     STATUS(MP_OK, mp_options_set_signaling_address(options, &phone));
     STATUS(MP_OK, mp_options_set_receiver(options, &phone));
     STATUS(MP_OK, mp_options_set_relay_set(options, mp_text("west")));
@@ -241,6 +243,7 @@ static void relayed(mp_worker *worker, const mp_message *message)
     mp_request_free(request);
 
     /* An INVITE ends no session. */
+    CHECK(mp_message_terminates(message) == 0);
     VERB(MP_ERR_ARGUMENT, worker, mp_end_session(worker, message, options));
     VERB(MP_OK, worker, mp_end_call(worker, mp_text("call-1@example.com"),
                                     mp_text("a1"), mp_text("")));

@@ -118,6 +118,9 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_end_call(worker, name, bad, name));
     STATUS(MP_ERR_NULL, mp_end_call(worker, name, name, bad));
     STATUS(MP_ERR_ARGUMENT, mp_end_call(worker, empty, name, name));
+    STATUS(MP_ERR_ARGUMENT, mp_end_call(worker, name, empty, name));
+    CHECK(mp_message_terminates(NULL) == 0);
+    CHECK(mp_message_terminates(message) == 0);
 
     STATUS(MP_ERR_NULL, mp_rewrite_start(NULL, message, NULL, 0, &request));
     STATUS(MP_ERR_NULL, mp_rewrite_start(worker, NULL, NULL, 0, &request));
@@ -144,6 +147,7 @@ int main(void)
     STATUS(MP_OK, mp_options_set_media_relay(options, empty));
     STATUS(MP_ERR_NULL, mp_options_set_dialog_id(NULL, name));
     STATUS(MP_ERR_NULL, mp_options_set_dialog_id(options, bad));
+    STATUS(MP_ERR_NULL, mp_options_set_scope(NULL, MP_SCOPE_CALL));
     STATUS(MP_ERR_NULL, mp_options_set_ice_candidate(NULL, MP_ICE_NONE));
     STATUS(MP_ERR_NULL, mp_options_set_next_hop(NULL, name));
     STATUS(MP_ERR_NULL, mp_options_set_next_hop(options, bad));

@@ -141,6 +141,10 @@ enum mp_status
     // The edits overlap, reach beyond the message or belong to another
     // message.
     MP_ERR_EDITS = -14,
+    // The call of the message has ended within the last 32 seconds, or it ended
+    // while this request waited for its relay. The message is unchanged; no
+    // session is left at the relay (RFC 3261 17.1.1.2: 64 x T1).
+    MP_ERR_ENDED = -15,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -454,6 +458,16 @@ mp_status mp_message_parse(mp_message *message,
                            const mp_address *local,
                            uint32_t transport);
 
+// 1 for a message that mp_end_session takes: a BYE or CANCEL request, or a
+// failure reply (300 to 699) to an INVITE (RFC 3261 9, 12.3, 15). 0 for every
+// other message, for one whose CSeq cannot be parsed, and for NULL. Whether such
+// a message ends its call depends on the call: give each of them to
+// mp_end_session.
+//
+//     if (mp_message_terminates(message))
+//         mp_end_session(worker, message, NULL);
+int32_t mp_message_terminates(const mp_message *message);
+
 // Why the last failed mp_message_parse with this handle failed. Empty when
 // none failed. It lives until the next call with this handle.
 mp_str mp_message_last_error(const mp_message *message);
@@ -488,6 +502,15 @@ void mp_message_free(mp_message *message);
 // A relay candidate is inserted that is preferred to the phone's own.
 #define MP_ICE_HIGH_PRIORITY 3
 
+// A failure reply to the INVITE of a call terminates the call: it is the reply
+// that goes to the caller (the default).
+#define MP_SCOPE_CALL 0
+
+// A failure reply to the INVITE of a call terminates only the early dialogs of
+// the branch it came on: the server has sent the INVITE to several
+// destinations (RFC 3261 16.7).
+#define MP_SCOPE_BRANCH 1
+
 // What a script knows about one call beyond the message. A verb that takes
 // options takes NULL for none. Reusable. One thread at a time. It survives a
 // fork.
@@ -502,7 +525,7 @@ typedef struct mp_options mp_options;
 mp_options *mp_options_new(void);
 
 // Sets one option from text, as the variable of a script holds it. The names
-// are role (auto, offer, answer), relay_set, media_relay, dialog_id,
+// are role (auto, offer, answer), scope (call, branch), relay_set, media_relay, dialog_id,
 // ice_candidate (none, low-priority, high-priority), signaling_address and
 // receiver (an IP address), next_hop (a SIP URI): each does what the function
 // with that name at its end does. The empty text restores the default. The
@@ -532,6 +555,14 @@ mp_status mp_options_set(mp_options *options,
 // Says whether the SDP is an offer or an answer (RFC 3264): one of MP_ROLE_*.
 // MP_ERR_ARGUMENT for another number.
 mp_status mp_options_set_role(mp_options *options, uint32_t role);
+
+// Says what mp_end_session terminates when it is given a failure reply to the
+// INVITE of a call: one of MP_SCOPE_*. Other messages are not affected.
+// MP_ERR_ARGUMENT for another number.
+//
+//     mp_options_set_scope(options, MP_SCOPE_BRANCH);
+//     mp_end_session(worker, message, options);
+mp_status mp_options_set_scope(mp_options *options, uint32_t scope);
 
 // Gives the signalling address of the phone, for a message that came through
 // another proxy. The default is the source of the message. The address is
@@ -899,10 +930,11 @@ mp_status mp_end_session(mp_worker *worker,
                          const mp_message *message,
                          const mp_options *options);
 
-// Terminates a branch by its identifiers, or the whole call when to_tag is
+// Terminates a dialog by its identifiers, or the whole call when to_tag is
 // empty, for a server that has no message at hand, as when a dialog times out.
-// Otherwise as mp_end_session. The texts are copied. MP_ERR_ARGUMENT for an
-// empty Call-ID.
+// The two tags may be given in either order; for the whole call from_tag is the
+// tag of either side. Otherwise as mp_end_session. The texts are copied.
+// MP_ERR_ARGUMENT for an empty Call-ID or an empty from_tag.
 //
 //     if (mp_end_call(worker, call_id, from_tag, mp_text("")) != MP_OK)
 //         print(mp_worker_last_error(worker));

@@ -48,6 +48,8 @@ pub enum Status {
     System = -13,
     /// The edits overlap, are out of bounds or belong to another message.
     Edits = -14,
+    /// The call of the message has ended, or ended while its relay worked on the request.
+    Ended = -15,
 }
 
 /// An error: its [`Status`] and a text that says what was wrong, where (header,

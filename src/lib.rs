@@ -141,7 +141,7 @@ pub use error::{Error, Result, Status};
 pub use keeper::Keeper;
 pub use log::{Level, Log};
 pub use nat::{Networks, Tests, Verdict};
-pub use options::{Options, RoleOption};
+pub use options::{Options, RoleOption, ScopeOption};
 pub use proxy::Proxy;
 pub use relay::{IceCandidate, RelayLine, RelayUri};
 pub use settings::{SettingInfo, Settings};

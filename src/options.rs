@@ -19,6 +19,19 @@ pub enum RoleOption {
     Answer,
 }
 
+/// What a failure reply to the INVITE that starts a call terminates (RFC 3261 12.3,
+/// 16.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScopeOption {
+    /// The call with all its early dialogs: the reply is the one that goes to the
+    /// caller.
+    #[default]
+    Call,
+    /// The early dialogs of the branch that the reply came on: the server has sent
+    /// the INVITE to several destinations, and others may still answer.
+    Branch,
+}
+
 /// Options of one rewrite or termination. `Default` leaves all decisions to the
 /// library.
 ///
@@ -36,6 +49,8 @@ pub enum RoleOption {
 pub struct Options {
     /// The role of the SDP.
     pub role: RoleOption,
+    /// What a failure reply terminates.
+    pub scope: ScopeOption,
     /// The set of relays for a new call; empty: by the domains of From and To.
     pub set: String,
     /// The phone's signalling address, for a message that came through another
@@ -84,6 +99,18 @@ const OPTIONS: &[Named] = &[
                 b"" | b"auto" => RoleOption::Auto,
                 b"offer" => RoleOption::Offer,
                 b"answer" => RoleOption::Answer,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Named {
+        name: "scope",
+        form: "call or branch",
+        set: |o, v| {
+            o.scope = match v.to_ascii_lowercase().as_slice() {
+                b"" | b"call" => ScopeOption::Call,
+                b"branch" => ScopeOption::Branch,
                 _ => return None,
             };
             Some(())
@@ -236,6 +263,7 @@ mod tests {
         let mut options = Options::default();
         for (name, value) in [
             ("role", "Answer"),
+            ("scope", "Branch"),
             ("relay_set", "west"),
             ("media_relay", "relay1"),
             ("dialog_id", "7:8"),
@@ -249,6 +277,7 @@ mod tests {
             options.set(name, value.as_bytes()).unwrap();
         }
         assert_eq!(options.role, RoleOption::Answer);
+        assert_eq!(options.scope, ScopeOption::Branch);
         assert_eq!(options.set, "west");
         assert_eq!(options.media_relay, b"relay1");
         assert_eq!(options.dialog_id, b"7:8");
@@ -269,6 +298,7 @@ mod tests {
         for (name, value, status, text) in [
             ("colour", &b"red"[..], Status::Argument, "ice_candidate"),
             ("role", b"both", Status::Argument, "auto, offer or answer"),
+            ("scope", b"dialog", Status::Argument, "call or branch"),
             ("ice_candidate", b"high", Status::Argument, "ice_candidate = \"high\""),
             ("signaling_address", b"host.example.com", Status::Argument, "an IP address"),
             ("from", b"near", Status::Argument, "local or remote"),

@@ -116,6 +116,23 @@ pub unsafe extern "C" fn mp_message_parse(
     })
 }
 
+/// 1 for a message that mp_end_session takes: a BYE or CANCEL request, or a
+/// failure reply (300 to 699) to an INVITE (RFC 3261 9, 12.3, 15). 0 for every
+/// other message, for one whose CSeq cannot be parsed, and for NULL. Whether such
+/// a message ends its call depends on the call: give each of them to
+/// mp_end_session.
+///
+/// ```c
+/// if (mp_message_terminates(message))
+///     mp_end_session(worker, message, NULL);
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_message_terminates(message: *const MpMessage) -> i32 {
+    boundary!(value 0; message: borrowed => {
+        Ok(i32::from(message.get()?.terminates()))
+    })
+}
+
 /// Why the last failed mp_message_parse with this handle failed. Empty when
 /// none failed. It lives until the next call with this handle.
 #[unsafe(no_mangle)]

@@ -6,7 +6,7 @@ use crate::capi::error::MpError;
 use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
-use crate::options::{Options, RoleOption};
+use crate::options::{Options, RoleOption, ScopeOption};
 use crate::relay::IceCandidate;
 
 /// Offer or answer is decided from the method, the CSeq and the dialog state
@@ -25,6 +25,14 @@ pub const MP_ICE_NONE: u32 = 1;
 pub const MP_ICE_LOW_PRIORITY: u32 = 2;
 /// A relay candidate is inserted that is preferred to the phone's own.
 pub const MP_ICE_HIGH_PRIORITY: u32 = 3;
+
+/// A failure reply to the INVITE of a call terminates the call: it is the reply
+/// that goes to the caller (the default).
+pub const MP_SCOPE_CALL: u32 = 0;
+/// A failure reply to the INVITE of a call terminates only the early dialogs of
+/// the branch it came on: the server has sent the INVITE to several
+/// destinations (RFC 3261 16.7).
+pub const MP_SCOPE_BRANCH: u32 = 1;
 
 /// What a script knows about one call beyond the message. A verb that takes
 /// options takes NULL for none. Reusable. One thread at a time. It survives a
@@ -64,7 +72,7 @@ pub extern "C" fn mp_options_new() -> *mut MpOptions {
 }
 
 /// Sets one option from text, as the variable of a script holds it. The names
-/// are role (auto, offer, answer), relay_set, media_relay, dialog_id,
+/// are role (auto, offer, answer), scope (call, branch), relay_set, media_relay, dialog_id,
 /// ice_candidate (none, low-priority, high-priority), signaling_address and
 /// receiver (an IP address), next_hop (a SIP URI): each does what the function
 /// with that name at its end does. The empty text restores the default. The
@@ -111,6 +119,26 @@ pub unsafe extern "C" fn mp_options_set_role(options: *mut MpOptions, role: u32)
             MP_ROLE_OFFER => RoleOption::Offer,
             MP_ROLE_ANSWER => RoleOption::Answer,
             _ => return Err(Error::new(Status::Argument, "the role is not one of MP_ROLE_*")),
+        };
+        Ok(Status::Ok)
+    })
+}
+
+/// Says what mp_end_session terminates when it is given a failure reply to the
+/// INVITE of a call: one of MP_SCOPE_*. Other messages are not affected.
+/// MP_ERR_ARGUMENT for another number.
+///
+/// ```c
+/// mp_options_set_scope(options, MP_SCOPE_BRANCH);
+/// mp_end_session(worker, message, options);
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_options_set_scope(options: *mut MpOptions, scope: u32) -> MpStatus {
+    boundary!(report (); options: exclusive => {
+        options.options.scope = match scope {
+            MP_SCOPE_CALL => ScopeOption::Call,
+            MP_SCOPE_BRANCH => ScopeOption::Branch,
+            _ => return Err(Error::new(Status::Argument, "the scope is not one of MP_SCOPE_*")),
         };
         Ok(Status::Ok)
     })

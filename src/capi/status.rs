@@ -55,6 +55,10 @@ pub enum MpStatus {
     /// The edits overlap, reach beyond the message or belong to another
     /// message.
     MP_ERR_EDITS = -14,
+    /// The call of the message has ended within the last 32 seconds, or it ended
+    /// while this request waited for its relay. The message is unchanged; no
+    /// session is left at the relay (RFC 3261 17.1.1.2: 64 x T1).
+    MP_ERR_ENDED = -15,
 }
 
 impl From<Status> for MpStatus {
@@ -78,12 +82,13 @@ impl From<Status> for MpStatus {
             Status::RelayAnswer => MpStatus::MP_ERR_RELAY_ANSWER,
             Status::System => MpStatus::MP_ERR_SYSTEM,
             Status::Edits => MpStatus::MP_ERR_EDITS,
+            Status::Ended => MpStatus::MP_ERR_ENDED,
         }
     }
 }
 
 /// Every status with its name, for [`mp_status_name`].
-pub(super) const NAMES: [(Status, &str); 18] = [
+pub(super) const NAMES: [(Status, &str); 19] = [
     (Status::Ok, "MP_OK"),
     (Status::NoSdp, "MP_NO_SDP"),
     (Status::Pending, "MP_PENDING"),
@@ -102,6 +107,7 @@ pub(super) const NAMES: [(Status, &str); 18] = [
     (Status::RelayAnswer, "MP_ERR_RELAY_ANSWER"),
     (Status::System, "MP_ERR_SYSTEM"),
     (Status::Edits, "MP_ERR_EDITS"),
+    (Status::Ended, "MP_ERR_ENDED"),
 ];
 
 /// The name of a status as it stands in this header, for log lines: "MP_OK",

@@ -241,10 +241,11 @@ pub unsafe extern "C" fn mp_end_session(
     })
 }
 
-/// Terminates a branch by its identifiers, or the whole call when to_tag is
+/// Terminates a dialog by its identifiers, or the whole call when to_tag is
 /// empty, for a server that has no message at hand, as when a dialog times out.
-/// Otherwise as mp_end_session. The texts are copied. MP_ERR_ARGUMENT for an
-/// empty Call-ID.
+/// The two tags may be given in either order; for the whole call from_tag is the
+/// tag of either side. Otherwise as mp_end_session. The texts are copied.
+/// MP_ERR_ARGUMENT for an empty Call-ID or an empty from_tag.
 ///
 /// ```c
 /// if (mp_end_call(worker, call_id, from_tag, mp_text("")) != MP_OK)
@@ -259,9 +260,6 @@ pub unsafe extern "C" fn mp_end_call(
 ) -> MpStatus {
     boundary!(report worker;
         worker: exclusive, call_id: text, from_tag: text, to_tag: text => {
-        if call_id.is_empty() {
-            return Err(Error::new(Status::Argument, "the Call-ID is empty"));
-        }
         worker.worker.end_call(call_id, from_tag, to_tag)?;
         Ok(Status::Ok)
     })

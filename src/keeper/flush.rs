@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::Engine;
 use crate::keeper::duty::{ANSWER_WITHIN, Duty, WAITING};
 use crate::relay::link::{Pool, Wire};
-use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query};
+use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query, Scope};
 use crate::shared::Counter;
 use crate::shared::deletes::{Claim, KEPT_FOR};
 
@@ -73,7 +73,8 @@ impl Flush {
         let relay = engine.relay(claim.delete.relay).filter(|_| !is_old);
         let begun = relay.and_then(|relay| {
             let delete = &claim.delete;
-            let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
+            let query =
+                Query::delete(Scope::Session, &delete.call_id, &delete.from_tag, &delete.to_tag);
             let mut exchange = Exchange::new(query);
             let facts = Facts::of(engine.health(), &relay);
             let until = now.saturating_add(ANSWER_WITHIN);

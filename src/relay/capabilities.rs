@@ -7,13 +7,21 @@ pub struct Capabilities {
     /// Accepts streams with IPv6 addresses, and is sent the address family of the
     /// receiver.
     pub ipv6: bool,
-    /// A delete with both tags deletes this dialog only. Otherwise every delete
-    /// deletes the whole call.
+    /// Deletes what the scope of a delete says: the session, one dialog of it, or
+    /// only an unanswered session. Otherwise every delete deletes the whole call.
     pub branch_delete: bool,
     /// Is sent a 200 to INVITE that carries no SDP.
     pub bodyless_200: bool,
     /// Is sent the To tag of a provisional reply.
     pub early_tag: bool,
+    /// Is sent a provisional reply to INVITE that carries no SDP, and keeps the
+    /// unanswered session then.
+    pub provisional_reports: bool,
+    /// May answer one SDP with IPv4 and IPv6 addresses.
+    pub mixed_families: bool,
+    /// Takes an empty tag as a null tag (RFC 3261 12.1.1). Otherwise a fixed word is
+    /// sent for it.
+    pub null_tags: bool,
     /// Answers a delete with a line of text. Otherwise it only closes the
     /// connection.
     pub delete_answered: bool,

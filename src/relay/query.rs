@@ -23,6 +23,18 @@ pub enum Command {
     Probe,
 }
 
+/// What a delete deletes, at a relay with the capability `branch_delete`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The session with all its dialogs.
+    #[default]
+    Session,
+    /// The dialog with these two tags; the session with its last dialog.
+    Dialog,
+    /// The session, if none of its dialogs is confirmed.
+    Unanswered,
+}
+
 /// One query to a relay. Owns its bytes. A value may be folded as in the message;
 /// the codec unfolds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +49,11 @@ pub struct Query {
     pub from_tag: Vec<u8>,
     /// The tag of To; empty when the message has none.
     pub to_tag: Vec<u8>,
+    /// The To tag is null, not missing: a peer of RFC 2543 in an existing dialog
+    /// (RFC 3261 12.1.1).
+    pub null_to_tag: bool,
+    /// What a `Delete` deletes.
+    pub scope: Scope,
     /// The message is a provisional reply (1xx).
     pub provisional: bool,
     /// The current Request-URI; empty in replies.
@@ -86,6 +103,7 @@ impl Query {
         copy(message.call_id()?, &mut self.call_id);
         copy(message.from_tag()?, &mut self.from_tag);
         copy(message.to_tag()?, &mut self.to_tag);
+        (self.null_to_tag, self.scope) = (false, Scope::Session);
         self.request_uri.clear();
         (self.from_local, self.to_local) = (false, false);
         copy(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);
@@ -102,13 +120,14 @@ impl Query {
 
     /// A probe. `call_id` is the Call-ID of no call.
     pub fn probe(call_id: &[u8]) -> Self {
-        Query { command: Command::Probe, ..Query::delete(call_id, b"probe", b"") }
+        Query { command: Command::Probe, ..Query::delete(Scope::Session, call_id, b"probe", b"") }
     }
 
-    /// The delete of a call, or of a branch where the relay can delete one.
-    pub fn delete(call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Self {
+    /// A delete. Without the capability `branch_delete` it deletes the whole call.
+    pub fn delete(scope: Scope, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Self {
         Query {
             command: Command::Delete,
+            scope,
             call_id: call_id.to_vec(),
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),

@@ -42,13 +42,18 @@ fn yes(is: bool) -> String {
 }
 
 fn capabilities() -> String {
-    let rows: [(&str, &Cell); 9] = [
+    let rows: [(&str, &Cell); 12] = [
         ("IPv6 streams", &|_, c| yes(c.ipv6)),
-        ("a delete with both tags deletes one dialog of a forked call", &|_, c| {
+        ("IPv4 and IPv6 addresses in the answer to one SDP", &|_, c| yes(c.mixed_families)),
+        ("deletes one dialog of a forked call, or an unanswered call only", &|_, c| {
             yes(c.branch_delete)
         }),
         ("is sent a 200 to INVITE that carries no SDP", &|_, c| yes(c.bodyless_200)),
         ("is sent the To tag of a provisional reply", &|_, c| yes(c.early_tag)),
+        ("is sent a provisional reply to INVITE that carries no SDP", &|_, c| {
+            yes(c.provisional_reports)
+        }),
+        ("is sent an empty tag for a peer without tags (RFC 2543)", &|_, c| yes(c.null_tags)),
         ("answers a delete with a line of text", &|_, c| yes(c.delete_answered)),
         ("controls relays on other machines", &|_, c| yes(c.dispatcher)),
         ("queries on one connection", &|_, c| match c.connection {
@@ -60,15 +65,23 @@ fn capabilities() -> String {
         }),
         ("probe", &|protocol, _| format!("`{}`", probe(protocol))),
     ];
+    let codecs = || Protocol::ALL.into_iter().map(|protocol| (protocol, protocol.codec()));
+    let mut columns: Vec<_> =
+        codecs().map(|(p, codec)| (codec.name().to_string(), p, codec.capabilities())).collect();
+    let built_in = Protocol::MediaProxy2;
+    columns.insert(
+        0,
+        ("built-in relay".to_string(), built_in, built_in.codec().built_in_capabilities()),
+    );
     let mut out = String::from("| |");
-    for protocol in Protocol::ALL {
-        write!(out, " {} |", protocol.codec().name()).expect("a String takes all");
+    for (name, ..) in &columns {
+        write!(out, " {name} |").expect("a String takes all");
     }
-    write!(out, "\n|---|{}\n", "---|".repeat(Protocol::ALL.len())).expect("a String takes all");
+    write!(out, "\n|---|{}\n", "---|".repeat(columns.len())).expect("a String takes all");
     for (name, value) in rows {
         write!(out, "| {name} |").expect("a String takes all");
-        for protocol in Protocol::ALL {
-            let value = value(protocol, &protocol.codec().capabilities());
+        for (_, protocol, capabilities) in &columns {
+            let value = value(*protocol, capabilities);
             write!(out, " {value} |").expect("a String takes all");
         }
         out.push('\n');
@@ -120,11 +133,14 @@ fn manual_of_relays_has_every_capability() {
             branch_delete: _,
             bodyless_200: _,
             early_tag: _,
+            provisional_reports: _,
+            mixed_families: _,
+            null_tags: _,
             delete_answered: _,
             dispatcher: _,
             connection: _,
         } = protocol.codec().capabilities();
     }
     // One row each, and those for time and probe.
-    assert_eq!(capabilities().lines().count(), 2 + 7 + 2);
+    assert_eq!(capabilities().lines().count(), 2 + 10 + 2);
 }

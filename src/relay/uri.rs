@@ -36,9 +36,9 @@ pub struct RelayUri {
     /// The protocols that the relay may speak, in the order of trying.
     #[doc(hidden)]
     pub protocols: &'static [Protocol],
-    /// True for `embedded` and with `;ipv6=yes`: the relay accepts IPv6 streams
-    /// and is no dispatcher.
-    ipv6: bool,
+    /// True for `embedded` and with `;ipv6=yes`: the relay is the built-in relay of
+    /// this library, as a part of the server or as `mediaproxyd`.
+    built_in: bool,
 }
 
 /// The maximum length of a Unix socket's path, in bytes.
@@ -76,13 +76,13 @@ impl RelayUri {
             let (_, protocols) = found.ok_or_else(|| bad(text, "unknown kind of relay"))?;
             (*protocols, parse_place(place).map_err(|reason| bad(text, reason))?)
         };
-        let mut uri = RelayUri { text: head.to_string(), address, protocols, ipv6: embedded };
+        let mut uri = RelayUri { text: head.to_string(), address, protocols, built_in: embedded };
         let mut rest = Vec::new();
         for option in parts.filter(|part| !part.is_empty()) {
             match option.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
-                Some(("ipv6", "yes")) if uri.ipv6 => {}
+                Some(("ipv6", "yes")) if uri.built_in => {}
                 Some(("ipv6", "yes")) => {
-                    uri.ipv6 = true;
+                    uri.built_in = true;
                     uri.text.push_str(";ipv6=yes");
                 }
                 Some(("ipv6", "no")) => {}
@@ -107,11 +107,8 @@ impl RelayUri {
     /// The relay's capabilities in this protocol.
     #[doc(hidden)]
     pub fn capabilities(&self, protocol: Protocol) -> Capabilities {
-        let of_protocol = protocol.codec().capabilities();
-        match self.ipv6 {
-            true => Capabilities { ipv6: true, dispatcher: false, ..of_protocol },
-            false => of_protocol,
-        }
+        let codec = protocol.codec();
+        if self.built_in { codec.built_in_capabilities() } else { codec.capabilities() }
     }
 }
 
@@ -177,7 +174,13 @@ mod tests {
         assert_eq!(plain.address, RelayAddress::Unix("/run/d.sock".into()));
         assert_eq!(plain.protocols, [Protocol::MediaProxy2, Protocol::MediaProxy1]);
         assert!(!ipv6(&plain));
-        assert!(ipv6(&RelayUri::parse("mediaproxy2:/run/d.sock;ipv6=yes", own).unwrap()));
+        let ours = RelayUri::parse("mediaproxy:/run/d.sock;ipv6=yes", own).unwrap();
+        for (protocol, full) in [(Protocol::MediaProxy2, true), (Protocol::MediaProxy1, false)] {
+            let has = ours.capabilities(protocol);
+            assert!(has.ipv6 && !has.dispatcher);
+            assert_eq!((has.branch_delete, has.provisional_reports), (full, full), "{protocol:?}");
+            assert_eq!(has.mixed_families, full, "{protocol:?}");
+        }
         let tcp = RelayUri::parse("mediaproxy1:tcp:[2001:db8::1]:25060", own).unwrap();
         assert_eq!(tcp.address, RelayAddress::Tcp("[2001:db8::1]:25060".parse().unwrap()));
         assert_eq!(tcp.protocols, [Protocol::MediaProxy1]);

@@ -100,6 +100,18 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// True for the messages that terminate a session or a part of it: a BYE or
+    /// CANCEL request, and a failure reply (300 to 699) to an INVITE. False for a
+    /// reply whose CSeq cannot be parsed.
+    pub fn terminates(&self) -> bool {
+        match self.start_line {
+            StartLine::Request { method, .. } => matches!(method, Method::Bye | Method::Cancel),
+            StartLine::Reply { status } => {
+                status >= 300 && self.cseq().is_ok_and(|cseq| cseq.method == Method::Invite)
+            }
+        }
+    }
+
     /// The first header of this name, in long or compact form. Reads only up to
     /// that header. A line that is not a header is skipped, as SIP servers do.
     ///

@@ -303,11 +303,12 @@ impl Worker {
         self.terminate_by_message(message, options)
     }
 
-    /// Terminates a branch by its identifiers, or the whole call when `to_tag` is
+    /// Terminates a dialog by its identifiers, or the whole call when `to_tag` is
     /// empty, for a server that has no message at hand.
     ///
     /// # Errors
-    /// `Status::WrongProcess` after a fork.
+    /// `Status::Argument` for an empty Call-ID or `from_tag`, `Status::WrongProcess`
+    /// after a fork.
     ///
     /// ```
     /// # fn main() -> mediaproxy::Result<()> {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, Status};
 use crate::log::Level;
 use crate::media::role::branch_state;
 use crate::options::Options;
-use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay};
+use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay, Scope};
 use crate::shared::calls::{BranchState, DeleteScope, TerminatedBy};
 use crate::shared::deletes::{Claim, KEPT_FOR, Push};
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
@@ -79,6 +79,12 @@ impl Worker {
         if call_id.is_empty() {
             return Err(Error::new(Status::Argument, "the Call-ID of the call to end is empty"));
         }
+        if from_tag.is_empty() {
+            return Err(Error::new(
+                Status::Argument,
+                "the From tag of the call to end is empty; give the tag of one of its sides",
+            ));
+        }
         let by = if to_tag.is_empty() { TerminatedBy::Server } else { TerminatedBy::Bye };
         let key = self.engine.calls().key(call_id, from_tag, to_tag);
         let choice = self.choice_by_id(call_id, key);
@@ -107,7 +113,8 @@ impl Worker {
         if !engine.health().state(relay.slot).is_usable() {
             return self.queue(choice.key, &relay, &delete, now);
         }
-        let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
+        let query =
+            Query::delete(Scope::Session, &delete.call_id, &delete.from_tag, &delete.to_tag);
         match self.send_unawaited(query, &relay, Sent::Delete(choice.key, delete), now) {
             Ok(()) => counters.count(Counter::DeletesSent),
             Err(sent) => self.not_answered(sent, &relay, now),
@@ -257,7 +264,12 @@ impl Worker {
             let may = self.may_use(&relay, now) || self.is_unreachable(&relay);
             let sent = if may && deletes.is_held(&claim) {
                 let delete = &claim.delete;
-                let query = Query::delete(&delete.call_id, &delete.from_tag, &delete.to_tag);
+                let query = Query::delete(
+                    Scope::Session,
+                    &delete.call_id,
+                    &delete.from_tag,
+                    &delete.to_tag,
+                );
                 self.send_unawaited(query, &relay, Sent::Queued(claim), now)
             } else {
                 Err(Sent::Queued(claim))

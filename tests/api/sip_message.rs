@@ -42,6 +42,21 @@ fn request_and_a_reply() {
     assert!(message.request_uri().is_none());
 }
 
+/// RFC 3261 9, 12.3, 15: only these messages can end a call.
+#[test]
+fn bye_cancel_and_failure_replies_to_invite_terminate() {
+    for method in ["INVITE", "BYE", "CANCEL", "UPDATE", "PRACK", "ACK", "OPTIONS", "REGISTER"] {
+        let request = format!("{method} sip:a SIP/2.0\r\nCSeq: 1 {method}\r\n\r\n");
+        assert_eq!(read(&request).terminates(), matches!(method, "BYE" | "CANCEL"), "{method}");
+        for status in [100, 180, 199, 200, 299, 300, 407, 486, 603, 699] {
+            let reply = format!("SIP/2.0 {status} x\r\nCSeq: 1 {method}\r\n\r\n");
+            let wanted = method == "INVITE" && status >= 300;
+            assert_eq!(read(&reply).terminates(), wanted, "{status} to {method}");
+        }
+    }
+    assert!(!read("SIP/2.0 486 Busy\r\nCSeq: x\r\n\r\n").terminates());
+}
+
 #[test]
 fn what_is_no_sip_is_refused() {
     for raw in [

@@ -2,7 +2,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::*;
-use crate::relay::{Command, RelayUri};
+use crate::relay::{Command, RelayUri, Scope};
 
 const LIMITS: Limits = Limits { since: 1000, until: 1150, enough: 150 };
 
@@ -206,7 +206,7 @@ fn known_protocol_is_used_at_once_and_no_other_is_tried() {
 fn delete_is_answered_by_a_line_or_by_the_end_of_the_connection() {
     for (text, answer) in [("mediaproxy2:/a", Some(&b"removed\r\n"[..])), ("mediaproxy1:/a", None)]
     {
-        let mut exchange = Exchange::new(Query::delete(b"c", b"f", b""));
+        let mut exchange = Exchange::new(Query::delete(Scope::Session, b"c", b"f", b""));
         exchange.begin(&relay(text), Facts::default(), LIMITS).unwrap();
         send(&mut exchange, false, 0);
         match answer {
@@ -225,7 +225,7 @@ fn answer_on_a_connection_that_broke_is_no_answer() {
     exchange.received(b"10.0.0.1 50");
     exchange.receive_failed();
     assert_eq!(exchange.outcome(), Some(Outcome::ProtocolError));
-    let mut delete = Exchange::new(Query::delete(b"c", b"f", b""));
+    let mut delete = Exchange::new(Query::delete(Scope::Session, b"c", b"f", b""));
     delete.begin(&relay("mediaproxy1:/a"), Facts::default(), LIMITS).unwrap();
     send(&mut delete, false, 0);
     delete.receive_failed();
@@ -238,7 +238,7 @@ fn answer_on_a_connection_that_broke_is_no_answer() {
 
 #[test]
 fn events_out_of_order_change_nothing() {
-    let mut exchange = Exchange::new(Query::delete(b"c", b"", b""));
+    let mut exchange = Exchange::new(Query::delete(Scope::Session, b"c", b"", b""));
     exchange.connected(false, 0);
     exchange.sent(5);
     exchange.received(b"removed\r\n");

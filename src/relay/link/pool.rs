@@ -274,7 +274,7 @@ pub(super) fn connection_use(exchange: &Exchange) -> ConnectionUse {
 mod tests {
     use super::*;
     use crate::relay::exchange::Limits;
-    use crate::relay::{Query, RelayUri};
+    use crate::relay::{Query, RelayUri, Scope};
     use std::io::Read;
     use std::net::TcpListener;
     use std::path::Path;
@@ -285,7 +285,7 @@ mod tests {
         let text = format!("mediaproxy1:tcp:{}", listener.local_addr().unwrap());
         let uri = RelayUri::parse(&text, Path::new("/own")).unwrap();
         let relay = Arc::new(Relay { uri, identity: 1, slot: None });
-        let mut exchange = Exchange::new(Query::delete(b"c", b"f", b"t"));
+        let mut exchange = Exchange::new(Query::delete(Scope::Session, b"c", b"f", b"t"));
         exchange.begin(&relay, Facts::default(), Limits::default()).unwrap();
         let mut pool = Pool::<()>::default();
         let unused = pool.take(&exchange, false, 1_000).unwrap();

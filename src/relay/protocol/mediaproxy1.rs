@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 
-use super::{Codec, Decoded, or, parse_ports, push_token};
+use super::{Codec, Decoded, or, parse_ports, push_token, takes_the_call};
 use crate::address::{Host, push_ip};
 use crate::bytes;
 use crate::error::Result;
-use crate::relay::{Answer, Capabilities, Command, ConnectionUse, Query, Stream, StreamAddress};
+use crate::relay::{Answer, Capabilities, Command, ConnectionUse};
+use crate::relay::{Query, Scope, Stream, StreamAddress};
 use crate::sip::Uri;
 
 /// The codec.
@@ -25,16 +26,26 @@ impl Codec for MediaProxy1 {
             branch_delete: false,
             bodyless_200: false,
             early_tag: false,
+            provisional_reports: false,
+            mixed_families: false,
+            null_tags: true,
             delete_answered: false,
             dispatcher: true,
             connection: ConnectionUse::OneQuery,
         }
     }
 
+    fn built_in_capabilities(&self) -> Capabilities {
+        Capabilities { dispatcher: false, ..self.capabilities() }
+    }
+
+    /// Calls are known by their Call-ID alone: a delete for one dialog takes the
+    /// whole call. `Status::RelayAnswer` for the scope `Unanswered`.
     fn encode(&self, query: &Query, _: &Capabilities, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         match query.command {
             Command::Probe => out.extend_from_slice(b"version\n"),
+            Command::Delete if query.scope == Scope::Unanswered => return Err(takes_the_call()),
             Command::Delete => {
                 out.extend_from_slice(b"delete ");
                 push_word(out, &query.call_id, b"");
@@ -206,6 +217,19 @@ mod tests {
              example.com unknown Phone=201=20(x=3Dy) \
              info=from:alice@example.com,to:bob@example.com,fromtag:ta1,totag:tb,asymmetric\n"
         );
+    }
+
+    #[test]
+    fn delete_of_an_unanswered_call_is_not_sent() {
+        let mut out = Vec::new();
+        for (scope, sent) in
+            [(Scope::Session, true), (Scope::Dialog, true), (Scope::Unanswered, false)]
+        {
+            let delete = Query::delete(scope, b"c", b"f", b"t");
+            let encoded = MediaProxy1.encode(&delete, &MediaProxy1.capabilities(), &mut out);
+            assert_eq!(encoded.is_ok(), sent, "{scope:?}");
+            assert_eq!(out == b"delete c info=\n", sent, "{scope:?}");
+        }
     }
 
     #[test]

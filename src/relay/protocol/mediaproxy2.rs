@@ -4,11 +4,12 @@
 
 use std::net::IpAddr;
 
-use super::{Codec, Decoded, or, parse_ports, push_token, unusable};
+use super::{Codec, Decoded, NULL_TAG, or, parse_ports, push_token, takes_the_call, unusable};
 use crate::address;
 use crate::bytes;
 use crate::error::{Error, Result, Status};
-use crate::relay::{Answer, Capabilities, Command, ConnectionUse, Query, Stream, StreamAddress};
+use crate::relay::{Answer, Capabilities, Command, ConnectionUse};
+use crate::relay::{Query, Scope, Stream, StreamAddress};
 use crate::sdp::Direction;
 
 /// The room for a query, in bytes; nearly every query fits.
@@ -29,20 +30,46 @@ impl Codec for MediaProxy2 {
             branch_delete: false,
             bodyless_200: true,
             early_tag: true,
+            provisional_reports: false,
+            mixed_families: false,
+            null_tags: false,
             delete_answered: true,
             dispatcher: true,
             connection: ConnectionUse::Kept,
         }
     }
 
+    fn built_in_capabilities(&self) -> Capabilities {
+        Capabilities {
+            ipv6: true,
+            branch_delete: true,
+            provisional_reports: true,
+            mixed_families: true,
+            null_tags: true,
+            dispatcher: false,
+            ..self.capabilities()
+        }
+    }
+
     /// Relays with the capability `ipv6` accept IPv6 addresses in brackets and the
-    /// header `address_family`. For other relays an IPv6 stream is an error.
+    /// header `address_family`. For other relays an IPv6 stream is an error, and
+    /// without the capability `branch_delete` the scope `Unanswered` as well.
     fn encode(&self, query: &Query, capabilities: &Capabilities, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
+        let null_tag: &[u8] = if capabilities.null_tags { b"" } else { NULL_TAG };
+        let from_tag = or(&query.from_tag, null_tag);
+        let to_tag = if query.null_to_tag { null_tag } else { &query.to_tag };
         if matches!(query.command, Command::Delete | Command::Probe) {
+            let scope: &[u8] = match query.scope {
+                Scope::Dialog if capabilities.branch_delete => b"scope: dialog\r\n",
+                Scope::Unanswered if capabilities.branch_delete => b"scope: unanswered\r\n",
+                Scope::Unanswered => return Err(takes_the_call()),
+                Scope::Session | Scope::Dialog => b"",
+            };
             header(out, b"remove\r\ncall_id: ", &query.call_id);
-            header(out, b"from_tag: ", &query.from_tag);
-            header(out, b"to_tag: ", &query.to_tag);
+            header(out, b"from_tag: ", from_tag);
+            header(out, b"to_tag: ", to_tag);
+            out.extend_from_slice(scope);
             out.extend_from_slice(b"\r\n");
             return Ok(());
         }
@@ -50,7 +77,7 @@ impl Codec for MediaProxy2 {
         out.reserve(ROOM);
         // For a dispatcher a To tag means that the early dialog is confirmed.
         let (early_tag, to_tag): (&[u8], &[u8]) =
-            if query.provisional { (&query.to_tag, b"") } else { (b"", &query.to_tag) };
+            if query.provisional { (to_tag, b"") } else { (b"", to_tag) };
         let kind: &[u8] = if query.command == Command::Request { b"request" } else { b"reply" };
         header(out, b"update\r\ntype: ", kind);
         header(out, b"dialog_id: ", &query.dialog_id);
@@ -59,7 +86,7 @@ impl Codec for MediaProxy2 {
         bytes::push_number(query.cseq, out);
         header(out, b"\r\nfrom_uri: ", or(&query.from_uri, b"unknown"));
         header(out, b"to_uri: ", or(&query.to_uri, b"unknown"));
-        header(out, b"from_tag: ", &query.from_tag);
+        header(out, b"from_tag: ", from_tag);
         header(out, b"to_tag: ", to_tag);
         header(out, b"user_agent: ", or(&query.user_agent, b"unknown agent"));
         out.extend_from_slice(b"signaling_ip: ");
@@ -184,6 +211,8 @@ mod tests {
             cseq: 1,
             from_tag: b"ft".to_vec(),
             to_tag: Vec::new(),
+            null_to_tag: false,
+            scope: Scope::Session,
             provisional: false,
             request_uri: Vec::new(),
             from_local: false,
@@ -200,13 +229,14 @@ mod tests {
         }
     }
 
-    fn capabilities(ipv6: bool) -> Capabilities {
-        Capabilities { ipv6, ..MediaProxy2.capabilities() }
+    /// The capabilities of a dispatcher, or of the built-in relay.
+    fn capabilities(built_in: bool) -> Capabilities {
+        if built_in { MediaProxy2.built_in_capabilities() } else { MediaProxy2.capabilities() }
     }
 
-    fn encoded(query: &Query, ipv6: bool) -> String {
+    fn encoded(query: &Query, built_in: bool) -> String {
         let mut out = Vec::new();
-        MediaProxy2.encode(query, &capabilities(ipv6), &mut out).unwrap();
+        MediaProxy2.encode(query, &capabilities(built_in), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -230,6 +260,49 @@ mod tests {
             encoded(&query, false),
             "remove\r\ncall_id: basic@x\r\nfrom_tag: ft\r\nto_tag: tt\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn remove_has_its_scope_only_for_the_built_in_relay() {
+        let remove = "remove\r\ncall_id: c\r\nfrom_tag: f\r\nto_tag: t\r\n";
+        for (scope, line) in [
+            (Scope::Session, ""),
+            (Scope::Dialog, "scope: dialog\r\n"),
+            (Scope::Unanswered, "scope: unanswered\r\n"),
+        ] {
+            let delete = Query::delete(scope, b"c", b"f", b"t");
+            assert_eq!(encoded(&delete, true), format!("{remove}{line}\r\n"), "{scope:?}");
+            let mut out = Vec::new();
+            match MediaProxy2.encode(&delete, &capabilities(false), &mut out) {
+                Ok(()) => {
+                    assert_eq!(String::from_utf8(out).unwrap(), format!("{remove}\r\n"));
+                    assert_ne!(scope, Scope::Unanswered, "it would end an answered call");
+                }
+                Err(error) => {
+                    assert_eq!(error.status(), Status::RelayAnswer);
+                    assert_eq!(scope, Scope::Unanswered);
+                }
+            }
+        }
+    }
+
+    /// RFC 3261 12.1.1: the tag of a peer of RFC 2543 is null.
+    #[test]
+    fn null_tag_is_a_word_for_a_dispatcher() {
+        let mut query = query(Vec::new());
+        query.from_tag.clear();
+        query.null_to_tag = true;
+        for command in [Command::Request, Command::Reply, Command::Delete] {
+            query.command = command;
+            let text = encoded(&query, false);
+            assert!(text.contains("\r\nfrom_tag: null\r\nto_tag: null\r\n"), "{text}");
+            let text = encoded(&query, true);
+            assert!(text.contains("\r\nfrom_tag: \r\nto_tag: \r\n"), "{text}");
+        }
+        query.command = Command::Request;
+        query.null_to_tag = false;
+        let text = encoded(&query, false);
+        assert!(text.contains("\r\nto_tag: \r\n"), "the first INVITE has no To tag: {text}");
     }
 
     #[test]

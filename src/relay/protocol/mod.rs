@@ -53,6 +53,9 @@ pub trait Codec: Sync {
     /// The capabilities of relays that speak this protocol.
     fn capabilities(&self) -> Capabilities;
 
+    /// The capabilities of the built-in relay when it speaks this protocol.
+    fn built_in_capabilities(&self) -> Capabilities;
+
     /// Writes `query` for a relay with these capabilities to `out`, which is
     /// cleared first. `Status::RelayAnswer` for a query that such a relay does not
     /// support; the error has the reason.
@@ -103,10 +106,19 @@ fn parse_ports(line: &[u8]) -> Result<Answer> {
     }
 }
 
+/// Sent instead of a null tag to a relay without the capability `null_tags`: such a
+/// relay finds no call by an empty tag.
+const NULL_TAG: &[u8] = b"null";
+
 fn unusable(line: &[u8], reason: &str) -> Error {
     let shown = String::from_utf8_lossy(line.get(..line.len().min(80)).unwrap_or_default());
     let shown = if line.is_empty() { "nothing".into() } else { shown };
     Error::new(Status::RelayAnswer, format!("the relay answered \"{shown}\": {reason}"))
+}
+
+/// The error for a delete that must not delete an answered call.
+fn takes_the_call() -> Error {
+    Error::new(Status::RelayAnswer, "this relay's delete would also end an answered call")
 }
 
 /// The value, or `other` where it is empty.

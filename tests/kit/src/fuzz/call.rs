@@ -17,7 +17,7 @@ use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::MAX_MESSAGE;
 use mediaproxy::sip::{Message, Source, Transport};
 use mediaproxy::{Engine, Error, Progress, Started, Status, Worker};
-use mediaproxy::{Options, RoleOption};
+use mediaproxy::{Options, RoleOption, ScopeOption};
 
 use super::edits::holds_for_edits;
 use super::input::Input;
@@ -80,7 +80,7 @@ impl<'r> Server<'r> {
             }
             Act::EndByIds(call_id, from_tag, to_tag) => {
                 let ended = self.worker.end_call(call_id, from_tag, to_tag);
-                assert_eq!(ended.is_err(), call_id.is_empty());
+                assert_eq!(ended.is_err(), call_id.is_empty() || from_tag.is_empty());
                 self.relay.serve(&step.behaviour);
             }
         }
@@ -220,6 +220,7 @@ fn options(knobs: u8) -> Options {
     Options {
         role: [RoleOption::Auto, RoleOption::Auto, RoleOption::Offer, RoleOption::Answer]
             [usize::from(knobs & 3)],
+        scope: if knobs & 32 != 0 { ScopeOption::Branch } else { ScopeOption::Call },
         signaling_ip: (knobs & 4 != 0).then(|| IpAddr::from([198, 51, 100, 99])),
         media_relay: if knobs & 8 != 0 { b"relay\r\n1".to_vec() } else { Vec::new() },
         receiver: (knobs & 64 != 0).then(|| "2001:db8::7".parse().expect("an address")),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mediaproxy::internals::relay::protocol::Decoded;
 use mediaproxy::internals::relay::{
     Answer, Command, Exchange, Facts, Limits, Need, Outcome, Protocol, Query, Relay, RelayUri,
-    Stream, StreamAddress,
+    Scope, Stream, StreamAddress,
 };
 use mediaproxy::sdp::Direction;
 use mediaproxy::{Error, Status};
@@ -19,7 +19,7 @@ use super::input::Input;
 const COMMANDS: [Command; 4] = [Command::Request, Command::Reply, Command::Delete, Command::Probe];
 
 /// The headers of MediaProxy 2 that a query may have.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 15] = [
     "type",
     "dialog_id",
     "call_id",
@@ -34,6 +34,7 @@ const HEADERS: [&str; 14] = [
     "early_tag",
     "address_family",
     "media",
+    "scope",
 ];
 
 pub fn check(bytes: &[u8]) {
@@ -78,6 +79,10 @@ fn query(input: &mut Input<'_>, command: Command) -> Query {
     query.asymmetric = flags & 2 != 0;
     query.provisional = flags & 4 != 0;
     (query.from_local, query.to_local) = (flags & 8 != 0, flags & 16 != 0);
+    if command == Command::Delete {
+        query.scope = input.pick(&[Scope::Session, Scope::Dialog, Scope::Unanswered]);
+    }
+    query.null_to_tag = query.to_tag.is_empty() && flags & 128 != 0;
     query.cseq = u32::from(input.word()) << 16 | u32::from(input.word());
     query.signaling_ip = Some(address(input));
     query.receiver = (flags & 32 != 0).then(|| address(input));
@@ -112,13 +117,13 @@ fn address(input: &mut Input<'_>) -> IpAddr {
 /// has.
 fn one_request(protocol: Protocol, query: &Query) {
     let codec = protocol.codec();
-    for ipv6 in [false, true] {
-        let mut capabilities = codec.capabilities();
-        capabilities.ipv6 |= ipv6;
+    for capabilities in [codec.capabilities(), codec.built_in_capabilities()] {
         let mut out = b"from before".to_vec();
         let is_ipv6 = |stream: &Stream| matches!(stream.address, StreamAddress::Ip(IpAddr::V6(_)));
         if let Err(error) = codec.encode(query, &capabilities, &mut out) {
-            assert!(!capabilities.ipv6 && query.streams.iter().any(is_ipv6), "{error}");
+            let ipv6 = !capabilities.ipv6 && query.streams.iter().any(is_ipv6);
+            let unanswered = query.scope == Scope::Unanswered && !capabilities.branch_delete;
+            assert!(ipv6 || unanswered, "{error}");
             continue;
         }
         let text = String::from_utf8(out).expect("a relay reads UTF-8");
