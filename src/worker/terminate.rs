@@ -98,9 +98,8 @@ impl Worker {
         counters.count(Counter::Terminations);
         let now = self.now();
         let relay = self.relay_of_call(choice);
-        let branch_delete =
-            relay.as_ref().is_some_and(|r| r.capabilities(self.facts(r)).branch_delete);
-        let scope = engine.calls().terminate(choice.key, by, branch_delete, seconds(now));
+        // Every delete is for the whole session.
+        let scope = engine.calls().terminate(choice.key, by, false, seconds(now));
         if scope == DeleteScope::Withheld {
             counters.count(Counter::DeletesWithheld);
             return;
@@ -158,7 +157,7 @@ impl Worker {
     fn not_answered(&self, sent: Sent, relay: &Relay, now: u64) {
         match sent {
             // A late delete would remove the session of the new offer.
-            Sent::Delete(key, _) if self.is_offered_again(key, relay) => {
+            Sent::Delete(key, _) if self.is_offered_again(key) => {
                 self.engine.counters().count(Counter::DeletesCancelled);
             }
             Sent::Delete(key, delete) => self.queue(key, relay, &delete, now),
@@ -170,9 +169,8 @@ impl Worker {
     }
 
     /// True when a new offer has come for a call that this process has terminated.
-    /// A relay that can delete one branch may have other active branches instead.
-    fn is_offered_again(&self, key: CallKey, relay: &Relay) -> bool {
-        self.engine.calls().is_active(key) && !relay.capabilities(self.facts(relay)).branch_delete
+    fn is_offered_again(&self, key: CallKey) -> bool {
+        self.engine.calls().is_active(key)
     }
 
     /// Queues a delete. Any process sends it when its relay answers again.
