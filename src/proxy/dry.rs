@@ -1,47 +1,62 @@
 //! A proxy without sockets and clock, for tests that pass bytes, packets and
-//! times in any order. The code behind it is that of the real proxy.
+//! times in any order. The code behind it is that of the real proxy: only the
+//! system calls are missing.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::SocketAddr;
 
 use super::config::Config;
 use super::control::{self, Framer};
-use super::family::{Family, Side, Sides};
-use super::learning::{Change, Expectation, Learner, Millis, Rules};
-use super::media_ports::{ChannelId, MediaPorts};
-use super::ports::Ports;
+use super::family::Side;
+use super::learning::Millis;
+use super::media::{Media, Sockets};
+use super::media_ports::ChannelId;
 use super::refusal::Refusal;
-use super::summary::{EndReason, PortSummary, SessionSummary, SideSummary, Traffic};
+use super::summary::{EndReason, SessionSummary};
 use super::table::{Reply, Table};
 
 /// A proxy whose control connections are numbers and whose sockets are
-/// entries of a map.
+/// nothing.
 #[derive(Debug)]
 pub struct DryProxy {
     table: Table,
-    media: DryMedia,
+    media: Media<NoSockets>,
     connections: HashMap<u8, Framer>,
+}
+
+/// A packet that the proxy sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The proxy's own address and the port it is sent from.
+    pub from: SocketAddr,
+    /// Where it is sent.
+    pub to: SocketAddr,
+}
+
+#[derive(Debug)]
+struct NoSockets;
+
+impl Sockets for NoSockets {
+    type Socket = ();
+
+    fn bind(&mut self, _: SocketAddr) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn watch(&mut self, (): &(), _: ChannelId, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unwatch(&mut self, (): &()) {}
 }
 
 impl DryProxy {
     /// A proxy with this configuration; its control socket is not created.
     pub fn new(config: &Config) -> Self {
-        let (first, last) = config.ports;
-        let loopback = config.addresses.iter().any(IpAddr::is_loopback);
-        let rebinding = Millis::try_from(config.rebinding_timeout.as_millis()).unwrap_or(u64::MAX);
         DryProxy {
             table: Table::new(config),
-            media: DryMedia {
-                addresses: [true, false]
-                    .into_iter()
-                    .filter_map(|ipv4| config.advertised_address(ipv4))
-                    .collect(),
-                ports: Ports::new(first, last, 0),
-                rules: Rules { rebinding, learn_from: config.learn_from, loopback },
-                channels: HashMap::new(),
-                opened: 0,
-                faults: Vec::new(),
-            },
+            media: Media::new(config, NoSockets, 0),
             connections: HashMap::new(),
         }
     }
@@ -77,25 +92,23 @@ impl DryProxy {
         }
     }
 
-    /// Receives a packet on an RTP port and returns where it is sent, or `None`
-    /// when it is dropped.
-    pub fn packet(
-        &mut self,
-        port: SocketAddr,
-        source: SocketAddr,
-        now: Millis,
-    ) -> Option<SocketAddr> {
-        self.relayed(port, source, now).map(|(_, target)| target)
-    }
-
-    /// As [`DryProxy::packet`], with the port that the packet is sent from.
-    pub fn relayed(
-        &mut self,
-        port: SocketAddr,
-        source: SocketAddr,
-        now: Millis,
-    ) -> Option<(SocketAddr, SocketAddr)> {
-        self.media.packet(port, source, now)
+    /// Receives a packet on an RTP or RTCP port, which may be named by the
+    /// proxy's own or by its advertised address, and returns what is sent, or
+    /// `None` when the packet is dropped.
+    pub fn packet(&mut self, port: SocketAddr, source: SocketAddr, now: Millis) -> Option<Sent> {
+        let (channel, side) = self.media.locals.owner(port)?;
+        let index = match side {
+            Side::Caller => usize::from(port.port() % 2),
+            Side::Callee => usize::from(port.port() % 2) + 2,
+        };
+        let Media { channels, rules, locals, counts, .. } = &mut self.media;
+        let channel = channels.get_mut(usize::try_from(channel.0).ok()?)?.as_mut()?;
+        let mut sent = None;
+        channel.forward(index, (source, 0), (rules, locals), counts, now, |(), from, to| {
+            sent = Some(Sent { from, to });
+            true
+        });
+        sent
     }
 
     /// Ends the sessions whose timeout has passed.
@@ -115,132 +128,12 @@ impl DryProxy {
 
     /// The number of streams with open ports.
     pub fn open_streams(&self) -> usize {
-        self.media.channels.len()
+        usize::try_from(self.media.counts.open_ports / 4).unwrap_or(usize::MAX)
     }
 
-    /// Errors of the session code: it used or closed ports that are not open.
-    pub fn faults(&self) -> &[&'static str] {
-        &self.media.faults
-    }
-}
-
-/// The RTP ports of one stream, each with its learner.
-#[derive(Debug)]
-struct Channel {
-    locals: Sides<SocketAddr>,
-    learners: Sides<Learner>,
-    last_packet: Option<Millis>,
-}
-
-#[derive(Debug)]
-struct DryMedia {
-    addresses: Vec<IpAddr>,
-    ports: Ports,
-    rules: Rules,
-    channels: HashMap<u32, Channel>,
-    opened: u32,
-    faults: Vec<&'static str>,
-}
-
-impl DryMedia {
-    fn packet(
-        &mut self,
-        port: SocketAddr,
-        source: SocketAddr,
-        now: Millis,
-    ) -> Option<(SocketAddr, SocketAddr)> {
-        let sides = [Side::Caller, Side::Callee];
-        let (channel, side) = self.channels.values_mut().find_map(|channel| {
-            let side = sides.into_iter().find(|side| *channel.locals.get(*side) == port)?;
-            Some((channel, side))
-        })?;
-        if !channel.learners.get_mut(side).accept(source, &self.rules, now) {
-            return None;
-        }
-        channel.last_packet = Some(now);
-        let target = channel.learners.get(side.other()).target()?;
-        Some((*channel.locals.get(side.other()), target))
-    }
-}
-
-impl MediaPorts for DryMedia {
-    fn relay_address(&self, family: Family) -> Option<IpAddr> {
-        self.addresses.iter().copied().find(|ip| Family::of(*ip) == family)
-    }
-
-    fn open(&mut self, families: Sides<Family>) -> Result<ChannelId, Refusal> {
-        let caller_ip = self.relay_address(families.caller).ok_or(Refusal::NoAddress)?;
-        let callee_ip = self.relay_address(families.callee).ok_or(Refusal::NoAddress)?;
-        let exhausted = self.ports.exhausted();
-        let caller = self.ports.allocate().ok_or(exhausted)?;
-        let Some(callee) = self.ports.allocate() else {
-            self.ports.release(caller);
-            return Err(exhausted);
-        };
-        self.opened = self.opened.wrapping_add(1);
-        let learner = |family| Learner::new(family == Family::V4);
-        self.channels.insert(
-            self.opened,
-            Channel {
-                locals: Sides {
-                    caller: SocketAddr::new(caller_ip, caller),
-                    callee: SocketAddr::new(callee_ip, callee),
-                },
-                learners: Sides {
-                    caller: learner(families.caller),
-                    callee: learner(families.callee),
-                },
-                last_packet: None,
-            },
-        );
-        Ok(ChannelId(self.opened))
-    }
-
-    fn close(&mut self, id: ChannelId) {
-        match self.channels.remove(&id.0) {
-            Some(channel) => {
-                self.ports.release(channel.locals.caller.port());
-                self.ports.release(channel.locals.callee.port());
-            }
-            None => self.faults.push("ports were closed that were not open"),
-        }
-    }
-
-    fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr> {
-        self.channels.get(&id.0).map(|channel| *channel.locals.get(side))
-    }
-
-    fn expect(
-        &mut self,
-        id: ChannelId,
-        side: Side,
-        expectation: Expectation,
-        change: Change,
-        now: Millis,
-    ) {
-        match self.channels.get_mut(&id.0) {
-            Some(channel) => {
-                channel.learners.get_mut(side).expect(expectation, change, &self.rules, now);
-            }
-            None => self.faults.push("a side was described whose ports were not open"),
-        }
-    }
-
-    fn last_packet(&self, id: ChannelId) -> Option<Millis> {
-        self.channels.get(&id.0)?.last_packet
-    }
-
-    fn summary(&self, id: ChannelId) -> Option<Sides<SideSummary>> {
-        let channel = self.channels.get(&id.0)?;
-        let side = |side: Side| {
-            let rtp = PortSummary {
-                local: *channel.locals.get(side),
-                remote: channel.learners.get(side).target(),
-                relayed: Traffic::default(),
-                dropped: 0,
-            };
-            SideSummary { rtp, rtcp: rtp }
-        };
-        Some(Sides { caller: side(Side::Caller), callee: side(Side::Callee) })
+    /// How often the session code used or closed ports that were not open:
+    /// always 0.
+    pub fn faults(&self) -> u32 {
+        self.media.faults()
     }
 }

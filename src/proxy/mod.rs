@@ -5,11 +5,11 @@
 //! ```text
 //!  Unix socket -> control -> table -> session --+
 //!                                               v  expectations
-//!  UDP sockets -> forward --------> learning: is the source accepted, where to
+//!  UDP sockets -> forward -> media -> learning: is the source accepted, where to
 //! ```
 //!
-//! `control`, `table`, `session`, `learning` and `ports` are pure: no socket,
-//! no clock. `server` is the event loop around them.
+//! Only `listener`, `forward` and `server`, the event loop, have sockets and a
+//! clock; everything else is pure and also runs as `dry`.
 
 mod config;
 mod control;
@@ -19,6 +19,8 @@ mod family;
 mod forward;
 mod learning;
 mod listener;
+mod local;
+mod media;
 mod media_ports;
 mod ports;
 mod refusal;

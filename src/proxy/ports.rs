@@ -4,15 +4,26 @@
 
 use std::collections::VecDeque;
 
+use super::family::Side;
+use super::media_ports::ChannelId;
 use super::refusal::Refusal;
 
 /// The port pairs of one address.
 #[derive(Debug)]
 pub(super) struct Ports {
     free: VecDeque<u16>,
-    /// One bit per pair.
-    used: Vec<u64>,
+    /// By pair, from the first one on.
+    owners: Vec<Owner>,
     range: (u16, u16),
+}
+
+/// What an allocated pair belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Free,
+    /// Allocated, and not yet part of a channel.
+    Unassigned,
+    Channel(ChannelId, Side),
 }
 
 impl Ports {
@@ -24,13 +35,14 @@ impl Ports {
             (first..=last).filter(|port| port % 2 == 0 && *port < last).collect();
         let pairs = u64::try_from(free.len()).unwrap_or(1).max(1);
         free.rotate_left(usize::try_from(start % pairs).unwrap_or(0));
-        Ports { free, used: vec![0; 1 << 10], range: (first, last) }
+        let owners = vec![Owner::Free; free.len()];
+        Ports { free, owners, range: (first, last) }
     }
 
     /// Allocates a pair and returns its even port.
     pub(super) fn allocate(&mut self) -> Option<u16> {
         let port = self.free.pop_front()?;
-        self.mark(port, true);
+        self.set_owner(port, Owner::Unassigned);
         Some(port)
     }
 
@@ -43,25 +55,38 @@ impl Ports {
     /// Returns a pair to the end of the queue.
     pub(super) fn release(&mut self, port: u16) {
         if self.is_used(port) {
-            self.mark(port, false);
-            self.free.push_back(port);
+            self.set_owner(port, Owner::Free);
+            self.free.push_back(port & !1);
+        }
+    }
+
+    /// Stores which side of which channel an allocated pair serves.
+    pub(super) fn assign(&mut self, port: u16, channel: ChannelId, side: Side) {
+        self.set_owner(port, Owner::Channel(channel, side));
+    }
+
+    /// The channel and the side that a port, even or odd, serves.
+    pub(super) fn owner(&self, port: u16) -> Option<(ChannelId, Side)> {
+        match self.owners.get(self.pair(port)?)? {
+            Owner::Channel(channel, side) => Some((*channel, *side)),
+            Owner::Free | Owner::Unassigned => None,
         }
     }
 
     /// True when a port, even or odd, belongs to an allocated pair.
     pub(super) fn is_used(&self, port: u16) -> bool {
-        let (word, bit) = Self::word_and_bit(port);
-        self.used.get(word).is_some_and(|bits| bits & bit != 0)
+        let owner = self.pair(port).and_then(|pair| self.owners.get(pair));
+        owner.is_some_and(|owner| *owner != Owner::Free)
     }
 
-    fn word_and_bit(port: u16) -> (usize, u64) {
-        (usize::from(port >> 6), 1 << (port & 0x3e))
+    fn pair(&self, port: u16) -> Option<usize> {
+        let first = self.range.0.checked_add(self.range.0 % 2)?;
+        Some(usize::from(port.checked_sub(first)? / 2))
     }
 
-    fn mark(&mut self, port: u16, used: bool) {
-        let (word, bit) = Self::word_and_bit(port);
-        if let Some(bits) = self.used.get_mut(word) {
-            *bits = if used { *bits | bit } else { *bits & !bit };
+    fn set_owner(&mut self, port: u16, owner: Owner) {
+        if let Some(entry) = self.pair(port).and_then(|pair| self.owners.get_mut(pair)) {
+            *entry = owner;
         }
     }
 }
@@ -106,5 +131,20 @@ mod tests {
         assert!(!ports.is_used(65_535));
         ports.release(4_000);
         assert!(!ports.is_used(4_001));
+    }
+
+    #[test]
+    fn owner_is_found_by_both_ports_of_a_pair() {
+        let mut ports = Ports::new(4_001, 4_006, 0);
+        let port = ports.allocate().unwrap();
+        assert_eq!((ports.owner(port), ports.is_used(port)), (None, true));
+        ports.assign(port, ChannelId(7), Side::Callee);
+        assert_eq!(ports.owner(port), Some((ChannelId(7), Side::Callee)));
+        assert_eq!(ports.owner(port + 1), Some((ChannelId(7), Side::Callee)));
+        for other in [0, 4_000, 4_001, port + 2, 65_535] {
+            assert_eq!(ports.owner(other), None, "{other}");
+        }
+        ports.release(port);
+        assert_eq!(ports.owner(port), None);
     }
 }

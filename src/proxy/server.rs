@@ -196,14 +196,15 @@ impl Server<'_> {
 
     fn on_tick(&mut self, now: Millis) {
         let config = self.config;
-        self.table.expire(&mut self.forwarder, now, &mut |end| log(config, LogRecord::Ended(end)));
+        self.table
+            .expire(&mut self.forwarder.media, now, &mut |end| log(config, LogRecord::Ended(end)));
         if self.paused && self.control.add(&self.listener, LISTENER).is_ok() {
             self.paused = false;
         }
     }
 
     fn publish(&self) {
-        let counts = self.forwarder.counts();
+        let counts = self.forwarder.media.counts;
         self.shared.counters.publish(&Statistics {
             sessions: self.table.len() as u64,
             sessions_total: self.table.created(),
@@ -221,7 +222,7 @@ impl Server<'_> {
         }
         for sender in self.shared.take_requests() {
             // The receiver may have timed out.
-            let _ = sender.send(self.table.summaries(&self.forwarder, now));
+            let _ = sender.send(self.table.summaries(&self.forwarder.media, now));
         }
     }
 
@@ -259,7 +260,7 @@ impl Server<'_> {
         let Some(mut connection) = entry.take() else { return };
         if !self.read_requests(&mut connection, now) {
             // A forked child may hold a copy of the descriptor: see
-            // `Forwarder::close`.
+            // `UdpSockets::unwatch`.
             let _ = self.control.remove(&connection.stream);
             return;
         }
@@ -297,7 +298,7 @@ impl Server<'_> {
             let (reply, call_id) = match request {
                 Some(request) => {
                     let ended = &mut |end| log(config, LogRecord::Ended(end));
-                    let reply = self.table.answer(&request, &mut self.forwarder, now, ended);
+                    let reply = self.table.answer(&request, &mut self.forwarder.media, now, ended);
                     (reply, request.call_id())
                 }
                 None => (Reply::Error(Refusal::Malformed), &b""[..]),
@@ -329,7 +330,8 @@ impl Server<'_> {
     fn finish(&mut self) {
         let now = self.now();
         let config = self.config;
-        self.table.stop(&mut self.forwarder, now, &mut |end| log(config, LogRecord::Ended(end)));
+        self.table
+            .stop(&mut self.forwarder.media, now, &mut |end| log(config, LogRecord::Ended(end)));
         self.publish();
         self.shared.take_requests().clear();
     }

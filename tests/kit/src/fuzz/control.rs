@@ -121,12 +121,12 @@ fn converse(events: &[Event], config: &Config) -> Answers {
             }
             Event::Packet { callee, source } => packet(&mut proxy, *callee, *source, now),
         }
-        assert!(proxy.faults().is_empty(), "{:?}", proxy.faults());
+        assert_eq!(proxy.faults(), 0, "ports were used or closed that were not open");
         table(&proxy, now, config);
     }
     proxy.stop(now);
     assert_eq!((proxy.open_streams(), proxy.sessions(now).len()), (0, 0), "all is closed");
-    assert!(proxy.faults().is_empty(), "{:?}", proxy.faults());
+    assert_eq!(proxy.faults(), 0, "ports were used or closed that were not open");
     answers
 }
 
@@ -179,7 +179,9 @@ fn packet(proxy: &mut DryProxy, callee: bool, source: SocketAddr, now: u64) {
     let Some(stream) = first else { return };
     let (side, other) =
         if callee { (&stream.callee, &stream.caller) } else { (&stream.caller, &stream.callee) };
-    let Some(target) = proxy.packet(side.rtp.local, source, now) else { return };
+    let Some(sent) = proxy.packet(side.rtp.local, source, now) else { return };
+    let target = sent.to;
+    assert_eq!(sent.from, other.rtp.local, "a packet leaves from the other side's port");
     assert_eq!(Some(target), other.rtp.remote, "a packet goes where the other side is known to be");
     let ip = target.ip();
     assert!(!ip.is_loopback() && !ip.is_multicast() && !ip.is_unspecified() && target.port() != 0);
