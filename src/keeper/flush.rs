@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::Engine;
 use crate::keeper::duty::{ANSWER_WITHIN, Duty, WAITING};
 use crate::relay::link::{Pool, Wire};
-use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query, Scope};
+use crate::relay::{Exchange, Facts, Limits, Outcome, Purpose, Query};
 use crate::shared::Counter;
 use crate::shared::deletes::{Claim, KEPT_FOR};
 
@@ -74,7 +74,7 @@ impl Flush {
         let begun = relay.and_then(|relay| {
             let delete = &claim.delete;
             let query =
-                Query::delete(Scope::Session, &delete.call_id, &delete.from_tag, &delete.to_tag);
+                Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag);
             let mut exchange = Exchange::new(query);
             let facts = Facts::of(engine.health(), &relay);
             let until = now.saturating_add(ANSWER_WITHIN);

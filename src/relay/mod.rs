@@ -29,9 +29,11 @@ pub use line::RelayLine;
 pub use list::{PoolId, RelayList};
 pub use outcome::{Outcome, Purpose, Records};
 pub use protocol::Protocol;
-pub use query::{Answer, Command, IceCandidate, Query, Role, Scope, Stream, StreamAddress};
+pub use query::{Answer, Command, IceCandidate, Query, Role, Stream, StreamAddress};
 pub use request::{Action, Request, Times};
 pub use uri::{RelayAddress, RelayUri};
+
+pub use crate::shared::deletes::Scope;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::bytes;
 use crate::error::Result;
 use crate::sdp::Direction;
+use crate::shared::deletes::Scope;
 use crate::sip::Message;
 
 /// The command of a query.
@@ -21,18 +22,6 @@ pub enum Command {
     /// Answer, to show that the relay works. The Call-ID is random, so that it is
     /// the Call-ID of no call.
     Probe,
-}
-
-/// What a delete deletes, at a relay with the capability `branch_delete`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// The session with all its dialogs.
-    #[default]
-    Session,
-    /// The dialog with these two tags; the session with its last dialog.
-    Dialog,
-    /// The session, if none of its dialogs is confirmed.
-    Unanswered,
 }
 
 /// One query to a relay. Owns its bytes. A value may be folded as in the message;

@@ -408,5 +408,12 @@ impl<'b> Calls<'b> {
     }
 }
 
+impl CallKey {
+    /// The keyed hashes of the two tags; 0 for one that is not there.
+    pub(super) fn tags(self) -> u64 {
+        u64::from(self.from) << 32 | u64::from(self.to)
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -11,14 +11,14 @@ use crate::shared::calls::CallKey;
 /// The most deletes in the queue.
 pub const MAX_DELETES: usize = 4096;
 /// Words for the identifiers of one delete.
-const BYTES_WORDS: usize = 60;
+const BYTES_WORDS: usize = 59;
 /// The most bytes of Call-ID and tags together.
 pub const MAX_DELETE_BYTES: usize = BYTES_WORDS * 8;
 /// The states and calls of all slots come first, so that a search touches little
 /// memory.
 const SLOTS: usize = LINE;
 const BODIES: usize = SLOTS + 2 * MAX_DELETES;
-const BODY_WORDS: usize = 4 + BYTES_WORDS;
+const BODY_WORDS: usize = 5 + BYTES_WORDS;
 pub(super) const DELETES_WORDS: usize = BODIES + BODY_WORDS * MAX_DELETES;
 
 // The words before the slots: see `is_empty`.
@@ -29,10 +29,11 @@ const STATE: usize = 0; // kind (2) | sequence (14) | time in ms (48)
 const CALL: usize = 1;
 // The words of a body.
 const RELAY: usize = 0; // relay identity (32)
-const LENGTHS: usize = 1; // of Call-ID, From's tag, To's tag (16 each)
+const LENGTHS: usize = 1; // scope (16), lengths of Call-ID, From's tag, To's tag (16 each)
 const QUEUED: usize = 2; // time (ms)
 const SUM: usize = 3; // checksum over relay, lengths and bytes
-const BYTES: usize = 4;
+const TAGS: usize = 4; // hashes of the tags (32 each)
+const BYTES: usize = 5;
 
 /// The slots that a push or cancel visits.
 const WINDOW: usize = 64;
@@ -79,11 +80,33 @@ fn next(state: u64, kind: Kind, time: u64) -> u64 {
     (kind as u64) << KIND_SHIFT | sequence << SEQUENCE_SHIFT | time & TIME_MASK
 }
 
+/// What a delete deletes, at a relay that can delete less than a whole session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The session with all its dialogs.
+    #[default]
+    Session = 0,
+    /// The dialog with these two tags; the session with its last dialog.
+    Dialog = 1,
+    /// The session, if none of its dialogs is confirmed.
+    Unanswered = 2,
+}
+
+impl Scope {
+    fn from_number(number: u64) -> Option<Scope> {
+        [Scope::Session, Scope::Dialog, Scope::Unanswered]
+            .into_iter()
+            .find(|scope| *scope as u64 == number)
+    }
+}
+
 /// A delete request: its relay, and the identifiers of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete {
     /// The identity of the relay.
     pub relay: u32,
+    /// What is deleted.
+    pub scope: Scope,
     /// Call-ID.
     pub call_id: Vec<u8>,
     /// The tag of From.
@@ -160,6 +183,11 @@ impl<'b> Deletes<'b> {
 
     /// Queues a delete of the call `key` at `now`.
     pub fn push(&self, key: CallKey, delete: &Delete, now: u64) -> Push {
+        self.push_for(key, delete, now, now)
+    }
+
+    /// Queues a delete that is not to be sent before `not_before` (ms).
+    pub fn push_for(&self, key: CallKey, delete: &Delete, not_before: u64, now: u64) -> Push {
         let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
         if parts.iter().map(|part| part.len()).sum::<usize>() > MAX_DELETE_BYTES {
             return Push::TooLong;
@@ -193,7 +221,8 @@ impl<'b> Deletes<'b> {
             }
             self.store(SLOTS + 2 * slot + CALL, call);
             self.write(slot, delete, sum, now);
-            if self.swap(slot, writing, next(writing, Kind::Ready, now)) {
+            self.store(Self::body(slot) + TAGS, key.tags());
+            if self.swap(slot, writing, next(writing, Kind::Ready, not_before)) {
                 return Push::Queued;
             }
         }
@@ -211,7 +240,7 @@ impl<'b> Deletes<'b> {
     fn write(&self, slot: usize, delete: &Delete, sum: u64, now: u64) {
         let body = Self::body(slot);
         let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
-        let lengths = parts.iter().fold(0, |all, part| all << 16 | part.len() as u64);
+        let lengths = parts.iter().fold(delete.scope as u64, |all, p| all << 16 | p.len() as u64);
         self.store(body + RELAY, u64::from(delete.relay));
         self.store(body + LENGTHS, lengths);
         self.store(body + QUEUED, now);
@@ -239,6 +268,7 @@ impl<'b> Deletes<'b> {
         let (from_tag, to_tag) = tags.split_at_checked(from_tag)?;
         let delete = Delete {
             relay: self.load(body + RELAY) as u32,
+            scope: Scope::from_number(lengths >> 48)?,
             call_id: call_id.to_vec(),
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),
@@ -334,7 +364,10 @@ impl<'b> Deletes<'b> {
         self.swap(claim.at, claim.state, next(claim.state, Kind::Ready, not_before))
     }
 
-    /// Removes the deletes of a call, because of a new offer. Returns how many.
+    /// Removes the deletes of a session, because a new INVITE or the final reply of
+    /// a cancelled one has come. A session is that of a Call-ID and one of the two
+    /// tags: a B2BUA may use the Call-ID for another one (RFC 3261 12). The deletes of
+    /// single dialogs stay. Returns how many were removed.
     pub fn cancel(&self, key: CallKey) -> usize {
         if self.is_empty() {
             return 0;
@@ -344,6 +377,8 @@ impl<'b> Deletes<'b> {
             let old = self.state(slot);
             if matches!(kind(old), Kind::Ready | Kind::Claimed)
                 && self.call(slot) == key.call()
+                && share_a_tag(self.load(Self::body(slot) + TAGS), key.tags())
+                && self.load(Self::body(slot) + LENGTHS) >> 48 != Scope::Dialog as u64
                 && self.swap(slot, old, next(old, Kind::Free, 0))
             {
                 cancelled += 1;
@@ -378,12 +413,20 @@ impl<'b> Deletes<'b> {
     }
 }
 
+/// True when two pairs of tags have one in common, or when one pair is empty.
+fn share_a_tag(these: u64, those: u64) -> bool {
+    let tags = |pair: u64| [(pair >> 32) as u32, pair as u32];
+    let common = |tag: &u32| *tag != 0 && tags(those).contains(tag);
+    these == 0 || those == 0 || tags(these).iter().any(common)
+}
+
 /// A checksum over a delete (FNV-1a).
 fn sum(delete: &Delete) -> u64 {
     let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
     let lengths = parts.iter().flat_map(|part| (part.len() as u32).to_le_bytes());
     let bytes = parts.iter().flat_map(|part| part.iter().copied());
-    let all = delete.relay.to_le_bytes().into_iter().chain(lengths).chain(bytes);
+    let head = delete.relay.to_le_bytes().into_iter().chain([delete.scope as u8]);
+    let all = head.chain(lengths).chain(bytes);
     all.fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -108,12 +108,12 @@ impl Worker {
         // this is the relay that a new call would have.
         let Some(relay) = relay.or_else(|| self.choose_new(choice, &[], now)) else { return };
         let [call_id, from_tag, to_tag] = ids;
-        let delete = Delete { relay: relay.identity, call_id, from_tag, to_tag };
+        let delete =
+            Delete { relay: relay.identity, scope: Scope::Session, call_id, from_tag, to_tag };
         if !engine.health().state(relay.slot).is_usable() {
             return self.queue(choice.key, &relay, &delete, now);
         }
-        let query =
-            Query::delete(Scope::Session, &delete.call_id, &delete.from_tag, &delete.to_tag);
+        let query = Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag);
         match self.send_unawaited(query, &relay, Sent::Delete(choice.key, delete), now) {
             Ok(()) => counters.count(Counter::DeletesSent),
             Err(sent) => self.not_answered(sent, &relay, now),
@@ -262,12 +262,8 @@ impl Worker {
             let may = self.may_use(&relay, now) || self.is_unreachable(&relay);
             let sent = if may && deletes.is_held(&claim) {
                 let delete = &claim.delete;
-                let query = Query::delete(
-                    Scope::Session,
-                    &delete.call_id,
-                    &delete.from_tag,
-                    &delete.to_tag,
-                );
+                let query =
+                    Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag);
                 self.send_unawaited(query, &relay, Sent::Queued(claim), now)
             } else {
                 Err(Sent::Queued(claim))

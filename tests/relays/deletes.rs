@@ -7,7 +7,7 @@ use std::time::Duration;
 use mediaproxy::Worker;
 use mediaproxy::internals::relay::Protocol;
 use mediaproxy::internals::shared::Counter;
-use mediaproxy::internals::shared::deletes::{CLAIM_FOR, Delete, Push};
+use mediaproxy::internals::shared::deletes::{CLAIM_FOR, Delete, Push, Scope};
 use mediaproxy::now;
 
 use super::calls::{bye, end, rewrite};
@@ -49,6 +49,7 @@ fn queued_delete_is_done_when_its_answer_is_read_after_another_process_took_it()
     let workers = [(); 2].map(|()| Worker::new(engine.clone()).unwrap());
     let [mut first, mut second] = workers;
     let delete = Delete {
+        scope: Scope::Session,
         relay: engine.calls().identity(&relay.uri()),
         call_id: b"0@x".to_vec(),
         from_tag: b"a".to_vec(),

@@ -33,7 +33,71 @@ impl Queue {
 }
 
 fn end(call_id: &str, relay: u32) -> Delete {
-    Delete { relay, call_id: call_id.into(), from_tag: b"from".to_vec(), to_tag: b"t\xff".to_vec() }
+    Delete {
+        relay,
+        scope: Scope::Session,
+        call_id: call_id.into(),
+        from_tag: b"from".to_vec(),
+        to_tag: b"t\xff".to_vec(),
+    }
+}
+
+#[test]
+fn scheduled_delete_is_not_claimed_before_its_time() {
+    let queue = Queue::new();
+    let (deletes, key) = (queue.deletes(), queue.key("a@x"));
+    assert_eq!(deletes.push_for(key, &end("a@x", 7), 33_000, 1_000), Push::Queued);
+    assert_eq!(deletes.push_for(key, &end("a@x", 7), 34_000, 2_000), Push::Duplicate);
+    assert!(!deletes.is_empty());
+    assert_eq!(queue.claim(32_999), None);
+    assert_eq!(deletes.expire(32_999), 0);
+    assert_eq!(queue.claim(33_000).unwrap().delete, end("a@x", 7));
+}
+
+#[test]
+fn delete_keeps_its_scope() {
+    let queue = Queue::new();
+    for scope in [Scope::Session, Scope::Dialog, Scope::Unanswered] {
+        let delete = Delete { scope, ..end("a@x", 7) };
+        assert_eq!(queue.deletes().push(queue.key("a@x"), &delete, 1_000), Push::Queued);
+    }
+    let mut cursor = 0;
+    let mut scopes = Vec::new();
+    while let Some(claim) = queue.deletes().claim(&mut cursor, 1_000, |_| true) {
+        scopes.push(claim.delete.scope as u64);
+        assert!(queue.deletes().complete(&claim));
+    }
+    scopes.sort_unstable();
+    assert_eq!(scopes, [0, 1, 2]);
+}
+
+/// A B2BUA may give both its legs one Call-ID: each leg has its own tags.
+#[test]
+fn new_invite_cancels_the_deletes_of_its_own_session_only() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    let key = |from: &str, to: &str| {
+        queue.shared.calls(&queue.hash).key(b"a@x", from.as_bytes(), to.as_bytes())
+    };
+    let push = |from: &str, to: &str, scope| {
+        let delete = Delete {
+            scope,
+            from_tag: from.as_bytes().to_vec(),
+            to_tag: to.as_bytes().to_vec(),
+            ..end("a@x", 7)
+        };
+        assert_eq!(deletes.push(key(from, to), &delete, 1_000), Push::Queued);
+    };
+    push("caller", "callee", Scope::Session);
+    push("callee", "caller", Scope::Session);
+    push("caller", "fork", Scope::Dialog);
+    push("other", "phone", Scope::Session);
+    push("other", "", Scope::Session);
+    assert_eq!(deletes.cancel(key("caller", "")), 2);
+    assert_eq!(deletes.len(), 3);
+    assert_eq!(deletes.cancel(key("other", "new")), 2);
+    assert_eq!(deletes.cancel(key("other", "phone")), 0);
+    assert_eq!(deletes.len(), 1, "the delete of one dialog is not the session's");
 }
 
 #[test]

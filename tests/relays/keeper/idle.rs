@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mediaproxy::internals::shared::Counter;
-use mediaproxy::internals::shared::deletes::{Delete, Push};
+use mediaproxy::internals::shared::deletes::{Delete, Push, Scope};
 use mediaproxy::{Engine, Keeper, now};
 
 use kit::directory::Directory;
@@ -20,6 +20,7 @@ fn queue(engine: &Engine, uri: &str, number: u32) {
     let call_id = format!("call-{number}@x");
     let key = engine.calls().key(call_id.as_bytes(), b"a", b"b");
     let delete = Delete {
+        scope: Scope::Session,
         relay: engine.calls().identity(uri),
         call_id: call_id.into_bytes(),
         from_tag: b"a".to_vec(),
