@@ -161,7 +161,7 @@ fn rewrite(raw: &[u8], times: u64, whole: bool) {
     let mut verdict = Verdict::new();
     let mut edits = Edits::new();
     let mut out = Vec::new();
-    let ours = |_: SocketAddr| false;
+    let ours = |_: usize, _: SocketAddr| false;
     let context = Context { private: &private, local: &nobody, sip_asymmetric: false };
     for _ in 0..times {
         let message = Message::parse(raw, source).expect("a message");
@@ -176,13 +176,18 @@ fn rewrite(raw: &[u8], times: u64, whole: bool) {
             ice_candidate: IceCandidate::None,
             rewrite_origin: false,
             loop_marker: false,
+            relayed_lines: None,
             ours: &ours,
         };
         let description = body::find_sdp(&message).expect("a body").expect("a description");
         let session = Session::parse(description).expect("a session");
         let plan = media::plan(&message, &session, &rules).expect("a plan");
         let ports = (0..plan.streams.len()).map(|at| 50_000 + 2 * at as u16).collect();
-        let answer = Answer::Ports { address: Ipv4Addr::new(198, 51, 100, 7).into(), ports };
+        let answer = Answer::Ports {
+            address: Ipv4Addr::new(198, 51, 100, 7).into(),
+            ports,
+            others: Vec::new(),
+        };
         plan.fill(&answer, &mut edits, &mut |line| panic!("{line}")).expect("edits");
         edits.apply(&message, &mut out).expect("the new message");
         assert_ne!(out, raw);

@@ -116,6 +116,7 @@ fn sample(
         answer: Answer::Ports {
             address: "203.0.113.9".parse().unwrap(),
             ports: ports.take(usize::try_from(streams).unwrap()).collect(),
+            others: Vec::new(),
         },
     }
 }

@@ -86,7 +86,8 @@ impl Ours {
                 ice_candidate: IceCandidate::None,
                 rewrite_origin: false,
                 loop_marker: false,
-                ours: &|_| false,
+                relayed_lines: None,
+                ours: &|_, _| false,
             };
             let plan = plan(&message, &session, &rules)?;
             plan.fill(&sample.answer, &mut self.edits, &mut |_| {})?;

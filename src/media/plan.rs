@@ -2,22 +2,23 @@
 //! before the request to the relay. A plan has offsets and borrows nothing, so the
 //! message need not live until the answer comes.
 
+mod bundle;
 mod fill;
+mod pieces;
 
-pub use fill::Accepted;
+pub use fill::{Accepted, Assigned};
 
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::address::parse_ip;
-use crate::bytes;
 use crate::error::{Error, Result, Status};
 use crate::media::stream::{media_type, stream_address};
 use crate::relay::{IceCandidate, Role, Stream};
-use crate::sdp::address::words;
 use crate::sdp::session::MAX_STREAMS;
 use crate::sdp::{Connection, Media, Session};
 use crate::sip::Message;
+
+use bundle::bundle_groups;
 
 /// The rules for a plan.
 #[derive(Clone, Copy)]
@@ -30,20 +31,26 @@ pub struct Rules<'r> {
     pub rewrite_origin: bool,
     /// Write and honour a=nortpproxy:yes.
     pub loop_marker: bool,
-    /// True for an address and port that this call already has at its relay (a
-    /// spiral): such a stream is not changed.
-    pub ours: &'r dyn Fn(SocketAddr) -> bool,
+    /// For an answer: the m= lines that its offer relayed ([`Plan::relayed_lines`]).
+    /// `None`: not known, the transport of each line decides. Ignored for an offer.
+    pub relayed_lines: Option<u64>,
+    /// True for an m= line (counted from 0) whose address and port this call
+    /// already has at its relay (a spiral): the line is not changed.
+    pub ours: &'r dyn Fn(usize, SocketAddr) -> bool,
 }
 
 /// A planned rewrite.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The streams of the request. Empty: no request, no edits.
+    /// The streams of the request, one for each m= line. Empty: no request, no
+    /// edits.
     pub streams: Vec<Stream>,
     /// One for each of `streams`.
     places: Vec<Place>,
     /// All edits that the answer may cause.
     pieces: Vec<Piece>,
+    /// See [`Plan::relayed_lines`].
+    lines: u64,
     /// True for an answer, false for an offer.
     answer: bool,
     ice: IceCandidate,
@@ -59,6 +66,13 @@ impl Plan {
     /// True when there is no request to send and nothing to change.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
+    }
+
+    /// The m= lines that are relayed, or are already at the relay: bit 0 is the
+    /// first line. A call stores those of its last offer, also of one whose plan is
+    /// empty, for the answer ([`Rules::relayed_lines`]).
+    pub fn relayed_lines(&self) -> u64 {
+        self.lines
     }
 }
 
@@ -76,18 +90,16 @@ impl Spot {
     }
 }
 
-/// One of the streams of the request, and whether it is relayed.
+/// One m= line, and whether it is relayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
     fate: Fate,
-    /// The number of its m= line, counted from 1.
-    number: usize,
     /// The port of that line.
     port: u16,
     /// The stream has no c= line of its own.
     uses_session_address: bool,
-    /// The earlier stream (an index of `Plan::streams`) of the same BUNDLE group
-    /// whose port it shares.
+    /// The earlier m= line, counted from 0, of the same BUNDLE group whose port it
+    /// shares.
     leader: Option<u8>,
 }
 
@@ -95,12 +107,13 @@ struct Place {
 enum Fate {
     /// The stream is to be relayed.
     Relay,
-    /// Port 0.
+    /// Port 0, of a line that a relay carries.
     Off,
     /// The stream is already at the relay.
     Spiral,
-    /// The address cannot be replaced by a relay's.
-    Unreachable,
+    /// The line is left alone: a relay does not carry its transport, the offer did
+    /// not relay it, or its address cannot be replaced by a relay's.
+    Kept,
 }
 
 /// One possible edit: where, when, what.
@@ -120,6 +133,8 @@ enum When {
     /// The session-level address is replaced, and the relay's answer refuses this
     /// stream.
     Refused(u8),
+    /// This stream is relayed at another address than the session level's.
+    Apart(u8),
     /// At least one stream is relayed.
     Any,
 }
@@ -151,6 +166,11 @@ enum What {
         /// The line before it has no line end.
         after_open_line: bool,
     },
+    /// A c= line with the relay's address.
+    OwnAddress {
+        /// The line before it has no line end.
+        after_open_line: bool,
+    },
     /// a=nortpproxy:yes
     LoopMarker {
         /// The line before it has no line end.
@@ -161,11 +181,13 @@ enum What {
 /// Plans the rewrite of `session`, which is part of `message`. The plan is empty
 /// when nothing is to be relayed: no stream has a relayable transport, a loop
 /// marker is honoured, or every active stream is already at the relay.
-/// `Status::Syntax` when an active stream has no c= line at any level.
+/// `Status::Syntax` when a stream to be relayed has no c= line at any level.
 ///
-/// A stream on a multicast address is not changed (RFC 8866 5.7), nor is one with
-/// a network type other than IN. Both are sent to the relay with port 0, so that
-/// the numbers of the other streams are the same in the answer.
+/// Every m= line is a stream of the request, so that its number is the same in
+/// offer and answer (RFC 3264 6). A line that is not relayed has port 0 there and is
+/// not changed: one with a transport that relays do not carry, on a multicast
+/// address (RFC 8866 5.7), or with a network type other than IN. In an answer, the
+/// lines that its offer relayed are relayed, whatever transport they name.
 pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
     if rules.loop_marker && session.loop_marker {
         return Ok(Plan::default());
@@ -191,12 +213,10 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         },
     };
     for (index, media) in session.media.iter().enumerate() {
-        if media.relayable() {
-            planner.list(index, media)?;
-        }
+        planner.list(index, media)?;
     }
     if !planner.needs_relay() {
-        return Ok(Plan::default());
+        return Ok(Plan { lines: planner.plan.lines, ..Plan::default() });
     }
     planner.session_level()?;
     planner.stream_level()?;
@@ -218,29 +238,40 @@ struct Planner<'p, 'm, 'a> {
 }
 
 impl<'a> Planner<'_, '_, 'a> {
-    /// Adds a stream to the request.
+    /// Adds an m= line to the request.
     fn list(&mut self, index: usize, media: &Media<'a>) -> Result<()> {
         let connection = self.session.connection_of(media);
-        let fate = self.fate(index, media, connection)?;
+        let offered = self.is_offered(index, media);
+        let mut fate = match offered || media.port != 0 && media.relayable() {
+            true => self.fate(index, media, connection, offered)?,
+            false => Fate::Kept,
+        };
         let mut leader = None;
         if fate == Fate::Relay {
             leader = self.leader(index, media, connection);
             self.ports |= port_bit(media.port);
+            // A line that the offer had with port 0 and a=bundle-only (RFC 9143 6)
+            // has the port of its group in the answer.
+            if !offered && leader.is_none() {
+                fate = Fate::Kept;
+            }
         }
         let credentials = media.ice.credentials || self.session.ice_credentials;
         self.plan.streams.push(Stream {
             kind: media_type(media.kind),
             address: stream_address(connection),
-            port: if fate == Fate::Unreachable { 0 } else { media.port },
+            port: if offered && fate != Fate::Kept { media.port } else { 0 },
             direction: self.session.direction_of(media),
             ice: fate == Fate::Relay
                 && self.ice
                 && credentials
                 && media.ice.first_candidate.is_some(),
         });
+        if matches!(fate, Fate::Relay | Fate::Spiral) {
+            self.plan.lines |= line_bit(index);
+        }
         self.plan.places.push(Place {
             fate,
-            number: index + 1,
             port: media.port,
             uses_session_address: media.connection.is_none(),
             leader,
@@ -248,32 +279,50 @@ impl<'a> Planner<'_, '_, 'a> {
         Ok(())
     }
 
+    /// True for a line that may be relayed. In an answer the transport may differ
+    /// from the offer's where the line is refused, and in old forms of one
+    /// transport (DTLS/SCTP); a relay carries no TCP.
+    fn is_offered(&self, index: usize, media: &Media<'a>) -> bool {
+        let Some(lines) = self.rules.relayed_lines.filter(|_| self.plan.answer) else {
+            return media.relayable();
+        };
+        let relayed = lines & line_bit(index) != 0;
+        match media.port {
+            0 => relayed || media.relayable(),
+            _ => relayed && !media.is_tcp(),
+        }
+    }
+
     fn fate(
         &self,
         index: usize,
         media: &Media<'a>,
         connection: Option<Connection<'a>>,
+        offered: bool,
     ) -> Result<Fate> {
         if media.port == 0 {
             return Ok(Fate::Off);
         }
         let Some(connection) = connection else {
+            if !offered {
+                return Ok(Fate::Kept);
+            }
             return Err(Error::syntax(format!(
                 "SDP {} has no c= line, and the session has none",
-                Named(index + 1, media.kind)
+                Named(index, media.kind)
             )));
         };
         if !connection.is_internet() || connection.is_multicast() {
-            return Ok(Fate::Unreachable);
+            return Ok(Fate::Kept);
         }
         let address = connection.host.ip().map(|ip| SocketAddr::new(ip, media.port));
-        if address.is_some_and(|address| (self.rules.ours)(address)) {
+        if address.is_some_and(|address| (self.rules.ours)(index, address)) {
             return Ok(Fate::Spiral);
         }
         Ok(Fate::Relay)
     }
 
-    /// The earlier stream of the same BUNDLE group on the same address and
+    /// The earlier line of the same BUNDLE group on the same address and
     /// port (RFC 9143 7.3: the offerer's tagged address, shared by all).
     fn leader(
         &self,
@@ -288,8 +337,7 @@ impl<'a> Planner<'_, '_, 'a> {
         }
         let host = connection?.host;
         // The port is compared first, since it differs for most streams.
-        let leader = self.plan.places.iter().position(|place| {
-            let at = place.number.wrapping_sub(1);
+        let leader = self.plan.places.iter().enumerate().position(|(at, place)| {
             place.port == media.port
                 && place.fate == Fate::Relay
                 && self.groups.get(at).is_some_and(|theirs| theirs & mine != 0)
@@ -306,134 +354,11 @@ impl<'a> Planner<'_, '_, 'a> {
         let has = |fate| self.plan.places.iter().any(|place| place.fate == fate);
         has(Fate::Relay) || (has(Fate::Off) && !has(Fate::Spiral))
     }
+}
 
-    /// The pieces above the first m= line.
-    fn session_level(&mut self) -> Result<()> {
-        if self.rules.rewrite_origin
-            && let Some(origin) = self.session.origin()
-        {
-            self.address(When::Any, &origin)?;
-        }
-        if self.session_can_move()
-            && let Some(connection) = self.session.connection
-        {
-            self.address(When::SessionMoves, &connection)?;
-        }
-        Ok(())
-    }
-
-    /// Adds the loop marker, after an address that is inserted at the same place.
-    fn last_line(&mut self) {
-        if self.rules.loop_marker {
-            let after_open_line = !ends_line(self.session.text);
-            self.piece(self.plan.sdp.end(), When::Any, What::LoopMarker { after_open_line });
-        }
-    }
-
-    /// True when the session-level address may be replaced: it is not 0.0.0.0
-    /// (hold), and a relayed stream uses it.
-    fn session_can_move(&self) -> bool {
-        self.session.connection.is_some_and(|connection| !connection.is_unspecified())
-            && self
-                .plan
-                .places
-                .iter()
-                .any(|place| place.fate == Fate::Relay && place.uses_session_address)
-    }
-
-    /// The pieces of each stream.
-    fn stream_level(&mut self) -> Result<()> {
-        let moves = self.session_can_move();
-        let mut listed = 0u8;
-        for media in &self.session.media {
-            let mut fate = None;
-            if media.relayable() {
-                let place = self.plan.places.get(usize::from(listed));
-                fate = place.map(|place| (listed, place.fate));
-                listed = listed.saturating_add(1);
-            }
-            let keeps = match fate {
-                Some((stream, Fate::Relay)) => {
-                    self.relayed(stream, media)?;
-                    // An offer is refused as a whole, an answer stream by stream.
-                    self.plan.answer.then_some(When::Refused(stream))
-                }
-                _ => (media.port != 0).then_some(When::SessionMoves),
-            };
-            if let Some(when) = keeps
-                && moves
-                && media.connection.is_none()
-            {
-                self.keep_address(when, media)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The pieces of a stream that is to be relayed.
-    fn relayed(&mut self, stream: u8, media: &Media<'a>) -> Result<()> {
-        let when = When::Relayed(stream);
-        self.piece(spot(self.message, media.port_text)?, when, What::Port);
-        for connection in media.connection.iter().chain(&media.more_connections) {
-            if !connection.is_unspecified() {
-                self.address(when, connection)?;
-            }
-        }
-        for rtcp in media.rtcp.iter().chain(&media.more_rtcp) {
-            let same_as_rtp = media.rtcp_mux && rtcp.port == media.port;
-            if rtcp.port != 0 {
-                let what = What::RtcpPort { same_as_rtp };
-                self.piece(spot(self.message, rtcp.port_text)?, when, what);
-            }
-            if let Some(connection) = rtcp.connection.filter(|found| !found.is_unspecified()) {
-                self.address(when, &connection)?;
-            }
-        }
-        let wants_candidates =
-            self.plan.streams.get(usize::from(stream)).is_some_and(|stream| stream.ice);
-        if let Some(first) = media.ice.first_candidate
-            && wants_candidates
-            && !self.is_our_candidate(first)
-        {
-            let spot = Spot { len: 0, ..spot(self.message, first)? };
-            let component_2 = media.ice.component_2;
-            self.piece(spot, when, What::Candidates { component_2 });
-        }
-        Ok(())
-    }
-
-    /// True for a candidate that was inserted when this message passed earlier. The
-    /// c= line of a stream with address 0.0.0.0, as with trickle ICE, does not
-    /// show the spiral.
-    fn is_our_candidate(&self, line: &[u8]) -> bool {
-        let mut words = words(line).skip(4);
-        let ip = words.next().and_then(parse_ip);
-        let port = words.next().and_then(bytes::port);
-        ip.zip(port).is_some_and(|(ip, port)| (self.rules.ours)(SocketAddr::new(ip, port)))
-    }
-
-    /// Adds the session's old c= line to a stream that keeps using it.
-    fn keep_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
-        let Some(connection) = self.session.connection else { return Ok(()) };
-        if self.plan.old_line.is_empty() {
-            self.plan.old_line = connection.line.to_vec();
-        }
-        let head = spot(self.message, media.head)?;
-        let after_open_line = !ends_line(media.head);
-        self.piece(head.end(), when, What::OldAddress { after_open_line });
-        Ok(())
-    }
-
-    fn address(&mut self, when: When, connection: &Connection<'a>) -> Result<()> {
-        let suffix = connection.suffix.len() as u32;
-        let what = What::Address { ipv6: connection.is_ipv6(), suffix };
-        self.piece(spot(self.message, connection.text)?, when, what);
-        Ok(())
-    }
-
-    fn piece(&mut self, spot: Spot, when: When, what: What) {
-        self.plan.pieces.push(Piece { spot, when, what });
-    }
+/// The bit of an m= line; SDP has at most 64.
+fn line_bit(index: usize) -> u64 {
+    1 << (index % MAX_STREAMS)
 }
 
 /// One of 64 bits for a port. Most ports in use are even, so the lowest bit is
@@ -442,13 +367,13 @@ fn port_bit(port: u16) -> u64 {
     1 << (port / 2 % 64)
 }
 
-/// The name of a stream in error texts: `stream 2 (video)`.
+/// The name of an m= line, counted from 0, in error texts: `stream 2 (video)`.
 struct Named<'k>(usize, &'k [u8]);
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.1.get(..32).unwrap_or(self.1);
-        write!(f, "stream {} ({})", self.0, kind.escape_ascii())
+        write!(f, "stream {} ({})", self.0.saturating_add(1), kind.escape_ascii())
     }
 }
 
@@ -462,39 +387,4 @@ fn spot(message: &Message<'_>, part: &[u8]) -> Result<Spot> {
 
 fn ends_line(text: &[u8]) -> bool {
     text.ends_with(b"\n")
-}
-
-/// Up to this many streams, a linear search is faster than sorting.
-const FEW_STREAMS: usize = 8;
-
-/// For each m= line its BUNDLE groups, as bits. Valid SDP has no more groups than
-/// streams, and no group has more members; further groups and members are
-/// ignored, which bounds the work.
-fn bundle_groups<'a>(session: &Session<'a>) -> Vec<u64> {
-    if session.bundles.is_empty() {
-        return Vec::new();
-    }
-    let mut groups = vec![0u64; session.media.len()];
-    let named = |(at, media): (usize, &Media<'a>)| Some((media.mid?, at));
-    let mut by_mid: Vec<(&[u8], usize)> = Vec::with_capacity(session.media.len());
-    by_mid.extend(session.media.iter().enumerate().filter_map(named));
-    let sorted = by_mid.len() > FEW_STREAMS;
-    if sorted {
-        by_mid.sort_unstable();
-    }
-    for (bit, mids) in session.bundles.iter().take(MAX_STREAMS).enumerate() {
-        for mid in words(mids).take(MAX_STREAMS) {
-            let first = if sorted { by_mid.partition_point(|(own, _)| *own < mid) } else { 0 };
-            for (own, at) in by_mid.iter().skip(first) {
-                if *own == mid {
-                    if let Some(groups) = groups.get_mut(*at) {
-                        *groups |= 1 << bit;
-                    }
-                } else if sorted {
-                    break;
-                }
-            }
-        }
-    }
-    groups
 }

@@ -18,8 +18,11 @@ pub struct CallState<'c> {
     pub offer_answer: OfferAnswerState,
     /// The call's last offer was relayed by a proxy before this one.
     pub relayed_upstream: bool,
-    /// True for an address and port that this call already has at its relay.
-    pub ours: &'c dyn Fn(SocketAddr) -> bool,
+    /// The m= lines that the call's last offer relayed; `None` when it is not known.
+    pub relayed_lines: Option<u64>,
+    /// True for an m= line (counted from 0) whose address and port this call already
+    /// has at its relay.
+    pub ours: &'c dyn Fn(usize, SocketAddr) -> bool,
 }
 
 /// The decisions about a message.
@@ -51,6 +54,7 @@ pub fn prepare(
         ice_candidate: options.ice_candidate.unwrap_or(settings.ice_candidate()),
         rewrite_origin: settings.rewrite_origin(),
         loop_marker: settings.loop_marker(),
+        relayed_lines: call.relayed_lines,
         ours: call.ours,
     };
     // The proxy that relays an offer also relays its answer, which may pass here

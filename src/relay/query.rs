@@ -150,6 +150,9 @@ pub enum Answer {
         /// The RTP port of each stream, 0 for a stream with port 0. RTCP uses the
         /// next higher port.
         ports: Vec<u16>,
+        /// The streams whose relay address is another one: the index in `ports`,
+        /// in ascending order, and the address. Usually none.
+        others: Vec<(usize, IpAddr)>,
     },
     /// A whole new SDP.
     Body(Vec<u8>),
@@ -169,8 +172,8 @@ pub enum Role {
     Answer,
 }
 
-/// One stream of a query. A query has all m= lines with a relayable transport in
-/// their order, also those with port 0.
+/// One stream of a query. A query has all m= lines of its SDP in their order, so
+/// that a line has the same number in offer and answer (RFC 3264 6).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The media type: `audio`, `video`, ...
@@ -178,8 +181,8 @@ pub struct Stream {
     /// The address of the stream's c= line or of the session's; 0.0.0.0 without
     /// one, which is valid only for a stream with port 0.
     pub address: StreamAddress,
-    /// The port. 0 also for a stream on a multicast address, which no relay can
-    /// serve.
+    /// The port. 0 also for a line that is not relayed: of another transport, or on
+    /// a multicast address.
     pub port: u16,
     /// The direction attribute.
     pub direction: Direction,

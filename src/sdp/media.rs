@@ -105,6 +105,13 @@ impl<'a> Media<'a> {
             || family.eq_ignore_ascii_case(b"UDP")
             || self.transport.eq_ignore_ascii_case(b"udptl")
     }
+
+    /// True for the transports over TCP: `TCP`, `TCP/MSRP`, `TCP/TLS/BFCP`, in
+    /// upper or lower case.
+    pub fn is_tcp(&self) -> bool {
+        let family = self.transport.split(|byte| *byte == b'/').next().unwrap_or_default();
+        family.eq_ignore_ascii_case(b"TCP")
+    }
 }
 
 /// Parses a port and a number of ports after a slash: `49170/2`.

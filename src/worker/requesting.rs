@@ -205,7 +205,7 @@ pub(super) fn report_full_table(engine: &Engine, call_id: &[u8], stored: bool) {
 }
 
 fn ports_given(answer: &Answer) -> Ports {
-    let Answer::Ports { address, ports } = answer else { return None };
+    let Answer::Ports { address, ports, .. } = answer else { return None };
     let used = || ports.iter().copied().filter(|port| *port != 0);
     Some((*address, used().min()?, used().max()?))
 }

@@ -81,7 +81,8 @@ pub(super) fn start(
     let call = CallState {
         offer_answer: calls.offer_answer_state(key, message.cseq()?.number),
         relayed_upstream: settings.loop_marker() && calls.relayed_upstream(key),
-        ours: &|address| calls.is_relay_address(key, address),
+        relayed_lines: None,
+        ours: &|_, address| calls.is_relay_address(key, address),
     };
     let prepared = media::prepare(message, text, &call, options, settings)?;
     let decision = prepared.decision;

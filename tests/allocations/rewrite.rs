@@ -37,7 +37,8 @@ fn plan_and_its_edits_stay_below_their_ceiling() {
     for (streams, ceiling) in [(1, 6), (5, 8), (64, 10)] {
         let raw = offer(streams);
         let ports = (0..64).map(|number| 50000 + 4 * number).collect();
-        let answer = Answer::Ports { address: "203.0.113.9".parse().unwrap(), ports };
+        let answer =
+            Answer::Ports { address: "203.0.113.9".parse().unwrap(), ports, others: Vec::new() };
         let (mut edits, mut out) = (Edits::new(), Vec::new());
         for _ in 0..WARM_UP {
             dry(&raw, &mut edits, &mut out, &answer);

@@ -63,7 +63,7 @@ fn rewrites_are_those_of_the_table() {
 }
 
 #[test]
-fn relay_request_has_every_stream_it_can_carry() {
+fn relay_request_has_every_line_and_port_0_for_those_not_relayed() {
     let sdp = lines(&[
         "c=IN IP4 192.168.1.10",
         "a=sendonly",
@@ -86,6 +86,7 @@ fn relay_request_has_every_stream_it_can_carry() {
         told,
         [
             stream("audio", "192.168.1.10", 40000, Direction::SendOnly),
+            stream("message", "192.168.1.10", 0, Direction::SendOnly),
             stream("video", "192.168.1.10", 0, Direction::SendOnly),
             stream("image", "media.example.com", 40004, Direction::Inactive),
         ]
@@ -110,7 +111,7 @@ fn sixty_fifth_stream_is_an_error_and_nothing_changes() {
 
 #[test]
 fn added_line_uses_the_messages_line_end_where_the_last_line_has_none() {
-    let out = Case::offer(RELAY, &[50000])
+    let out = Case::offer(RELAY, &[50000, 0])
         .sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\nm=message 9 TCP/MSRP *");
     assert_eq!(
         out,
@@ -125,7 +126,7 @@ fn message_of_bare_line_feeds_gets_bare_line_feeds() {
     ))
     .unwrap()
     .replace("\r\n", "\n");
-    let mut case = Case::offer(RELAY, &[50000]);
+    let mut case = Case::offer(RELAY, &[50000, 0]);
     case.loop_marker = true;
     let (out, _) = case.run(raw.as_bytes()).unwrap();
     assert!(!out.contains(&b'\r'));
@@ -172,7 +173,7 @@ fn stream_that_is_on_without_connection_is_named() {
 fn names_and_garbage_in_place_of_an_address_are_replaced() {
     for address in ["None", "media.example.com", "[[2001:db8::1]]", &"9".repeat(300)] {
         rewrites(
-            &Case::offer(RELAY, &[50000]),
+            &Case::offer(RELAY, &[50000, 0]),
             &[&format!("c=IN IP4 {address}"), "m=audio 4 RTP/AVP 0", "m=x 9 TCP/MSRP *"],
             &[
                 "c=IN IP4 203.0.113.9",
@@ -195,7 +196,7 @@ fn rtcp_of_a_stream_that_is_not_relayed_stays() {
         "c=IN IP4 10.0.0.1",
         "a=rtcp:10 IN IP4 10.0.0.1",
     ]);
-    let out = Case::offer(RELAY, &[50000, 50002]).sdp(&sdp);
+    let out = Case::offer(RELAY, &[50000, 0, 0]).sdp(&sdp);
     assert!(out.contains("a=rtcp:7 IN IP4 10.0.0.1\r\n"));
     assert!(out.contains("a=rtcp:10 IN IP4 10.0.0.1\r\n"));
 }
@@ -334,7 +335,7 @@ fn loop_marker_is_written_and_honoured() {
 
 #[test]
 fn marker_comes_after_a_kept_address_behind_an_open_line() {
-    let mut case = Case::offer(RELAY, &[50000]);
+    let mut case = Case::offer(RELAY, &[50000, 0]);
     case.loop_marker = true;
     assert_eq!(
         case.sdp("c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\nm=message 9 TCP/MSRP *"),

@@ -203,7 +203,7 @@ fn go(way: &Way, raw: &[u8]) -> Option<bool> {
     let message = Message::parse(raw, udp(SOURCE)).ok()?;
     let text = find_sdp(&message).ok()??;
     let session = Session::parse(text).ok()?;
-    let listed = session.media.iter().filter(|media| media.relayable()).count() as u16;
+    let listed = session.media.len() as u16;
     let refused = |index: u16| way.refuses && index % 2 == 1;
     let ports: Vec<u16> =
         (0..listed).map(|index| if refused(index) { 0 } else { 50000 + 4 * index }).collect();

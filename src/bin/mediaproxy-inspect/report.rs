@@ -252,7 +252,8 @@ impl<'a, W: Write> Report<'a, W> {
             ice_candidate: IceCandidate::None,
             rewrite_origin: false,
             loop_marker: false,
-            ours: &|_| false,
+            relayed_lines: None,
+            ours: &|_, _| false,
         };
         let plan = plan::plan(message, &session, &rules)?;
         let answer = stand_in(self.args.relay, plan.streams.iter().map(|stream| stream.port));
@@ -287,7 +288,7 @@ fn stand_in(relay: IpAddr, streams: impl Iterator<Item = u16>) -> Answer {
             given
         })
         .collect();
-    Answer::Ports { address: relay, ports }
+    Answer::Ports { address: relay, ports, others: Vec::new() }
 }
 
 fn transport_name(transport: Transport) -> &'static str {

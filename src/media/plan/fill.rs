@@ -1,7 +1,7 @@
 //! From a plan and a relay's answer to edits.
 
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use crate::address::{canonical, push_ip};
@@ -14,15 +14,47 @@ use crate::sdp::session::MAX_STREAMS;
 
 use super::{Fate, Named, Plan, What, When};
 
-/// The relay's port for each stream; `None` for one that is not relayed.
+/// The relay's port for each m= line; `None` for one that is not relayed.
 type Ports = [Option<u16>; MAX_STREAMS];
 
-/// The relay's answer, assigned to the streams of a plan.
+/// The relay's address and port for each m= line that is relayed.
+#[derive(Debug)]
+pub struct Assigned {
+    /// The address of all lines that are not in `others`.
+    address: IpAddr,
+    ports: Ports,
+    others: Vec<(usize, IpAddr)>,
+}
+
+impl Assigned {
+    /// The relayed lines, counted from 0, each with the address and port that the
+    /// SDP has for it after the edits.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, SocketAddr)> {
+        let address = |line| SocketAddr::new(self.address_of(line), 0);
+        self.ports.iter().enumerate().filter_map(move |(line, port)| {
+            let mut address = address(line);
+            address.set_port((*port)?);
+            Some((line, address))
+        })
+    }
+
+    /// True for a line whose address is not `shared`.
+    fn is_apart(&self, line: u8, shared: IpAddr) -> bool {
+        !self.others.is_empty() && self.address_of(line.into()) != shared
+    }
+
+    fn address_of(&self, line: usize) -> IpAddr {
+        let other = self.others.iter().find(|(other, _)| *other == line);
+        other.map_or(self.address, |(_, address)| *address)
+    }
+}
+
+/// The relay's answer, assigned to the m= lines of a plan.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one value on the stack; a box would allocate")]
 pub enum Accepted {
-    /// The relay's address, and its port for each stream.
-    Ports(IpAddr, Ports),
+    /// The relay's address and port for each relayed line.
+    Ports(Assigned),
     /// A whole SDP.
     Body(Vec<u8>),
 }
@@ -36,8 +68,15 @@ impl Plan {
     /// above. `Status::RelayAnswer` for what cannot be used.
     pub fn accept(&self, answer: &Answer, warn: &mut dyn FnMut(&str)) -> Result<Accepted> {
         match answer {
-            Answer::Ports { address, ports } => {
-                Ok(Accepted::Ports(media_address(*address)?, self.decide(ports, warn)?))
+            Answer::Ports { address, ports, others } => {
+                let (address, mut lines) = (media_address(*address)?, Vec::new());
+                for (line, other) in others {
+                    lines.push((*line, media_address(*other)?));
+                }
+                let mut assigned =
+                    Assigned { address, ports: self.decide(ports, warn)?, others: lines };
+                self.share_addresses(&mut assigned);
+                Ok(Accepted::Ports(assigned))
             }
             Answer::Body(body) if body.starts_with(b"v=") => Ok(Accepted::Body(body.clone())),
             Answer::Body(_) => Err(unusable("a body that is no SDP")),
@@ -51,7 +90,7 @@ impl Plan {
     pub fn apply(&self, accepted: &Accepted, edits: &mut Edits) -> Result<()> {
         edits.remove_verb(Verb::RewriteSdp);
         let done = match accepted {
-            Accepted::Ports(address, ports) => self.push(*address, ports, edits),
+            Accepted::Ports(assigned) => self.push(assigned, edits),
             Accepted::Body(body) => {
                 let whole = self.sdp;
                 edits.push(Verb::RewriteSdp, whole.offset as usize, whole.len as usize, body)
@@ -99,7 +138,7 @@ impl Plan {
                 None => given.get(index).copied().filter(|port| (1..u16::MAX).contains(port)),
             };
             if port.is_none() {
-                let named = Named(place.number, &stream.kind);
+                let named = Named(index, &stream.kind);
                 if !self.answer {
                     return Err(unusable(format!("no usable port for {named}")));
                 }
@@ -112,25 +151,52 @@ impl Plan {
         Ok(decided)
     }
 
-    fn push(&self, address: IpAddr, ports: &Ports, edits: &mut Edits) -> Result<()> {
-        let relayed = |stream: u8| ports.get(usize::from(stream)).copied().flatten();
-        let relayed_places = self.places.iter().zip(ports).filter(|(_, port)| port.is_some());
-        let (mut any, mut session_moves) = (false, false);
-        for (place, _) in relayed_places {
-            any = true;
-            session_moves |= place.uses_session_address;
+    /// A line that shares the port of an earlier one shares its address too.
+    fn share_addresses(&self, assigned: &mut Assigned) {
+        if assigned.others.is_empty() {
+            return;
+        }
+        for (line, place) in self.places.iter().enumerate() {
+            if let Some(leader) = place.leader {
+                let address = assigned.address_of(leader.into());
+                assigned.others.retain(|(other, _)| *other != line);
+                assigned.others.push((line, address));
+            }
+        }
+    }
+
+    fn push(&self, assigned: &Assigned, edits: &mut Edits) -> Result<()> {
+        let relayed = |line: u8| assigned.ports.get(usize::from(line)).copied().flatten();
+        let relayed_places = self.places.iter().zip(&assigned.ports).enumerate();
+        let relayed_places = relayed_places.filter(|(_, (_, port))| port.is_some());
+        let (mut first, mut session) = (None, None);
+        for (line, (place, _)) in relayed_places {
+            first = first.or(Some(line));
+            if place.uses_session_address {
+                session = session.or(Some(line));
+            }
         }
         let wants_ice = self.streams.iter().any(|stream| stream.ice);
         let ice = if wants_ice { self.ice } else { IceCandidate::None };
-        let mut relay = Relay::new(address, ice);
+        // The address of the session level: of the first line that uses it.
+        let shared = session.or(first).map_or(assigned.address, |line| assigned.address_of(line));
+        let mut common = Relay::new(shared, ice);
         for piece in &self.pieces {
             let applies = match piece.when {
-                When::Relayed(stream) => relayed(stream),
-                When::Refused(stream) => (session_moves && relayed(stream).is_none()).then_some(0),
-                When::SessionMoves => session_moves.then_some(0),
-                When::Any => any.then_some(0),
+                When::Relayed(line) => relayed(line),
+                When::Apart(line) => relayed(line).filter(|_| assigned.is_apart(line, shared)),
+                When::Refused(line) => (session.is_some() && relayed(line).is_none()).then_some(0),
+                When::SessionMoves => session.map(|_| 0),
+                When::Any => first.map(|_| 0),
             };
             let Some(port) = applies else { continue };
+            let mut own = None;
+            if let When::Relayed(line) | When::Apart(line) = piece.when
+                && assigned.is_apart(line, shared)
+            {
+                own = Some(Relay::new(assigned.address_of(line.into()), ice));
+            }
+            let relay = own.as_mut().unwrap_or(&mut common);
             let remove = match piece.what {
                 What::Address { ipv6, suffix } if ipv6 != relay.ipv6 => {
                     piece.spot.len.saturating_add(suffix)
@@ -139,7 +205,7 @@ impl Plan {
             };
             let (offset, remove) = (piece.spot.offset as usize, remove as usize);
             edits.push_with(Verb::RewriteSdp, offset, remove, |text| {
-                self.write(piece.what, &mut relay, port, text);
+                self.write(piece.what, relay, port, text);
             })?;
         }
         Ok(())
@@ -162,6 +228,11 @@ impl Plan {
             }
             What::OldAddress { after_open_line } => {
                 self.line(&self.old_line, after_open_line, text);
+            }
+            What::OwnAddress { after_open_line } => {
+                let mut line = b"c=IN ".to_vec();
+                relay.push_connection(&mut line);
+                self.line(&line, after_open_line, text);
             }
             What::LoopMarker { after_open_line } => {
                 self.line(b"a=nortpproxy:yes", after_open_line, text);

@@ -260,8 +260,11 @@ mod tests {
         let decode = |command, input: &[u8], closed| MediaProxy1.decode(command, input, closed);
         let ports = b"203.0.113.5 50000 50002\n";
         assert_eq!(decode(Command::Request, ports, false), Decoded::Incomplete);
-        let answer =
-            Answer::Ports { address: "203.0.113.5".parse().unwrap(), ports: vec![50000, 50002] };
+        let answer = Answer::Ports {
+            address: "203.0.113.5".parse().unwrap(),
+            ports: vec![50000, 50002],
+            others: Vec::new(),
+        };
         assert_eq!(
             decode(Command::Request, ports, true),
             Decoded::Answer { answer: Ok(answer), length: ports.len() }

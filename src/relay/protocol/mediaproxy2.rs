@@ -132,6 +132,10 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, ipv6: bool) -> Result
     push_token(out, &stream.kind);
     out.push(b':');
     match &stream.address {
+        // A line that is not relayed may have any address.
+        StreamAddress::Ip(IpAddr::V6(_)) if !ipv6 && stream.port == 0 => {
+            out.extend_from_slice(b"0.0.0.0");
+        }
         StreamAddress::Ip(IpAddr::V6(ip)) if !ipv6 => {
             return Err(Error::new(
                 Status::RelayAnswer,
@@ -352,6 +356,14 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_line_with_port_0_does_not_need_ipv6() {
+        let query = query(vec![stream("10.77.0.20", 4000), stream("2001:db8::1", 0)]);
+        let text = encoded(&query, false);
+        assert!(text.contains(",audio:0.0.0.0:0:sendrecv:ice=no\r\n"), "{text}");
+        assert!(encoded(&query, true).contains(",audio:[2001:db8::1]:0:sendrecv:ice=no\r\n"));
+    }
+
+    #[test]
     fn asymmetric_phone_and_early_tag_are_sent_as_extensions() {
         let mut query = query(vec![stream("10.77.0.20", 4000)]);
         query.asymmetric = true;
@@ -366,7 +378,11 @@ mod tests {
     fn answer_is_one_line_and_its_meaning_depends_on_the_command() {
         let decode = |command, input: &[u8]| MediaProxy2.decode(command, input, false);
         assert_eq!(decode(Command::Request, b"10.0.0.1 50000\r"), Decoded::Incomplete);
-        let ports = || Answer::Ports { address: "10.0.0.1".parse().unwrap(), ports: vec![50000] };
+        let ports = || Answer::Ports {
+            address: "10.0.0.1".parse().unwrap(),
+            ports: vec![50000],
+            others: Vec::new(),
+        };
         for command in [Command::Request, Command::Reply] {
             assert_eq!(
                 decode(command, b"10.0.0.1 50000\r\nrest"),

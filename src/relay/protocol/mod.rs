@@ -5,6 +5,8 @@
 pub mod mediaproxy1;
 pub mod mediaproxy2;
 
+use std::net::IpAddr;
+
 use crate::address;
 use crate::bytes;
 use crate::error::{Error, Result, Status};
@@ -83,7 +85,9 @@ pub enum Decoded {
     Garbage,
 }
 
-/// Parses `ADDRESS PORT PORT ...`, the answer of both versions of MediaProxy.
+/// Parses `ADDRESS PORT PORT ...`, the answer of both versions of MediaProxy. In the
+/// place of a port, the built-in relay may give `ADDRESS:PORT` (an IPv6 address in
+/// brackets) for a stream that it relays at another address.
 /// `Status::RelayAnswer` for anything else, also for the `error` or `None` with
 /// which a dispatcher refuses.
 fn parse_ports(line: &[u8]) -> Result<Answer> {
@@ -95,15 +99,44 @@ fn parse_ports(line: &[u8]) -> Result<Answer> {
         };
         return Err(unusable(line, reason));
     };
-    if address.is_unspecified() || address.is_multicast() {
+    if !can_receive(address) {
         return Err(unusable(line, "not an address that can receive media"));
     }
-    let ports: Option<Vec<u16>> = words.map(bytes::port).collect();
-    match ports {
-        Some(ports) if !ports.is_empty() => Ok(Answer::Ports { address, ports }),
-        Some(_) => Err(unusable(line, "no ports")),
-        None => Err(unusable(line, "the words after the address are not ports")),
+    let (mut ports, mut others) = (Vec::new(), Vec::new());
+    for word in words {
+        ports.push(match bytes::port(word) {
+            Some(port) => port,
+            None => match socket_address(word).filter(|(other, _)| can_receive(*other)) {
+                Some((other, port)) => {
+                    if other != address {
+                        others.push((ports.len(), other));
+                    }
+                    port
+                }
+                None => {
+                    return Err(unusable(line, "the words after the address are not ports"));
+                }
+            },
+        });
     }
+    if ports.is_empty() {
+        return Err(unusable(line, "no ports"));
+    }
+    Ok(Answer::Ports { address, ports, others })
+}
+
+fn can_receive(address: IpAddr) -> bool {
+    !address.is_unspecified() && !address.is_multicast()
+}
+
+/// Parses `192.0.2.1:50002` or `[2001:db8::1]:50002`.
+fn socket_address(word: &[u8]) -> Option<(IpAddr, u16)> {
+    let colon = memchr::memrchr(b':', word)?;
+    let (host, port) = word.split_at_checked(colon)?;
+    let port = bytes::port(port.get(1..)?)?;
+    let address = address::parse_ip(host)?;
+    let brackets = host.starts_with(b"[");
+    (brackets == address.is_ipv6()).then_some((address, port))
 }
 
 /// Sent instead of a null tag to a relay without the capability `null_tags`: such a
@@ -144,7 +177,11 @@ mod tests {
     fn ports_answer_is_an_address_and_ports_or_an_error() {
         assert_eq!(
             parse_ports(b"10.77.0.10 50002 0\r").unwrap(),
-            Answer::Ports { address: "10.77.0.10".parse().unwrap(), ports: vec![50002, 0] }
+            Answer::Ports {
+                address: "10.77.0.10".parse().unwrap(),
+                ports: vec![50002, 0],
+                others: Vec::new()
+            }
         );
         for bad in [
             "",
@@ -157,10 +194,35 @@ mod tests {
             "224.0.0.1 5000",
             "relay.example.com 5000",
             "10.0.0.1 -1",
+            "10.0.0.1 2001:db8::1:50000",
+            "10.0.0.1 [2001:db8::1]",
+            "10.0.0.1 [2001:db8::1]:",
+            "10.0.0.1 [2001:db8::1]:70000",
+            "10.0.0.1 [10.0.0.2]:50000",
+            "10.0.0.1 0.0.0.0:50000",
+            "10.0.0.1 [::]:50000",
+            "10.0.0.1 relay:50000",
+            "10.0.0.1 :50000",
         ] {
             let error = parse_ports(bad.as_bytes()).unwrap_err();
             assert_eq!(error.status(), Status::RelayAnswer, "{bad}");
         }
+    }
+
+    #[test]
+    fn ports_answer_may_have_an_address_for_a_stream() {
+        let line = b"10.77.0.10 50000 [2001:db8::1]:50002 10.77.0.11:50004 10.77.0.10:50006";
+        assert_eq!(
+            parse_ports(line).unwrap(),
+            Answer::Ports {
+                address: "10.77.0.10".parse().unwrap(),
+                ports: vec![50000, 50002, 50004, 50006],
+                others: vec![
+                    (1, "2001:db8::1".parse().unwrap()),
+                    (2, "10.77.0.11".parse().unwrap())
+                ],
+            }
+        );
     }
 
     #[test]

@@ -50,7 +50,8 @@ fn rewrite(message: &Message<'_>, edits: &mut Edits) -> Result<(), mediaproxy::E
             ice_candidate: IceCandidate::HighPriority,
             rewrite_origin: true,
             loop_marker: true,
-            ours: &|_| false,
+            relayed_lines: None,
+            ours: &|_, _| false,
         };
         let plan = plan(message, &session, &rules)?;
         if let Ok(query) = &mut query {

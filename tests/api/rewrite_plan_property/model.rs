@@ -338,12 +338,14 @@ impl Description {
 
     /// What the relay is asked for; nothing where it is of no use.
     pub(crate) fn told(&self, how: &How) -> Vec<Told> {
-        let relayable = || self.streams.iter().filter(|stream| Self::is_relayable(stream));
-        let use_of = |stream: &Stream| stream.port == 0 || self.is_for_relay(stream);
-        if (how.loop_marker && self.marked) || !relayable().any(use_of) {
+        let use_of = |stream: &Stream| {
+            Self::is_relayable(stream) && (stream.port == 0 || self.is_for_relay(stream))
+        };
+        if (how.loop_marker && self.marked) || !self.streams.iter().any(use_of) {
             return Vec::new();
         }
-        relayable()
+        self.streams
+            .iter()
             .map(|stream| {
                 let own = stream.attributes.iter().find_map(|attribute| match attribute {
                     Attribute::Other(text) if DIRECTIONS.contains(text) => Some(*text),
@@ -365,7 +367,7 @@ impl Description {
         let mut from_relay = how.ports.iter().copied();
         let mut given: Vec<Option<u16>> = Vec::new();
         for (at, stream) in self.streams.iter().enumerate() {
-            let offered = if Self::is_relayable(stream) { from_relay.next() } else { None };
+            let offered = from_relay.next();
             if !self.is_for_relay(stream) {
                 given.push(None);
                 continue;

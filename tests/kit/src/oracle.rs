@@ -10,7 +10,7 @@ use mediaproxy::Edits;
 /// What the relay gave.
 pub struct Given<'g> {
     pub address: IpAddr,
-    /// For each m= line of a transport that relays carry; 0 where refused.
+    /// For each m= line; 0 where refused, or where the line is not relayed.
     pub ports: &'g [u16],
 }
 
@@ -365,7 +365,7 @@ fn check_description(was: &str, is: &str, given: &Given<'_>, candidates: bool) {
     let mut ports: Vec<Option<u16>> = Vec::new();
     let mut listed = given.ports.iter();
     for stream in &streams {
-        let own = if stream.relayable { *listed.next().expect("a port") } else { 0 };
+        let own = *listed.next().expect("a port for each m= line");
         let earlier = streams[..ports.len()]
             .iter()
             .position(|other| other.on() && stream.on() && stream.shares_with(other, session));

@@ -13,12 +13,12 @@ pub fn on(session: &Session<'_>, media: &Media<'_>) -> bool {
 }
 
 /// Compares a description with its rewrite. `ports` are the relay's, one for
-/// each stream of a relayable transport; 0 where it refused an answer's.
+/// each m= line; 0 where it refused an answer's.
 pub fn check(before: &Session<'_>, after: &Session<'_>, relay: IpAddr, ports: &[u16]) {
     assert_eq!(before.media.len(), after.media.len());
     let mut given = ports.iter();
     for (old, new) in before.media.iter().zip(&after.media) {
-        let port = if old.relayable() { *given.next().unwrap() } else { 0 };
+        let port = *given.next().unwrap();
         assert_eq!((old.kind, old.transport, old.count), (new.kind, new.transport, new.count));
         assert_eq!(before.direction_of(old), after.direction_of(new));
         // A bundled stream may share an earlier one's port, given or refused.

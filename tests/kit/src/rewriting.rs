@@ -19,6 +19,8 @@ pub struct Case {
     pub ice: IceCandidate,
     pub rewrite_origin: bool,
     pub loop_marker: bool,
+    /// The m= lines that the offer relayed, if known.
+    pub relayed_lines: Option<u64>,
     /// Addresses that are already at the relay.
     pub ours: Vec<SocketAddr>,
     pub answer: Answer,
@@ -32,6 +34,7 @@ impl Case {
             ice: IceCandidate::None,
             rewrite_origin: false,
             loop_marker: false,
+            relayed_lines: None,
             ours: Vec::new(),
             answer: ports_answer(address, ports),
         }
@@ -50,7 +53,8 @@ impl Case {
             ice_candidate: self.ice,
             rewrite_origin: self.rewrite_origin,
             loop_marker: self.loop_marker,
-            ours: &|address| self.ours.contains(&address),
+            relayed_lines: self.relayed_lines,
+            ours: &|_, address| self.ours.contains(&address),
         };
         plan(message, &session, &rules)
     }
@@ -101,12 +105,17 @@ pub fn rules(role: Role) -> Rules<'static> {
         ice_candidate: IceCandidate::None,
         rewrite_origin: false,
         loop_marker: false,
-        ours: &|_| false,
+        relayed_lines: None,
+        ours: &|_, _| false,
     }
 }
 
 pub fn ports_answer(address: &str, ports: &[u16]) -> Answer {
-    Answer::Ports { address: address.parse::<IpAddr>().unwrap(), ports: ports.to_vec() }
+    Answer::Ports {
+        address: address.parse::<IpAddr>().unwrap(),
+        ports: ports.to_vec(),
+        others: Vec::new(),
+    }
 }
 
 pub fn source() -> Source {

@@ -209,7 +209,7 @@ fn decode_any(protocol: Protocol, command: Command, bytes: &[u8]) {
 
 fn sound(answer: &Result<Answer, Error>) {
     match answer {
-        Ok(Answer::Ports { address, ports }) => {
+        Ok(Answer::Ports { address, ports, .. }) => {
             assert!(!address.is_unspecified() && !address.is_multicast());
             assert!(!ports.is_empty());
         }

@@ -63,7 +63,11 @@ pub fn check(bytes: &[u8]) {
             for (knobs, ip, ports) in
                 [(0, RELAY, &ports), (2 | 4 | 8, "2001:db8:9::9", &ports), (1, RELAY, &some)]
             {
-                let answer = Answer::Ports { address: ip.parse().unwrap(), ports: ports.clone() };
+                let answer = Answer::Ports {
+                    address: ip.parse().unwrap(),
+                    ports: ports.clone(),
+                    others: Vec::new(),
+                };
                 filled(&message, &session, knobs, &answer);
             }
         }
@@ -131,7 +135,8 @@ fn filled(message: &Message<'_>, session: &Session<'_>, knobs: u8, answer: &Answ
             },
             rewrite_origin: knobs & 4 != 0,
             loop_marker: knobs & 8 != 0,
-            ours: &|_| false,
+            relayed_lines: None,
+            ours: &|_, _| false,
         };
         let Ok(planned) = plan(message, session, &rules) else { continue };
         requests(&planned, session);
@@ -169,7 +174,7 @@ fn filled(message: &Message<'_>, session: &Session<'_>, knobs: u8, answer: &Answ
             assert_eq!(body, session.text);
             continue;
         }
-        let Answer::Ports { address, ports } = answer else { panic!("{answer:?} was taken") };
+        let Answer::Ports { address, ports, .. } = answer else { panic!("{answer:?} was taken") };
         let mut given: Vec<u16> = ports.iter().copied().take(planned.streams.len()).collect();
         given.resize(planned.streams.len(), 0);
         let usable = |port: u16| if port == u16::MAX { 0 } else { port };
@@ -186,22 +191,22 @@ fn marked(rules: &Rules<'_>, edits: &Edits, contact: usize) -> bool {
     rules.loop_marker && edits.len() > contact
 }
 
-/// What the relay is told: the relayable streams, in order.
+/// What the relay is told: every m= line, in order.
 fn requests(planned: &Plan, session: &Session<'_>) {
     if planned.streams.is_empty() {
         return;
     }
-    let relayable: Vec<_> = session.media.iter().filter(|media| media.relayable()).collect();
-    assert_eq!(planned.streams.len(), relayable.len());
-    for (stream, media) in planned.streams.iter().zip(relayable) {
+    assert_eq!(planned.streams.len(), session.media.len());
+    for (line, (stream, media)) in planned.streams.iter().zip(&session.media).enumerate() {
         assert_eq!(stream.kind, media.kind);
-        assert!(stream.port == media.port || stream.port == 0);
+        assert!(stream.port == 0 || stream.port == media.port && media.relayable());
+        assert_eq!(planned.relayed_lines() >> line & 1 != 0, stream.port != 0);
     }
 }
 
 /// What is at the relay already stays there.
 fn passes_again(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>, answer: &Answer) {
-    let spiral = Rules { ours: &|_| true, ice_candidate: IceCandidate::None, ..*rules };
+    let spiral = Rules { ours: &|_, _| true, ice_candidate: IceCandidate::None, ..*rules };
     let text = |connection: Connection<'_>| connection.host.ip().is_none();
     let names = session.media.iter().any(|m| session.connection_of(m).is_some_and(text));
     let Ok(planned) = plan(message, session, &spiral) else { return };
