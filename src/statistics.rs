@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::Engine;
+use crate::now;
 use crate::relay::{Relay, RelayLine};
 use crate::shared::counters::LATENCY_BUCKETS;
 use crate::shared::health::State;
@@ -56,7 +57,9 @@ impl Statistics {
         let (counters, health) = (engine.counters(), engine.health());
         let deletes = engine.deletes();
         let mut calls: BTreeMap<u32, u64> = BTreeMap::new();
-        engine.calls().for_each_relay(|relay| *calls.entry(relay).or_default() += 1);
+        let seconds = u32::try_from(now() / 1000).unwrap_or(u32::MAX);
+        let count = |relay| *calls.entry(relay).or_default() += 1;
+        engine.calls().for_each_relay(seconds, count);
         let total = calls.values().sum();
         let about = |relay: &Relay, line: Option<RelayLine>| RelayStatistics {
             name: relay.uri.text.clone(),

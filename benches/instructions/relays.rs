@@ -8,7 +8,10 @@ use mediaproxy::Log;
 use mediaproxy::Settings;
 use mediaproxy::internals::hash::hash;
 use mediaproxy::internals::shared::calls::history::OfferAnswerUpdate;
-use mediaproxy::internals::shared::calls::{BranchState, CallKey, CallUpdate};
+use mediaproxy::internals::shared::calls::{
+    CallKey, CallMessage, CallUpdate, Recorded, RelayPorts,
+};
+use mediaproxy::sip::Method;
 
 const CALL_ID: &str = "3848276298220188511@atlanta.example.com";
 const FROM_TAG: &[u8] = b"9fxced76sl";
@@ -50,19 +53,30 @@ pub(crate) fn choose(times: u64, dead: usize) {
     }
 }
 
-fn known_call(engine: &Engine) -> (CallKey, CallUpdate) {
-    let key = engine.calls().key(CALL_ID.as_bytes(), FROM_TAG, TO_TAG);
+fn known_key(engine: &Engine) -> CallKey {
+    engine.calls().key(CALL_ID.as_bytes(), FROM_TAG, TO_TAG)
+}
+
+/// The INVITE and the answer of a known call.
+fn known_call(engine: &Engine) -> (CallMessage, CallUpdate) {
+    let calls = engine.calls();
+    let key = calls.key(CALL_ID.as_bytes(), FROM_TAG, b"");
+    let invite = CallMessage { method: Method::Invite, cseq: 1, ..CallMessage::command(key) };
     let offer_answer = OfferAnswerUpdate { offered: Some(1), ..OfferAnswerUpdate::default() };
-    let media = Some(("198.51.100.7".parse().expect("an address"), 50_000, 50_002));
-    let event = CallUpdate { relay: 7, branch: Some(BranchState::Answered), offer_answer, media };
-    assert!(engine.calls().record(key, &event, 100));
-    (key, event)
+    let mut media = RelayPorts::default();
+    media.set(0, "198.51.100.7:50000".parse().expect("an address"));
+    let offer = CallUpdate { relay: 7, offer_answer, media, relayed_lines: Some(1) };
+    let ticket = calls.begin(&invite, 100);
+    assert!(matches!(calls.record(&invite, ticket, &offer, 100), Recorded::Stored { .. }));
+    let answer = CallMessage { key: known_key(engine), status: Some(200), ..invite };
+    let offer_answer = OfferAnswerUpdate::default();
+    (answer, CallUpdate { offer_answer, relayed_lines: None, ..offer })
 }
 
 /// The keyed hashes of a message's Call-ID and tags.
 pub(crate) fn key(times: u64) {
     let engine = engine(1);
-    let (known, _) = known_call(&engine);
+    let known = known_key(&engine);
     let calls = engine.calls();
     for _ in 0..times {
         assert_eq!(calls.key(CALL_ID.as_bytes(), FROM_TAG, TO_TAG), known);
@@ -72,20 +86,23 @@ pub(crate) fn key(times: u64) {
 /// Which relay a known call is on.
 pub(crate) fn look_up(times: u64) {
     let engine = engine(1);
-    let (key, event) = known_call(&engine);
+    let (message, update) = known_call(&engine);
     let calls = engine.calls();
     for _ in 0..times {
-        assert_eq!(calls.relay(std::hint::black_box(key)), Some(event.relay));
+        let leg = calls.look_up(std::hint::black_box(&message), 101);
+        assert_eq!(leg.relay(), Some(update.relay));
     }
 }
 
-/// A repeated message of a known call: relay, branch, CSeq, media.
+/// A repeated answer of a known call: relay, dialog, media.
 pub(crate) fn record(times: u64) {
     let engine = engine(1);
-    let (key, event) = known_call(&engine);
+    let (message, update) = known_call(&engine);
     let calls = engine.calls();
     for n in 0..times {
         let seconds = 100 + (n as u32 & 1023);
-        assert!(calls.record(key, &event, seconds));
+        let ticket = calls.begin(&message, seconds);
+        let recorded = calls.record(&message, ticket, &update, seconds);
+        assert!(matches!(recorded, Recorded::Stored { .. }));
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::options::RoleOption;
 use crate::relay::Role;
-use crate::shared::calls::BranchState;
 use crate::shared::calls::history::{OfferAnswerState, OfferAnswerUpdate, ReplyOffer};
 use crate::sip::Method;
 
@@ -13,15 +12,6 @@ pub fn carries_sessions(method: Method, status: Option<u16>) -> bool {
     let method_does =
         matches!(method, Method::Invite | Method::Update | Method::Prack | Method::Ack);
     method_does && status.is_none_or(|status| (101..300).contains(&status))
-}
-
-/// The state that a reply to INVITE gives its branch.
-pub fn branch_state(method: Method, status: Option<u16>) -> Option<BranchState> {
-    match (method, status?) {
-        (Method::Invite, 101..=199) => Some(BranchState::Early),
-        (Method::Invite, 200..=299) => Some(BranchState::Answered),
-        _ => None,
-    }
 }
 
 /// The role of a message's SDP, and the CSeq of its offer.

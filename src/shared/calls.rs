@@ -11,16 +11,26 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::shared::calls::history::{OfferAnswerState, OfferAnswerUpdate};
+use crate::sip::Method;
 
 mod branch;
+mod ends;
 mod entry;
 pub mod history;
+mod message;
+mod state;
+pub mod update;
 
 use branch::EARLY;
 use entry::{
     ADDRESS_4, ADDRESS_6, ENDED_BIT, Entry, INVITE, MORE_MAX, MORE_SHIFT, NEW, PORTS, UPSTREAM_BIT,
     USE, is_claim, unpack_invite,
 };
+
+pub use ends::{DeleteScope, EndScope, Termination};
+pub use message::{CallKey, CallMessage};
+pub use state::{LegState, LegStatus};
+pub use update::{CallUpdate, Recorded, RelayPorts, Ticket};
 
 /// Words of one entry (128 bytes).
 pub const ENTRY_WORDS: usize = 16;
@@ -32,21 +42,7 @@ const CLAIMS: usize = 32;
 /// entry.
 const YIELDS: usize = 8;
 
-/// Identifies a call by the keyed hash of its Call-ID, and the dialog of a
-/// message by the keyed hashes of its tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallKey {
-    call: u64,
-    from: u32,
-    to: u32,
-}
-
 impl CallKey {
-    /// The keyed hash of the Call-ID.
-    pub(super) fn call(self) -> u64 {
-        self.call
-    }
-
     /// The dialog and the side that sent the message, or that a reply goes to.
     /// The odd factor with mixed bits makes the two sides of a dialog differ.
     fn direction(self) -> u32 {
@@ -61,28 +57,16 @@ impl CallKey {
 
 /// The state of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BranchState {
+enum BranchState {
     /// A provisional reply came: an early dialog (RFC 3261 section 12).
     Early,
     /// A 2xx reply to the INVITE came.
     Answered,
 }
 
-/// Whether a delete request is sent to the relay when a branch terminates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeleteScope {
-    /// No branch is left: delete the whole call.
-    Call,
-    /// Another branch is alive, and the relay can delete this one alone.
-    Branch,
-    /// Another branch is alive, and the relay's delete would remove it as well:
-    /// send none.
-    Withheld,
-}
-
 /// The message or the command that terminates a call or a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TerminatedBy {
+enum TerminatedBy {
     /// BYE from either side: terminates its branch.
     Bye,
     /// CANCEL: terminates all branches without a 2xx reply.
@@ -93,17 +77,15 @@ pub enum TerminatedBy {
     Server,
 }
 
-/// The state to store for a call after its SDP was rewritten.
-#[derive(Clone, Copy, Debug)]
-pub struct CallUpdate {
-    /// The identity of the call's relay.
-    pub relay: u32,
-    /// The new state of the branch with To's tag.
-    pub branch: Option<BranchState>,
-    /// The offer or answer, as far as later messages depend on it.
-    pub offer_answer: OfferAnswerUpdate,
-    /// The relay's address, and the lowest and the highest port it answered.
-    pub media: Option<(IpAddr, u16, u16)>,
+impl CallMessage {
+    /// The state that a reply to INVITE gives its dialog.
+    fn branch_state(&self) -> Option<BranchState> {
+        match (self.method, self.status?) {
+            (Method::Invite, 101..=199) => Some(BranchState::Early),
+            (Method::Invite, 200..=299) => Some(BranchState::Answered),
+            _ => None,
+        }
+    }
 }
 
 /// The call table over a run of shared words.
@@ -130,6 +112,11 @@ impl<'b> Calls<'b> {
     /// The identity of a relay: the keyed hash of its text, never 0.
     pub fn identity(&self, relay: &str) -> u32 {
         self.short(relay)
+    }
+
+    /// The keyed hash of the branch of a top Via, never 0. 0 for the empty branch.
+    pub fn branch(&self, branch: &[u8]) -> u32 {
+        if branch.is_empty() { 0 } else { self.short(branch) }
     }
 
     fn long(&self, value: impl Hash) -> u64 {
@@ -217,21 +204,15 @@ impl<'b> Calls<'b> {
     }
 
     /// True when the call is stored and has not terminated.
-    pub fn is_active(&self, key: CallKey) -> bool {
+    fn is_active(&self, key: CallKey) -> bool {
         self.find(key).is_some_and(|entry| !entry.ended())
-    }
-
-    /// The identity of the call's relay.
-    pub fn relay(&self, key: CallKey) -> Option<u32> {
-        let relay = (self.find(key)?.load(USE) >> 32) as u32;
-        (relay != 0).then_some(relay)
     }
 
     /// The stored offer/answer state that decides the role of an SDP. The message
     /// is a request with this CSeq from the side of From's tag, or a reply to such
     /// a request. An entry stores the last three INVITEs of the call that carried
     /// an offer, and the last delayed offer of each branch.
-    pub fn offer_answer_state(&self, key: CallKey, cseq: u32) -> OfferAnswerState {
+    fn offer_answer_state(&self, key: CallKey, cseq: u32) -> OfferAnswerState {
         let Some(entry) = self.find(key) else { return OfferAnswerState::default() };
         let mut state = OfferAnswerState::default();
         // The first INVITE of a call has no tag in To yet.
@@ -251,7 +232,7 @@ impl<'b> Calls<'b> {
     /// True when the call's relay answered with this address and a port range
     /// that has this port. An SDP with such an address was rewritten here before:
     /// the message is a spiral (RFC 3261 section 16.3).
-    pub fn is_relay_address(&self, key: CallKey, address: SocketAddr) -> bool {
+    fn is_relay_address(&self, key: CallKey, address: SocketAddr) -> bool {
         let Some(entry) = self.find(key) else { return false };
         let (at, packed) = self.address(address.ip());
         let word = entry.load(at);
@@ -263,35 +244,74 @@ impl<'b> Calls<'b> {
     /// Stores the state of a call at the time `seconds` (of a clock that all
     /// processes share). False when no entry is free: the call is then not
     /// stored.
-    pub fn record(&self, key: CallKey, update: &CallUpdate, seconds: u32) -> bool {
-        let Some(entry) = self.find_or_take(key, seconds) else { return false };
+    pub fn record(
+        &self,
+        message: &CallMessage,
+        _ticket: Ticket,
+        update: &CallUpdate,
+        seconds: u32,
+    ) -> Recorded {
+        let key = message.key;
+        let first = !self.is_active(key);
+        let Some(entry) = self.find_or_take(key, seconds) else {
+            return Recorded::Full { log: true };
+        };
         entry.store(USE, u64::from(update.relay) << 32 | u64::from(seconds));
-        match update.media {
-            Some((address, low, high)) => self.record_media(&entry, address, low, high),
-            None => entry.update(PORTS, |ports| ports & !(ENDED_BIT | UPSTREAM_BIT)),
+        let used = || (0..update::LINES).filter_map(|line| update.media.get(line));
+        let ports = || used().map(|address| address.port());
+        match (used().next(), ports().min(), ports().max()) {
+            (Some(address), Some(low), Some(high)) => {
+                self.record_media(&entry, address.ip(), low, high)
+            }
+            _ => entry.update(PORTS, |ports| ports & !(ENDED_BIT | UPSTREAM_BIT)),
         }
-        entry.store_offer_answer(key, update.branch, &update.offer_answer);
-        true
+        entry.store_offer_answer(key, message.branch_state(), &update.offer_answer);
+        Recorded::Stored { first }
+    }
+
+    /// Stores that the rewrite of a message begins, before the request to its relay. It
+    /// makes the entry for an initial INVITE.
+    pub fn begin(&self, _message: &CallMessage, _seconds: u32) -> Ticket {
+        Ticket::default()
+    }
+
+    /// Gives up a rewrite that has failed or was cancelled. Frees an entry that
+    /// only [`Calls::begin`] made.
+    pub fn abandon(&self, _ticket: Ticket, _seconds: u32) {}
+
+    /// Finds the stored state of a message's leg.
+    pub fn look_up(&self, message: &CallMessage, _seconds: u32) -> LegState<'b> {
+        let entry = self.find(message.key);
+        let status = match &entry {
+            None => LegStatus::Unknown,
+            Some(entry) if entry.ended() => LegStatus::Ended,
+            Some(_) => LegStatus::Established,
+        };
+        let relay = entry.map(|entry| (entry.load(USE) >> 32) as u32).filter(|relay| *relay != 0);
+        LegState { calls: *self, message: *message, status, relay }
     }
 
     /// Stores an offer whose SDP another proxy has rewritten: the answer to it
     /// belongs to that proxy as well. False when no entry is free.
     pub fn mark_relayed_upstream(
         &self,
-        key: CallKey,
-        branch: Option<BranchState>,
+        message: &CallMessage,
         offer_answer: &OfferAnswerUpdate,
         seconds: u32,
-    ) -> bool {
-        let Some(entry) = self.find_or_take(key, seconds) else { return false };
+    ) -> Recorded {
+        let (key, branch) = (message.key, message.branch_state());
+        let first = !self.is_active(key);
+        let Some(entry) = self.find_or_take(key, seconds) else {
+            return Recorded::Full { log: true };
+        };
         entry.touch(seconds);
         entry.update(PORTS, |ports| ports & !ENDED_BIT | UPSTREAM_BIT);
         entry.store_offer_answer(key, branch, offer_answer);
-        true
+        Recorded::Stored { first }
     }
 
     /// True when another proxy has rewritten the call's last offer.
-    pub fn relayed_upstream(&self, key: CallKey) -> bool {
+    fn relayed_upstream(&self, key: CallKey) -> bool {
         self.find(key).is_some_and(|entry| entry.load(PORTS) & UPSTREAM_BIT != 0)
     }
 
@@ -326,19 +346,51 @@ impl<'b> Calls<'b> {
         });
     }
 
-    /// Stores the state of a branch after a reply without SDP. A call that is not
+    /// Stores the state of a dialog after a reply without SDP. A leg that is not
     /// stored stays so.
-    pub fn set_branch_state(&self, key: CallKey, state: BranchState, seconds: u32) {
-        let Some(entry) = self.find(key) else { return };
+    pub fn reply_without_sdp(&self, message: &CallMessage, seconds: u32) {
+        let Some(entry) = self.find(message.key) else { return };
+        let Some(state) = message.branch_state() else { return };
         entry.touch(seconds);
-        entry.update_branch(key, Some(state), &OfferAnswerUpdate::default());
+        entry.update_branch(message.key, Some(state), &OfferAnswerUpdate::default());
+    }
+
+    /// Terminates what the message ends (RFC 3261 9, 12.3, 13.3.1.3, 15), and says
+    /// what to delete at the relay. `branch_delete`: the relay can delete one dialog
+    /// and keep the others.
+    pub fn terminate(
+        &self,
+        message: &CallMessage,
+        _scope: EndScope,
+        branch_delete: bool,
+        seconds: u32,
+    ) -> Termination {
+        let by = match (message.method, message.status) {
+            (Method::Bye, _) => TerminatedBy::Bye,
+            (Method::Cancel, None) if message.key.to == 0 => TerminatedBy::Cancel,
+            (Method::Invite, Some(300..)) => TerminatedBy::Failure,
+            _ => {
+                return Termination { scope: DeleteScope::Nothing, relay: None, wrong_tags: false };
+            }
+        };
+        let relay = self.look_up(message, seconds).relay();
+        let scope = self.terminate_by(message.key, by, branch_delete, seconds);
+        Termination { scope, relay, wrong_tags: false }
+    }
+
+    /// Terminates a leg at the command of the SIP server. The tag of From is that
+    /// of either side.
+    pub fn terminate_leg(&self, key: CallKey, seconds: u32) -> Termination {
+        let relay = self.look_up(&CallMessage::command(key), seconds).relay();
+        let scope = self.terminate_by(key, TerminatedBy::Server, false, seconds);
+        Termination { scope, relay, wrong_tags: false }
     }
 
     /// Terminates a branch or the call, and says what to delete at the relay. For
     /// a call that is not stored it is the whole call: its relay may have it.
     ///
     /// `branch_delete`: the relay can delete one branch and keep the others.
-    pub fn terminate(
+    fn terminate_by(
         &self,
         key: CallKey,
         by: TerminatedBy,
@@ -374,7 +426,7 @@ impl<'b> Calls<'b> {
         let others_live = others_live
             || (by == TerminatedBy::Bye && early > 0 && own.is_some_and(|(_, b)| b.state == EARLY));
         if others_live {
-            return if branch_delete { DeleteScope::Branch } else { DeleteScope::Withheld };
+            return if branch_delete { DeleteScope::Dialog } else { DeleteScope::Withheld };
         }
         entry.free_branches(|_| true);
         entry.update(PORTS, |ports| ports | ENDED_BIT);
@@ -387,7 +439,7 @@ impl<'b> Calls<'b> {
     }
 
     /// The number of calls that have not terminated. Reads every entry.
-    pub fn len(&self) -> usize {
+    pub fn len(&self, _seconds: u32) -> usize {
         self.live().count()
     }
 
@@ -398,13 +450,13 @@ impl<'b> Calls<'b> {
 
     /// Calls `visit` with the relay's identity of each call that has not
     /// terminated.
-    pub fn for_each_relay(&self, mut visit: impl FnMut(u32)) {
+    pub fn for_each_relay(&self, _seconds: u32, mut visit: impl FnMut(u32)) {
         self.live().for_each(|entry| visit((entry.load(USE) >> 32) as u32));
     }
 
     /// True when every stored call has terminated. Reads every entry.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub fn is_empty(&self, seconds: u32) -> bool {
+        self.len(seconds) == 0
     }
 }
 

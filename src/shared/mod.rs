@@ -14,7 +14,7 @@ pub mod lease;
 mod test_children;
 
 pub use block::Block;
-pub use calls::{BranchState, CallKey, Calls};
+pub use calls::{CallKey, CallMessage, Calls};
 pub use counters::{Counter, Counters};
 pub use deletes::{Delete, Deletes};
 pub use generations::Generation;

@@ -1,6 +1,7 @@
 //! The relay request of a rewrite: drives it, accepts the answer, writes the edits
 //! and stores the state of the call.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::edit::Edits;
@@ -13,7 +14,7 @@ use crate::relay::link::{Wait, Wire};
 use crate::relay::{Action, Answer, Purpose, Relay, Request, Role};
 use crate::shared::Counter;
 use crate::shared::calls::history::OfferAnswerUpdate;
-use crate::shared::calls::{BranchState, CallKey, CallUpdate};
+use crate::shared::calls::{CallMessage, CallUpdate, Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
 use crate::worker::choose::Choice;
 use crate::worker::terminate::Sent;
@@ -27,7 +28,7 @@ pub(super) struct Requesting {
     request: Option<Box<Request>>,
     wire: Wire<Sent>,
     /// The accepted answer with its relay, after it has come.
-    accepted: Option<(Arc<Relay>, Accepted, Ports)>,
+    accepted: Option<(Arc<Relay>, Accepted, RelayPorts)>,
     choice: Choice,
     /// The start time (milliseconds of the monotonic clock).
     started: u64,
@@ -35,13 +36,10 @@ pub(super) struct Requesting {
     pid: u32,
 }
 
-/// The relay's address, and the lowest and the highest port of its answer.
-type Ports = Option<(std::net::IpAddr, u16, u16)>;
-
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Update {
-    pub(super) key: CallKey,
-    pub(super) branch: Option<BranchState>,
+    pub(super) message: CallMessage,
+    pub(super) ticket: Ticket,
     pub(super) offer_answer: OfferAnswerUpdate,
 }
 
@@ -178,34 +176,40 @@ impl Requesting {
         };
         self.plan.apply(accepted, edits)?;
         let calls = self.engine.calls();
-        if !calls.is_active(update.key) {
-            worker.count_for(relay, RelayCounter::Calls);
-        }
         let stored = CallUpdate {
             relay: relay.identity,
-            branch: update.branch,
             offer_answer: update.offer_answer,
             media: *media,
+            relayed_lines: None,
         };
-        let stored = calls.record(update.key, &stored, seconds(now));
+        let recorded = calls.record(&update.message, update.ticket, &stored, seconds(now));
+        if matches!(recorded, Recorded::Stored { first: true } | Recorded::Full { .. }) {
+            worker.count_for(relay, RelayCounter::Calls);
+        }
         let call_id = worker.spare.as_ref().map(|request| &request.exchange().query().call_id);
-        report_full_table(&self.engine, call_id.map_or(b"", |id| id), stored);
+        report_full_table(&self.engine, call_id.map_or(b"", |id| id), recorded);
         Ok(())
     }
 }
 
 /// Counts and logs a call that the call table had no room for.
-pub(super) fn report_full_table(engine: &Engine, call_id: &[u8], stored: bool) {
-    if !stored {
-        engine.counters().count(Counter::CallsNotStored);
+pub(super) fn report_full_table(engine: &Engine, call_id: &[u8], recorded: Recorded) {
+    let Recorded::Full { log } = recorded else { return };
+    engine.counters().count(Counter::CallsNotStored);
+    if log {
         let text = "call table full, call state not stored; increase max_calls";
         let text = format_args!("call {}: {text}", call_id.escape_ascii());
         engine.log().write(Level::Warning, text);
     }
 }
 
-fn ports_given(answer: &Answer) -> Ports {
-    let Answer::Ports { address, ports, .. } = answer else { return None };
-    let used = || ports.iter().copied().filter(|port| *port != 0);
-    Some((*address, used().min()?, used().max()?))
+fn ports_given(answer: &Answer) -> RelayPorts {
+    let mut given = RelayPorts::default();
+    if let Answer::Ports { address, ports, others } = answer {
+        for (line, port) in ports.iter().enumerate() {
+            let other = others.iter().find(|(index, _)| *index == line);
+            given.set(line, SocketAddr::new(other.map_or(*address, |(_, ip)| *ip), *port));
+        }
+    }
+    given
 }

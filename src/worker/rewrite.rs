@@ -7,6 +7,8 @@ use crate::media::{self, CallState, role};
 use crate::options::Options;
 use crate::relay::link::Wait;
 use crate::relay::{Query, Role, Times};
+use crate::shared::CallMessage;
+use crate::shared::calls::Ticket;
 use crate::sip::Message;
 use crate::sip::body::find_sdp;
 use crate::worker::requesting::{Requesting, Update, report_full_table};
@@ -72,24 +74,28 @@ pub(super) fn start(
     }
     let engine = worker.engine.clone();
     let calls = engine.calls();
-    let key = calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?);
+    let call = worker.call_message(message)?;
     let Some(text) = find_sdp(message)? else {
-        worker.report_bodyless(message, method, key, options, now)?;
+        worker.report_bodyless(message, &call, options, now)?;
         return Ok(Started::NoSdp);
     };
     let settings = engine.settings();
-    let call = CallState {
-        offer_answer: calls.offer_answer_state(key, message.cseq()?.number),
-        relayed_upstream: settings.loop_marker() && calls.relayed_upstream(key),
-        relayed_lines: None,
-        ours: &|_, address| calls.is_relay_address(key, address),
+    let leg = calls.look_up(&call, seconds(now));
+    let state = CallState {
+        offer_answer: leg.offer_answer(),
+        relayed_upstream: settings.loop_marker() && leg.relayed_upstream(),
+        relayed_lines: leg.relayed_lines(),
+        ours: &|line, address| leg.is_relay_address(line, address),
     };
-    let prepared = media::prepare(message, text, &call, options, settings)?;
+    let prepared = media::prepare(message, text, &state, options, settings)?;
     let decision = prepared.decision;
-    let branch = role::branch_state(method, message.status());
-    let update = Update { key, branch, offer_answer: decision.update };
+    let ticket = match prepared.plan {
+        Some(_) => calls.begin(&call, seconds(now)),
+        None => Ticket::default(),
+    };
+    let update = Update { message: call, ticket, offer_answer: decision.update };
     if prepared.relayed_upstream {
-        let stored = calls.mark_relayed_upstream(key, branch, &decision.update, seconds(now));
+        let stored = calls.mark_relayed_upstream(&call, &decision.update, seconds(now));
         report_full_table(&engine, message.call_id()?, stored);
     }
     let Some(plan) = prepared.plan else {
@@ -104,9 +110,9 @@ pub(super) fn start(
     worker.fill_query(query, message, decision.cseq, options)?;
     query.streams.clone_from(&plan.streams);
     if decision.role == Role::Offer {
-        worker.cancel_deletes(key);
+        worker.cancel_deletes(call.key);
     }
-    let choice = worker.choice(message, key, options)?;
+    let choice = worker.choice(message, call, options)?;
     let requesting = Requesting::start(request, plan, choice, worker, now);
     let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);
@@ -162,6 +168,18 @@ impl Rewrite {
 }
 
 impl Worker {
+    /// The message for the call table.
+    pub(super) fn call_message(&self, message: &Message<'_>) -> Result<CallMessage> {
+        let calls = self.engine.calls();
+        Ok(CallMessage {
+            key: calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?),
+            method: message.method()?,
+            status: message.status(),
+            cseq: message.cseq()?.number,
+            branch: 0,
+        })
+    }
+
     /// Fills `query` from the message, the CSeq of its offer, the options and
     /// the client lists.
     pub(super) fn fill_query(

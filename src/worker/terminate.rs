@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
 use crate::log::Level;
-use crate::media::role::branch_state;
 use crate::options::Options;
 use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay, Scope};
-use crate::shared::calls::{BranchState, DeleteScope, TerminatedBy};
+use crate::shared::calls::{DeleteScope, EndScope};
 use crate::shared::deletes::{Claim, KEPT_FOR, Push};
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth};
-use crate::shared::{CallKey, Counter, Delete};
+use crate::shared::{CallKey, CallMessage, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
 use crate::worker::{Worker, seconds};
@@ -48,25 +47,21 @@ impl Worker {
     ) -> Result<()> {
         let method = message.method()?;
         let to_tag = message.to_tag()?;
-        let by = match (method, message.status()) {
-            (Method::Bye, _) => TerminatedBy::Bye,
+        match (method, message.status()) {
             // The CANCEL of a re-INVITE does not change the call.
-            (Method::Cancel, _) if !to_tag.is_empty() && message.status().is_none() => {
-                return Ok(());
-            }
-            (Method::Cancel, _) => TerminatedBy::Cancel,
-            (Method::Invite, Some(300..)) => TerminatedBy::Failure,
+            (Method::Cancel, None) if !to_tag.is_empty() => return Ok(()),
+            (Method::Bye | Method::Cancel, _) | (Method::Invite, Some(300..)) => {}
             _ => {
                 return Err(Error::new(
                     Status::Argument,
                     "this message ends no session; give BYE, CANCEL or a failure reply to INVITE",
                 ));
             }
-        };
+        }
         let (call_id, from_tag) = (message.call_id()?, message.from_tag()?);
-        let key = self.engine.calls().key(call_id, from_tag, to_tag);
-        let choice = self.choice(message, key, options)?;
-        self.terminate(&choice, by, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
+        let call = self.call_message(message)?;
+        let choice = self.choice(message, call, options)?;
+        self.terminate(&choice, false, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
         Ok(())
     }
 
@@ -85,24 +80,32 @@ impl Worker {
                 "the From tag of the call to end is empty; give the tag of one of its sides",
             ));
         }
-        let by = if to_tag.is_empty() { TerminatedBy::Server } else { TerminatedBy::Bye };
         let key = self.engine.calls().key(call_id, from_tag, to_tag);
-        let choice = self.choice_by_id(call_id, key);
-        self.terminate(&choice, by, [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
+        let command = CallMessage { method: Method::Bye, ..CallMessage::command(key) };
+        let choice = self.choice_by_id(call_id, command);
+        self.terminate(&choice, to_tag.is_empty(), [call_id, from_tag, to_tag].map(<[u8]>::to_vec));
         Ok(())
     }
 
-    fn terminate(&mut self, choice: &Choice, by: TerminatedBy, ids: [Vec<u8>; 3]) {
+    fn terminate(&mut self, choice: &Choice, leg: bool, ids: [Vec<u8>; 3]) {
         let engine = self.engine.clone();
         let counters = engine.counters();
         counters.count(Counter::Terminations);
         let now = self.now();
-        let relay = self.relay_of_call(choice);
+        let relay = self.relay_of_call(choice, now);
         // Every delete is for the whole session.
-        let scope = engine.calls().terminate(choice.key, by, false, seconds(now));
-        if scope == DeleteScope::Withheld {
-            counters.count(Counter::DeletesWithheld);
-            return;
+        let (calls, seconds) = (engine.calls(), seconds(now));
+        let ended = match leg {
+            true => calls.terminate_leg(choice.message.key, seconds),
+            false => calls.terminate(&choice.message, EndScope::Call, false, seconds),
+        };
+        match ended.scope {
+            DeleteScope::Withheld => {
+                counters.count(Counter::DeletesWithheld);
+                return;
+            }
+            DeleteScope::Nothing => return,
+            _ => {}
         }
         // For a call that is not stored (after a restart, or with a full table)
         // this is the relay that a new call would have.
@@ -111,10 +114,10 @@ impl Worker {
         let delete =
             Delete { relay: relay.identity, scope: Scope::Session, call_id, from_tag, to_tag };
         if !engine.health().state(relay.slot).is_usable() {
-            return self.queue(choice.key, &relay, &delete, now);
+            return self.queue(choice.message.key, &relay, &delete, now);
         }
         let query = Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag);
-        match self.send_unawaited(query, &relay, Sent::Delete(choice.key, delete), now) {
+        match self.send_unawaited(query, &relay, Sent::Delete(choice.message.key, delete), now) {
             Ok(()) => counters.count(Counter::DeletesSent),
             Err(sent) => self.not_answered(sent, &relay, now),
         }
@@ -157,7 +160,7 @@ impl Worker {
     fn not_answered(&self, sent: Sent, relay: &Relay, now: u64) {
         match sent {
             // A late delete would remove the session of the new offer.
-            Sent::Delete(key, _) if self.is_offered_again(key) => {
+            Sent::Delete(key, _) if self.is_offered_again(key, now) => {
                 self.engine.counters().count(Counter::DeletesCancelled);
             }
             Sent::Delete(key, delete) => self.queue(key, relay, &delete, now),
@@ -169,8 +172,9 @@ impl Worker {
     }
 
     /// True when a new offer has come for a call that this process has terminated.
-    fn is_offered_again(&self, key: CallKey) -> bool {
-        self.engine.calls().is_active(key)
+    fn is_offered_again(&self, key: CallKey, now: u64) -> bool {
+        let command = CallMessage::command(key);
+        self.engine.calls().look_up(&command, seconds(now)).is_active()
     }
 
     /// Queues a delete. Any process sends it when its relay answers again.
@@ -280,22 +284,24 @@ impl Worker {
     pub(super) fn report_bodyless(
         &mut self,
         message: &Message<'_>,
-        method: Method,
-        key: CallKey,
+        call: &CallMessage,
         options: &Options,
         now: u64,
     ) -> Result<()> {
         let engine = self.engine.clone();
         let calls = engine.calls();
-        let state = branch_state(method, message.status()).filter(|_| calls.is_active(key));
-        let Some(state) = state else { return Ok(()) };
-        calls.set_branch_state(key, state, seconds(now));
-        if state == BranchState::Early || calls.relayed_upstream(key) {
+        let leg = calls.look_up(call, seconds(now));
+        let is_invite = call.method == Method::Invite && call.status.is_some();
+        if !is_invite || !leg.is_active() {
             return Ok(());
         }
-        let choice = self.choice(message, key, options)?;
+        calls.reply_without_sdp(call, seconds(now));
+        if call.status.is_some_and(|status| status < 200) || leg.relayed_upstream() {
+            return Ok(());
+        }
+        let choice = self.choice(message, *call, options)?;
         let health = engine.health();
-        let relay = self.relay_of_call(&choice).filter(|r| health.state(r.slot).is_usable());
+        let relay = self.relay_of_call(&choice, now).filter(|r| health.state(r.slot).is_usable());
         let Some(relay) = relay.filter(|r| r.capabilities(self.facts(r)).bodyless_200) else {
             return Ok(());
         };

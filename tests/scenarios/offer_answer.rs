@@ -15,7 +15,7 @@ use kit::relay_and_worker;
 use mediaproxy::Edits;
 use mediaproxy::internals::media::role;
 use mediaproxy::internals::shared::calls::{
-    BranchState, CallKey, CallUpdate, ENTRY_WORDS, TerminatedBy,
+    CallMessage, CallUpdate, ENTRY_WORDS, EndScope, Recorded, RelayPorts,
 };
 use mediaproxy::internals::shared::{Block, Calls};
 use mediaproxy::sip::{Message, Method};
@@ -32,35 +32,32 @@ fn method(name: &str) -> Method {
     }
 }
 
-fn branch_state(sent: &Sent) -> Option<BranchState> {
-    match (sent.method, sent.status?) {
-        ("INVITE", 101..=199) => Some(BranchState::Early),
-        ("INVITE", 200..=299) => Some(BranchState::Answered),
-        _ => None,
-    }
-}
-
 /// What the library does with one message, without a relay.
 fn judge(calls: &Calls<'_>, sent: &Sent) -> Option<(mediaproxy::internals::relay::Role, u32)> {
-    let key: CallKey = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
-    if sent.status.is_some_and(|status| status >= 300) {
-        calls.terminate(key, TerminatedBy::Failure, false, 100);
+    let key = calls.key(b"call@x", sent.from.as_bytes(), sent.to.as_bytes());
+    let Sent { status, cseq, .. } = *sent;
+    let message = CallMessage { key, method: method(sent.method), status, cseq, branch: 0 };
+    let leg = calls.look_up(&message, 100);
+    if status.is_some_and(|status| status >= 300) {
+        calls.terminate(&message, EndScope::Branch, true, 100);
         return None;
     }
     if sent.description.is_none() {
-        if let Some(state) = branch_state(sent)
-            && calls.is_active(key)
-        {
-            calls.set_branch_state(key, state, 100);
-        }
+        calls.begin(&message, 100);
+        calls.reply_without_sdp(&message, 100);
         return None;
     }
-    let state = calls.offer_answer_state(key, sent.cseq);
-    let is_reply = sent.status.is_some();
-    let decision = role::decide(is_reply, method(sent.method), sent.cseq, &state, RoleOption::Auto);
-    let branch = branch_state(sent);
-    let update = CallUpdate { relay: 7, branch, offer_answer: decision.update, media: None };
-    assert!(calls.record(key, &update, 100));
+    let known = leg.offer_answer();
+    let decision = role::decide(status.is_some(), message.method, cseq, &known, RoleOption::Auto);
+    let update = CallUpdate {
+        relay: 7,
+        offer_answer: decision.update,
+        media: RelayPorts::default(),
+        relayed_lines: None,
+    };
+    let ticket = calls.begin(&message, 100);
+    let recorded = calls.record(&message, ticket, &update, 100);
+    assert!(matches!(recorded, Recorded::Stored { .. }));
     Some((decision.role, decision.cseq))
 }
 

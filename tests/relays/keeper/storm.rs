@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mediaproxy::Worker;
-use mediaproxy::internals::shared::calls::CallUpdate;
 use mediaproxy::internals::shared::calls::history::OfferAnswerUpdate;
+use mediaproxy::internals::shared::calls::{CallMessage, CallUpdate, RelayPorts};
 use mediaproxy::internals::shared::{Block, Counter};
 use mediaproxy::now;
 use mediaproxy::proxy::{Config, Proxy};
+use mediaproxy::sip::Method;
 
 use super::processes::{keeper, obey, within};
 use kit::children::{Child, alone};
@@ -159,16 +160,19 @@ fn processes_killed_at_random_leave_the_others_working_and_nothing_stuck() {
     let later = u32::try_from(now() / 1000).unwrap() + 100_000;
     let event = CallUpdate {
         relay: 1,
-        branch: None,
         offer_answer: OfferAnswerUpdate::default(),
-        media: None,
+        media: RelayPorts::default(),
+        relayed_lines: None,
+    };
+    let message = |call: u64| {
+        let key = calls.key(format!("later-{call}").as_bytes(), b"a", b"");
+        CallMessage { method: Method::Invite, cseq: 1, ..CallMessage::command(key) }
     };
     for call in 0..40 * TABLE {
-        let key = calls.key(format!("later-{call}").as_bytes(), b"a", b"");
-        calls.record(key, &event, later);
+        let ticket = calls.begin(&message(call), later);
+        let _ = calls.record(&message(call), ticket, &event, later);
     }
-    let usable = (0..40 * TABLE)
-        .filter(|call| calls.is_active(calls.key(format!("later-{call}").as_bytes(), b"a", b"")));
+    let usable = (0..40 * TABLE).filter(|call| calls.look_up(&message(*call), later).is_active());
     assert_eq!(usable.count() as u64, TABLE);
-    assert_eq!(calls.len() as u64, TABLE);
+    assert_eq!(calls.len(later) as u64, TABLE);
 }
