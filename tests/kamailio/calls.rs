@@ -66,48 +66,6 @@ fn busy_phone_frees_the_relay() {
     });
 }
 
-/// Bob has two phones behind one NAT, and both answer. Alice keeps the second.
-#[test]
-fn two_phones_answer_a_forked_call() {
-    everywhere(kit::here!(), |scene| {
-        let mut second = Phone::udp_at("bob", &scene.network.phones[1], PHONE, SERVER, 5070);
-        scene.register();
-        second.register();
-        let mut call = scene.alice.call("bob", "fork@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
-        let other = second.request("INVITE");
-        assert_eq!(invite.media(), other.media(), "one offer, one port of the relay");
-        let (first_answer, second_answer) = (audio_of(&scene.bob, 1), audio_of(&second, 1));
-        // Both at once: the CANCEL of the other one comes too late for each.
-        scene.bob.answer(&invite, "200 OK", "", &first_answer);
-        second.answer(&other, "200 OK", "", &second_answer);
-        let oks = [scene.alice.response(200, "INVITE"), scene.alice.response(200, "INVITE")];
-        let from = |tag: &str| {
-            let found = oks.iter().find(|ok| ok.first("To").ends_with(tag));
-            found.unwrap_or_else(|| panic!("no answer of {tag}")).clone()
-        };
-        let (ok, other_ok) = (from("tag-bob-5060"), from("tag-bob-5070"));
-        let mut dropped = call.forked(&ok);
-        scene.alice.acknowledge(&mut call.clone(), &ok, "");
-        scene.bob.request_after("CANCEL", "ACK");
-        scene.alice.acknowledge(&mut call, &other_ok, "");
-        second.request_after("CANCEL", "ACK");
-        // Bob's first phone may be told that the other one has answered.
-        scene.alice.ask(&mut dropped, "BYE", "", "");
-        let bye = scene.bob.request_after("CANCEL", "BYE");
-        scene.bob.answer(&bye, "200 OK", "", "");
-        scene.alice.response(200, "BYE");
-
-        scene.talk_with(&second, other_ok.media(), other.media());
-        scene.alice.ask(&mut call, "BYE", "", "");
-        let bye = second.request_after("CANCEL", "BYE");
-        second.answer(&bye, "200 OK", "", "");
-        scene.alice.response(200, "BYE");
-    });
-}
-
 /// The offer comes in the 200, the answer in the ACK.
 #[test]
 fn call_without_an_offer_in_the_invite() {

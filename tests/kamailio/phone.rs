@@ -65,6 +65,11 @@ impl Call {
         call.dialog.learn(response);
         call
     }
+
+    /// The same call with a branch that no transaction has.
+    pub(crate) fn has_another_branch(&mut self) {
+        self.invite_via = self.invite_via.replace("z9hG4bK", "z9hG4bKother");
+    }
 }
 
 impl Phone {
@@ -236,6 +241,13 @@ impl Phone {
         })
     }
 
+    /// A failure reply must come next.
+    pub(crate) fn failure(&mut self, method: &str) -> Sip {
+        self.hears(&format!("a failure reply to {method}"), |message| {
+            message.status() >= Some(300) && message.of() == method
+        })
+    }
+
     /// Nothing comes any more.
     pub(crate) fn hears_nothing(&mut self) {
         if let Some(message) = self.next(QUIET) {
@@ -320,9 +332,22 @@ impl Phone {
 
     /// Answers a request, with a description where `body` is not empty.
     pub(crate) fn answer(&mut self, request: &Sip, status: &str, more: &str, body: &str) {
+        self.answer_as(&self.tag(), request, status, more, body);
+    }
+
+    /// The same under another tag: one of several phones behind a proxy at this
+    /// place.
+    pub(crate) fn answer_as(
+        &mut self,
+        tag: &str,
+        request: &Sip,
+        status: &str,
+        more: &str,
+        body: &str,
+    ) {
         let contact = if request.method() == "INVITE" { self.contact() } else { String::new() };
         let more = format!("{contact}Server: {}\r\n{more}", self.agent);
-        self.send(&response(request, status, &self.tag(), &more, body));
+        self.send(&response(request, status, tag, &more, body));
     }
 }
 

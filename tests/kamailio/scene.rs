@@ -133,6 +133,26 @@ pub(crate) fn ours<'n>(
     relays: Relays,
     defines: &[&str],
 ) -> Scene<'n> {
+    let started = match relays {
+        Relays::Embedded => Vec::new(),
+        Relays::Daemons => {
+            let six = defines.iter().any(|define| define.starts_with("ADDRESS6="));
+            let addresses = if six { &[SERVER, SERVER6][..] } else { &[SERVER] };
+            let start = |number| Daemon::start_in(&network.server, directory, number, addresses);
+            [0, 1].map(start).into()
+        }
+    };
+    let server = ours_server(network, directory, &started, defines);
+    Scene::new(network, server, started)
+}
+
+/// The same with relays that run already; without any, with the embedded one.
+pub(crate) fn ours_server(
+    network: &Network,
+    directory: &Path,
+    relays: &[Daemon],
+    defines: &[&str],
+) -> Kamailio {
     let list = directory.join("asymmetric");
     fs::write(&list, "^Asymmetric Phone\n").expect("a client list");
     let list = format!("\"{}\"", list.display());
@@ -145,29 +165,22 @@ pub(crate) fn ours<'n>(
         let (name, value) = define.split_once('=').unwrap_or((define, ""));
         all.push((name, value.to_string()));
     }
-    let (configuration, started) = match relays {
-        Relays::Embedded => ("kamailio.cfg", Vec::new()),
-        Relays::Daemons => {
-            let six = defines.iter().any(|define| define.starts_with("ADDRESS6="));
-            let addresses = if six { &[SERVER, SERVER6][..] } else { &[SERVER] };
-            let start = |number| Daemon::start_in(&network.server, directory, number, addresses);
-            let started = [0, 1].map(start);
-            let file = directory.join("relays");
-            let lines: Vec<String> =
-                started.iter().map(|relay| relay.uri() + ";set=near\n").collect();
-            fs::write(&file, lines.concat()).expect("a file of relays");
-            all.push(("RELAYS", format!("\"{}\"", file.display())));
-            ("kamailio-relays.cfg", started.into())
-        }
+    let configuration = if relays.is_empty() {
+        "kamailio.cfg"
+    } else {
+        let file = directory.join("relays");
+        let lines: Vec<String> = relays.iter().map(|relay| relay.uri() + ";set=near\n").collect();
+        fs::write(&file, lines.concat()).expect("a file of relays");
+        all.push(("RELAYS", format!("\"{}\"", file.display())));
+        "kamailio-relays.cfg"
     };
-    let server = Kamailio::start(
+    Kamailio::start(
         memcheck::kamailio(&network.server, directory),
         directory,
         &kit::root().join("examples/config").join(configuration),
         &[module::ours(), stock_modules()],
         &all,
-    );
-    Scene::new(network, server, started)
+    )
 }
 
 /// Our module with a configuration of the tests, and no relays beside it.
@@ -352,12 +365,27 @@ impl<'n> Scene<'n> {
         counts.map(|count| count.parse().expect("a number")).collect()
     }
 
+    /// Waits until no call is counted for a relay, and no relay has an open port.
+    pub(crate) fn holds_nothing(&self) {
+        wait_for("the end of all calls", || {
+            self.sessions().iter().all(|&count| count == 0).then_some(())
+        });
+        wait_for("the end of all sessions", || (self.open_ports() == 0).then_some(()));
+    }
+
+    /// How many ports all relays have open for media.
+    pub(crate) fn open_ports(&self) -> usize {
+        let said = self.server.rpc(&["mediaproxy.stats"]).expect("the counters");
+        let embedded =
+            said.lines().find_map(|line| line.trim().strip_prefix("embedded_open_ports: "));
+        let embedded = embedded.map_or(0, |count| count.parse().expect("a number"));
+        self.relays.iter().map(Daemon::open_ports).sum::<usize>() + embedded
+    }
+
     /// The relay has no session any more, nobody hears anything more, and the
     /// server has not complained.
     pub(crate) fn ends_well(self) {
-        wait_for("the end of all sessions", || {
-            self.sessions().iter().all(|&count| count == 0).then_some(())
-        });
+        self.holds_nothing();
         let Scene { server, mut alice, mut bob, .. } = self;
         alice.hears_nothing();
         bob.hears_nothing();

@@ -1,0 +1,198 @@
+//! Which messages end a call, and which ones do not.
+
+use crate::forked::Fork;
+use crate::phone::Call;
+use crate::scene::{
+    Answered, Relays, Scene, audio_of, everywhere, negotiate, ours, ours_server, with_module,
+};
+use kit::netns::Network;
+use kit::sip::Sip;
+
+/// Runs a scenario with two `mediaproxyd` that live on when the server starts
+/// again: it knows nothing of the calls then.
+fn over_a_restart(
+    test: &str,
+    before: impl FnOnce(&mut Scene<'_>) -> Answered,
+    after: impl FnOnce(&mut Scene<'_>, Answered),
+) {
+    with_module(test, |network: &Network, directory| {
+        let mut scene = ours(network, directory, Relays::Daemons, &[]);
+        scene.register();
+        let call = before(&mut scene);
+        let Scene { network, server, relays, alice, bob } = scene;
+        server.stop();
+        let server = ours_server(network, directory, &relays, &[]);
+        let mut scene = Scene { network, server, relays, alice, bob };
+        assert_eq!(scene.open_ports(), 4, "the relay has the call's session");
+        after(&mut scene, call);
+        scene.ends_well();
+    });
+}
+
+/// Alice's offer within a call is refused with this status.
+fn refused(scene: &mut Scene<'_>, call: &mut Call, status: &str) {
+    let offer = audio_of(&scene.alice, 2);
+    scene.alice.ask(call, "INVITE", "", &offer);
+    let invite = scene.bob.request("INVITE");
+    scene.bob.answer(&invite, status, "", "");
+    scene.bob.request("ACK");
+    let number = status.split(' ').next().and_then(|word| word.parse().ok());
+    let reply = scene.alice.response(number.expect("a status"), "INVITE");
+    scene.alice.acknowledge_failure(call, &reply);
+}
+
+#[test]
+fn reinvite_488_keeps_session() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.answered("refused@x");
+        refused(scene, &mut call.caller, "488 Not Acceptable Here");
+        scene.talk(call.ok.media(), call.invite.media());
+        scene.hang_up(&mut call.caller);
+    });
+}
+
+#[test]
+fn reinvite_488_after_a_restart_keeps_session() {
+    over_a_restart(
+        kit::here!(),
+        |scene| scene.answered("refused@x"),
+        |scene, mut call| {
+            refused(scene, &mut call.caller, "488 Not Acceptable Here");
+            scene.talk(call.ok.media(), call.invite.media());
+            scene.hang_up(&mut call.caller);
+        },
+    );
+}
+
+#[test]
+fn reinvite_after_a_restart_goes_on_at_the_same_relay() {
+    over_a_restart(
+        kit::here!(),
+        |scene| scene.answered("held@x"),
+        |scene, mut call| {
+            let (invite, ok) = scene.reinvite(&mut call.caller, 2, "sendrecv", "sendrecv");
+            assert_eq!((ok.media(), invite.media()), (call.ok.media(), call.invite.media()));
+            scene.talk(ok.media(), invite.media());
+            // The called phone's turn.
+            let (offer, answer) = (audio_of(&scene.bob, 3), audio_of(&scene.alice, 3));
+            let Scene { alice, bob, .. } = scene;
+            let (invite, ok) = negotiate(bob, &mut call.callee, alice, &offer, &answer);
+            scene.talk(invite.media(), ok.media());
+            scene.hang_up(&mut call.caller);
+        },
+    );
+}
+
+/// A proxy behind bob's NAT forks. One of its phones rings, another one is busy,
+/// and the busy one's reply is the one that comes back.
+#[test]
+fn downstream_fork_fails_under_another_tag() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "other-tag@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        let early = audio_of(&scene.bob, 1);
+        scene.bob.answer_as("rings", &invite, "180 Ringing", "", &early);
+        scene.alice.response(180, "INVITE");
+        scene.bob.answer_as("busy", &invite, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        let busy = scene.alice.response(486, "INVITE");
+        scene.alice.acknowledge_failure(&call, &busy);
+    });
+}
+
+/// Alice's call to bob, of whose early media she hears: the INVITE as he got it.
+fn early(scene: &mut Scene<'_>, id: &str) -> (Call, Sip) {
+    scene.register();
+    let mut call = scene.alice.call("bob", id);
+    let offer = audio_of(&scene.alice, 1);
+    scene.alice.ask(&mut call, "INVITE", "", &offer);
+    let invite = scene.bob.request("INVITE");
+    let early = audio_of(&scene.bob, 1);
+    scene.bob.answer(&invite, "183 Session Progress", "", &early);
+    let progress = scene.alice.response(183, "INVITE");
+    scene.talk(progress.media(), invite.media());
+    (call, invite)
+}
+
+/// A CANCEL whose branch no transaction of the server has, and one that comes
+/// when the call is answered.
+#[test]
+fn stray_cancel_ends_nothing() {
+    everywhere(kit::here!(), |scene| {
+        let (mut call, invite) = early(scene, "stray@x");
+        let mut stray = call.clone();
+        stray.has_another_branch();
+        scene.alice.ask(&mut stray, "CANCEL", "", "");
+        let answer = audio_of(&scene.bob, 1);
+        scene.bob.answer(&invite, "200 OK", "", &answer);
+        let ok = scene.alice.response(200, "INVITE");
+        scene.talk(ok.media(), invite.media());
+        scene.alice.ask(&mut call.clone(), "CANCEL", "", "");
+        scene.alice.response(200, "CANCEL");
+        scene.talk(ok.media(), invite.media());
+        scene.alice.acknowledge(&mut call, &ok, "");
+        scene.bob.request("ACK");
+        scene.hang_up(&mut call);
+    });
+}
+
+/// A BYE of a dialog that is not among those of the call.
+#[test]
+fn bye_of_another_dialog_ends_nothing() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.answered("other-bye@x");
+        let mut other = call.caller.clone();
+        other.dialog.remote = other.dialog.remote.replace("tag-bob", "tag-nobody");
+        scene.alice.ask(&mut other, "BYE", "", "");
+        let bye = scene.bob.request("BYE");
+        scene.bob.answer(&bye, "481 No Such Dialog", "", "");
+        scene.alice.response(481, "BYE");
+        scene.talk(call.ok.media(), call.invite.media());
+        call.caller.dialog.cseq += 1;
+        scene.hang_up(&mut call.caller);
+    });
+}
+
+/// The second try, with the same Call-ID and tag and the next CSeq, as after a
+/// 401: it is a call like any other.
+#[test]
+fn invite_after_a_401_is_a_new_try() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "again@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer_as("first", &invite, "401 Unauthorized", "", "");
+        scene.bob.request("ACK");
+        let reply = scene.alice.response(401, "INVITE");
+        scene.alice.acknowledge_failure(&call, &reply);
+        let answer = audio_of(&scene.bob, 1);
+        let Scene { alice, bob, .. } = scene;
+        let (invite, ok) = negotiate(alice, &mut call, bob, &offer, &answer);
+        scene.talk(ok.media(), invite.media());
+        scene.hang_up(&mut call);
+    });
+}
+
+/// One phone is busy, the other one has left without a word, and alice gives up:
+/// the server makes the final reply itself.
+#[test]
+fn server_answers_for_a_silent_phone() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "silent@x");
+        fork.other.leave();
+        scene.bob.answer(&fork.first, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        scene.alice.ask(&mut fork.call, "CANCEL", "", "");
+        scene.alice.response(200, "CANCEL");
+        // After fr_timer.
+        let reply = scene.alice.failure("INVITE");
+        scene.alice.acknowledge_failure(&fork.call, &reply);
+    });
+}

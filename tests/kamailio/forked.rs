@@ -1,0 +1,148 @@
+//! A call that rings at two phones: early media of both, one that fails, two
+//! that answer.
+
+use crate::phone::{Call, Phone};
+use crate::scene::{Scene, audio_of, everywhere, hang_up};
+use kit::netns::{PHONE, SERVER};
+use kit::sip::Sip;
+
+/// Alice calls bob, who has two phones behind one NAT.
+pub(crate) struct Fork {
+    pub(crate) call: Call,
+    /// The phone beside `scene.bob`.
+    pub(crate) other: Phone,
+    /// The INVITE as each of the two phones got it.
+    pub(crate) first: Sip,
+    pub(crate) second: Sip,
+}
+
+impl Fork {
+    pub(crate) fn ring(scene: &mut Scene<'_>, id: &str) -> Fork {
+        let mut other = Phone::udp_at("bob", &scene.network.phones[1], PHONE, SERVER, 5070);
+        scene.register();
+        other.register();
+        let mut call = scene.alice.call("bob", id);
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let first = scene.bob.request("INVITE");
+        let second = other.request("INVITE");
+        assert_eq!(first.media(), second.media(), "one offer, one port of the relay");
+        Fork { call, other, first, second }
+    }
+
+    /// Both phones answer at once, each before a CANCEL can reach it. What alice
+    /// got: the answer of `scene.bob`, and that of the other phone.
+    pub(crate) fn answered_twice(&mut self, scene: &mut Scene<'_>) -> [Sip; 2] {
+        let answers = [audio_of(&scene.bob, 1), audio_of(&self.other, 1)];
+        scene.bob.answer(&self.first, "200 OK", "", &answers[0]);
+        self.other.answer(&self.second, "200 OK", "", &answers[1]);
+        let oks = [scene.alice.response(200, "INVITE"), scene.alice.response(200, "INVITE")];
+        let from = |tag: &str| {
+            let found = oks.iter().find(|ok| ok.first("To").ends_with(tag));
+            found.unwrap_or_else(|| panic!("no answer of {tag}")).clone()
+        };
+        let (first, second) = (from("tag-bob-5060"), from("tag-bob-5070"));
+        scene.alice.acknowledge(&mut self.call.clone(), &first, "");
+        scene.bob.request_after("CANCEL", "ACK");
+        scene.alice.acknowledge(&mut self.call.clone(), &second, "");
+        self.other.request_after("CANCEL", "ACK");
+        [first, second]
+    }
+
+    /// Alice ends the dialog that this answer made; `callee` is its phone.
+    pub(crate) fn hang_up(call: &Call, alice: &mut Phone, ok: &Sip, callee: &mut Phone) {
+        let mut call = call.forked(ok);
+        // After the ACK.
+        call.dialog.cseq += 1;
+        alice.ask(&mut call, "BYE", "", "");
+        let bye = callee.request_after("CANCEL", "BYE");
+        callee.answer(&bye, "200 OK", "", "");
+        alice.response(200, "BYE");
+    }
+
+    /// The other phone answers; what alice got.
+    fn answered_by_other(&mut self, scene: &mut Scene<'_>) -> Sip {
+        let answer = audio_of(&self.other, 1);
+        self.other.answer(&self.second, "200 OK", "", &answer);
+        let ok = scene.alice.response(200, "INVITE");
+        scene.alice.acknowledge(&mut self.call, &ok, "");
+        self.other.request("ACK");
+        ok
+    }
+}
+
+/// One phone is busy before the other one has said anything.
+#[test]
+fn fast_busy_of_one_branch_keeps_the_call() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "fast-busy@x");
+        scene.bob.answer(&fork.first, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        fork.other.answer(&fork.second, "180 Ringing", "", "");
+        scene.alice.response(180, "INVITE");
+        let ok = fork.answered_by_other(scene);
+        scene.talk_with(&fork.other, ok.media(), fork.second.media());
+        hang_up(&mut scene.alice, &mut fork.call, &mut fork.other);
+    });
+}
+
+/// One phone, whose early media was heard, gives up while the other one's is.
+#[test]
+fn busy_branch_keeps_the_early_media_of_the_other() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "early-busy@x");
+        let early = [audio_of(&scene.bob, 1), audio_of(&fork.other, 1)];
+        scene.bob.answer(&fork.first, "183 Session Progress", "", &early[0]);
+        scene.alice.response(183, "INVITE");
+        fork.other.answer(&fork.second, "183 Session Progress", "", &early[1]);
+        let progress = scene.alice.response(183, "INVITE");
+        scene.bob.answer(&fork.first, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        scene.talk_with(&fork.other, progress.media(), fork.second.media());
+        let ok = fork.answered_by_other(scene);
+        assert_eq!(ok.media(), progress.media());
+        scene.talk_with(&fork.other, ok.media(), fork.second.media());
+        hang_up(&mut scene.alice, &mut fork.call, &mut fork.other);
+    });
+}
+
+/// All phones are busy: nothing is left of the call.
+#[test]
+fn all_branches_busy_leaves_no_session() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "all-busy@x");
+        let early = audio_of(&scene.bob, 1);
+        scene.bob.answer(&fork.first, "183 Session Progress", "", &early);
+        scene.alice.response(183, "INVITE");
+        fork.other.answer(&fork.second, "486 Busy Here", "", "");
+        fork.other.request("ACK");
+        scene.bob.answer(&fork.first, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        let busy = scene.alice.response(486, "INVITE");
+        scene.alice.acknowledge_failure(&fork.call, &busy);
+    });
+}
+
+/// Both phones answer. Alice keeps the first one and hangs up the second.
+#[test]
+fn two_answers_first_kept() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "first-kept@x");
+        let [first, second] = fork.answered_twice(scene);
+        Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
+        scene.talk(first.media(), fork.first.media());
+        Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
+    });
+}
+
+/// The same, but alice keeps the second one.
+#[test]
+fn two_answers_second_kept() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "second-kept@x");
+        let [first, second] = fork.answered_twice(scene);
+        Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
+        scene.talk_with(&fork.other, second.media(), fork.second.media());
+        Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
+    });
+}
