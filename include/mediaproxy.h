@@ -1207,6 +1207,8 @@ typedef struct {
     // SDP rewrites that failed because the relay refused the request or its
     // answer was unusable.
     uint64_t failed_answer;
+    // SDP rewrites refused because their call had ended, or ended meanwhile.
+    uint64_t failed_ended;
     // SDP rewrites that failed for another reason.
     uint64_t failed_other;
     // SDP rewrites that the caller gave up before their end.
@@ -1215,15 +1217,24 @@ typedef struct {
     uint64_t failovers;
     // Session terminations processed.
     uint64_t terminations;
-    // Deletes not sent because another branch of the call is alive.
+    // Session terminations whose tags are those of no dialog of the call.
+    uint64_t terminations_unmatched;
+    // Calls that ended while their relay worked on a request; a delete
+    // followed.
+    uint64_t ended_meanwhile;
+    // Deletes not sent because another dialog of the call is alive.
     uint64_t deletes_withheld;
     // Delete requests sent to their relay without queueing.
     uint64_t deletes_sent;
     // Delete requests queued because their relay could not be reached.
     uint64_t deletes_queued;
+    // Delete requests queued for the case that a cancelled INVITE gets no
+    // final reply.
+    uint64_t deletes_scheduled;
     // Queued deletes completed.
     uint64_t deletes_flushed;
-    // Queued deletes cancelled by a new offer.
+    // Queued deletes cancelled by a new INVITE or by the reply to a cancelled
+    // one.
     uint64_t deletes_cancelled;
     // Delete requests dropped: no room in the queue, too long, or expired.
     uint64_t deletes_dropped;

@@ -24,17 +24,26 @@ metrics! {
             "SDP rewrites that failed because no relay answered in time.";
         counter FailedAnswer failed_answer
             "SDP rewrites that failed because the relay refused the request or its answer was unusable.";
+        counter FailedEnded failed_ended
+            "SDP rewrites refused because their call had ended, or ended meanwhile.";
         counter FailedOther failed_other "SDP rewrites that failed for another reason.";
         counter Cancelled cancelled "SDP rewrites that the caller gave up before their end.";
         counter Failovers failovers "Offers sent to another relay because one failed.";
         counter Terminations terminations "Session terminations processed.";
+        counter TerminationsUnmatched terminations_unmatched
+            "Session terminations whose tags are those of no dialog of the call.";
+        counter EndedMeanwhile ended_meanwhile
+            "Calls that ended while their relay worked on a request; a delete followed.";
         counter DeletesWithheld deletes_withheld
-            "Deletes not sent because another branch of the call is alive.";
+            "Deletes not sent because another dialog of the call is alive.";
         counter DeletesSent deletes_sent "Delete requests sent to their relay without queueing.";
         counter DeletesQueued deletes_queued
             "Delete requests queued because their relay could not be reached.";
+        counter DeletesScheduled deletes_scheduled
+            "Delete requests queued for the case that a cancelled INVITE gets no final reply.";
         counter DeletesFlushed deletes_flushed "Queued deletes completed.";
-        counter DeletesCancelled deletes_cancelled "Queued deletes cancelled by a new offer.";
+        counter DeletesCancelled deletes_cancelled
+            "Queued deletes cancelled by a new INVITE or by the reply to a cancelled one.";
         counter DeletesDropped deletes_dropped
             "Delete requests dropped: no room in the queue, too long, or expired.";
         counter CallsNotStored calls_not_stored
@@ -71,6 +80,7 @@ impl Counter {
             Status::NoRelay => Counter::FailedNoRelay,
             Status::RelayTimeout => Counter::FailedTimeout,
             Status::RelayAnswer => Counter::FailedAnswer,
+            Status::Ended => Counter::FailedEnded,
             _ => Counter::FailedOther,
         }
     }

@@ -136,6 +136,12 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The branch of the topmost Via (RFC 3261 8.1.1.7); empty when it has none.
+    pub(crate) fn top_branch(&self) -> &'a [u8] {
+        let header = self.header(HeaderName::Via).ok().flatten();
+        header.map_or(b"", |header| Via::branch_of(header.value))
+    }
+
     /// The first sip: or sips: Contact, across several headers and comma
     /// lists. `None` when there is none, or only `*` and other schemes.
     /// `Status::Syntax` when a value before it cannot be parsed.

@@ -3,7 +3,7 @@
 use crate::address::{Host, leading_ipv4_port, parse_host_port};
 use crate::bytes;
 use crate::error::{Error, Result};
-use crate::sip::Transport;
+use crate::sip::{Transport, parameters};
 
 /// One Via value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,16 @@ impl<'a> Via<'a> {
         let sent_by = rest.get(..bytes::find_either(b';', b',', rest).unwrap_or(rest.len()))?;
         let (host, port) = parse_host_port(sent_by)?;
         Some(Via { transport, host, port })
+    }
+
+    /// The branch of the first value of a Via header (RFC 3261 8.1.1.7); empty when
+    /// it has none.
+    pub(crate) fn branch_of(value: &[u8]) -> &[u8] {
+        let end = parameters::find_unquoted(value, b',').unwrap_or(value.len());
+        let first = value.get(..end).unwrap_or_default();
+        let start = bytes::find(b';', first).unwrap_or(end);
+        let branch = parameters::find(first.get(start..).unwrap_or_default(), b"branch");
+        branch.map_or(b"", |branch| branch.value)
     }
 
     /// The port, or the transport's default: 5061 for TLS and WSS, else 5060
@@ -132,6 +142,23 @@ mod tests {
         assert_eq!(via("SIP/2.0/SCTP a").port_or_default(), 5060);
         assert_eq!(via("SIP/2.0/TLS a:5060").port_or_default(), 5060);
         assert_eq!(via("SIP/2.0/UNKNOWN a:1").transport, None);
+    }
+
+    #[test]
+    fn branch_is_that_of_the_first_value() {
+        for (value, branch) in [
+            ("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;rport", "z9hG4bK1"),
+            (
+                "SIP/2.0/UDP a;received=192.0.2.9; Branch = z9hG4bK2 , SIP/2.0/UDP b;branch=z",
+                "z9hG4bK2",
+            ),
+            ("SIP/2.0/UDP a, SIP/2.0/UDP b;branch=z9hG4bK3", ""),
+            ("SIP/2.0/UDP [2001:db8::1]:5060;branch=x;i=\"a,b;branch=y\"", "x"),
+            ("SIP/2.0/UDP a;rport", ""),
+            ("", ""),
+        ] {
+            assert_eq!(Via::branch_of(value.as_bytes()), branch.as_bytes(), "{value}");
+        }
     }
 
     #[test]

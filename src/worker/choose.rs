@@ -6,10 +6,9 @@ use crate::error::Result;
 use crate::hash::hash;
 use crate::options::Options;
 use crate::relay::{Facts, PoolId, Relay, RelayList, Role};
-use crate::shared::CallMessage;
 use crate::shared::health::{AdminState, RelayCounter, RelayHealth, State};
 use crate::sip::{Message, Uri};
-use crate::worker::{Worker, seconds};
+use crate::worker::Worker;
 
 /// The number of cached relays that have calls but are in no list any more.
 const MAX_RETIRED: usize = 64;
@@ -17,7 +16,8 @@ const MAX_RETIRED: usize = 64;
 /// The input for the choice of a call's relay, with the list at its start.
 #[derive(Clone, Debug)]
 pub(super) struct Choice {
-    pub(super) message: CallMessage,
+    /// The identity of the call's relay, of a stored call.
+    pub(super) stored: Option<u32>,
     hash: u64,
     list: Arc<RelayList>,
     /// `None`: no relay is in the set of the options.
@@ -34,13 +34,9 @@ impl Choice {
 }
 
 impl Worker {
-    /// The input for the choice of the relay for a message.
-    pub(super) fn choice<'m>(
-        &self,
-        message: &Message<'m>,
-        call: CallMessage,
-        options: &Options,
-    ) -> Result<Choice> {
+    /// The input for the choice of the relay for a message of a call that is not
+    /// stored.
+    pub(super) fn choice<'m>(&self, message: &Message<'m>, options: &Options) -> Result<Choice> {
         let list = self.relays.clone();
         let set = options.set.as_str();
         let pool = if list.has_domains(set) {
@@ -52,20 +48,19 @@ impl Worker {
             list.pool(set, b"", b"")
         };
         let missing = if pool.is_none() { set.to_string() } else { String::new() };
-        Ok(Choice { message: call, hash: hash(message.call_id()?), list, pool, missing })
+        Ok(Choice { stored: None, hash: hash(message.call_id()?), list, pool, missing })
     }
 
     /// The input for the choice when only the Call-ID is known.
-    pub(super) fn choice_by_id(&self, call_id: &[u8], message: CallMessage) -> Choice {
+    pub(super) fn choice_by_id(&self, call_id: &[u8]) -> Choice {
         let list = self.relays.clone();
         let pool = list.pool("", b"", b"");
-        Choice { message, hash: hash(call_id), list, pool, missing: String::new() }
+        Choice { stored: None, hash: hash(call_id), list, pool, missing: String::new() }
     }
 
     /// The relay of a stored call, also when it is in no list any more.
-    pub(super) fn relay_of_call(&mut self, choice: &Choice, now: u64) -> Option<Arc<Relay>> {
-        let identity = self.engine.calls().look_up(&choice.message, seconds(now)).relay()?;
-        self.relay_by_identity(identity, &choice.list)
+    pub(super) fn relay_of_call(&mut self, choice: &Choice) -> Option<Arc<Relay>> {
+        self.relay_by_identity(choice.stored?, &choice.list)
     }
 
     pub(super) fn relay_by_identity(
@@ -94,10 +89,7 @@ impl Worker {
         tried: &[u32],
         now: u64,
     ) -> std::result::Result<Arc<Relay>, String> {
-        // An offer after the termination of the call starts a new call.
-        let leg = self.engine.calls().look_up(&choice.message, seconds(now));
-        let over = role == Role::Offer && !leg.is_active();
-        let on = if over { None } else { self.relay_of_call(choice, now) };
+        let on = self.relay_of_call(choice);
         let on = on.filter(|relay| !tried.contains(&relay.identity));
         if let Some(relay) = &on {
             // An answer has no other relay. An unreachable relay fails at once.

@@ -2,6 +2,8 @@
 
 mod asymmetry;
 mod choose;
+mod deletes;
+mod reports;
 mod requesting;
 mod rewrite;
 mod terminate;
@@ -24,7 +26,7 @@ use crate::sys::clock::Clock;
 use crate::sys::process::ProcessMark;
 use crate::worker::asymmetry::Agents;
 pub use crate::worker::asymmetry::Asymmetry;
-use crate::worker::terminate::{Flush, Sent};
+use crate::worker::deletes::{Flush, Sent};
 
 pub use rewrite::{Progress, Rewrite, Started};
 

@@ -1,7 +1,6 @@
 //! The relay request of a rewrite: drives it, accepts the answer, writes the edits
 //! and stores the state of the call.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::edit::Edits;
@@ -11,13 +10,13 @@ use crate::log::Level;
 use crate::media::Plan;
 use crate::media::plan::Accepted;
 use crate::relay::link::{Wait, Wire};
-use crate::relay::{Action, Answer, Purpose, Relay, Request, Role};
-use crate::shared::Counter;
+use crate::relay::{Action, Purpose, Relay, Request, Role, Scope};
 use crate::shared::calls::history::OfferAnswerUpdate;
 use crate::shared::calls::{CallMessage, CallUpdate, Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
+use crate::shared::{Counter, Delete};
 use crate::worker::choose::Choice;
-use crate::worker::terminate::Sent;
+use crate::worker::deletes::Sent;
 use crate::worker::{Worker, seconds};
 
 /// The pending request of a rewrite.
@@ -38,9 +37,11 @@ pub(super) struct Requesting {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Update {
-    pub(super) message: CallMessage,
+    pub(super) call: CallMessage,
     pub(super) ticket: Ticket,
     pub(super) offer_answer: OfferAnswerUpdate,
+    /// The m= lines that an offer relays; `None` for an answer.
+    pub(super) relayed_lines: Option<u64>,
 }
 
 impl Requesting {
@@ -83,9 +84,10 @@ impl Requesting {
     }
 
     /// Counts a rewrite that is cancelled. In a forked child it is the parent's.
-    pub(super) fn cancel(&self) {
+    pub(super) fn cancel(&self, update: &Update) {
         if std::process::id() == self.pid {
             self.engine.counters().count(Counter::Cancelled);
+            self.engine.calls().abandon(update.ticket, seconds(self.started));
         }
     }
 
@@ -134,7 +136,8 @@ impl Requesting {
         };
         let accepted = exchange.answer().map(|answer| {
             let accepted = self.plan.accept(answer, &mut warn)?;
-            Ok((accepted, ports_given(answer)))
+            let ports = ports_given(&accepted);
+            Ok((accepted, ports))
         });
         match (accepted, exchange.relay()) {
             (Some(Ok((accepted, ports))), Some(relay)) => {
@@ -158,7 +161,10 @@ impl Requesting {
         let result = self.request.as_mut().map(|request| request.take_result());
         worker.spare = self.request.take();
         let done = match result {
-            Some(Err(error)) => Err(error),
+            Some(Err(error)) => {
+                self.engine.calls().abandon(update.ticket, seconds(now));
+                Err(error)
+            }
             Some(Ok(_)) | None => self.write(update, worker, now, edits),
         };
         let counters = self.engine.counters();
@@ -170,25 +176,57 @@ impl Requesting {
         done
     }
 
-    fn write(&self, update: &Update, worker: &Worker, now: u64, edits: &mut Edits) -> Result<()> {
+    fn write(
+        &self,
+        update: &Update,
+        worker: &mut Worker,
+        now: u64,
+        edits: &mut Edits,
+    ) -> Result<()> {
         let Some((relay, accepted, media)) = &self.accepted else {
             return Err(Error::new(Status::NoRelay, "the relay's answer was lost"));
         };
-        self.plan.apply(accepted, edits)?;
         let calls = self.engine.calls();
         let stored = CallUpdate {
             relay: relay.identity,
             offer_answer: update.offer_answer,
             media: *media,
-            relayed_lines: None,
+            relayed_lines: update.relayed_lines,
         };
-        let recorded = calls.record(&update.message, update.ticket, &stored, seconds(now));
-        if matches!(recorded, Recorded::Stored { first: true } | Recorded::Full { .. }) {
-            worker.count_for(relay, RelayCounter::Calls);
+        let recorded = calls.record(&update.call, update.ticket, &stored, seconds(now));
+        match recorded {
+            Recorded::EndedMeanwhile => return Err(self.ended_meanwhile(update, worker, now)),
+            Recorded::Stored { first: false } => {}
+            Recorded::Stored { first: true } | Recorded::Full { .. } => {
+                worker.count_for(relay, RelayCounter::Calls);
+            }
         }
         let call_id = worker.spare.as_ref().map(|request| &request.exchange().query().call_id);
         report_full_table(&self.engine, call_id.map_or(b"", |id| id), recorded);
-        Ok(())
+        self.plan.apply(accepted, edits)
+    }
+
+    /// Deletes the session that the relay has made or changed for a call that has
+    /// ended: the delete of its end may have reached the relay before the request.
+    #[cold]
+    fn ended_meanwhile(&self, update: &Update, worker: &mut Worker, now: u64) -> Error {
+        let text = "the call ended while its relay worked on the request";
+        if let Some(((relay, ..), request)) = self.accepted.as_ref().zip(worker.spare.as_ref()) {
+            let query = request.exchange().query();
+            let delete = Delete {
+                relay: relay.identity,
+                scope: Scope::Session,
+                call_id: query.call_id.clone(),
+                from_tag: query.from_tag.clone(),
+                to_tag: query.to_tag.clone(),
+            };
+            let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
+            let line = format_args!("relay {name}: call {call_id}: {text}; a delete follows");
+            self.engine.log().write(Level::Info, line);
+            self.engine.counters().count(Counter::EndedMeanwhile);
+            worker.delete(update.call.key, delete, relay, now);
+        }
+        Error::new(Status::Ended, text)
     }
 }
 
@@ -203,13 +241,10 @@ pub(super) fn report_full_table(engine: &Engine, call_id: &[u8], recorded: Recor
     }
 }
 
-fn ports_given(answer: &Answer) -> RelayPorts {
+fn ports_given(accepted: &Accepted) -> RelayPorts {
     let mut given = RelayPorts::default();
-    if let Answer::Ports { address, ports, others } = answer {
-        for (line, port) in ports.iter().enumerate() {
-            let other = others.iter().find(|(index, _)| *index == line);
-            given.set(line, SocketAddr::new(other.map_or(*address, |(_, ip)| *ip), *port));
-        }
+    if let Accepted::Ports(assigned) = accepted {
+        assigned.lines().for_each(|(line, address)| given.set(line, address));
     }
     given
 }

@@ -3,14 +3,15 @@
 
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
-use crate::media::{self, CallState, role};
+use crate::media::plan::Accepted;
+use crate::media::{self, CallState, Plan, role};
 use crate::options::Options;
 use crate::relay::link::Wait;
 use crate::relay::{Query, Role, Times};
-use crate::shared::CallMessage;
-use crate::shared::calls::Ticket;
-use crate::sip::Message;
+use crate::shared::calls::{LegState, LegStatus, Ticket};
+use crate::shared::{CallMessage, Counter};
 use crate::sip::body::find_sdp;
+use crate::sip::{Message, Method};
 use crate::worker::requesting::{Requesting, Update, report_full_table};
 use crate::worker::{Worker, seconds};
 
@@ -47,6 +48,8 @@ pub struct Rewrite {
 enum State {
     /// Nothing is to be changed, and no request is needed.
     Unchanged,
+    /// The call has ended. Its stored ports are the answer; no request is needed.
+    Stored(Plan, Accepted),
     /// A request to a relay is pending.
     Requesting(Requesting),
     /// The result was returned.
@@ -56,7 +59,7 @@ enum State {
 impl Drop for Rewrite {
     fn drop(&mut self) {
         if let State::Requesting(requesting) = &self.state {
-            requesting.cancel();
+            requesting.cancel(&self.update);
         }
     }
 }
@@ -74,13 +77,13 @@ pub(super) fn start(
     }
     let engine = worker.engine.clone();
     let calls = engine.calls();
-    let call = worker.call_message(message)?;
+    let call = worker.call_message(message, method)?;
+    let leg = calls.look_up(&call, seconds(now));
     let Some(text) = find_sdp(message)? else {
-        worker.report_bodyless(message, &call, options, now)?;
+        worker.message_without_sdp(message, &call, &leg, options, now)?;
         return Ok(Started::NoSdp);
     };
     let settings = engine.settings();
-    let leg = calls.look_up(&call, seconds(now));
     let state = CallState {
         offer_answer: leg.offer_answer(),
         relayed_upstream: settings.loop_marker() && leg.relayed_upstream(),
@@ -89,11 +92,12 @@ pub(super) fn start(
     };
     let prepared = media::prepare(message, text, &state, options, settings)?;
     let decision = prepared.decision;
-    let ticket = match prepared.plan {
-        Some(_) => calls.begin(&call, seconds(now)),
-        None => Ticket::default(),
+    let mut update = Update {
+        call,
+        ticket: Ticket::default(),
+        offer_answer: decision.update,
+        relayed_lines: None,
     };
-    let update = Update { message: call, ticket, offer_answer: decision.update };
     if prepared.relayed_upstream {
         let stored = calls.mark_relayed_upstream(&call, &decision.update, seconds(now));
         report_full_table(&engine, message.call_id()?, stored);
@@ -101,22 +105,52 @@ pub(super) fn start(
     let Some(plan) = prepared.plan else {
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Unchanged })));
     };
+    if leg.status() == LegStatus::Ended && !leg.is_new_try() {
+        let late = call.status.is_some() || decision.role == Role::Answer;
+        let accepted = late.then(|| stored_answer(&plan, &leg)).flatten();
+        let Some(accepted) = accepted else { return Err(ended(worker, message)) };
+        let state = State::Stored(plan, accepted);
+        return Ok(Started::Rewrite(Box::new(Rewrite { update, state })));
+    }
+    let answers_cancelled = leg.status() == LegStatus::Cancelled
+        && call.method == Method::Invite
+        && call.status.is_some_and(|status| (200..300).contains(&status));
+    if call.is_initial_invite() || answers_cancelled {
+        worker.cancel_deletes(call.key);
+    }
     let times = Times {
         total: milliseconds(settings.relay_timeout()),
         each: settings.relay_try().map(milliseconds),
     };
+    let mut choice = worker.choice(message, options)?;
+    choice.stored = leg.relay().filter(|_| leg.is_active() || decision.role == Role::Answer);
     let mut request = worker.spare.take().unwrap_or_default();
     let query = request.renew(decision.role, times);
     worker.fill_query(query, message, decision.cseq, options)?;
+    query.null_to_tag = leg.has_null_to_tag();
     query.streams.clone_from(&plan.streams);
-    if decision.role == Role::Offer {
-        worker.cancel_deletes(call.key);
-    }
-    let choice = worker.choice(message, call, options)?;
+    update.relayed_lines = (decision.role == Role::Offer).then(|| plan.relayed_lines());
+    update.ticket = calls.begin(&call, seconds(now));
     let requesting = Requesting::start(request, plan, choice, worker, now);
     let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);
     Ok(Started::Rewrite(rewrite))
+}
+
+/// The error for an offer of a call that has ended, and for an answer whose ports
+/// are not stored.
+#[cold]
+fn ended(worker: &Worker, message: &Message<'_>) -> Error {
+    worker.engine.counters().count(Counter::FailedEnded);
+    let call_id = message.call_id().unwrap_or_default().escape_ascii();
+    Error::new(Status::Ended, format!("call {call_id} has ended; its SDP is unchanged"))
+}
+
+/// The stored addresses of the relay as the answer to a message of a call that has
+/// ended: a retransmitted or late one. `None` when they are not stored.
+fn stored_answer(plan: &Plan, leg: &LegState<'_>) -> Option<Accepted> {
+    let stored = leg.stored_ports()?;
+    plan.accept_stored(|line| stored.get(line))
 }
 
 impl Rewrite {
@@ -124,7 +158,7 @@ impl Rewrite {
     pub fn wait(&self) -> Wait {
         match &self.state {
             State::Requesting(requesting) => requesting.wait(),
-            State::Unchanged | State::Over => Wait::NOTHING,
+            State::Unchanged | State::Stored(..) | State::Over => Wait::NOTHING,
         }
     }
 
@@ -135,7 +169,8 @@ impl Rewrite {
     ///
     /// # Errors
     /// `Status::NoRelay`, `Status::RelayTimeout` or `Status::RelayAnswer` when no
-    /// relay has answered usably, `Status::Edits` when an edit of another verb is
+    /// relay has answered usably, `Status::Ended` when the call ended meanwhile: the
+    /// relay is sent a delete then. `Status::Edits` when an edit of another verb is
     /// in the SDP, `Status::WrongProcess` after a fork, `Status::Argument` when the
     /// rewrite is over.
     pub fn resume(&mut self, worker: &mut Worker, now: u64, edits: &mut Edits) -> Result<Progress> {
@@ -148,6 +183,7 @@ impl Rewrite {
                 edits.remove_verb(Verb::RewriteSdp);
                 Ok(())
             }
+            State::Stored(plan, accepted) => plan.apply(accepted, edits),
             State::Requesting(requesting) => requesting.finish(&self.update, worker, now, edits),
             State::Over => Err(Error::new(
                 Status::Argument,
@@ -162,22 +198,32 @@ impl Rewrite {
     fn drive(&mut self, worker: &mut Worker, now: u64) -> bool {
         match &mut self.state {
             State::Requesting(requesting) => requesting.drive(worker, now),
-            State::Unchanged | State::Over => true,
+            State::Unchanged | State::Stored(..) | State::Over => true,
         }
     }
 }
 
 impl Worker {
-    /// The message for the call table.
-    pub(super) fn call_message(&self, message: &Message<'_>) -> Result<CallMessage> {
+    /// The message for the call table. The CSeq of a BYE does not matter.
+    pub(super) fn call_message(
+        &self,
+        message: &Message<'_>,
+        method: Method,
+    ) -> Result<CallMessage> {
         let calls = self.engine.calls();
-        Ok(CallMessage {
-            key: calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?),
-            method: message.method()?,
-            status: message.status(),
-            cseq: message.cseq()?.number,
-            branch: 0,
-        })
+        let status = message.status();
+        let cseq = match (method, message.cseq()) {
+            (_, Ok(cseq)) => cseq.number,
+            (Method::Bye, Err(_)) => 0,
+            (_, Err(error)) => return Err(error),
+        };
+        // The branch that the server has sent the INVITE on.
+        let branch = match (method, status) {
+            (Method::Invite, Some(101..)) => calls.branch(message.top_branch()),
+            _ => 0,
+        };
+        let key = calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?);
+        Ok(CallMessage { key, method, status, cseq, branch })
     }
 
     /// Fills `query` from the message, the CSeq of its offer, the options and

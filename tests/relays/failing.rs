@@ -10,7 +10,7 @@ use mediaproxy::{Engine, Status, Worker};
 
 use super::calls::{bye, end, ids_of, ok, rewrite};
 use super::daemon::Daemon;
-use kit::call::{Step, bob_sdp, invite, reinvite};
+use kit::call::{Step, alice_sdp, bob_sdp, invite, reinvite};
 use kit::children::{alone, children, in_child};
 use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
@@ -170,12 +170,13 @@ fn deletes_for_a_dead_relay_are_sent_when_it_is_back() {
     a.restart();
     std::thread::sleep(Duration::from_millis(300));
     let mut other = Worker::new(engine.clone()).unwrap();
-    // The first of them is offered again, and must not be ended.
-    assert!(rewrite(&mut other, &ids[0], reinvite(10)).is_ok());
+    // The first caller calls again, and the new call must not be ended.
+    let again = || Step::request("INVITE", 10, "a", "").sdp(alice_sdp());
+    assert!(rewrite(&mut other, &ids[0], again()).is_ok());
     a.wait_for("remove", 2);
     // A delete is done when its answer was read, which the next verb does.
     std::thread::sleep(Duration::from_millis(50));
-    assert!(rewrite(&mut other, &ids[0], reinvite(11)).is_ok());
+    assert!(rewrite(&mut other, &ids[0], again()).is_ok());
     assert_eq!(engine.deletes().len(), 0);
     let counters = engine.counters();
     assert_eq!(counters.get(Counter::DeletesQueued), 3);

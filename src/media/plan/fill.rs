@@ -12,7 +12,7 @@ use crate::relay::Answer;
 use crate::relay::IceCandidate;
 use crate::sdp::session::MAX_STREAMS;
 
-use super::{Fate, Named, Plan, What, When};
+use super::{Fate, Named, Place, Plan, What, When};
 
 /// The relay's port for each m= line; `None` for one that is not relayed.
 type Ports = [Option<u16>; MAX_STREAMS];
@@ -83,6 +83,23 @@ impl Plan {
             Answer::Deleted => Err(unusable("\"removed\" to a request for ports")),
             Answer::Alive => Err(unusable("no ports to a request for ports")),
         }
+    }
+
+    /// The addresses that a call has stored for the m= lines, instead of a relay's
+    /// answer. `None` when it has none for a line that is to be relayed.
+    pub fn accept_stored(&self, stored: impl Fn(usize) -> Option<SocketAddr>) -> Option<Accepted> {
+        let (mut address, mut ports, mut others) = (None, [None; MAX_STREAMS], Vec::new());
+        let relayed = |(_, place): &(usize, &Place)| place.fate == Fate::Relay;
+        for ((line, _), port) in
+            self.places.iter().enumerate().zip(&mut ports).filter(|(at, _)| relayed(at))
+        {
+            let stored = stored(line)?;
+            *port = Some(stored.port());
+            if *address.get_or_insert(stored.ip()) != stored.ip() {
+                others.push((line, stored.ip()));
+            }
+        }
+        Some(Accepted::Ports(Assigned { address: address?, ports, others }))
     }
 
     /// Writes the edits of the verb `RewriteSdp`, all or none. The whole SDP,

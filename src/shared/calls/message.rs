@@ -36,6 +36,11 @@ pub struct CallMessage {
 }
 
 impl CallMessage {
+    /// True for an INVITE without To tag: it starts a leg, or tries again in one.
+    pub fn is_initial_invite(&self) -> bool {
+        self.method == Method::Invite && self.status.is_none() && self.key.to == 0
+    }
+
     /// For a command of the SIP server, which has identifiers and no message.
     pub fn command(key: CallKey) -> CallMessage {
         CallMessage { key, method: Method::Other, status: None, cseq: 0, branch: 0 }

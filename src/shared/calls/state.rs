@@ -41,6 +41,17 @@ impl LegState<'_> {
         !matches!(self.status, LegStatus::Unknown | LegStatus::Ended)
     }
 
+    /// True for an INVITE that tries again in an ended leg: its CSeq is newer than that
+    /// of the INVITE that failed.
+    pub fn is_new_try(&self) -> bool {
+        self.message.is_initial_invite()
+    }
+
+    /// True when the message has no To tag because the tag is null.
+    pub fn has_null_to_tag(&self) -> bool {
+        false
+    }
+
     /// The identity of the leg's relay; `None` before a relay has answered.
     pub fn relay(&self) -> Option<u32> {
         self.relay

@@ -1,0 +1,70 @@
+//! Messages without SDP that change the state of a call: an INVITE that starts one,
+//! and the replies to it.
+
+use crate::error::Result;
+use crate::log::Level;
+use crate::options::Options;
+use crate::relay::Query;
+use crate::shared::CallMessage;
+use crate::shared::calls::{LegState, LegStatus};
+use crate::sip::{Message, Method};
+use crate::worker::deletes::Sent;
+use crate::worker::{Worker, seconds};
+
+impl Worker {
+    /// Stores the state that a message without SDP gives its call, and reports it
+    /// to a relay with the capability for it, without waiting for the answer: a
+    /// provisional reply, which keeps an unanswered session, and a 200, which
+    /// confirms its dialog.
+    pub(super) fn message_without_sdp(
+        &mut self,
+        message: &Message<'_>,
+        call: &CallMessage,
+        leg: &LegState<'_>,
+        options: &Options,
+        now: u64,
+    ) -> Result<()> {
+        let engine = self.engine.clone();
+        let calls = engine.calls();
+        let provisional = match (call.method, call.status) {
+            (Method::Invite, Some(101..=199)) => true,
+            (Method::Invite, Some(200..=299)) => false,
+            (Method::Invite, None) if call.is_initial_invite() => {
+                // The offer comes in a reply. Until then no relay has the call.
+                calls.begin(call, seconds(now));
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        if !leg.is_active() {
+            return Ok(());
+        }
+        calls.reply_without_sdp(call, seconds(now));
+        let unanswered = matches!(leg.status(), LegStatus::Pending | LegStatus::Cancelled);
+        if !provisional && leg.status() == LegStatus::Cancelled {
+            self.cancel_deletes(call.key);
+        }
+        if leg.relayed_upstream() || provisional && !unanswered {
+            return Ok(());
+        }
+        let mut choice = self.choice(message, options)?;
+        choice.stored = leg.relay();
+        let health = engine.health();
+        let relay = self.relay_of_call(&choice).filter(|r| health.state(r.slot).is_usable());
+        let Some(relay) = relay.filter(|relay| {
+            let has = relay.capabilities(self.facts(relay));
+            if provisional { has.provisional_reports } else { has.bodyless_200 }
+        }) else {
+            return Ok(());
+        };
+        let mut query = Query::default();
+        self.fill_query(&mut query, message, call.cseq, options)?;
+        query.null_to_tag = leg.has_null_to_tag();
+        if self.send_unawaited(query, &relay, Sent::Report, now).is_err() {
+            let (name, call_id) = (&relay.uri.text, message.call_id()?.escape_ascii());
+            let text = format_args!("relay {name}: call {call_id}: reply without SDP not sent");
+            engine.log().write(Level::Warning, text);
+        }
+        Ok(())
+    }
+}
