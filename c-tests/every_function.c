@@ -159,6 +159,7 @@ static void edit_lists(mp_worker *worker, const mp_message *message,
                        const written *text)
 {
     mp_edits *edits = mp_edits_new();
+    mp_options *options = mp_options_new();
     mp_edit edit;
     char buffer[4096];
     const char *host = "192.168.1.10:5060>";
@@ -170,6 +171,13 @@ static void edit_lists(mp_worker *worker, const mp_message *message,
     VERB(MP_OK, worker, mp_fix_contact(worker, message, edits));
     VERB(MP_OK, worker, mp_fix_contact(worker, message, edits));
     CHECK(mp_edits_count(edits) == 1);
+    /* The message has one Via: it comes from the phone itself. */
+    VERB(MP_OK, worker, mp_fix_contact_with(worker, message, NULL, edits));
+    STATUS(MP_OK, mp_options_set(options, mp_text("first_hop"), mp_text("yes"),
+                                 NULL));
+    VERB(MP_OK, worker, mp_fix_contact_with(worker, message, options, edits));
+    CHECK(mp_edits_count(edits) == 1);
+    mp_options_free(options);
     STATUS(MP_OK, mp_edits_get(edits, 0, &edit));
     CHECK(edit.offset + edit.remove <= text->length);
     CHECK(edit.remove > 0 && edit.insert.len > 0);

@@ -98,27 +98,38 @@ static int contact_uri(void *message, size_t offset, mp_str *uri)
 {
     const struct message *msg = message;
     const char *wanted = msg->bytes.bytes + offset;
+    int moved = 0;
 
-    if (msg->contact.len > 0 && !is_within(msg, msg->contact))
-        return -1;
-    if (wanted < msg->contact.ptr || wanted >= msg->contact.ptr + msg->contact.len)
-        return 0;
-    *uri = msg->contact;
-    return 1;
+    for (size_t i = 0; i < sizeof msg->contacts / sizeof *msg->contacts; i++) {
+        *uri = msg->contacts[i];
+        if (uri->len > 0 && wanted >= uri->ptr && wanted < uri->ptr + uri->len)
+            return 1;
+        moved |= uri->len > 0 && !is_within(msg, *uri);
+    }
+    return moved ? -1 : 0;
 }
 
 static int contact_update(void *message)
 {
     struct message *msg = message;
+    int count = 0;
 
     for (size_t i = 0; i < msg->lump_count; i++) {
-        if (msg->lumps[i].mark == MPM_CONTACT) {
-            msg->contact.ptr = msg->lumps[i].text;
-            msg->contact.len = msg->lumps[i].length;
-            return 1;
+        struct lump *lump = &msg->lumps[i];
+
+        if (lump->mark != MPM_CONTACT)
+            continue;
+        count++;
+        for (size_t k = 0; k < sizeof msg->contacts / sizeof *msg->contacts; k++) {
+            mp_str *contact = &msg->contacts[k];
+
+            if (contact->ptr == msg->bytes.bytes + lump->offset && contact->len == lump->remove) {
+                contact->ptr = lump->text;
+                contact->len = lump->length;
+            }
         }
     }
-    return 0;
+    return count > 0;
 }
 
 const struct mpm_server mpm_server = {
@@ -150,8 +161,8 @@ void receive(struct message *to, int kind, int call)
     to->status = kind == ANSWER ? 200 : 0;
     contact = strstr(to->bytes.bytes, "Contact: <");
     if (contact != NULL) {
-        to->contact.ptr = contact + strlen("Contact: <");
-        to->contact.len = (size_t)(strchr(contact, '>') - to->contact.ptr);
+        to->contacts[0].ptr = contact + strlen("Contact: <");
+        to->contacts[0].len = (size_t)(strchr(contact, '>') - to->contacts[0].ptr);
     }
 }
 

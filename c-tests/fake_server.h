@@ -26,8 +26,8 @@ struct message {
     int call;
     int is_invite, has_to_tag;
     unsigned int status;
-    /* The URI of the parsed Contact; empty when there is no Contact. */
-    mp_str contact;
+    /* The URIs of the parsed Contacts; empty after the last one. */
+    mp_str contacts[3];
     struct lump lumps[16];
     size_t lump_count;
 };

@@ -112,29 +112,98 @@ static void contacts(void)
     struct message message;
 
     receive(&message, OFFER, 2);
-    CHECK(mpm_fix_contact(&message) == MPM_TRUE);
-    CHECK(count_lumps(&message, MPM_CONTACT) == 1 && same(message.contact, fixed));
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
+    CHECK(count_lumps(&message, MPM_CONTACT) == 1 && same(message.contacts[0], fixed));
     /* A second call, also after the server has parsed its Contact again. */
-    message.contact.ptr = strstr(message.bytes.bytes, "sip:user@192");
-    CHECK(mpm_fix_contact(&message) == MPM_TRUE);
-    CHECK(count_lumps(&message, MPM_CONTACT) == 1 && same(message.contact, fixed));
+    message.contacts[0].ptr = strstr(message.bytes.bytes, "sip:user@192");
+    message.contacts[0].len = strlen("sip:user@192.168.1.10:5060");
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
+    CHECK(count_lumps(&message, MPM_CONTACT) == 1 && same(message.contacts[0], fixed));
     CHECK(strstr(outgoing(&message), "Contact: <sip:user@127.0.0.2:40000>\r\n") != NULL);
 
     receive(&message, OFFER, 2);
-    message.contact = mp_text("sip:elsewhere");
-    CHECK(mpm_fix_contact(&message) == MPM_FALSE && message.lump_count == 0);
+    message.contacts[0] = mp_text("sip:elsewhere");
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_FALSE && message.lump_count == 0);
     CHECK(holds(value_of("error", &message).text, "another module"));
     /* The server did not parse it. */
     receive(&message, OFFER, 2);
-    message.contact = mp_text("");
-    CHECK(mpm_fix_contact(&message) == MPM_TRUE);
+    message.contacts[0] = mp_text("");
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
     CHECK(strstr(outgoing(&message), "Contact: <sip:user@127.0.0.2:40000>\r\n") != NULL);
 
     receive(&message, OFFER, 2);
     no_memory = 1;
-    CHECK(mpm_fix_contact(&message) == MPM_FALSE && message.lump_count == 0);
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_FALSE && message.lump_count == 0);
     CHECK(holds(value_of("error", &message).text, "cannot add lump to the message"));
     no_memory = 0;
+}
+
+/* The server parsed this message, with the Contacts at these URIs. */
+static void receive_text(struct message *to, const char *text, const char *const uris[3])
+{
+    receive(to, OFFER, 2);
+    to->bytes.length = strlen(text);
+    CHECK(to->bytes.length < sizeof to->bytes.bytes);
+    memcpy(to->bytes.bytes, text, to->bytes.length + 1);
+    for (size_t i = 0; i < 3; i++) {
+        to->contacts[i] = mp_text(uris[i]);
+        if (uris[i] != NULL)
+            to->contacts[i].ptr = strstr(to->bytes.bytes, uris[i]);
+    }
+}
+
+#define VIA "Via: SIP/2.0/UDP 192.168.1.10:5060;branch=z9hG4bK1\r\n"
+
+/* Each URI that is fixed gets a lump of its own, and the server sees each. */
+static void several_contacts(void)
+{
+    static const char text[] =
+        "REGISTER sip:example.com SIP/2.0\r\n" VIA
+        "Contact: <sip:old@10.0.0.7>;expires=0, <sip:a@192.168.1.10;maddr=10.0.0.1;x=y>\r\n"
+        "m: <sip:b@192.168.1.10:5060>\r\nContent-Length: 0\r\n\r\n";
+    static const char *const uris[3] = { "sip:old@10.0.0.7", "sip:a@192.168.1.10;maddr=10.0.0.1;x=y",
+                                         "sip:b@192.168.1.10:5060" };
+    struct message message;
+
+    for (int unparsed = 0; unparsed < 2; unparsed++) {
+        receive_text(&message, text, uris);
+        if (unparsed)
+            message.contacts[1] = mp_text(NULL);
+        CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
+        CHECK(strstr(outgoing(&message),
+                     "Contact: <sip:old@10.0.0.7>;expires=0, <sip:a@127.0.0.2:40000;x=y>\r\n"
+                     "m: <sip:b@127.0.0.2:40000>\r\nContent-Length: 0\r\n") != NULL);
+        CHECK(same(message.contacts[0], uris[0]));
+        CHECK(unparsed || same(message.contacts[1], "sip:a@127.0.0.2:40000;x=y"));
+        CHECK(same(message.contacts[2], "sip:b@127.0.0.2:40000"));
+        CHECK(count_lumps(&message, MPM_CONTACT) == (unparsed ? 3 : 2));
+        CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
+        CHECK(count_lumps(&message, MPM_CONTACT) == (unparsed ? 3 : 2));
+    }
+}
+
+static void first_hop(void)
+{
+    static const char direct[] = "INVITE sip:b@example.com SIP/2.0\r\n" VIA
+                                 "Contact: <sip:a@192.168.1.10>\r\n\r\n";
+    static const char proxied[] = "INVITE sip:b@example.com SIP/2.0\r\n" VIA VIA
+                                  "Contact: <sip:a@192.168.1.10>\r\n\r\n";
+    static const char *const uris[3] = { "sip:a@192.168.1.10", NULL, NULL };
+    struct message message;
+
+    receive_text(&message, direct, uris);
+    CHECK(mpm_client_nat_test(&message, mp_text("first_hop")) == MPM_TRUE);
+    CHECK(same(value_of("tests", &message).text, "first_hop"));
+    CHECK(mpm_fix_contact(&message, mp_text("first_hop")) == MPM_TRUE);
+    CHECK(same(message.contacts[0], "sip:a@127.0.0.2:40000"));
+    receive_text(&message, proxied, uris);
+    CHECK(mpm_client_nat_test(&message, mp_text("8192")) == MPM_FALSE);
+    CHECK(mpm_fix_contact(&message, mp_text("first_hop")) == MPM_TRUE);
+    CHECK(message.lump_count == 0 && same(message.contacts[0], uris[0]));
+    CHECK(mpm_fix_contact(&message, mp_text("")) == MPM_TRUE && message.lump_count == 1);
+    receive_text(&message, direct, uris);
+    CHECK(mpm_fix_contact(&message, mp_text("second_hop")) == MPM_FALSE);
+    CHECK(message.lump_count == 0 && strstr(last_line, "second_hop") != NULL);
 }
 
 static int rewritten_port(const struct message *message)
@@ -152,7 +221,7 @@ static void media(void)
     size_t lumps;
 
     receive(&message, OFFER, 3);
-    CHECK(mpm_fix_contact(&message) == MPM_TRUE);
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
     CHECK(mpm_use_media_proxy(&message, mp_text(NULL)) == MPM_TRUE);
     port = rewritten_port(&message);
     lumps = count_lumps(&message, MPM_SDP);
@@ -413,6 +482,8 @@ static void serve(pid_t parent)
     mpm_child();
     nat_tests();
     contacts();
+    several_contacts();
+    first_hop();
     media();
     engaged_dialogs();
     management();
@@ -444,7 +515,7 @@ static void disabled(pid_t parent)
     CHECK(mpm_engage_media_proxy(&message) == MPM_FALSE);
     CHECK(mpm_end_media_session(&message) == MPM_FALSE && message.lump_count == 0);
     CHECK(mpm_client_nat_test(&message, mp_text("1")) == MPM_TRUE);
-    CHECK(mpm_fix_contact(&message) == MPM_TRUE);
+    CHECK(mpm_fix_contact(&message, mp_text(NULL)) == MPM_TRUE);
 }
 
 /* A relays file may name a relay "embedded", but this module runs none. */

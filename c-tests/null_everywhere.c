@@ -108,6 +108,9 @@ int main(void)
     STATUS(MP_ERR_NULL, mp_fix_contact(NULL, message, edits));
     STATUS(MP_ERR_NULL, mp_fix_contact(worker, NULL, edits));
     STATUS(MP_ERR_NULL, mp_fix_contact(worker, message, NULL));
+    STATUS(MP_ERR_NULL, mp_fix_contact_with(NULL, message, options, edits));
+    STATUS(MP_ERR_NULL, mp_fix_contact_with(worker, NULL, options, edits));
+    STATUS(MP_ERR_NULL, mp_fix_contact_with(worker, message, options, NULL));
     STATUS(MP_ERR_NULL, mp_rewrite_sdp(NULL, message, options, edits));
     STATUS(MP_ERR_NULL, mp_rewrite_sdp(worker, NULL, options, edits));
     STATUS(MP_ERR_NULL, mp_rewrite_sdp(worker, message, options, NULL));

@@ -528,8 +528,9 @@ mp_options *mp_options_new(void);
 // are role (auto, offer, answer), scope (call, branch), relay_set, media_relay, dialog_id,
 // ice_candidate (none, low-priority, high-priority), signaling_address and
 // receiver (an IP address), next_hop (a SIP URI): each does what the function
-// with that name at its end does. The empty text restores the default. The
-// value is copied as it is.
+// with that name at its end does. first_hop (yes, no) is for
+// mp_fix_contact_with. The empty text restores the default. The value is
+// copied as it is.
 //
 // Three options have no function of their own, and matter to a relay that
 // speaks MediaProxy 1.x: request_uri is the Request-URI where the server has
@@ -615,12 +616,14 @@ void mp_options_free(mp_options *options);
  * Outcome of NAT tests: mp_verdict
  * -------------------------------------------------------------------------- */
 
-// The host of the Contact is a private address (setting private_networks).
+// The host of the Contact, or its maddr (RFC 3261 19.1.1), is a private address
+// (setting private_networks).
 #define MP_TEST_PRIVATE_CONTACT 1
 
 // Source IP or port differ from the sent-by of the top Via (RFC 3261 18.2.1),
 // in a reply from the Contact. The port is not compared for a SIP-asymmetric
-// client.
+// client, nor on a transport other than UDP, where a client connects from a
+// port of its own (RFC 3261 18.1.1, RFC 5923).
 #define MP_TEST_SOURCE_ADDRESS 2
 
 // The host of the top Via is a private address. Never in a reply.
@@ -629,13 +632,14 @@ void mp_options_free(mp_options *options);
 // The connection address of a stream is private (RFC 4566 5.7).
 #define MP_TEST_PRIVATE_SDP 8
 
-// The source port differs from the port of the top Via.
+// The source port differs from the port of the top Via, on any transport.
 #define MP_TEST_SOURCE_PORT 16
 
-// The source IP differs from the host of the Contact.
+// The source IP differs from the host of the Contact or from its maddr.
 #define MP_TEST_SOURCE_CONTACT 256
 
-// The source port differs from the port of the Contact.
+// The source port differs from the port of the Contact, on any transport, or a
+// maddr other than the source IP sends requests to a port of another host.
 #define MP_TEST_CONTACT_PORT 512
 
 // The source itself is a private address.
@@ -646,6 +650,12 @@ void mp_options_free(mp_options *options);
 
 // The message came over WS or WSS (RFC 7118).
 #define MP_TEST_WEBSOCKET 4096
+
+// The message comes from the phone itself and not through another proxy, as
+// far as it shows: a request with exactly one Via (RFC 3261 16.6), or a reply
+// without Record-Route or whose topmost Record-Route is the server's own, and
+// not to REGISTER (RFC 3327). No sign of NAT: test it on its own.
+#define MP_TEST_FIRST_HOP 8192
 
 // The outcome of mp_nat_test: which tests ran, which matched, and why.
 // Reusable: after the first messages, filling it allocates no memory. One
@@ -660,8 +670,8 @@ mp_verdict *mp_verdict_new(void);
 // first match. 0 for NULL.
 uint32_t mp_verdict_tested(const mp_verdict *verdict);
 
-// The tests that matched, MP_TEST_* ORed. Not 0: the client is behind NAT. 0
-// for NULL.
+// The tests that matched, MP_TEST_* ORed. A bit other than MP_TEST_FIRST_HOP:
+// the client is behind NAT. 0 for NULL.
 uint32_t mp_verdict_matched(const mp_verdict *verdict);
 
 // The number of tests that matched. 0 for NULL.
@@ -684,7 +694,8 @@ void mp_verdict_free(mp_verdict *verdict);
 // Parses tests as a script writes them, and writes the bits to *tests: a
 // number, or names separated by comma, |, + or spaces. The names are
 // private_contact, source_address, private_via, private_sdp, source_port,
-// source_contact, contact_port, private_source, source_sdp, websocket.
+// source_contact, contact_port, private_source, source_sdp, websocket,
+// first_hop.
 // MP_ERR_ARGUMENT for anything else, also for no test at all. Any thread of
 // any process may call this function.
 //
@@ -846,6 +857,10 @@ void mp_worker_free(mp_worker *worker);
 // Addresses are compared by value; a host name never equals an address, and no
 // name is resolved (RFC 3261 18.2.1, 20.10, 20.42; RFC 1918).
 //
+// The Contact that is tested is the one that mp_fix_contact would fix. A GRUU
+// (RFC 5627) names a domain and not the phone: no test of the Contact matches.
+// MP_FIRST_MATCH does not stop at MP_TEST_FIRST_HOP, which is no sign of NAT.
+//
 // MP_ERR_ARGUMENT for no test, an unknown bit or an unknown flag.
 // MP_ERR_SYNTAX or MP_ERR_LIMIT when a header that a test needs cannot be
 // parsed; a broken body does not affect tests of headers. After an error the
@@ -877,12 +892,18 @@ mp_status mp_client_lists(mp_worker *worker,
                           const mp_message *message,
                           uint32_t *lists);
 
-// Replaces host and port of the first sip: or sips: Contact by the source of
-// the message (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed,
-// everything else stays. For a SIP-asymmetric client the port stays too. No
-// edit is made for "Contact: *", for other schemes, in 3xx replies, in replies
-// to REGISTER and when the Contact already is the source. MP_NO_CONTACT when
-// there is no sip: or sips: Contact.
+// Replaces host and port of the sender's Contact by the source of the message
+// (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed, everything
+// else stays. For a SIP-asymmetric client the port stays too. The sender's
+// Contact is the first sip: or sips: Contact. In a REGISTER with several
+// Contacts it is the first one that adds a binding (the first one at all when
+// each has expires=0), together with the Contacts of the same host, port and
+// transport, at most 32.
+//
+// No edit is made for "Contact: *", for other schemes, for a GRUU (RFC 5627,
+// parameter gr), in 3xx replies, in replies to REGISTER and when the Contact
+// already is the source and has no maddr. MP_NO_CONTACT when there is no sip:
+// or sips: Contact.
 //
 // Replaces the edits that an earlier mp_fix_contact made in this list.
 // MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be parsed; no edit is
@@ -893,6 +914,23 @@ mp_status mp_client_lists(mp_worker *worker,
 mp_status mp_fix_contact(mp_worker *worker,
                          const mp_message *message,
                          mp_edits *edits);
+
+// As mp_fix_contact, with options, which may be NULL. The option first_hop =
+// yes leaves the Contact of a message that came through another proxy as it
+// is: its source is the proxy and not the phone. It makes no edit then and
+// returns MP_OK. MP_TEST_FIRST_HOP says what a message shows of the proxies on
+// its way. The other options have no effect.
+//
+// MP_ERR_SYNTAX also when the option needs a Via, CSeq or Record-Route that
+// cannot be parsed.
+//
+//     mp_options_set(options, mp_text("first_hop"), mp_text("yes"), NULL);
+//     if (mp_fix_contact_with(worker, message, options, edits) < MP_OK)
+//         print(mp_worker_last_error(worker));
+mp_status mp_fix_contact_with(mp_worker *worker,
+                              const mp_message *message,
+                              const mp_options *options,
+                              mp_edits *edits);
 
 // Requests ports from a relay and replaces the addresses in the SDP (RFC 4566,
 // RFC 3264) by those of the relay, as edits: all of them or none. It blocks

@@ -76,6 +76,9 @@ pub struct Options {
     /// The domain of the Request-URI is local to the server. Sent to relays of
     /// MediaProxy 1.x.
     pub to_local: bool,
+    /// Fix the Contact only of a message that comes from the phone itself, not through
+    /// another proxy ([`crate::Tests::FIRST_HOP`]).
+    pub first_hop: bool,
 }
 
 /// The maximum length of an option's text, in bytes.
@@ -167,6 +170,7 @@ const OPTIONS: &[Named] = &[
     },
     Named { name: "from", form: "local or remote", set: |o, v| locality(v, &mut o.from_local) },
     Named { name: "to", form: "local or remote", set: |o, v| locality(v, &mut o.to_local) },
+    Named { name: "first_hop", form: "yes or no", set: |o, v| yes_or_no(v, &mut o.first_hop) },
     Named { name: "next_hop", form: "a SIP URI", set: |o, v| o.set_next_hop(v).ok() },
 ];
 
@@ -182,6 +186,15 @@ fn locality(text: &[u8], to: &mut bool) -> Option<()> {
     *to = match text.to_ascii_lowercase().as_slice() {
         b"local" => true,
         b"" | b"remote" => false,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn yes_or_no(text: &[u8], to: &mut bool) -> Option<()> {
+    *to = match text.to_ascii_lowercase().as_slice() {
+        b"yes" => true,
+        b"" | b"no" => false,
         _ => return None,
     };
     Some(())
@@ -273,6 +286,7 @@ mod tests {
             ("request_uri", "sip:bob@192.0.2.7"),
             ("from", "Local"),
             ("to", "local"),
+            ("first_hop", "Yes"),
         ] {
             options.set(name, value.as_bytes()).unwrap();
         }
@@ -285,7 +299,7 @@ mod tests {
         assert_eq!(options.signaling_ip, Some("192.0.2.1".parse().unwrap()));
         assert_eq!(options.receiver, Some("2001:db8::1".parse().unwrap()));
         assert_eq!(options.request_uri, b"sip:bob@192.0.2.7");
-        assert!(options.from_local && options.to_local);
+        assert!(options.from_local && options.to_local && options.first_hop);
         for name in Options::names() {
             options.set(name, b"").unwrap();
         }
@@ -301,6 +315,7 @@ mod tests {
             ("scope", b"dialog", Status::Argument, "call or branch"),
             ("ice_candidate", b"high", Status::Argument, "ice_candidate = \"high\""),
             ("signaling_address", b"host.example.com", Status::Argument, "an IP address"),
+            ("first_hop", b"1", Status::Argument, "yes or no"),
             ("from", b"near", Status::Argument, "local or remote"),
             ("next_hop", b"no uri", Status::Argument, "a SIP URI"),
             ("relay_set", b"\xff", Status::Argument, "relay_set = \"\\xff\""),

@@ -105,7 +105,7 @@ struct mpm_server {
      * as part of the raw message: 1. 0 when there is none, -1 when another
      * module has already changed the Contact. */
     int (*contact_uri)(void *message, size_t offset, mp_str *uri);
-    /* Points the server's parsed Contact at the lump under MPM_CONTACT: 1. 0
+    /* Points the server's parsed Contacts at the lumps under MPM_CONTACT: 1. 0
      * when there is no such lump. */
     int (*contact_update)(void *message);
 };
@@ -163,10 +163,16 @@ void mpm_tick(void);
 /* Reads the argument of client_nat_test. 0, or -1 with the sentence in `error`. */
 int mpm_tests(mp_str text, uint32_t *tests, char error[MPM_ERROR_SIZE]);
 
+/* contact.c */
+
+/* Reads the argument of fix_contact. 0, or -1 with the sentence in `error`. */
+int mpm_contact_option(mp_str text, int *first_hop, char error[MPM_ERROR_SIZE]);
+
 /* verbs.c, contact.c, media.c: MPM_TRUE, MPM_FALSE, MPM_NO_SDP. */
 
 int mpm_client_nat_test(void *message, mp_str tests);
-int mpm_fix_contact(void *message);
+/* `option` is empty or "first_hop": fix only a message from the phone itself. */
+int mpm_fix_contact(void *message, mp_str option);
 int mpm_use_media_proxy(void *message, mp_str set);
 int mpm_end_media_session(void *message);
 /* The same by identifiers; an empty `to_tag` stands for the whole call. */

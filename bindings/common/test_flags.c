@@ -21,7 +21,7 @@ int mpm_tests(mp_str text, uint32_t *tests, char error[MPM_ERROR_SIZE])
                  "client_nat_test: \"%.*s\" is not accepted; give a sum of numbers (1 "
                  "private_contact, 2 source_address, 4 private_via, 8 private_sdp, 16 "
                  "source_port), or names separated by commas (those, source_contact, "
-                 "contact_port, private_source, source_sdp, websocket)",
+                 "contact_port, private_source, source_sdp, websocket, first_hop)",
                  (int)(text.len < 100 ? text.len : 100), text.len > 0 ? text.ptr : "");
         return -1;
     }

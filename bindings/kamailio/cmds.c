@@ -27,6 +27,16 @@ static int w_client_nat_test(struct sip_msg *msg, char *tests, char *unused)
     return mpm_client_nat_test(msg, text);
 }
 
+static int w_fix_contact(struct sip_msg *msg, char *option, char *unused)
+{
+    mp_str text = { NULL, 0 };
+
+    (void)unused;
+    if (option != NULL && value_of(msg, option, "fix_contact", &text) != 0)
+        return MPM_FALSE;
+    return mpm_fix_contact(msg, text);
+}
+
 static int w_use_media_proxy(struct sip_msg *msg, char *set, char *unused)
 {
     mp_str text = { NULL, 0 };
@@ -45,7 +55,6 @@ static int w_use_media_proxy(struct sip_msg *msg, char *set, char *unused)
         return mpm_##name(msg);                                                                    \
     }
 
-WITHOUT_ARGUMENT(fix_contact)
 WITHOUT_ARGUMENT(engage_media_proxy)
 WITHOUT_ARGUMENT(end_media_session)
 
@@ -68,10 +77,30 @@ static int fixup_tests(void **argument, int number)
     return 0;
 }
 
+/* The argument of fix_contact, in the same way. */
+static int fixup_contact(void **argument, int number)
+{
+    char error[MPM_ERROR_SIZE];
+    gparam_t *fixed;
+    int first_hop;
+
+    if (fixup_spve_null(argument, number) != 0)
+        return -1;
+    fixed = *argument;
+    if (fixed->type == GPARAM_TYPE_STR &&
+        mpm_contact_option(family_text(fixed->v.str), &first_hop, error) != 0) {
+        LM_ERR("%s\n", error);
+        return -1;
+    }
+    return 0;
+}
+
 cmd_export_t cmds[] = {
     { "client_nat_test", (cmd_function)w_client_nat_test, 1, fixup_tests, fixup_free_spve_null,
       ANY_ROUTE },
     { "fix_contact", (cmd_function)w_fix_contact, 0, NULL, NULL, ANY_ROUTE },
+    { "fix_contact", (cmd_function)w_fix_contact, 1, fixup_contact, fixup_free_spve_null,
+      ANY_ROUTE },
     { "use_media_proxy", (cmd_function)w_use_media_proxy, 0, NULL, NULL, ANY_ROUTE },
     { "use_media_proxy", (cmd_function)w_use_media_proxy, 1, fixup_spve_null,
       fixup_free_spve_null, ANY_ROUTE },

@@ -22,7 +22,12 @@ static int ki_client_nat_test_number(struct sip_msg *msg, int tests)
 
 static int ki_fix_contact(struct sip_msg *msg)
 {
-    return mpm_fix_contact(msg);
+    return mpm_fix_contact(msg, mp_text(NULL));
+}
+
+static int ki_fix_contact_option(struct sip_msg *msg, str *option)
+{
+    return mpm_fix_contact(msg, family_text(*option));
 }
 
 static int ki_use_media_proxy(struct sip_msg *msg)
@@ -53,6 +58,7 @@ static sr_kemi_t functions[] = {
     FUNCTION(client_nat_test, SR_KEMIP_STR)
     FUNCTION(client_nat_test_number, SR_KEMIP_INT)
     FUNCTION(fix_contact, SR_KEMIP_NONE)
+    FUNCTION(fix_contact_option, SR_KEMIP_STR)
     FUNCTION(use_media_proxy, SR_KEMIP_NONE)
     FUNCTION(use_media_proxy_set, SR_KEMIP_STR)
     FUNCTION(engage_media_proxy, SR_KEMIP_NONE)

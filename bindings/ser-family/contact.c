@@ -50,19 +50,21 @@ int family_contact_uri(void *message, size_t offset, mp_str *uri)
 int family_contact_update(void *message)
 {
     struct sip_msg *msg = message;
-    struct lump *lump = family_contact_lump(msg);
+    struct lump *lump = family_contact_lump(msg->add_rm);
     contact_t *contact;
     int moved;
 
     if (lump == NULL)
         return 0;
-    /* A copy of the message is parsed again, and its Contact is the original
-     * one; otherwise it points at the text already. */
-    contact = contact_at(msg, msg->buf + lump->u.offset, &moved);
-    if (contact != NULL && lump->op == LUMP_DEL && lump->after != NULL &&
-        contact->uri.s == msg->buf + lump->u.offset && contact->uri.len == (int)lump->len) {
-        contact->uri.s = lump->after->u.value;
-        contact->uri.len = (int)lump->after->len;
+    /* A copy of the message is parsed again, and its Contacts are the original
+     * ones; otherwise they point at the texts already. */
+    for (; lump != NULL; lump = family_contact_lump(lump->next)) {
+        contact = contact_at(msg, msg->buf + lump->u.offset, &moved);
+        if (contact != NULL && lump->op == LUMP_DEL && lump->after != NULL &&
+            contact->uri.s == msg->buf + lump->u.offset && contact->uri.len == (int)lump->len) {
+            contact->uri.s = lump->after->u.value;
+            contact->uri.len = (int)lump->after->len;
+        }
     }
     return 1;
 }

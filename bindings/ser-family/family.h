@@ -25,7 +25,7 @@ void family_next_hop(struct sip_msg *msg, struct mpm_options *to);
 int family_replace(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text);
 void family_remove(void *message, enum mpm_mark mark);
 /* The lump that replaces the URI of the Contact, or NULL. */
-struct lump *family_contact_lump(struct sip_msg *msg);
+struct lump *family_contact_lump(struct lump *lump);
 
 /* contact.c */
 int family_contact_uri(void *message, size_t offset, mp_str *uri);

@@ -93,10 +93,8 @@ int family_replace(void *message, enum mpm_mark mark, size_t offset, size_t remo
     return -1;
 }
 
-struct lump *family_contact_lump(struct sip_msg *msg)
+struct lump *family_contact_lump(struct lump *lump)
 {
-    struct lump *lump = msg->add_rm;
-
     while (lump != NULL && lump->type != type_of(MPM_CONTACT))
         lump = lump->next;
     return lump;

@@ -6,21 +6,24 @@ use crate::capi::text::MpStr;
 use crate::error::{Error, Status};
 use crate::nat::{Tests, Verdict};
 
-/// The host of the Contact is a private address (setting private_networks).
+/// The host of the Contact, or its maddr (RFC 3261 19.1.1), is a private address
+/// (setting private_networks).
 pub const MP_TEST_PRIVATE_CONTACT: u32 = 1;
 /// Source IP or port differ from the sent-by of the top Via (RFC 3261 18.2.1),
 /// in a reply from the Contact. The port is not compared for a SIP-asymmetric
-/// client.
+/// client, nor on a transport other than UDP, where a client connects from a
+/// port of its own (RFC 3261 18.1.1, RFC 5923).
 pub const MP_TEST_SOURCE_ADDRESS: u32 = 2;
 /// The host of the top Via is a private address. Never in a reply.
 pub const MP_TEST_PRIVATE_VIA: u32 = 4;
 /// The connection address of a stream is private (RFC 4566 5.7).
 pub const MP_TEST_PRIVATE_SDP: u32 = 8;
-/// The source port differs from the port of the top Via.
+/// The source port differs from the port of the top Via, on any transport.
 pub const MP_TEST_SOURCE_PORT: u32 = 16;
-/// The source IP differs from the host of the Contact.
+/// The source IP differs from the host of the Contact or from its maddr.
 pub const MP_TEST_SOURCE_CONTACT: u32 = 256;
-/// The source port differs from the port of the Contact.
+/// The source port differs from the port of the Contact, on any transport, or a
+/// maddr other than the source IP sends requests to a port of another host.
 pub const MP_TEST_CONTACT_PORT: u32 = 512;
 /// The source itself is a private address.
 pub const MP_TEST_PRIVATE_SOURCE: u32 = 1024;
@@ -28,6 +31,11 @@ pub const MP_TEST_PRIVATE_SOURCE: u32 = 1024;
 pub const MP_TEST_SOURCE_SDP: u32 = 2048;
 /// The message came over WS or WSS (RFC 7118).
 pub const MP_TEST_WEBSOCKET: u32 = 4096;
+/// The message comes from the phone itself and not through another proxy, as
+/// far as it shows: a request with exactly one Via (RFC 3261 16.6), or a reply
+/// without Record-Route or whose topmost Record-Route is the server's own, and
+/// not to REGISTER (RFC 3327). No sign of NAT: test it on its own.
+pub const MP_TEST_FIRST_HOP: u32 = 8192;
 
 /// The outcome of mp_nat_test: which tests ran, which matched, and why.
 /// Reusable: after the first messages, filling it allocates no memory. One
@@ -89,8 +97,8 @@ pub unsafe extern "C" fn mp_verdict_tested(verdict: *const MpVerdict) -> u32 {
     boundary!(value 0; verdict: borrowed => { Ok(verdict.verdict.tested().bits()) })
 }
 
-/// The tests that matched, MP_TEST_* ORed. Not 0: the client is behind NAT. 0
-/// for NULL.
+/// The tests that matched, MP_TEST_* ORed. A bit other than MP_TEST_FIRST_HOP:
+/// the client is behind NAT. 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_verdict_matched(verdict: *const MpVerdict) -> u32 {
     boundary!(value 0; verdict: borrowed => { Ok(verdict.verdict.matched().bits()) })
@@ -132,7 +140,8 @@ pub unsafe extern "C" fn mp_verdict_free(verdict: *mut MpVerdict) {
 /// Parses tests as a script writes them, and writes the bits to *tests: a
 /// number, or names separated by comma, |, + or spaces. The names are
 /// private_contact, source_address, private_via, private_sdp, source_port,
-/// source_contact, contact_port, private_source, source_sdp, websocket.
+/// source_contact, contact_port, private_source, source_sdp, websocket,
+/// first_hop.
 /// MP_ERR_ARGUMENT for anything else, also for no test at all. Any thread of
 /// any process may call this function.
 ///

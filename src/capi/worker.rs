@@ -84,6 +84,10 @@ pub unsafe extern "C" fn mp_worker_free(worker: *mut MpWorker) {
 /// Addresses are compared by value; a host name never equals an address, and no
 /// name is resolved (RFC 3261 18.2.1, 20.10, 20.42; RFC 1918).
 ///
+/// The Contact that is tested is the one that mp_fix_contact would fix. A GRUU
+/// (RFC 5627) names a domain and not the phone: no test of the Contact matches.
+/// MP_FIRST_MATCH does not stop at MP_TEST_FIRST_HOP, which is no sign of NAT.
+///
 /// MP_ERR_ARGUMENT for no test, an unknown bit or an unknown flag.
 /// MP_ERR_SYNTAX or MP_ERR_LIMIT when a header that a test needs cannot be
 /// parsed; a broken body does not affect tests of headers. After an error the
@@ -153,12 +157,18 @@ pub unsafe extern "C" fn mp_client_lists(
     })
 }
 
-/// Replaces host and port of the first sip: or sips: Contact by the source of
-/// the message (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed,
-/// everything else stays. For a SIP-asymmetric client the port stays too. No
-/// edit is made for "Contact: *", for other schemes, in 3xx replies, in replies
-/// to REGISTER and when the Contact already is the source. MP_NO_CONTACT when
-/// there is no sip: or sips: Contact.
+/// Replaces host and port of the sender's Contact by the source of the message
+/// (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed, everything
+/// else stays. For a SIP-asymmetric client the port stays too. The sender's
+/// Contact is the first sip: or sips: Contact. In a REGISTER with several
+/// Contacts it is the first one that adds a binding (the first one at all when
+/// each has expires=0), together with the Contacts of the same host, port and
+/// transport, at most 32.
+///
+/// No edit is made for "Contact: *", for other schemes, for a GRUU (RFC 5627,
+/// parameter gr), in 3xx replies, in replies to REGISTER and when the Contact
+/// already is the source and has no maddr. MP_NO_CONTACT when there is no sip:
+/// or sips: Contact.
 ///
 /// Replaces the edits that an earlier mp_fix_contact made in this list.
 /// MP_ERR_SYNTAX or MP_ERR_LIMIT when the headers cannot be parsed; no edit is
@@ -177,6 +187,37 @@ pub unsafe extern "C" fn mp_fix_contact(
     boundary!(report worker; worker: exclusive, message: borrowed, edits: exclusive => {
         let message = message.get()?;
         worker.worker.fix_contact(message, &mut edits.edits)?;
+        Ok(if message.contact()?.is_some() { Status::Ok } else { Status::NoContact })
+    })
+}
+
+/// As mp_fix_contact, with options, which may be NULL. The option first_hop =
+/// yes leaves the Contact of a message that came through another proxy as it
+/// is: its source is the proxy and not the phone. It makes no edit then and
+/// returns MP_OK. MP_TEST_FIRST_HOP says what a message shows of the proxies on
+/// its way. The other options have no effect.
+///
+/// MP_ERR_SYNTAX also when the option needs a Via, CSeq or Record-Route that
+/// cannot be parsed.
+///
+/// ```c
+/// mp_options_set(options, mp_text("first_hop"), mp_text("yes"), NULL);
+/// if (mp_fix_contact_with(worker, message, options, edits) < MP_OK)
+///     print(mp_worker_last_error(worker));
+/// ```
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mp_fix_contact_with(
+    worker: *mut MpWorker,
+    message: *const MpMessage,
+    options: *const MpOptions,
+    edits: *mut MpEdits,
+) -> MpStatus {
+    boundary!(report worker;
+        worker: exclusive, message: borrowed, options: optional, edits: exclusive => {
+        let none = Options::default();
+        let message = message.get()?;
+        let options = MpOptions::or(options, &none);
+        worker.worker.fix_contact_with(message, options, &mut edits.edits)?;
         Ok(if message.contact()?.is_some() { Status::Ok } else { Status::NoContact })
     })
 }

@@ -4,13 +4,21 @@ use crate::address::{Host, canonical, push_uri_host};
 use crate::bytes;
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
+use crate::nat::sender;
 use crate::sip::{Contact, Message, Method, Uri};
 
-/// Replaces host and port of the first sip: or sips: Contact by the message's
-/// source (IPv6 in brackets) and removes `maddr`. With `sip_asymmetric` the port
-/// is kept. Unchanged: `Contact: *`, other schemes, 3xx replies, replies to
-/// REGISTER, and Contacts equal to the source. Replaces this verb's earlier edits
-/// in `edits`.
+/// Replaces host and port of the sender's Contact by the message's source (IPv6 in
+/// brackets) and removes `maddr`. With `sip_asymmetric` the port is kept. Replaces
+/// this verb's earlier edits in `edits`.
+///
+/// The sender's Contact is the first sip: or sips: Contact. In a REGISTER with several
+/// Contacts it is the first one that adds a binding (the first one at all when each
+/// removes its binding). With it go the Contacts of the same host, port and transport,
+/// and those that are the source but have a `maddr`. Contacts after the 32nd do not
+/// count.
+///
+/// Unchanged: `Contact: *`, other schemes, a GRUU (RFC 5627), 3xx replies, replies to
+/// REGISTER, and Contacts without `maddr` that are equal to the source.
 ///
 /// # Errors
 /// `Status::Syntax` when the Contact, or in a reply the CSeq, cannot be parsed;
@@ -18,21 +26,59 @@ use crate::sip::{Contact, Message, Method, Uri};
 /// of this verb.
 pub fn fix_contact(message: &Message<'_>, sip_asymmetric: bool, edits: &mut Edits) -> Result<()> {
     edits.remove_verb(Verb::FixContact);
-    let Some(contact) = message.contact()? else { return Ok(()) };
-    if has_foreign_contacts(message)? || equals_source(message, &contact, sip_asymmetric) {
+    let Some(contact) = sender::contact(message)? else { return Ok(()) };
+    if has_foreign_contacts(message)? {
         return Ok(());
     }
-    let replaced = replace(message, &contact.uri, sip_asymmetric, edits);
-    if replaced.is_err() {
+    let several = sender::is_register(message) && message.may_have_more_contacts()?;
+    let fixed = match several {
+        true => fix_all(message, &contact, sip_asymmetric, edits),
+        false => fix(message, &contact, sip_asymmetric, edits),
+    };
+    if fixed.is_err() {
         edits.remove_verb(Verb::FixContact);
     }
-    replaced
+    fixed
+}
+
+/// Fixes every Contact of the phone's socket. Contacts that differ still differ
+/// afterwards: no removed binding becomes the one that is added.
+#[cold]
+fn fix_all(
+    message: &Message<'_>,
+    contact: &Contact<'_>,
+    sip_asymmetric: bool,
+    edits: &mut Edits,
+) -> Result<()> {
+    // A value that cannot be parsed comes after `contact`.
+    for other in message.contacts().take(sender::MAX_CONTACTS).map_while(Result::ok) {
+        let same = sender::have_same_socket(contact, &other)
+            || equals_source(message, &other, sip_asymmetric);
+        if same && !other.uri.is_gruu() {
+            fix(message, &other, sip_asymmetric, edits)?;
+        }
+    }
+    Ok(())
+}
+
+fn fix(
+    message: &Message<'_>,
+    contact: &Contact<'_>,
+    sip_asymmetric: bool,
+    edits: &mut Edits,
+) -> Result<()> {
+    let has_maddr = contact.uri.maddr().is_some();
+    if !has_maddr && equals_source(message, contact, sip_asymmetric) {
+        return Ok(());
+    }
+    replace(message, &contact.uri, sip_asymmetric, has_maddr, edits)
 }
 
 fn replace(
     message: &Message<'_>,
     uri: &Uri<'_>,
     sip_asymmetric: bool,
+    has_maddr: bool,
     edits: &mut Edits,
 ) -> Result<()> {
     let source = message.source().address;
@@ -48,6 +94,9 @@ fn replace(
             bytes::push_number(u32::from(port), text);
         }
     })?;
+    if !has_maddr {
+        return Ok(());
+    }
     // Every maddr is removed: a second one would become the valid one.
     let mut uri = *uri;
     while let Some(maddr) = uri.parameter(b"maddr") {

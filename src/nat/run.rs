@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use crate::address::{Host, canonical};
 use crate::error::Result;
-use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict};
+use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict, is_first_hop, sender};
 use crate::sdp::active;
 use crate::sip::body;
 use crate::sip::{Contact, Message, Transport, Via};
@@ -66,10 +66,13 @@ pub fn test_with_lookup(
 ) -> Result<()> {
     verdict.clear();
     let source = canonical(message.source().address.ip());
-    if local.contains(source) {
-        verdict.add_tested(tests);
-        return Ok(());
-    }
+    let tests = match local.contains(source) {
+        true => {
+            verdict.add_tested(tests);
+            tests.common(Tests::FIRST_HOP)
+        }
+        false => tests,
+    };
     let mut case = Case {
         message,
         private,
@@ -87,8 +90,8 @@ pub fn test_with_lookup(
     outcome
 }
 
-/// The order of the tests, cheapest first: source, Via, Contact, SDP.
-const ORDER: [Tests; 10] = [
+/// The order of the tests, cheapest first: source, Via, Contact, all headers, SDP.
+const ORDER: [Tests; 11] = [
     Tests::WEBSOCKET,
     Tests::PRIVATE_SOURCE,
     Tests::PRIVATE_VIA,
@@ -97,6 +100,7 @@ const ORDER: [Tests; 10] = [
     Tests::PRIVATE_CONTACT,
     Tests::SOURCE_CONTACT,
     Tests::CONTACT_PORT,
+    Tests::FIRST_HOP,
     Tests::PRIVATE_SDP,
     Tests::SOURCE_SDP,
 ];
@@ -168,34 +172,43 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
                     self.differs(test, via);
                 }
             }
+            Tests::SOURCE_ADDRESS if !reply => {
+                let via = self.via()?;
+                if !self.is_source(via.host) || self.has_other_port(via.port_or_default)? {
+                    self.differs(test, via);
+                }
+            }
             Tests::SOURCE_ADDRESS => {
-                let named = if reply { self.contact()? } else { Some(self.via()?) };
-                if let Some(named) = named
-                    && (!self.is_source(named.host)
-                        || (named.port_or_default != source_port && !(self.sip_asymmetric)()?))
-                {
-                    self.differs(test, named);
+                if let Some(contact) = self.contact()? {
+                    let named = named(&contact);
+                    let elsewhere = !self.is_source(named.host)
+                        || self.has_other_port(named.port_or_default)?;
+                    self.differs_or_maddr(test, elsewhere, &contact);
                 }
             }
             Tests::PRIVATE_CONTACT => {
                 if let Some(contact) = self.contact()? {
-                    self.private_host(test, contact);
+                    self.private_host(test, named(&contact));
+                    if !self.verdict.matched().contains(test)
+                        && let Some(maddr) = named_maddr(&contact)
+                    {
+                        self.private_host(test, maddr);
+                    }
                 }
             }
             Tests::SOURCE_CONTACT => {
-                if let Some(contact) = self.contact()?
-                    && !self.is_source(contact.host)
-                {
-                    self.differs(test, contact);
+                if let Some(contact) = self.contact()? {
+                    let elsewhere = !self.is_source(contact.uri.host);
+                    self.differs_or_maddr(test, elsewhere, &contact);
                 }
             }
             Tests::CONTACT_PORT => {
-                if let Some(contact) = self.contact()?
-                    && contact.port_or_default != source_port
-                {
-                    self.differs(test, contact);
+                if let Some(contact) = self.contact()? {
+                    let elsewhere = contact.uri.port_or_default() != source_port;
+                    self.differs_or_maddr(test, elsewhere, &contact);
                 }
             }
+            Tests::FIRST_HOP if is_first_hop(self.message)? => self.matches_source(test),
             Tests::PRIVATE_SDP => {
                 if let Some(host) = self.streams().private {
                     let found = self.verdict.endpoint(host, None);
@@ -224,17 +237,22 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         Ok(Named { place: "Via", host: via.host, port: via.port, port_or_default })
     }
 
-    fn contact(&mut self) -> Result<Option<Named<'a>>> {
-        let contact = match self.contact {
-            Some(contact) => contact,
-            None => *self.contact.insert(self.message.contact()?),
-        };
-        Ok(contact.map(|Contact { uri, .. }| Named {
-            place: "Contact",
-            host: uri.host,
-            port: uri.port,
-            port_or_default: uri.port_or_default(),
-        }))
+    fn contact(&mut self) -> Result<Option<Contact<'a>>> {
+        match self.contact {
+            Some(contact) => Ok(contact),
+            None => Ok(*self.contact.insert(sender::contact(self.message)?)),
+        }
+    }
+
+    /// True when the port is not the source's and says so about a NAT: not on a
+    /// connection, whose client side has a port of its own (RFC 3261 18.1.1, RFC
+    /// 5923), and not for a SIP-asymmetric client.
+    fn has_other_port(&self, port: u16) -> Result<bool> {
+        let source = self.message.source();
+        if port == source.address.port() || source.transport.is_connection() {
+            return Ok(false);
+        }
+        Ok(!(self.sip_asymmetric)()?)
     }
 
     /// The addresses of active streams. Streams with port 0, streams on hold by
@@ -286,9 +304,33 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         }
     }
 
+    /// Evidence for a Contact that is `elsewhere`, or whose `maddr` is.
+    fn differs_or_maddr(&mut self, test: Tests, elsewhere: bool, contact: &Contact<'_>) {
+        if elsewhere {
+            self.differs(test, named(contact));
+        } else if let Some(maddr) = named_maddr(contact)
+            && !self.is_source(maddr.host)
+        {
+            self.differs(test, maddr);
+        }
+    }
+
     fn differs(&mut self, test: Tests, named: Named<'_>) {
         let found = self.verdict.endpoint(named.host, Some(named.port_or_default));
         let compared = Some(self.source_endpoint());
         self.verdict.add(Evidence { test, place: named.place, found, compared });
     }
+}
+
+/// Host and port of a Contact.
+fn named<'a>(contact: &Contact<'a>) -> Named<'a> {
+    let uri = &contact.uri;
+    let port_or_default = uri.port_or_default();
+    Named { place: "Contact", host: uri.host, port: uri.port, port_or_default }
+}
+
+/// The `maddr` of a Contact, and the port that belongs to it (RFC 3261 19.1.1).
+fn named_maddr<'a>(contact: &Contact<'a>) -> Option<Named<'a>> {
+    let host = contact.uri.maddr()?;
+    Some(Named { place: "Contact maddr", host, ..named(contact) })
 }

@@ -45,7 +45,8 @@ impl Endpoint {
 pub struct Evidence {
     /// The test, a single bit.
     pub test: Tests,
-    /// The header or line of `found`: "Contact", "Via", "c=", "source".
+    /// The header or line of `found`: "Contact", "Contact maddr", "Via", "c=",
+    /// "source".
     pub place: &'static str,
     /// The value in the message.
     pub found: Endpoint,
@@ -90,9 +91,10 @@ impl Verdict {
         self.matched
     }
 
-    /// True when a test matched: the client is behind NAT.
+    /// True when a test other than [`Tests::FIRST_HOP`] matched: the client is behind
+    /// NAT.
     pub fn natted(&self) -> bool {
-        self.matched != Tests::default()
+        self.matched.bits() & !Tests::FIRST_HOP.bits() != 0
     }
 
     /// One entry per matched test, in the order of their bits.
@@ -121,6 +123,8 @@ impl Verdict {
             self.push_endpoint(compared, out);
         } else if evidence.test == Tests::WEBSOCKET {
             out.extend_from_slice(b" uses WebSocket");
+        } else if evidence.test == Tests::FIRST_HOP {
+            out.extend_from_slice(b" is the first hop");
         } else {
             out.extend_from_slice(b" is private");
         }

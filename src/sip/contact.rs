@@ -1,6 +1,7 @@
 //! Contact values (RFC 3261 20.10): name-addr or addr-spec.
 
-use super::name_addr;
+use super::{name_addr, parameters};
+use crate::bytes;
 use crate::error::Result;
 use crate::sip::Uri;
 
@@ -16,11 +17,19 @@ pub struct Contact<'a> {
     pub parameters: &'a [u8],
 }
 
+/// The first value of a list, and the rest of the list after its comma.
+pub(crate) type FirstAndRest<'a> = (Contact<'a>, Option<&'a [u8]>);
+
 impl<'a> Contact<'a> {
     /// The first sip: or sips: value of a comma list. `*`, other schemes and
     /// empty elements are skipped; `None` when the list has no other value.
     /// `Status::Syntax` for a value that cannot be parsed.
     pub fn first_in(list: &'a [u8]) -> Result<Option<Self>> {
+        Ok(Self::next_in(list)?.map(|(contact, _)| contact))
+    }
+
+    /// As [`Contact::first_in`], with the rest of the list.
+    pub(crate) fn next_in(list: &'a [u8]) -> Result<Option<FirstAndRest<'a>>> {
         let mut rest = Some(list);
         while let Some(list) = rest {
             let (element, after) = name_addr::first(list)?;
@@ -30,10 +39,18 @@ impl<'a> Contact<'a> {
             }
             if let Some(uri) = Uri::parse(element.uri)? {
                 let bracketed = element.bracketed;
-                return Ok(Some(Contact { uri, bracketed, parameters: element.parameters }));
+                let parameters = element.parameters;
+                return Ok(Some((Contact { uri, bracketed, parameters }, rest)));
             }
         }
         Ok(None)
+    }
+
+    /// The value of the header parameter `expires` (RFC 3261 20.10), in seconds; a
+    /// value that is no number counts as 3600. `None` without the parameter.
+    pub fn expires(&self) -> Option<u32> {
+        let found = parameters::find(self.parameters, b"expires")?;
+        Some(bytes::number(found.value).unwrap_or(3600))
     }
 }
 
@@ -50,6 +67,24 @@ mod tests {
         assert_eq!(contact.uri.host_port, b"[2001:db8::1]:5071");
         assert!(!contact.bracketed);
         assert_eq!(contact.parameters, b";q=1");
+    }
+
+    #[test]
+    fn expires_is_that_of_the_header_parameters() {
+        for (list, expires) in [
+            ("<sip:a@b>;expires=0", Some(0)),
+            ("<sip:a@b>;q=1; Expires = 00", Some(0)),
+            ("sip:a@b;EXPIRES=7", Some(7)),
+            ("<sip:a@b>;expires=soon", Some(3600)),
+            ("<sip:a@b>;expires=99999999999", Some(3600)),
+            ("<sip:a@b>;expires", Some(3600)),
+            ("<sip:a@b;expires=0>", None),
+            ("<sip:a@b>;x=\";expires=0\"", None),
+            ("<sip:a@b>", None),
+        ] {
+            let contact = Contact::first_in(list.as_bytes()).unwrap().unwrap();
+            assert_eq!(contact.expires(), expires, "{list}");
+        }
     }
 
     #[test]

@@ -230,6 +230,13 @@ fn classify_whole(line: &[u8]) -> LineKind<'_> {
     }
 }
 
+/// The value of a whole line with this name, in upper or lower case; not trimmed.
+pub(crate) fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let start = line.get(..name.len())?;
+    let rest = bytes::trim_start(line.get(name.len()..)?);
+    rest.strip_prefix(b":").filter(|_| start.eq_ignore_ascii_case(name))
+}
+
 /// Classifies a line such as `Contact <sip:...`: a name, white space, no colon. A
 /// single letter is not taken as a compact name.
 fn without_colon(line: &[u8]) -> LineKind<'static> {

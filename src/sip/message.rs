@@ -171,6 +171,52 @@ impl<'a> Message<'a> {
         Ok(None)
     }
 
+    /// All sip: and sips: Contacts in order, across several headers and comma
+    /// lists. Ends after the first value that cannot be parsed.
+    pub fn contacts(&self) -> impl Iterator<Item = Result<Contact<'a>>> + '_ {
+        let mut headers = self.headers(HeaderName::Contact);
+        let mut list = None;
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            let mut next = || {
+                loop {
+                    let Some(rest) = list.take() else {
+                        match headers.next() {
+                            None => return Ok(None),
+                            Some(header) => list = Some(header?.value),
+                        }
+                        continue;
+                    };
+                    if let Some((contact, after)) = Contact::next_in(rest)? {
+                        list = after;
+                        return Ok(Some(contact));
+                    }
+                }
+            };
+            if failed {
+                return None;
+            }
+            let found = next();
+            failed = found.is_err();
+            found.transpose()
+        })
+    }
+
+    /// False when the message surely has at most one Contact.
+    pub(crate) fn may_have_more_contacts(&self) -> Result<bool> {
+        let Some(first) = self.header(HeaderName::Contact)? else { return Ok(false) };
+        Ok(bytes::find(b',', first.value).is_some() || self.headers.may_have_more_contacts())
+    }
+
+    /// The values of a header that [`HeaderName`] does not have, in order. `name` is
+    /// the long name; the header has no compact form.
+    pub(crate) fn other_headers<'m>(
+        &'m self,
+        name: &'m [u8],
+    ) -> impl Iterator<Item = Result<&'a [u8]>> + 'm {
+        self.headers.others(name)
+    }
+
     /// CSeq; `Status::Syntax` when missing or unreadable.
     pub fn cseq(&self) -> Result<CSeq> {
         let Some(header) = self.header(HeaderName::CSeq)? else {

@@ -13,7 +13,7 @@ mod from_to;
 pub mod header;
 pub mod message;
 mod name_addr;
-mod parameters;
+pub(crate) mod parameters;
 mod source;
 mod start_line;
 pub mod uri;

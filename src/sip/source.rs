@@ -22,6 +22,14 @@ pub enum Transport {
     Wss = 6,
 }
 
+impl Transport {
+    /// True for a transport with connections: every one but UDP. The client side of a
+    /// connection sends from a port that no header needs to name (RFC 3261 18.1.1).
+    pub fn is_connection(self) -> bool {
+        self != Transport::Udp
+    }
+}
+
 /// The source of a message, and the local address it was received on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {

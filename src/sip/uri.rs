@@ -1,7 +1,7 @@
 //! SIP URIs (RFC 3261 19.1).
 
 use super::parameters;
-use crate::address::{Host, leading_ipv4_port, parse_host_port};
+use crate::address::{Host, leading_ipv4_port, parse_host, parse_host_port};
 use crate::bytes;
 use crate::error::{Error, Result};
 
@@ -76,6 +76,34 @@ impl<'a> Uri<'a> {
         parameters::find(self.parameters, name).map(|found| found.whole)
     }
 
+    /// The address that requests go to instead of the host (RFC 3261 19.1.1,
+    /// `maddr`). The first one, if several are written.
+    pub fn maddr(&self) -> Option<Host<'a>> {
+        if !self.has_initial(b'm') {
+            return None;
+        }
+        parameters::find(self.parameters, b"maddr").map(|found| parse_host(found.value))
+    }
+
+    /// True for a GRUU (RFC 5627 4.4): the URI has the parameter `gr`, with a value
+    /// (public) or without one (temporary). Its host is the domain of the proxy
+    /// that made the GRUU, and requests reach the phone through that proxy.
+    pub fn is_gruu(&self) -> bool {
+        self.has_initial(b'g') && parameters::find(self.parameters, b"gr").is_some()
+    }
+
+    /// True when the name of a parameter may start with this letter, in lower case.
+    /// Most URIs have no such parameter, and then their names are not compared.
+    #[inline]
+    fn has_initial(&self, letter: u8) -> bool {
+        let mut start = false;
+        self.parameters.iter().any(|byte| {
+            let found = start && (byte | 0x20 == letter || bytes::is_space(*byte));
+            start = *byte == b';';
+            found
+        })
+    }
+
     /// The port, or the default: 5061 for sips and for `transport=tls`, else 5060
     /// (RFC 3261 19.1.2).
     pub fn port_or_default(&self) -> u16 {
@@ -83,8 +111,12 @@ impl<'a> Uri<'a> {
     }
 
     fn over_tls(&self) -> bool {
-        parameters::find(self.parameters, b"transport")
-            .is_some_and(|found| found.value.eq_ignore_ascii_case(b"tls"))
+        self.transport().eq_ignore_ascii_case(b"tls")
+    }
+
+    /// The value of the parameter `transport`; empty without it.
+    pub(crate) fn transport(&self) -> &'a [u8] {
+        parameters::find(self.parameters, b"transport").map_or(b"", |found| found.value)
     }
 }
 
@@ -141,6 +173,25 @@ mod tests {
         assert_eq!(uri("sip:a@b;Transport=TLS").port_or_default(), 5061);
         assert_eq!(uri("sip:a@b;transport=tcp").port_or_default(), 5060);
         assert_eq!(uri("sips:a@b:7").port_or_default(), 7);
+    }
+
+    #[test]
+    fn maddr_is_a_host_and_gruu_a_flag() {
+        let ip = |text: &str| Some(Host::Ip(text.parse().unwrap()));
+        assert_eq!(uri("sip:a@b;maddr=192.0.2.1").maddr(), ip("192.0.2.1"));
+        assert_eq!(uri("sip:a@b;lr; MADDR = 192.0.2.1;x").maddr(), ip("192.0.2.1"));
+        assert_eq!(uri("sip:a@b;maddr=[2001:db8::1]").maddr(), ip("2001:db8::1"));
+        assert_eq!(uri("sip:a@b;maddr=x.example.com").maddr(), Some(Host::Name(b"x.example.com")));
+        for other in ["sip:a@b", "sip:a@b;smaddr=1", "sip:maddr=1@b", "sip:a@b;m=1?maddr=1"] {
+            assert_eq!(uri(other).maddr(), None, "{other}");
+        }
+        for gruu in ["sip:a@b;gr", "sip:a@b;GR=urn:uuid:f8", "sip:a@b;x=1;Gr=", "sip:a@b; gr ;lr"] {
+            assert!(uri(gruu).is_gruu(), "{gruu}");
+        }
+        for other in ["sip:a@b", "sip:a@b;grid=1", "sip:gr@b;agr", "sip:gr;gr@b", "sip:a@b;g?gr=1"]
+        {
+            assert!(!uri(other).is_gruu(), "{other}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::Engine;
-use crate::edit::Edits;
+use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
 use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
@@ -158,7 +158,7 @@ impl Worker {
         nat::test_with_lookup(message, private, local, asymmetric, tests, first_only, verdict)
     }
 
-    /// Replaces host and port of the first Contact by the source of the message:
+    /// Replaces host and port of the sender's Contact by the source of the message:
     /// [`crate::nat::fix_contact`] with the client lists of the engine. Replaces
     /// the edits of an earlier call in this list.
     ///
@@ -184,6 +184,42 @@ impl Worker {
     pub fn fix_contact(&mut self, message: &Message<'_>, edits: &mut Edits) -> Result<()> {
         let sip_asymmetric = self.asymmetry(message)?.sip;
         nat::fix_contact(message, sip_asymmetric, edits)
+    }
+
+    /// As [`Worker::fix_contact`]. With the option `first_hop`, the Contact of a message
+    /// that came through another proxy stays as it is, since the source of the message
+    /// is the proxy and not the phone. `Ok(false)` then.
+    ///
+    /// # Errors
+    /// As [`Worker::fix_contact`]; with the option also when Via, CSeq or Record-Route
+    /// cannot be parsed.
+    ///
+    /// ```
+    /// # use mediaproxy::{Edits, Message, Options};
+    /// # fn main() -> mediaproxy::Result<()> {
+    /// # let (_relay, mut worker) = kit::relay_and_worker();
+    /// # let step = kit::call::invite();
+    /// # let raw = step.bytes();
+    /// # let message = Message::parse(&raw, step.source())?;
+    /// let options = Options { first_hop: true, ..Options::default() };
+    /// let mut edits = Edits::new();
+    /// assert!(worker.fix_contact_with(&message, &options, &mut edits)?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fix_contact_with(
+        &mut self,
+        message: &Message<'_>,
+        options: &Options,
+        edits: &mut Edits,
+    ) -> Result<bool> {
+        if options.first_hop {
+            edits.remove_verb(Verb::FixContact);
+            if !nat::is_first_hop(message)? {
+                return Ok(false);
+            }
+        }
+        self.fix_contact(message, edits).map(|()| true)
     }
 
     /// Requests ports from a relay and replaces the addresses in the SDP by those

@@ -8,6 +8,7 @@ mod fuzz_regressions;
 mod hostile;
 mod multipart;
 mod nat_test;
+mod phone;
 mod rewrite_plan;
 mod rewrite_plan_answers;
 mod rewrite_plan_families;

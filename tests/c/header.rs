@@ -279,6 +279,7 @@ fn each_verb_has_an_example() {
         "mp_nat_test",
         "mp_client_lists",
         "mp_fix_contact",
+        "mp_fix_contact_with",
         "mp_rewrite_sdp",
         "mp_rewrite_start",
         "mp_end_session",

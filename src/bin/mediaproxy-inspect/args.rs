@@ -37,7 +37,7 @@ Options:
   -h, --help         print this text
 
 Tests (numbers in brackets):
-  private_contact (1)     the Contact is a private address
+  private_contact (1)     the Contact, or its maddr, is a private address
   source_address (2)      the message came from another address or port than its
                           top Via says (in a reply: than its Contact says)
   private_via (4)         the top Via is a private address
@@ -48,6 +48,7 @@ Tests (numbers in brackets):
   private_source (1024)   it came from a private address
   source_sdp (2048)       a stream's address is not where the message came from
   websocket (4096)        it came over a WebSocket
+  first_hop (8192)        it came from the phone itself, not through another proxy
 
 In the output, lines with - are those of the message, lines with + what they
 would become; \"line 7\" is the message's seventh line. Characters that cannot be

@@ -14,6 +14,8 @@ pub const MAX_HEADERS: usize = 512;
 pub(super) struct Headers<'a> {
     /// The whole message.
     raw: &'a [u8],
+    /// The offset of the first header line.
+    start: usize,
     /// The first header of each name, by [`HeaderName`] as a number.
     first: [Cell<Position>; HeaderName::COUNT],
     progress: Cell<Progress>,
@@ -71,7 +73,7 @@ impl<'a> Headers<'a> {
     /// For the message `raw`, whose first header line starts at `next`.
     pub(super) fn new(raw: &'a [u8], next: usize) -> Self {
         let progress = Progress { next, lines: 0, repeated: 0, ended: None };
-        Headers { raw, first: Default::default(), progress: Cell::new(progress) }
+        Headers { raw, start: next, first: Default::default(), progress: Cell::new(progress) }
     }
 
     /// As [`super::Message::header`].
@@ -114,6 +116,56 @@ impl<'a> Headers<'a> {
                 }
             }
         })
+    }
+
+    /// As [`super::Message::other_headers`].
+    pub(super) fn others<'m>(
+        &'m self,
+        name: &'m [u8],
+    ) -> impl Iterator<Item = Result<&'a [u8]>> + 'm {
+        let mut rest = Some(self.raw.get(self.start..).unwrap_or_default());
+        let mut lines = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let text = rest.take()?;
+                let line = header::read_line(text);
+                if matches!(line.kind, LineKind::Empty | LineKind::Missing) {
+                    return None;
+                }
+                if lines >= MAX_HEADERS {
+                    return Some(Err(too_many_headers()));
+                }
+                lines += 1;
+                rest = Some(line.after);
+                let whole = text.get(..text.len().saturating_sub(line.after.len()))?;
+                if line.kind == LineKind::Other
+                    && let Some(value) = header::value_of(whole, name)
+                {
+                    return Some(Ok(bytes::trim(value)));
+                }
+            }
+        })
+    }
+
+    /// False when no header line after the first Contact can be a Contact. Reads
+    /// few bytes of each line: nearly all messages have one Contact.
+    pub(super) fn may_have_more_contacts(&self) -> bool {
+        let progress = self.progress.get();
+        if progress.ended.is_some() {
+            return progress.repeated & HeaderName::Contact.bit() != 0;
+        }
+        let Some(contact) = self.first.get(HeaderName::Contact as usize) else { return true };
+        let mut rest = self.raw.get(contact.get().end()..).unwrap_or_default();
+        loop {
+            match rest {
+                [] | [b'\n', ..] | [b'\r', b'\n', ..] => return false,
+                [b'm' | b'M', b':' | b' ' | b'\t', ..] => return true,
+                [b'c' | b'C', _, _, _, b'a' | b'A', ..] => return true,
+                _ => {}
+            }
+            let Some(end) = bytes::find(b'\n', rest) else { return false };
+            rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
+        }
     }
 
     /// The offset after the headers and the empty line that ends them.

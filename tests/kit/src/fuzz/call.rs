@@ -230,6 +230,7 @@ fn options(knobs: u8) -> Options {
         from_local: knobs & 4 != 0,
         to_local: knobs & 8 != 0,
         ice_candidate: (knobs & 32 != 0).then_some(IceCandidate::LowPriority),
+        ..Options::default()
     }
 }
 
