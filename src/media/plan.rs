@@ -3,6 +3,7 @@
 //! message need not live until the answer comes.
 
 mod bundle;
+mod candidates;
 mod fill;
 mod pieces;
 
@@ -19,6 +20,7 @@ use crate::sdp::{Connection, Media, Session};
 use crate::sip::Message;
 
 use bundle::bundle_groups;
+use candidates::{Candidates, Foundations};
 
 /// The rules for a plan.
 #[derive(Clone, Copy)]
@@ -53,13 +55,14 @@ pub struct Plan {
     lines: u64,
     /// True for an answer, false for an offer.
     answer: bool,
-    ice: IceCandidate,
+    /// The foundations of inserted candidates.
+    foundations: Foundations,
     /// The whole SDP.
     sdp: Spot,
     /// The message's line end.
     line_end: &'static [u8],
-    /// The session-level c= line, for streams that must keep it.
-    old_line: Vec<u8>,
+    /// The session-level c= lines, for streams that must keep them.
+    old_lines: Vec<u8>,
 }
 
 impl Plan {
@@ -98,6 +101,13 @@ struct Place {
     port: u16,
     /// The stream has no c= line of its own.
     uses_session_address: bool,
+    /// The line has a port count above 1, which is refused.
+    has_count: bool,
+    /// The line has no address yet ([`trickles`]). With candidates, all of the line is
+    /// replaced; without, nothing of it, though the relay has ports for it.
+    trickles: bool,
+    /// The relay candidates to insert.
+    candidates: Option<Candidates>,
     /// The earlier m= line, counted from 0, of the same BUNDLE group whose port it
     /// shares.
     leader: Option<u8>,
@@ -157,11 +167,10 @@ enum What {
         same_as_rtp: bool,
     },
     /// Relay candidates (RFC 8839).
-    Candidates {
-        /// Also for component 2 (RTCP).
-        component_2: bool,
-    },
-    /// The session's old c= line.
+    Candidates(Candidates),
+    /// No text: the line goes.
+    Nothing,
+    /// The session's old c= lines.
     OldAddress {
         /// The line before it has no line end.
         after_open_line: bool,
@@ -188,6 +197,12 @@ enum What {
 /// not changed: one with a transport that relays do not carry, on a multicast
 /// address (RFC 8866 5.7), or with a network type other than IN. In an answer, the
 /// lines that its offer relayed are relayed, whatever transport they name.
+///
+/// A line with the address 0.0.0.0 or `::` and port 9, as with trickle ICE (RFC 8840
+/// 4.1.1), is never changed in part. Where relay candidates are inserted, they and the
+/// relay's address and port replace it as a whole. Otherwise it stays as it is: an
+/// offer's line with ICE is not relayed, since its media flows between the candidates;
+/// other such lines are on hold for the relay.
 pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> Result<Plan> {
     if rules.loop_marker && session.loop_marker {
         return Ok(Plan::default());
@@ -202,7 +217,6 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         ports: 0,
         plan: Plan {
             answer: rules.role == Role::Answer,
-            ice: rules.ice_candidate,
             sdp: spot(message, session.text)?,
             line_end: message.line_end(),
             streams: Vec::with_capacity(session.media.len()),
@@ -246,26 +260,30 @@ impl<'a> Planner<'_, '_, 'a> {
             true => self.fate(index, media, connection, offered)?,
             false => Fate::Kept,
         };
-        let mut leader = None;
+        let (mut leader, mut candidates) = (None, None);
+        let trickles = fate == Fate::Relay && trickles(media, connection);
         if fate == Fate::Relay {
+            let ice = media.ice.credentials || self.session.ice_credentials;
+            if ice && self.ice {
+                let foundations = &mut self.plan.foundations;
+                candidates = Candidates::for_stream(self.rules.ice_candidate, media, foundations);
+            }
             leader = self.leader(index, media, connection);
-            self.ports |= port_bit(media.port);
             // A line that the offer had with port 0 and a=bundle-only (RFC 9143 6)
             // has the port of its group in the answer.
-            if !offered && leader.is_none() {
+            let unshared = !offered && leader.is_none();
+            if unshared || (trickles && ice && candidates.is_none() && !self.plan.answer) {
                 fate = Fate::Kept;
+            } else {
+                self.ports |= port_bit(media.port);
             }
         }
-        let credentials = media.ice.credentials || self.session.ice_credentials;
         self.plan.streams.push(Stream {
             kind: media_type(media.kind),
             address: stream_address(connection),
             port: if offered && fate != Fate::Kept { media.port } else { 0 },
             direction: self.session.direction_of(media),
-            ice: fate == Fate::Relay
-                && self.ice
-                && credentials
-                && media.ice.first_candidate.is_some(),
+            ice: fate == Fate::Relay && candidates.is_some(),
         });
         if matches!(fate, Fate::Relay | Fate::Spiral) {
             self.plan.lines |= line_bit(index);
@@ -273,7 +291,10 @@ impl<'a> Planner<'_, '_, 'a> {
         self.plan.places.push(Place {
             fate,
             port: media.port,
-            uses_session_address: media.connection.is_none(),
+            uses_session_address: media.connection.is_none() && !trickles,
+            has_count: media.count > 1 && (!trickles || candidates.is_some()),
+            trickles,
+            candidates,
             leader,
         });
         Ok(())
@@ -354,6 +375,11 @@ impl<'a> Planner<'_, '_, 'a> {
         let has = |fate| self.plan.places.iter().any(|place| place.fate == fate);
         has(Fate::Relay) || (has(Fate::Off) && !has(Fate::Spiral))
     }
+}
+
+/// True for a line without an address: 0.0.0.0 or `::` with port 9 (RFC 8840 4.1.1).
+fn trickles(media: &Media<'_>, connection: Option<Connection<'_>>) -> bool {
+    media.port == 9 && connection.is_some_and(|connection| connection.is_unspecified())
 }
 
 /// The bit of an m= line; SDP has at most 64.

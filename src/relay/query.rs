@@ -205,9 +205,11 @@ pub enum IceCandidate {
     /// None are inserted.
     #[default]
     None,
-    /// Inserted with type preference 0: used when no other candidate works.
+    /// Inserted with a priority below the phone's candidates: used when no other
+    /// candidate works.
     LowPriority,
-    /// Inserted with type preference 130: preferred to the phone's candidates.
+    /// Inserted with the highest priority that RFC 8445 allows and the phone does not
+    /// use: type preference 126, as the phone's own addresses have.
     HighPriority,
 }
 

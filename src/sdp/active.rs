@@ -4,7 +4,7 @@
 //! It must agree with `Session::parse`: `tests/kit/src/fuzz/sdp.rs` compares the two on
 //! any text, in the fuzz target and on the committed regressions.
 
-use crate::sdp::session::{Lines, MAX_STREAMS, without_line_end};
+use crate::sdp::session::{Lines, MAX_STREAMS, has_cr_line_ends, without_line_end};
 use crate::sdp::{Connection, Media};
 
 /// Calls `visit` with each connection of an active stream (port other than 0):
@@ -13,6 +13,9 @@ use crate::sdp::{Connection, Media};
 /// Returns false for SDP that [`crate::sdp::Session::parse`] refuses too; the
 /// connections visited until then are to be ignored.
 pub fn for_each_connection<'a>(text: &'a [u8], visit: &mut dyn FnMut(Connection<'a>)) -> bool {
+    if has_cr_line_ends(text) {
+        return false;
+    }
     let mut session = None;
     let mut stream = None;
     let mut count = 0usize;
@@ -94,6 +97,7 @@ mod tests {
         assert!(visited(good).is_some());
         assert_eq!(visited(&format!("{good}m=audio x RTP/AVP 0\n")), None);
         assert_eq!(visited(&format!("{good}c=IN IP4\n")), None);
+        assert_eq!(visited(&good.replace('\n', "\r")), None);
         let stream = "m=audio 4 RTP/AVP 0\n";
         assert!(visited(&stream.repeat(MAX_STREAMS)).is_some());
         assert_eq!(visited(&stream.repeat(MAX_STREAMS + 1)), None);

@@ -34,9 +34,12 @@ pub struct Media<'a> {
     pub kind: &'a [u8],
     /// The port as written, without `/count`.
     pub port_text: &'a [u8],
+    /// The port and `/count` as written.
+    pub ports_text: &'a [u8],
     /// The port.
     pub port: u16,
-    /// The count after the slash; 1 without a slash.
+    /// The number of ports after the slash (RFC 8866 5.14), at least 1; 1 without a
+    /// slash.
     pub count: u16,
     /// `RTP/AVP`, `udptl`, ...
     pub transport: &'a [u8],
@@ -62,6 +65,9 @@ pub struct Media<'a> {
     pub mid: Option<&'a [u8]>,
     /// The ICE attributes of the stream.
     pub ice: Ice<'a>,
+    /// The lines with attributes that name further addresses of the stream, each with
+    /// its line end: a=altc (RFC 6947) and a=source-filter (RFC 4570).
+    pub address_attributes: Vec<&'a [u8]>,
 }
 
 impl<'a> Media<'a> {
@@ -78,6 +84,7 @@ impl<'a> Media<'a> {
         Ok(Media {
             kind,
             port_text,
+            ports_text: ports,
             port,
             count,
             transport,
@@ -91,6 +98,7 @@ impl<'a> Media<'a> {
             rtcp_mux: false,
             mid: None,
             ice: Ice::default(),
+            address_attributes: Vec::new(),
         })
     }
 
@@ -120,7 +128,9 @@ fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
     let port_text = parts.next().unwrap_or_default();
     let port = bytes::port(port_text).ok_or("a port that is not 0 to 65535")?;
     let count = match parts.next() {
-        Some(count) => bytes::port(count).ok_or("an unreadable number of ports")?,
+        Some(count) => bytes::port(count)
+            .filter(|count| *count != 0)
+            .ok_or("a number of ports that is not 1 to 65535")?,
         None => 1,
     };
     Ok((port_text, port, count))
@@ -147,7 +157,7 @@ mod tests {
     fn port_with_count_is_split() {
         let media = Media::parse(b"audio 40000/2 RTP/AVP 0").unwrap();
         assert_eq!(media.kind, b"audio");
-        assert_eq!(media.port_text, b"40000");
+        assert_eq!((media.port_text, media.ports_text), (&b"40000"[..], &b"40000/2"[..]));
         assert_eq!((media.port, media.count), (40000, 2));
         assert_eq!(media.transport, b"RTP/AVP");
     }
@@ -162,7 +172,14 @@ mod tests {
         for value in ["audio 65536 RTP/AVP 0", "audio -1 RTP/AVP 0", "audio x RTP/AVP 0"] {
             assert_eq!(Media::parse(value.as_bytes()), Err("a port that is not 0 to 65535"));
         }
-        assert!(Media::parse(b"audio 4000/x RTP/AVP 0").is_err());
+        for count in ["", "0", "x", "-1", "65536", "2/2"] {
+            let value = format!("audio 4000/{count} RTP/AVP 0");
+            assert_eq!(
+                Media::parse(value.as_bytes()),
+                Err("a number of ports that is not 1 to 65535"),
+                "{count}"
+            );
+        }
         assert!(Media::parse(b"audio 4000").is_err());
         assert!(Media::parse(b"audio").is_err());
         assert!(Media::parse(b"").is_err());

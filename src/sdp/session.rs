@@ -19,8 +19,11 @@ pub struct Session<'a> {
     pub text: &'a [u8],
     /// The first o= line, without its line end.
     pub origin_line: Option<&'a [u8]>,
-    /// The session-level c= line.
+    /// The first session-level c= line.
     pub connection: Option<Connection<'a>>,
+    /// Further session-level c= lines. RFC 8866 5.7 allows one; the addresses of all
+    /// are rewritten, so that none bypasses the relay.
+    pub more_connections: Vec<Connection<'a>>,
     /// The session-level direction attribute.
     pub direction: Option<Direction>,
     /// The session level has both a=ice-ufrag and a=ice-pwd.
@@ -29,6 +32,9 @@ pub struct Session<'a> {
     pub bundles: Vec<&'a [u8]>,
     /// True when any level has the line a=nortpproxy:yes.
     pub loop_marker: bool,
+    /// The session-level lines with attributes that name addresses of streams
+    /// ([`Media::address_attributes`]), each with its line end.
+    pub address_attributes: Vec<&'a [u8]>,
     /// The streams in order, those with port 0 included.
     pub media: Vec<Media<'a>>,
 }
@@ -39,16 +45,23 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// `Status::Limit` for a 65th stream; `Status::Syntax`, with the line
-    /// number, for an m= or c= line that cannot be parsed.
+    /// number, for an m= or c= line that cannot be parsed, and for lines that end in
+    /// CR only (RFC 8866 5: CRLF, and LF is accepted): their addresses would bypass
+    /// the relay.
     pub fn parse(text: &'a [u8]) -> Result<Self> {
+        if has_cr_line_ends(text) {
+            return Err(Error::syntax("SDP with a line that ends in CR only"));
+        }
         let mut session = Session {
             text,
             origin_line: None,
             connection: None,
+            more_connections: Vec::new(),
             direction: None,
             ice_credentials: false,
             bundles: Vec::new(),
             loop_marker: false,
+            address_attributes: Vec::new(),
             media: Vec::with_capacity(USUAL_STREAMS),
         };
         let mut section = Section::default();
@@ -134,7 +147,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Stores a c= line. A stream may have several, the session level has one.
+    /// Stores a c= line, the first of its section apart from the others.
     fn on_connection(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
         let connection = Connection::parse(value, without_line_end(line)).ok_or_else(|| {
             Error::syntax(format!(
@@ -143,7 +156,8 @@ impl<'a> Session<'a> {
             ))
         })?;
         match self.media.last_mut() {
-            None => _ = self.connection.get_or_insert(connection),
+            None if self.connection.is_none() => self.connection = Some(connection),
+            None => self.more_connections.push(connection),
             Some(media) if media.connection.is_none() => media.connection = Some(connection),
             Some(media) => media.more_connections.push(connection),
         }
@@ -181,6 +195,7 @@ impl<'a> Session<'a> {
             }
             b"nor" => self.loop_marker |= trim(value) == b"nortpproxy:yes",
             b"gro" => self.on_group(without_line_end(value)),
+            b"alt" | b"sou" => self.on_address_attribute(value, line),
             _ => {}
         }
     }
@@ -199,6 +214,16 @@ impl<'a> Session<'a> {
             None => &mut self.direction,
         };
         stored.get_or_insert(direction);
+    }
+
+    /// Stores the line of an attribute that names addresses of streams.
+    fn on_address_attribute(&mut self, value: &[u8], line: &'a [u8]) {
+        if value.starts_with(b"altc:") || value.starts_with(b"source-filter:") {
+            match self.media.last_mut() {
+                Some(media) => media.address_attributes.push(line),
+                None => self.address_attributes.push(line),
+            }
+        }
     }
 
     /// Stores a session-level a=group:BUNDLE (RFC 9143 7.2); other groups are
@@ -259,10 +284,10 @@ struct Section {
 
 /// The lines of SDP with their line ends: CRLF or LF, and either or none after
 /// the last line.
-pub(super) struct Lines<'a>(&'a [u8]);
+pub(crate) struct Lines<'a>(&'a [u8]);
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
         Lines(text)
     }
 }
@@ -286,4 +311,16 @@ impl<'a> Iterator for Lines<'a> {
 pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// True when a line may end in CR only: CR and the start of a line (a letter and `=`).
+/// A CR inside a line is left alone.
+pub(super) fn has_cr_line_ends(text: &[u8]) -> bool {
+    let Some(behind) = text.get(2..) else { return false };
+    // Without an early exit the compiler can compare many bytes in one step.
+    let suspect = |found, (byte, behind): (&u8, &u8)| found | (*byte == b'\r') & (*behind == b'=');
+    text.iter().zip(behind).fold(false, suspect)
+        && text
+            .windows(3)
+            .any(|bytes| matches!(bytes, [b'\r', letter, b'='] if letter.is_ascii_alphabetic()))
 }

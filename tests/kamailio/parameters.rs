@@ -54,8 +54,9 @@ fn offered(scene: &mut Scene<'_>, id: &str, headers: &str) -> String {
     })
 }
 
-/// A relay candidate's priority: 2^24 times its type preference, and so on.
-const HIGH: &str = " UDP 2197815295 203.0.113.9 50000 typ relay";
+/// Relay candidates (RFC 8445 5.1.2.1): type preference 126 with the first local
+/// preference that the phone does not use, and type preference 0.
+const HIGH: &str = " UDP 2130706175 203.0.113.9 50000 typ relay";
 const LOW: &str = " UDP 16777215 203.0.113.9 50000 typ relay";
 
 #[test]

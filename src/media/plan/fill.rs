@@ -1,6 +1,5 @@
 //! From a plan and a relay's answer to edits.
 
-use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
@@ -9,7 +8,6 @@ use crate::bytes::push_number;
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
 use crate::relay::Answer;
-use crate::relay::IceCandidate;
 use crate::sdp::session::MAX_STREAMS;
 
 use super::{Fate, Named, Place, Plan, What, When};
@@ -165,7 +163,19 @@ impl Plan {
                 *slot = port;
             }
         }
+        self.warn_of_counts(&decided, warn);
         Ok(decided)
+    }
+
+    /// A relay has one port pair for a line: a port count (RFC 8866 5.14) is refused,
+    /// and the SDP goes on with one port.
+    fn warn_of_counts(&self, ports: &Ports, warn: &mut dyn FnMut(&str)) {
+        let refused = |(place, port): &(&Place, &Option<u16>)| place.has_count && port.is_some();
+        let mut lines = self.places.iter().zip(ports).zip(&self.streams).enumerate();
+        if let Some((line, (_, stream))) = lines.find(|(_, (pair, _))| refused(pair)) {
+            let named = Named(line, &stream.kind);
+            warn(&format!("{named} has a port count, which is refused: it has one port now"));
+        }
     }
 
     /// A line that shares the port of an earlier one shares its address too.
@@ -188,16 +198,18 @@ impl Plan {
         let relayed_places = relayed_places.filter(|(_, (_, port))| port.is_some());
         let (mut first, mut session) = (None, None);
         for (line, (place, _)) in relayed_places {
+            if place.trickles && place.candidates.is_none() {
+                continue;
+            }
             first = first.or(Some(line));
             if place.uses_session_address {
                 session = session.or(Some(line));
             }
         }
-        let wants_ice = self.streams.iter().any(|stream| stream.ice);
-        let ice = if wants_ice { self.ice } else { IceCandidate::None };
         // The address of the session level: of the first line that uses it.
         let shared = session.or(first).map_or(assigned.address, |line| assigned.address_of(line));
-        let mut common = Relay::new(shared, ice);
+        let mut common = Relay::new(shared);
+        let mut last_line_gone = false;
         for piece in &self.pieces {
             let applies = match piece.when {
                 When::Relayed(line) => relayed(line),
@@ -211,7 +223,7 @@ impl Plan {
             if let When::Relayed(line) | When::Apart(line) = piece.when
                 && assigned.is_apart(line, shared)
             {
-                own = Some(Relay::new(assigned.address_of(line.into()), ice));
+                own = Some(Relay::new(assigned.address_of(line.into())));
             }
             let relay = own.as_mut().unwrap_or(&mut common);
             let remove = match piece.what {
@@ -220,9 +232,16 @@ impl Plan {
                 }
                 _ => piece.spot.len,
             };
+            let what = match piece.what {
+                What::LoopMarker { .. } if last_line_gone => {
+                    What::LoopMarker { after_open_line: false }
+                }
+                what => what,
+            };
+            last_line_gone |= what == What::Nothing && piece.spot.end() == self.sdp.end();
             let (offset, remove) = (piece.spot.offset as usize, remove as usize);
             edits.push_with(Verb::RewriteSdp, offset, remove, |text| {
-                self.write(piece.what, relay, port, text);
+                self.write(what, relay, port, text);
             })?;
         }
         Ok(())
@@ -236,20 +255,22 @@ impl Plan {
             What::Address { .. } => relay.push_connection(text),
             What::Port | What::RtcpPort { same_as_rtp: true } => push_number(port.into(), text),
             What::RtcpPort { same_as_rtp: false } => push_number(rtcp.into(), text),
-            What::Candidates { component_2 } => {
-                let [first, second] = &relay.candidates;
-                self.candidate(first, port, text);
-                if component_2 {
-                    self.candidate(second, rtcp, text);
-                }
+            What::Candidates(candidates) => {
+                candidates.push(self.foundations, relay.address, port, self.line_end, text);
             }
+            What::Nothing => {}
             What::OldAddress { after_open_line } => {
-                self.line(&self.old_line, after_open_line, text);
+                self.line(&self.old_lines, after_open_line, text);
             }
             What::OwnAddress { after_open_line } => {
-                let mut line = b"c=IN ".to_vec();
-                relay.push_connection(&mut line);
-                self.line(&line, after_open_line, text);
+                if after_open_line {
+                    text.extend_from_slice(self.line_end);
+                }
+                text.extend_from_slice(b"c=IN ");
+                relay.push_connection(text);
+                if !after_open_line {
+                    text.extend_from_slice(self.line_end);
+                }
             }
             What::LoopMarker { after_open_line } => {
                 self.line(b"a=nortpproxy:yes", after_open_line, text);
@@ -270,13 +291,6 @@ impl Plan {
             text.extend_from_slice(self.line_end);
         }
     }
-
-    fn candidate(&self, start: &[u8], port: u16, text: &mut Vec<u8>) {
-        text.extend_from_slice(start);
-        push_number(port.into(), text);
-        text.extend_from_slice(b" typ relay");
-        text.extend_from_slice(self.line_end);
-    }
 }
 
 /// The relay's address.
@@ -285,20 +299,11 @@ struct Relay {
     ipv6: bool,
     /// The range of the edits' text where it was written first.
     spelled: Option<Range<usize>>,
-    /// Its candidates for RTP and RTCP, up to the port; empty without ICE.
-    candidates: [Vec<u8>; 2],
 }
 
 impl Relay {
-    fn new(address: IpAddr, ice: IceCandidate) -> Self {
-        let candidates = match ice {
-            IceCandidate::None => [Vec::new(), Vec::new()],
-            IceCandidate::LowPriority => [1, 2].map(|component| candidate(0, component, address)),
-            IceCandidate::HighPriority => {
-                [1, 2].map(|component| candidate(130, component, address))
-            }
-        };
-        Relay { address, ipv6: address.is_ipv6(), spelled: None, candidates }
+    fn new(address: IpAddr) -> Self {
+        Relay { address, ipv6: address.is_ipv6(), spelled: None }
     }
 
     /// Appends address type and address; later ones are copied from the first.
@@ -314,36 +319,6 @@ impl Relay {
     }
 }
 
-/// A relay candidate (RFC 8839 5.1) up to its port, in the form of MediaProxy: the
-/// foundation is `R` and the address as a little-endian number in hex.
-fn candidate(type_preference: u32, component: u32, address: IpAddr) -> Vec<u8> {
-    let priority = (type_preference << 24) + 0x0100_0000 - component;
-    let mut text = Vec::with_capacity(96);
-    // Writing to a Vec cannot fail.
-    let _ = write!(text, "a=candidate:R{:x} ", foundation(address));
-    push_number(component, &mut text);
-    text.extend_from_slice(b" UDP ");
-    push_number(priority, &mut text);
-    text.push(b' ');
-    push_ip(address, &mut text);
-    text.push(b' ');
-    text
-}
-
-/// A number that is equal for all candidates of one relay address. For IPv6, the
-/// four words of the address are combined into one: a foundation may have 32
-/// characters (RFC 8839 5.1), and `R` with the whole address would be 33.
-fn foundation(address: IpAddr) -> u32 {
-    match address {
-        IpAddr::V4(address) => u32::from_le_bytes(address.octets()),
-        IpAddr::V6(address) => {
-            let bits = address.to_bits().swap_bytes();
-            let [a, b, c, d] = [bits, bits >> 32, bits >> 64, bits >> 96].map(|word| word as u32);
-            a ^ b ^ c ^ d
-        }
-    }
-}
-
 /// An address that phones can send to.
 fn media_address(address: IpAddr) -> Result<IpAddr> {
     let address = canonical(address);
@@ -355,18 +330,4 @@ fn media_address(address: IpAddr) -> Result<IpAddr> {
 
 fn unusable(what: impl std::fmt::Display) -> Error {
     Error::new(Status::RelayAnswer, format!("the relay answered {what}; the message is unchanged"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foundations_of_different_addresses_differ() {
-        let of = |text: &str| foundation(text.parse().unwrap());
-        assert_eq!(of("127.0.0.1"), 0x0100_007f);
-        assert_eq!(of("::1"), 0x0100_0000);
-        assert_eq!(of("2001:db8::"), 0xb80d_0120);
-        assert_ne!(of("2001:db8::1"), of("2001:db8::2"));
-    }
 }

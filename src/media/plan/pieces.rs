@@ -18,10 +18,18 @@ impl<'a> Planner<'_, '_, 'a> {
         {
             self.address(When::Any, &origin)?;
         }
-        if self.session_can_move()
-            && let Some(connection) = self.session.connection
-        {
-            self.address(When::SessionMoves, &connection)?;
+        if self.session_can_move() {
+            let first = self.session.connection.iter();
+            for connection in first.chain(&self.session.more_connections) {
+                if !connection.is_unspecified() {
+                    self.address(When::SessionMoves, connection)?;
+                }
+            }
+        }
+        for line in &self.session.address_attributes {
+            if !filters_multicast(line) {
+                self.piece(spot(self.message, line)?, When::Any, What::Nothing);
+            }
         }
         Ok(())
     }
@@ -34,10 +42,12 @@ impl<'a> Planner<'_, '_, 'a> {
         }
     }
 
-    /// True when the session-level address may be replaced: it is not 0.0.0.0
-    /// (hold), and a relayed stream uses it.
+    /// True when a session-level address may be replaced: one is not 0.0.0.0 (hold),
+    /// and a relayed stream uses it.
     fn session_can_move(&self) -> bool {
-        self.session.connection.is_some_and(|connection| !connection.is_unspecified())
+        let session = self.session;
+        let mut all = session.connection.iter().chain(&session.more_connections);
+        all.any(|connection| !connection.is_unspecified())
             && self
                 .plan
                 .places
@@ -48,25 +58,30 @@ impl<'a> Planner<'_, '_, 'a> {
     /// The pieces of each stream.
     pub(super) fn stream_level(&mut self) -> Result<()> {
         let moves = self.session_can_move();
-        for (stream, media) in (0u8..).zip(&self.session.media) {
-            let place = self.plan.places.get(usize::from(stream));
-            let keeps = match place.map(|place| place.fate) {
-                Some(Fate::Relay) => {
-                    self.relayed(stream, media)?;
-                    if moves && media.connection.is_none() {
-                        let head = spot(self.message, media.head)?;
-                        let after_open_line = !ends_line(media.head);
-                        let what = What::OwnAddress { after_open_line };
-                        self.piece(head.end(), When::Apart(stream), what);
+        for (line, media) in (0u8..).zip(&self.session.media) {
+            let Some(place) = self.plan.places.get(usize::from(line)).copied() else { break };
+            let uses_session = moves && media.connection.is_none();
+            let keeps = match place.fate {
+                Fate::Relay if !place.trickles => {
+                    // Before a candidate at the same place.
+                    if uses_session {
+                        self.own_address(When::Apart(line), media)?;
                     }
+                    self.relayed(line, media, false)?;
                     // An offer is refused as a whole, an answer stream by stream.
-                    self.plan.answer.then_some(When::Refused(stream))
+                    self.plan.answer.then_some(When::Refused(line))
+                }
+                Fate::Relay if place.candidates.is_some() => {
+                    if media.connection.is_none() {
+                        self.own_address(When::Relayed(line), media)?;
+                    }
+                    self.relayed(line, media, true)?;
+                    self.plan.answer.then_some(When::Refused(line))
                 }
                 _ => (media.port != 0).then_some(When::SessionMoves),
             };
             if let Some(when) = keeps
-                && moves
-                && media.connection.is_none()
+                && uses_session
             {
                 self.keep_address(when, media)?;
             }
@@ -74,12 +89,15 @@ impl<'a> Planner<'_, '_, 'a> {
         Ok(())
     }
 
-    /// The pieces of a stream that is to be relayed.
-    fn relayed(&mut self, stream: u8, media: &Media<'a>) -> Result<()> {
-        let when = When::Relayed(stream);
-        self.piece(spot(self.message, media.port_text)?, when, What::Port);
+    /// The pieces of a stream that is to be relayed. `hold_too`: addresses 0.0.0.0
+    /// are replaced as well.
+    fn relayed(&mut self, line: u8, media: &Media<'a>, hold_too: bool) -> Result<()> {
+        let when = When::Relayed(line);
+        let moves = |connection: &Connection<'a>| hold_too || !connection.is_unspecified();
+        let port = if media.count > 1 { media.ports_text } else { media.port_text };
+        self.piece(spot(self.message, port)?, when, What::Port);
         for connection in media.connection.iter().chain(&media.more_connections) {
-            if !connection.is_unspecified() {
+            if moves(connection) {
                 self.address(when, connection)?;
             }
         }
@@ -89,19 +107,21 @@ impl<'a> Planner<'_, '_, 'a> {
                 let what = What::RtcpPort { same_as_rtp };
                 self.piece(spot(self.message, rtcp.port_text)?, when, what);
             }
-            if let Some(connection) = rtcp.connection.filter(|found| !found.is_unspecified()) {
+            if let Some(connection) = rtcp.connection.filter(moves) {
                 self.address(when, &connection)?;
             }
         }
-        let wants_candidates =
-            self.plan.streams.get(usize::from(stream)).is_some_and(|stream| stream.ice);
+        for attribute in &media.address_attributes {
+            self.piece(spot(self.message, attribute)?, when, What::Nothing);
+        }
+        let place = self.plan.places.get(usize::from(line));
+        let candidates = place.and_then(|place| place.candidates);
         if let Some(first) = media.ice.first_candidate
-            && wants_candidates
-            && !self.is_our_candidate(stream, first)
+            && let Some(candidates) = candidates
+            && !self.is_our_candidate(line, first)
         {
             let spot = Spot { len: 0, ..spot(self.message, first)? };
-            let component_2 = media.ice.component_2;
-            self.piece(spot, when, What::Candidates { component_2 });
+            self.piece(spot, when, What::Candidates(candidates));
         }
         Ok(())
     }
@@ -109,24 +129,37 @@ impl<'a> Planner<'_, '_, 'a> {
     /// True for a candidate that was inserted when this message passed earlier. The
     /// c= line of a stream with address 0.0.0.0, as with trickle ICE, does not
     /// show the spiral.
-    fn is_our_candidate(&self, stream: u8, line: &[u8]) -> bool {
-        let mut words = words(line).skip(4);
+    fn is_our_candidate(&self, line: u8, candidate: &[u8]) -> bool {
+        let mut words = words(candidate).skip(4);
         let ip = words.next().and_then(parse_ip);
         let port = words.next().and_then(bytes::port);
         ip.zip(port).is_some_and(|(ip, port)| {
-            (self.rules.ours)(usize::from(stream), SocketAddr::new(ip, port))
+            (self.rules.ours)(usize::from(line), SocketAddr::new(ip, port))
         })
     }
 
-    /// Adds the session's old c= line to a stream that keeps using it.
+    /// Adds the session's old c= lines to a stream that keeps using them.
     fn keep_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
-        let Some(connection) = self.session.connection else { return Ok(()) };
-        if self.plan.old_line.is_empty() {
-            self.plan.old_line = connection.line.to_vec();
+        if self.plan.old_lines.is_empty() {
+            let first = self.session.connection.iter();
+            for connection in first.chain(&self.session.more_connections) {
+                if !self.plan.old_lines.is_empty() {
+                    self.plan.old_lines.extend_from_slice(self.plan.line_end);
+                }
+                self.plan.old_lines.extend_from_slice(connection.line);
+            }
         }
         let head = spot(self.message, media.head)?;
         let after_open_line = !ends_line(media.head);
         self.piece(head.end(), when, What::OldAddress { after_open_line });
+        Ok(())
+    }
+
+    /// Adds a c= line with the relay's address to a stream.
+    fn own_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
+        let head = spot(self.message, media.head)?;
+        let after_open_line = !ends_line(media.head);
+        self.piece(head.end(), when, What::OwnAddress { after_open_line });
         Ok(())
     }
 
@@ -140,4 +173,11 @@ impl<'a> Planner<'_, '_, 'a> {
     fn piece(&mut self, spot: Spot, when: When, what: What) {
         self.plan.pieces.push(Piece { spot, when, what });
     }
+}
+
+/// True for a source filter (RFC 4570 3) of a multicast address, whose streams are not
+/// relayed: `a=source-filter: incl IN IP4 232.3.4.5 192.0.2.10`.
+fn filters_multicast(line: &[u8]) -> bool {
+    let Some(filter) = line.strip_prefix(b"a=source-filter:") else { return false };
+    words(filter).nth(3).and_then(parse_ip).is_some_and(|address| address.is_multicast())
 }

@@ -101,7 +101,10 @@ impl Codec for MediaProxy2 {
             header(out, b"address_family: ", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
         }
         if !query.streams.is_empty() {
-            out.extend_from_slice(b"media: ");
+            out.extend_from_slice(match capabilities.mixed_families {
+                true => b"mixed_families: yes\r\nmedia: ",
+                false => b"media: ",
+            });
             for (index, stream) in query.streams.iter().enumerate() {
                 if index > 0 {
                     out.push(b',');
@@ -353,6 +356,18 @@ mod tests {
         assert!(encoded(&query, true).contains("audio:[2001:db8::1]:4000:sendrecv"));
         let error = MediaProxy2.encode(&query, &capabilities(false), &mut Vec::new()).unwrap_err();
         assert!(error.text().contains("ipv6=yes"));
+    }
+
+    #[test]
+    fn relay_with_mixed_families_may_answer_with_both() {
+        let query = query(vec![stream("10.77.0.20", 4000)]);
+        let mixed = Capabilities { mixed_families: true, ..capabilities(true) };
+        let mut out = Vec::new();
+        MediaProxy2.encode(&query, &mixed, &mut out).unwrap();
+        assert!(out.windows(30).any(|line| line == b"\r\nmixed_families: yes\r\nmedia: "));
+        let alike = Capabilities { mixed_families: false, ..mixed };
+        MediaProxy2.encode(&query, &alike, &mut out).unwrap();
+        assert!(!out.windows(14).any(|word| word == b"mixed_families"));
     }
 
     #[test]

@@ -87,6 +87,8 @@ enum Attribute {
         component: u8,
     },
     RemoteCandidates,
+    /// A further address of the stream, which goes with it.
+    Further(&'static str),
     /// ufrag or pwd, a direction, what does not matter.
     Other(&'static str),
 }
@@ -101,7 +103,7 @@ impl Attribute {
                 format!("a=candidate:1 {component} UDP 2130706431 10.0.0.1 4000 typ host")
             }
             Attribute::RemoteCandidates => "a=remote-candidates:1 10.0.0.1 4000".into(),
-            Attribute::Other(text) => (*text).into(),
+            Attribute::Further(text) | Attribute::Other(text) => (*text).into(),
         }
     }
 }
@@ -131,10 +133,16 @@ const NOISE: [&str; 8] = [
     "b=AS:64",
     "a=m=audio 4000 RTP/AVP 0",
 ];
+const FURTHER: [&str; 3] = [
+    "a=altc:1 IP4 10.0.0.1 4000",
+    "a=altc:2 IP6 2001:db8::10 4000",
+    "a=source-filter: incl IN IP4 * 10.0.0.1",
+];
+const GROUP_FILTER: &str = "a=source-filter: incl IN IP4 233.252.0.1 10.0.0.1";
 const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
 
 fn port() -> impl Strategy<Value = u16> {
-    prop_oneof![1 => Just(0u16), 2 => Just(4000), 5 => 10_000u16..20_000, 1 => Just(65_535)]
+    prop_oneof![1 => Just(0u16), 2 => Just(9), 2 => Just(4000), 5 => 10_000u16..20_000, 1 => Just(65_535)]
 }
 
 fn ice() -> impl Strategy<Value = Vec<Attribute>> {
@@ -160,10 +168,15 @@ fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
     ];
     let others = prop::collection::vec(prop::sample::select(&NOISE[..]), 0..3);
     let direction = prop::option::of(prop::sample::select(&DIRECTIONS[..]));
-    (rtcp, any::<bool>(), ice(), others, direction)
-        .prop_map(|(rtcp, mux, ice, others, direction)| {
+    let further = prop_oneof![
+        4 => Just(Vec::new()),
+        1 => prop::collection::vec(prop::sample::select(&FURTHER[..]), 1..3)
+    ];
+    (rtcp, any::<bool>(), ice(), further, others, direction)
+        .prop_map(|(rtcp, mux, ice, further, others, direction)| {
             let mut all = [rtcp, ice].concat();
             all.extend(mux.then_some(Attribute::Mux));
+            all.extend(further.into_iter().map(Attribute::Further));
             all.extend(others.into_iter().chain(direction).map(Attribute::Other));
             all
         })
@@ -200,6 +213,9 @@ fn stream() -> impl Strategy<Value = Stream> {
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     connection: Option<Address>,
+    /// A second one, which is invalid but real.
+    second: Option<Address>,
+    further: bool,
     credentials: bool,
     direction: Option<&'static str>,
     marked: bool,
@@ -216,6 +232,9 @@ pub(crate) fn description(
     let line_end = || prop_oneof![2 => Just("\r\n"), 1 => Just("\n")];
     let direction = prop::option::weighted(0.3, prop::sample::select(&DIRECTIONS[..]));
     let connection = prop::option::weighted(0.9, any_address());
+    let second = prop::sample::select([&PHONES[..], &HOLDS].concat());
+    let second = prop::option::weighted(0.1, second);
+    let connection = (connection, second, prop::bool::weighted(0.1));
     let session = (connection, prop::bool::weighted(0.2), direction, prop::bool::weighted(0.05));
     let streams = streams.prop_flat_map(|count| prop::collection::vec(stream(), count));
     // One with remote candidates switches relay candidates off for all.
@@ -229,7 +248,8 @@ pub(crate) fn description(
             bundle,
             (line_end, last_line_end, message_line_end),
         )| {
-            let (connection, credentials, direction, marked) = session;
+            let ((connection, second, further), credentials, direction, marked) = session;
+            let second = second.filter(|_| connection.is_some());
             if let Some(index) = concluding {
                 let at = index.index(streams.len());
                 streams[at].attributes.push(Attribute::RemoteCandidates);
@@ -239,6 +259,8 @@ pub(crate) fn description(
             }
             Description {
                 connection,
+                second,
+                further,
                 credentials,
                 direction,
                 marked,
@@ -307,6 +329,10 @@ impl Text {
 }
 
 impl Description {
+    fn session_lines(&self) -> impl Iterator<Item = Address> {
+        self.connection.into_iter().chain(self.second)
+    }
+
     fn address_of(&self, stream: &Stream) -> Option<Address> {
         stream.connections.first().copied().or(self.connection)
     }
@@ -316,30 +342,53 @@ impl Description {
     }
 
     /// On, of a transport that a relay carries, at an address it can stand for.
-    fn is_for_relay(&self, stream: &Stream) -> bool {
+    fn reaches_relay(&self, stream: &Stream) -> bool {
         let reachable = |address: Address| address.kind != Kind::Unreachable;
         Self::is_relayable(stream)
             && stream.port != 0
             && self.address_of(stream).is_some_and(reachable)
     }
 
+    /// As `reaches_relay`, but no line of an offer that leaves all to ICE.
+    fn is_for_relay(&self, stream: &Stream, how: &How) -> bool {
+        let left_to_ice = self.trickles(stream)
+            && !how.answer
+            && self.has_credentials(stream)
+            && !self.gets_candidates(stream, how);
+        self.reaches_relay(stream) && !left_to_ice
+    }
+
+    /// No address yet: all of the line is replaced or nothing.
+    fn trickles(&self, stream: &Stream) -> bool {
+        stream.port == 9 && self.address_of(stream).is_some_and(|at| at.kind == Kind::Hold)
+    }
+
+    /// Trickles, and stays as it is.
+    fn stays(&self, stream: &Stream, how: &How) -> bool {
+        self.trickles(stream) && !self.gets_candidates(stream, how)
+    }
+
+    fn has_credentials(&self, stream: &Stream) -> bool {
+        let own = |attribute: &Attribute| matches!(attribute, Attribute::Other("a=ice-ufrag:u"));
+        self.credentials || stream.attributes.iter().any(own)
+    }
+
     fn gets_candidates(&self, stream: &Stream, how: &How) -> bool {
         let has =
             |wanted: fn(&Attribute) -> bool, stream: &Stream| stream.attributes.iter().any(wanted);
-        let own = has(|a| matches!(a, Attribute::Other("a=ice-ufrag:u")), stream);
         let concluding =
             self.streams.iter().any(|s| has(|a| matches!(a, Attribute::RemoteCandidates), s));
         how.ice != IceCandidate::None
             && !concluding
-            && self.is_for_relay(stream)
-            && (own || self.credentials)
+            && self.reaches_relay(stream)
+            && self.has_credentials(stream)
             && has(|a| matches!(a, Attribute::Candidate { .. }), stream)
     }
 
     /// What the relay is asked for; nothing where it is of no use.
     pub(crate) fn told(&self, how: &How) -> Vec<Told> {
         let use_of = |stream: &Stream| {
-            Self::is_relayable(stream) && (stream.port == 0 || self.is_for_relay(stream))
+            Self::is_relayable(stream) && (stream.port == 0 || self.is_for_relay(stream, how))
         };
         if (how.loop_marker && self.marked) || !self.streams.iter().any(use_of) {
             return Vec::new();
@@ -354,7 +403,7 @@ impl Description {
                 Told {
                     kind: stream.kind,
                     address: self.address_of(stream).map_or("0.0.0.0", |address| address.host),
-                    port: if self.is_for_relay(stream) { stream.port } else { 0 },
+                    port: if self.is_for_relay(stream, how) { stream.port } else { 0 },
                     direction: own.or(self.direction).unwrap_or(DIRECTIONS[0]),
                     ice: self.gets_candidates(stream, how),
                 }
@@ -368,12 +417,12 @@ impl Description {
         let mut given: Vec<Option<u16>> = Vec::new();
         for (at, stream) in self.streams.iter().enumerate() {
             let offered = from_relay.next();
-            if !self.is_for_relay(stream) {
+            if !self.is_for_relay(stream, how) {
                 given.push(None);
                 continue;
             }
             let shares = |other: &Stream| {
-                self.is_for_relay(other)
+                self.is_for_relay(other, how)
                     && other.port == stream.port
                     && self.address_of(other).unwrap().same_host(&self.address_of(stream).unwrap())
             };
@@ -416,10 +465,15 @@ impl Description {
     }
 
     fn write(&self, how: Option<&How>, given: &[Option<u16>]) -> String {
-        let how = how.filter(|_| given.iter().any(Option::is_some));
-        let uses_session =
-            |(s, port): (&Stream, &Option<u16>)| s.connections.is_empty() && port.is_some();
-        let moves = self.connection.is_some_and(|address| address.kind == Kind::Phone)
+        // A line that stays as it is changes nothing of the session level.
+        let moved = |(s, port): &(&Stream, &Option<u16>)| {
+            port.is_some() && how.is_some_and(|how| !self.stays(s, how))
+        };
+        let how = how.filter(|_| self.streams.iter().zip(given).any(|pair| moved(&pair)));
+        let uses_session = |(s, port): (&Stream, &Option<u16>)| {
+            s.connections.is_empty() && port.is_some() && !self.trickles(s)
+        };
+        let moves = self.session_lines().any(|address| address.kind == Kind::Phone)
             && self.streams.iter().zip(given).any(uses_session);
         let mut text = Text::default();
         let mut lines = vec!["v=0".to_string()];
@@ -429,10 +483,16 @@ impl Description {
             _ => format!("o=a b 1 1 {}", origin.text()),
         });
         lines.extend(["s=c=IN IP4 10.9.9.9".into(), "i=(o=IN IP4 10.9.9.9)".into()]);
-        lines.extend(self.connection.map(|address| match how {
-            Some(how) if moves => format!("c={}", address.moved(how.relay)),
+        lines.extend(self.session_lines().map(|address| match how {
+            Some(how) if moves && address.kind == Kind::Phone => {
+                format!("c={}", address.moved(how.relay))
+            }
             _ => format!("c={}", address.text()),
         }));
+        if self.further {
+            lines.push(GROUP_FILTER.into());
+            lines.extend(how.is_none().then(|| FURTHER[2].into()));
+        }
         lines.push("t=0 0".into());
         lines.extend(self.marked.then(|| "a=nortpproxy:yes".into()));
         lines.extend(self.direction.map(Into::into));
@@ -466,7 +526,8 @@ impl Description {
         last: bool,
         text: &mut Text,
     ) {
-        let relayed = how.zip(port);
+        let relayed = how.zip(port).filter(|(how, _)| !self.stays(stream, how));
+        let trickles = self.trickles(stream);
         // Only the very last line of all may be open.
         let mut left = 1
             + usize::from(stream.title)
@@ -478,17 +539,30 @@ impl Description {
             if left == 0 && last && !self.last_line_end { "" } else { self.line_end }
         };
         let Stream { kind, transport, count, .. } = stream;
-        text.line(format!("m={kind} {}{count} {transport} 0", port.unwrap_or(stream.port)), end());
+        let ports = match relayed {
+            Some((_, port)) => port.to_string(),
+            None => format!("{}{count}", stream.port),
+        };
+        text.line(format!("m={kind} {ports} {transport} 0"), end());
         if stream.title {
             text.line("i=c=IN IP4 10.9.9.9", end());
         }
         let stays = stream.port != 0 && relayed.is_none() && stream.connections.is_empty();
-        if let Some(address) = self.connection.filter(|_| moves && stays && how.is_some()) {
+        for address in self.session_lines().filter(|_| moves && stays && how.is_some()) {
             text.insert(format!("c={}", address.text()), self.message_line_end);
+        }
+        if let Some((how, _)) = relayed
+            && trickles
+            && stream.connections.is_empty()
+        {
+            let address = address("IP4", "", "").moved(how.relay);
+            text.insert(format!("c={address}"), self.message_line_end);
         }
         for address in &stream.connections {
             let new = match relayed {
-                Some((how, _)) if address.kind == Kind::Phone => address.moved(how.relay),
+                Some((how, _)) if trickles || address.kind == Kind::Phone => {
+                    address.moved(how.relay)
+                }
                 _ => address.text(),
             };
             text.line(format!("c={new}"), end());
@@ -502,6 +576,10 @@ impl Description {
                 text.line(attribute.text(), end());
                 continue;
             };
+            if matches!(attribute, Attribute::Further(_)) {
+                end();
+                continue;
+            }
             let new = match attribute {
                 Attribute::Rtcp(old, address) => {
                     let new = match *old {
@@ -511,6 +589,7 @@ impl Description {
                     };
                     let moved = |at: &Address| match (at.network, at.kind) {
                         ("IN", Kind::Phone | Kind::Unreachable) => at.moved(how.relay),
+                        ("IN", Kind::Hold) if trickles => at.moved(how.relay),
                         _ => at.text(),
                     };
                     let address = address.as_ref().map(|at| format!(" {}", moved(at)));
@@ -536,7 +615,8 @@ impl Description {
     }
 }
 
-/// PROTOCOLS: `R`, the network-order address as a little-endian number.
+/// `R`, the network-order address as a little-endian number; a priority that the
+/// phone's candidate has not (`Attribute::text`: the highest of all).
 fn candidate(how: &How, component: u16, port: u16) -> String {
     let relay = how.relay;
     let folded = match relay {
@@ -547,9 +627,14 @@ fn candidate(how: &How, component: u16, port: u16) -> String {
             .map(|word| u32::from_le_bytes(word.try_into().unwrap()))
             .fold(0, |all, word| all ^ word),
     };
-    let preference: u32 = if how.ice == IceCandidate::HighPriority { 130 } else { 0 };
-    let priority = (preference << 24) + 16_777_215 + 1 - u32::from(component);
-    format!("a=candidate:R{folded:x} {component} UDP {priority} {relay} {port} typ relay")
+    let high = how.ice == IceCandidate::HighPriority;
+    let (kind, local): (u32, u32) = if high { (126, 65_534) } else { (0, 65_535) };
+    let priority = (kind << 24) + (local << 8) + 256 - u32::from(component);
+    let hidden = if relay.is_ipv6() { "::" } else { "0.0.0.0" };
+    format!(
+        "a=candidate:R{folded:x} {component} UDP {priority} {relay} {port} typ relay \
+         raddr {hidden} rport 9"
+    )
 }
 
 /// A relay's address; a mapped one is the IPv4 one.

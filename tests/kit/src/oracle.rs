@@ -2,10 +2,14 @@
 //! split, words are counted, and what must come out is put together by hand.
 //! Obvious and slow; it shares nothing with the parsers it judges.
 
+mod candidates;
+
 use std::net::IpAddr;
 use std::ops::Range;
 
 use mediaproxy::Edits;
+
+use candidates::{component, insert_candidates};
 
 /// What the relay gave.
 pub struct Given<'g> {
@@ -161,6 +165,18 @@ fn sections(text: &str) -> Vec<Vec<&str>> {
     sections
 }
 
+/// True for the attributes that name further addresses of a stream; they go with it.
+fn names_more_addresses(line: &str) -> bool {
+    line.starts_with("a=altc:") || line.starts_with("a=source-filter:")
+}
+
+/// True for a source filter of a group address, which is nobody's to relay.
+fn filters_group(line: &str) -> bool {
+    let Some(filter) = line.strip_prefix("a=source-filter:") else { return false };
+    let found = words(filter);
+    found.get(3).and_then(|(_, word)| ip(word)).is_some_and(|ip| ip.is_multicast())
+}
+
 fn connection<'l>(lines: &[&'l str]) -> Option<&'l str> {
     lines.iter().copied().find(|line| line.starts_with("c="))
 }
@@ -173,12 +189,12 @@ fn address(line: &str) -> &str {
 
 /// `c=IN IP4 192.0.2.1/127`, or the end of an a=rtcp line, with the relay in
 /// it: `from` is where the network type stands.
-fn moved(line: &str, from: usize, relay: IpAddr) -> String {
+fn moved(line: &str, from: usize, relay: IpAddr, hold_too: bool) -> String {
     let found = words(&line[from..]);
     let (kind_at, kind) = found[1];
     let (address_at, word) = found[2];
     let old = word.split('/').next().unwrap();
-    if ip(old).is_some_and(|ip| ip.is_unspecified()) {
+    if !hold_too && ip(old).is_some_and(|ip| ip.is_unspecified()) {
         return line.to_string();
     }
     let token = if relay.is_ipv6() { "IP6" } else { "IP4" };
@@ -230,6 +246,25 @@ impl<'l> Stream<'l> {
             })
     }
 
+    /// Without an address: all of it is replaced or nothing.
+    fn trickles(&self) -> bool {
+        let held = |line| ip(address(line)).is_some_and(|ip| ip.is_unspecified());
+        self.port == 9 && self.connection.is_some_and(held)
+    }
+
+    /// ICE, with a candidate before which the relay's can stand.
+    fn wants_candidates(&self, session: &[&str]) -> bool {
+        let has_credentials = |lines: &[&str]| {
+            let has = |name: &str| {
+                let value = |line: &&str| line.strip_prefix(name).map(str::to_string);
+                lines.iter().filter_map(value).any(|value| !value.trim_matches(is_blank).is_empty())
+            };
+            has("a=ice-ufrag:") && has("a=ice-pwd:")
+        };
+        (has_credentials(self.lines) || has_credentials(session))
+            && self.lines.iter().any(|line| component(line).is_some())
+    }
+
     /// Bundled with the other on one address and port.
     fn shares_with(&self, other: &Stream<'_>, session: &[&str]) -> bool {
         let (Some(mine), Some(theirs)) = (self.mid, other.mid) else { return false };
@@ -247,15 +282,21 @@ impl<'l> Stream<'l> {
 
     /// Its lines as they must be at the relay's port.
     fn relayed(&self, port: u16, relay: IpAddr) -> Vec<String> {
+        let hold_too = self.trickles();
         let mux = self.lines.iter().any(|line| line.trim_end_matches(is_blank) == "a=rtcp-mux");
         let mut expected = Vec::new();
         for line in self.lines {
             expected.push(if let Some(value) = line.strip_prefix("m=") {
                 let (at, old) = words(value)[1];
-                let digits = old.split('/').next().unwrap().len();
+                let (digits, count) = old.split_once('/').unwrap_or((old, "1"));
+                // A relay has one port for a line.
+                let one = count.parse() == Ok(1u16);
+                let digits = if one { digits.len() } else { old.len() };
                 format!("{}{port}{}", &line[..2 + at], &line[2 + at + digits..])
+            } else if names_more_addresses(line) {
+                continue;
             } else if line.starts_with("c=") {
-                moved(line, 2, relay)
+                moved(line, 2, relay, hold_too)
             } else if line.starts_with("a=rtcp:") {
                 self.rtcp(line, port, relay, mux).unwrap_or(line.to_string())
             } else {
@@ -273,7 +314,8 @@ impl<'l> Stream<'l> {
         let number = old.parse::<u16>().ok().filter(|_| digits)?;
         let behind = 7 + at + old.len();
         let internet = found.len() > 3 && found[1].1.eq_ignore_ascii_case("IN");
-        let rest = if internet { moved(line, behind, relay) } else { line.to_string() };
+        let hold_too = self.trickles();
+        let rest = if internet { moved(line, behind, relay, hold_too) } else { line.to_string() };
         let rest = &rest[behind..];
         let new = match number {
             0 => 0,
@@ -370,41 +412,48 @@ fn check_description(was: &str, is: &str, given: &Given<'_>, candidates: bool) {
             .iter()
             .position(|other| other.on() && stream.on() && stream.shares_with(other, session));
         ports.push(match earlier {
+            _ if stream.on()
+                && stream.trickles()
+                && !(candidates && !concluded && stream.wants_candidates(session)) =>
+            {
+                None
+            }
             Some(earlier) => ports[earlier],
             None => Some(own).filter(|port| *port != 0 && stream.on()),
         });
     }
 
     let uses_session = |(stream, port): (&Stream<'_>, &Option<u16>)| {
-        port.is_some() && !stream.has_own_connection()
+        port.is_some() && !stream.has_own_connection() && !stream.trickles()
     };
     let session_moves = streams.iter().zip(&ports).any(uses_session);
-    let first = session.iter().position(|line| line.starts_with("c="));
-    let session_line = |(at, line): (usize, &&str)| match first {
-        Some(first) if first == at && session_moves => moved(line, 2, given.address),
-        _ => line.to_string(),
-    };
-    let expected: Vec<String> = session.iter().enumerate().map(session_line).collect();
+    let any = ports.iter().any(Option::is_some);
+    let mut expected: Vec<String> = Vec::new();
+    for line in session {
+        if any && names_more_addresses(line) && !filters_group(line) {
+            continue;
+        }
+        let moves = session_moves && line.starts_with("c=");
+        expected.push(match moves {
+            true => moved(line, 2, given.address, false),
+            false => line.to_string(),
+        });
+    }
     assert_eq!(after[0], expected, "the session level");
-    let held = connection(session)
-        .is_some_and(|line| ip(address(line)).is_some_and(|ip| ip.is_unspecified()));
+    let mut lines = session.iter().filter(|line| line.starts_with("c="));
+    let held = lines.all(|line| ip(address(line)).is_some_and(|ip| ip.is_unspecified()));
 
     for ((stream, port), new) in streams.iter().zip(&ports).zip(&after[1..]) {
         match port {
             Some(port) => {
-                let credentials = |lines: &[&str]| {
-                    let has = |name: &str| {
-                        lines.iter().any(|line| {
-                            line.strip_prefix(name)
-                                .is_some_and(|value| !value.trim_matches(is_blank).is_empty())
-                        })
-                    };
-                    has("a=ice-ufrag:") && has("a=ice-pwd:")
-                };
-                let wanted =
-                    candidates && !concluded && (credentials(stream.lines) || credentials(session));
                 let mut expected = stream.relayed(*port, given.address);
-                if wanted {
+                if stream.trickles() && !stream.has_own_connection() {
+                    let title = expected.get(1).is_some_and(|line| line.starts_with("i="));
+                    let family = if given.address.is_ipv6() { "IP6" } else { "IP4" };
+                    let line = format!("c=IN {family} {}", given.address);
+                    expected.insert(1 + usize::from(title), line);
+                }
+                if candidates && !concluded && stream.wants_candidates(session) {
                     insert_candidates(&mut expected, *port, given.address, new);
                 }
                 assert_eq!(*new, expected, "a relayed stream");
@@ -415,33 +464,12 @@ fn check_description(was: &str, is: &str, given: &Given<'_>, candidates: bool) {
                 let loses = session_moves && !held && stream.port != 0;
                 if loses && !stream.has_own_connection() {
                     let title = expected.get(1).is_some_and(|line| line.starts_with("i="));
-                    expected.insert(1 + usize::from(title), connection(session).unwrap());
+                    let kept = session.iter().filter(|line| line.starts_with("c="));
+                    let at = 1 + usize::from(title);
+                    expected.splice(at..at, kept.copied());
                 }
                 assert_eq!(*new, expected, "a stream that is not relayed");
             }
         }
-    }
-}
-
-/// Puts relay candidates before the first candidate that names a component.
-/// Their foundation and priority are taken from what came out; that they say
-/// the relay's address and ports is judged.
-fn insert_candidates(lines: &mut Vec<String>, port: u16, relay: IpAddr, new: &[&str]) {
-    let component = |line: &str| {
-        let value = line.strip_prefix("a=candidate:")?;
-        words(value).get(1)?.1.parse::<u32>().ok()
-    };
-    let Some(first) = lines.iter().position(|line| component(line).is_some()) else { return };
-    let rtcp = lines.iter().any(|line| component(line) == Some(2));
-    for number in 1..=1 + u16::from(rtcp) {
-        let at = first + usize::from(number) - 1;
-        let inserted = new.get(at).expect("a relay candidate");
-        let found: Vec<&str> = words(inserted).into_iter().map(|(_, word)| word).collect();
-        let [foundation, _, _, priority, ..] = found[..] else { panic!("{inserted}") };
-        assert!(foundation.starts_with("a=candidate:R"), "{foundation}");
-        priority.parse::<u32>().unwrap();
-        let port = port + number - 1;
-        let line = format!("{foundation} {number} UDP {priority} {relay} {port} typ relay");
-        lines.insert(at, line);
     }
 }

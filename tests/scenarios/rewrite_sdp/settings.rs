@@ -37,8 +37,9 @@ fn relay_candidates_by_setting_and_by_message() {
     let ice = "a=ice-ufrag:u\na=ice-pwd:p\n\
                a=candidate:1 1 UDP 2130706431 192.168.1.10 40000 typ host\n";
     let offer = || invite().sdp(alice_sdp() + ice);
-    let low = "a=candidate:R97100cb 1 UDP 16777215 203.0.113.9 50000 typ relay\r\n";
-    let high = "a=candidate:R97100cb 1 UDP 2197815295 203.0.113.9 50000 typ relay\r\n";
+    let low =
+        "a=candidate:R97100cb 1 UDP 16777215 203.0.113.9 50000 typ relay raddr 0.0.0.0 rport 9\r\n";
+    let high = "a=candidate:R97100cb 1 UDP 2130706175 203.0.113.9 50000 typ relay raddr 0.0.0.0 rport 9\r\n";
     let relay = Relay::answering();
     for (setting, expected) in [("none", ""), ("low-priority", low), ("high-priority", high)] {
         let mut worker = worker(&[("relay", &relay.uri()), ("ice_candidate", setting)]);

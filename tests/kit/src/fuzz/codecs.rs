@@ -19,7 +19,7 @@ use super::input::Input;
 const COMMANDS: [Command; 4] = [Command::Request, Command::Reply, Command::Delete, Command::Probe];
 
 /// The headers of MediaProxy 2 that a query may have.
-const HEADERS: [&str; 15] = [
+const HEADERS: [&str; 16] = [
     "type",
     "dialog_id",
     "call_id",
@@ -33,6 +33,7 @@ const HEADERS: [&str; 15] = [
     "media_relay",
     "early_tag",
     "address_family",
+    "mixed_families",
     "media",
     "scope",
 ];

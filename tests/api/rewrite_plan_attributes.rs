@@ -1,0 +1,141 @@
+//! What else an SDP says of a stream's address: port counts, and attributes that name
+//! further addresses.
+
+use kit::rewriting::{Case, body_of, invite, lines};
+use mediaproxy::Status;
+
+const RELAY: &str = "203.0.113.9";
+
+#[track_caller]
+fn rewrites(case: &Case, before: &[&str], after: &[&str]) {
+    assert_eq!(case.sdp(&lines(before)), lines(after));
+}
+
+#[test]
+fn port_count_is_refused_with_one_warning() {
+    let sdp = lines(&[
+        "c=IN IP4 10.0.0.1",
+        "m=audio 4000/2 RTP/AVP 0",
+        "m=video 4004/3 RTP/AVP 31",
+        "m=video 0/2 RTP/AVP 31",
+        "m=message 9/2 TCP/MSRP *",
+    ]);
+    for case in
+        [Case::offer(RELAY, &[50000, 50002, 0, 0]), Case::answer(RELAY, &[50000, 50002, 0, 0])]
+    {
+        let (out, complaints) = case.run(&invite(sdp.as_bytes())).unwrap();
+        assert_eq!(
+            body_of(&out),
+            lines(&[
+                "c=IN IP4 203.0.113.9",
+                "m=audio 50000 RTP/AVP 0",
+                "m=video 50002 RTP/AVP 31",
+                "m=video 0/2 RTP/AVP 31",
+                "m=message 9/2 TCP/MSRP *",
+                "c=IN IP4 10.0.0.1",
+            ])
+        );
+        let text = "stream 1 (audio) has a port count, which is refused: it has one port now";
+        assert_eq!(complaints, [text]);
+    }
+}
+
+#[test]
+fn port_count_of_a_stream_that_the_relay_refuses_stays() {
+    let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 4000/2 RTP/AVP 0", "m=video 6 RTP/AVP 31"]);
+    let (out, complaints) = Case::answer(RELAY, &[0, 50002]).run(&invite(sdp.as_bytes())).unwrap();
+    assert!(body_of(&out).contains("m=audio 4000/2 RTP/AVP 0\r\nc=IN IP4 10.0.0.1\r\n"));
+    assert_eq!(complaints.len(), 1, "{complaints:?}");
+}
+
+#[test]
+fn port_count_that_is_no_count_is_an_error() {
+    for count in ["0", "", "x", "-1", "2/2", "65536"] {
+        let sdp = lines(&["c=IN IP4 10.0.0.1", &format!("m=audio 4000/{count} RTP/AVP 0")]);
+        assert_eq!(Case::offer(RELAY, &[50000]).error(&sdp).status(), Status::Syntax, "{count}");
+    }
+}
+
+#[test]
+fn alternative_addresses_and_source_filters_go_with_their_stream() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 0, 0]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "a=source-filter: incl IN IP4 * 10.0.0.1",
+            "a=source-filter: incl IN IP4 233.252.0.1 10.0.0.1",
+            "a=source-filter: excl IN IP6 FF0E::11A 2001:db8::1",
+            "a=altc:1 IP4 10.0.0.1 4000",
+            "m=audio 4000 RTP/AVP 0",
+            "a=altc:1 IP6 2001:db8::1 4000",
+            "a=altc:2 IP4 10.0.0.1 4000",
+            "a=sendrecv",
+            "a=source-filter:incl IN IP4 10.0.0.1 10.0.0.1",
+            "a=altcx:1 IP4 10.0.0.1 4000",
+            "a=source-filters: incl IN IP4 * 10.0.0.1",
+            "m=video 0 RTP/AVP 31",
+            "a=altc:1 IP4 10.0.0.1 4002",
+            "m=message 9 TCP/MSRP *",
+            "a=altc:1 IP4 10.0.0.1 9",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "a=source-filter: incl IN IP4 233.252.0.1 10.0.0.1",
+            "a=source-filter: excl IN IP6 FF0E::11A 2001:db8::1",
+            "m=audio 50000 RTP/AVP 0",
+            "a=sendrecv",
+            "a=altcx:1 IP4 10.0.0.1 4000",
+            "a=source-filters: incl IN IP4 * 10.0.0.1",
+            "m=video 0 RTP/AVP 31",
+            "a=altc:1 IP4 10.0.0.1 4002",
+            "m=message 9 TCP/MSRP *",
+            "c=IN IP4 10.0.0.1",
+            "a=altc:1 IP4 10.0.0.1 9",
+        ],
+    );
+}
+
+#[test]
+fn attributes_stay_where_nothing_is_relayed() {
+    let sdp = lines(&[
+        "c=IN IP4 10.0.0.1",
+        "a=source-filter: incl IN IP4 * 10.0.0.1",
+        "m=audio 4000 RTP/AVP 0",
+        "a=altc:1 IP4 10.0.0.1 4000",
+    ]);
+    let (out, _) = Case::answer(RELAY, &[0]).run(&invite(sdp.as_bytes())).unwrap();
+    assert_eq!(body_of(&out), sdp);
+}
+
+#[test]
+fn loop_marker_after_a_removed_open_line_is_a_line() {
+    let mut case = Case::offer(RELAY, &[50000]);
+    case.loop_marker = true;
+    let sdp = "c=IN IP4 10.0.0.1\r\nm=audio 4 RTP/AVP 0\r\na=altc:1 IP4 10.0.0.1 4";
+    let marked = ["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0", "a=nortpproxy:yes"];
+    assert_eq!(case.sdp(sdp), lines(&marked));
+    case.loop_marker = false;
+    assert_eq!(case.sdp(sdp), lines(&marked[..2]));
+}
+
+#[test]
+fn line_that_ends_in_cr_only_is_an_error() {
+    let sdp = lines(&["v=0", "c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0", "m=video 6 RTP/AVP 31"]);
+    let case = Case::offer(RELAY, &[50000, 50002]);
+    case.sdp(&sdp);
+    let ends: Vec<usize> = sdp.match_indices("\r\n").map(|(at, _)| at).collect();
+    for cr_only in 1u32..1 << (ends.len() - 1) {
+        let mut mixed = sdp.clone();
+        for (bit, at) in ends.iter().enumerate().rev() {
+            if cr_only >> bit & 1 != 0 {
+                mixed.replace_range(*at..*at + 2, "\r");
+            }
+        }
+        assert_eq!(case.error(&mixed).status(), Status::Syntax, "{mixed:?}");
+    }
+    assert_eq!(case.error(&sdp.replace("\r\n", "\r")).status(), Status::Syntax);
+    // A CR inside a line, or more than one before the LF, ends no line.
+    case.sdp(&sdp.replace("\r\n", "\r\r\n"));
+    case.sdp(&sdp.replace("v=0", "v=0\r"));
+    case.sdp(&sdp.replace("v=0", "v=\r=0"));
+}
