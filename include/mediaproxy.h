@@ -1477,6 +1477,12 @@ typedef struct {
     uint64_t dropped;
     // Control requests answered with an error.
     uint64_t refused;
+    // Sessions that point at themselves or, with others, in a circle: nothing
+    // is sent there.
+    uint64_t loops;
+    // Sessions whose SDP names a private address that is not the source of
+    // signaling: nothing is sent there before it sends.
+    uint64_t waits_for_packet;
 } mp_proxy_counters;
 
 // Makes a proxy and writes it to *proxy: it opens its listening Unix socket,

@@ -247,6 +247,7 @@ impl Settings {
         Ok(crate::proxy::Config {
             advertised: values.proxy_advertised.clone(),
             learn_from: values.proxy_learn_from,
+            trusted: values.trusted_media_networks.networks.clone(),
             max_sessions: usize::try_from(values.proxy_max_sessions).unwrap_or(usize::MAX),
             idle_timeout: seconds(values.proxy_idle_timeout),
             unanswered_timeout: seconds(values.proxy_unanswered_timeout),

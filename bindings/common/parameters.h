@@ -32,6 +32,7 @@
     each(proxy_advertised_address)                                                                 \
     each(proxy_ports)                                                                              \
     each(proxy_learn_from)                                                                         \
+    each(trusted_media_networks)                                                                   \
     each(proxy_max_sessions)                                                                       \
     each(proxy_idle_timeout)                                                                       \
     each(proxy_unanswered_timeout)                                                                 \

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 use super::summary::SessionEnd;
+use super::warning::Warning;
 use crate::error::{Error, Result, Status};
+use crate::nat::Networks;
 
 /// The configuration of a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub struct Config {
     pub rebinding_timeout: Duration,
     /// From which sources an address may be learned.
     pub learn_from: LearnFrom,
+    /// An SDP address in these networks is sent to before a packet came from there,
+    /// although it is private and not the source of signalling: for recorders and
+    /// media servers that only receive.
+    pub trusted: Networks,
     /// The most sessions at one time; further ones are refused.
     pub max_sessions: usize,
     /// Receives the log records, on the serving thread.
@@ -65,6 +71,7 @@ impl Config {
             hold_timeout: Config::HOLD_TIMEOUT,
             rebinding_timeout: Duration::from_secs(3),
             learn_from: LearnFrom::Signaled,
+            trusted: Networks::default(),
             max_sessions: Config::MAX_SESSIONS,
             log: None,
         }
@@ -151,10 +158,17 @@ pub enum LogRecord {
         /// Why it was refused.
         refusal: Refusal,
     },
+    /// A side of a session is sent nothing.
+    Warning {
+        /// The Call-ID.
+        call_id: Vec<u8>,
+        /// Why.
+        warning: Warning,
+    },
 }
 
-/// A function that is called for each session that ends and each request that
-/// is refused. It runs on the serving thread and must not block.
+/// A function that is called for each session that ends, each request that is
+/// refused and each warning. It runs on the serving thread and must not block.
 #[derive(Clone)]
 pub struct Log(Arc<dyn Fn(&LogRecord) + Send + Sync>);
 

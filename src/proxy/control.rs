@@ -94,7 +94,7 @@ impl<'a> Request<'a> {
 }
 
 /// The kind of SIP message an `update` was sent for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Request,
     Reply,
@@ -116,12 +116,15 @@ pub(super) struct UpdateRequest<'a> {
     /// An extension of libmediaproxy: the address family that the receiver of
     /// the SIP message can use.
     pub(super) receiver_family: Option<Family>,
+    /// An extension of libmediaproxy: the answer may name streams of another
+    /// address than the first one's.
+    pub(super) mixed_families: bool,
     /// `None` when the SIP message carries no SDP.
     pub(super) media: Option<Vec<Item<'a>>>,
 }
 
 /// One media stream of the sender's SDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Item<'a> {
     pub(super) media: &'a [u8],
     /// `None` for a host name: names are not resolved.
@@ -130,14 +133,39 @@ pub(super) struct Item<'a> {
     pub(super) port: u16,
     /// The direction is not `sendrecv`, or the address is 0.0.0.0.
     pub(super) held: bool,
+    /// The direction is `recvonly`: the side will not send.
+    pub(super) receive_only: bool,
     /// An extension of libmediaproxy: the sender receives on the port of its
     /// SDP, whichever port it sends from.
     pub(super) asymmetric: bool,
 }
 
-/// A `remove`: ends a session.
+impl Item<'_> {
+    /// True for 0.0.0.0 and ::, which put the stream on hold (RFC 3264 section 8.4).
+    pub(super) fn is_unspecified(&self) -> bool {
+        self.address.is_some_and(|ip| ip.is_unspecified())
+    }
+
+    pub(super) fn family(&self) -> Option<Family> {
+        self.address.filter(|ip| !ip.is_unspecified()).map(Family::of)
+    }
+}
+
+/// What a `remove` ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The session, whatever the To tag is.
+    Session,
+    /// An extension of libmediaproxy: the dialog with both tags.
+    Dialog,
+    /// An extension of libmediaproxy: the session unless it is answered.
+    Unanswered,
+}
+
+/// A `remove`: ends a session or a dialog.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RemoveRequest<'a> {
+    pub(super) scope: Scope,
     pub(super) call_id: &'a [u8],
     pub(super) from_tag: &'a [u8],
     pub(super) to_tag: &'a [u8],
@@ -148,11 +176,13 @@ struct Headers<'a> {
     kind: &'a [u8],
     call_id: &'a [u8],
     cseq: &'a [u8],
-    from_tag: &'a [u8],
+    from_tag: Option<&'a [u8]>,
     to_tag: &'a [u8],
     early_tag: &'a [u8],
     signaling_ip: &'a [u8],
     address_family: &'a [u8],
+    mixed_families: &'a [u8],
+    scope: &'a [u8],
     media: &'a [u8],
 }
 
@@ -168,31 +198,38 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
             b"type" => headers.kind = value,
             b"call_id" => headers.call_id = value,
             b"cseq" => headers.cseq = value,
-            b"from_tag" => headers.from_tag = value,
+            b"from_tag" => headers.from_tag = Some(value),
             b"to_tag" => headers.to_tag = value,
             b"early_tag" => headers.early_tag = value,
             b"signaling_ip" => headers.signaling_ip = value,
             b"address_family" => headers.address_family = value,
+            b"mixed_families" => headers.mixed_families = value,
+            b"scope" => headers.scope = value,
             b"media" => headers.media = value,
             _ => {}
         }
     }
-    if headers.call_id.is_empty() || headers.from_tag.is_empty() {
-        return None;
-    }
+    // The null tag of a peer of RFC 2543 is empty (RFC 3261 section 12.1.1).
+    let from_tag = headers.from_tag.filter(|_| !headers.call_id.is_empty())?;
     match command {
-        b"update" => headers.update().map(Request::Update),
-        b"remove" => Some(Request::Remove(RemoveRequest {
-            call_id: headers.call_id,
-            from_tag: headers.from_tag,
-            to_tag: headers.to_tag,
-        })),
+        b"update" => headers.update(from_tag).map(Request::Update),
+        b"remove" => headers.remove(from_tag).map(Request::Remove),
         _ => None,
     }
 }
 
 impl<'a> Headers<'a> {
-    fn update(self) -> Option<UpdateRequest<'a>> {
+    fn remove(self, from_tag: &'a [u8]) -> Option<RemoveRequest<'a>> {
+        let scope = match self.scope {
+            b"" => Scope::Session,
+            b"dialog" => Scope::Dialog,
+            b"unanswered" => Scope::Unanswered,
+            _ => return None,
+        };
+        Some(RemoveRequest { scope, call_id: self.call_id, from_tag, to_tag: self.to_tag })
+    }
+
+    fn update(self, from_tag: &'a [u8]) -> Option<UpdateRequest<'a>> {
         let kind = match self.kind {
             b"request" => Kind::Request,
             b"reply" => Kind::Reply,
@@ -208,11 +245,12 @@ impl<'a> Headers<'a> {
             kind,
             call_id: self.call_id,
             cseq: number(self.cseq)?,
-            from_tag: self.from_tag,
+            from_tag,
             to_tag: self.to_tag,
             early_tag: self.early_tag,
             signaling: address(self.signaling_ip)?,
             receiver_family,
+            mixed_families: self.mixed_families == b"yes",
             media: if self.media.is_empty() { None } else { Some(items(self.media)?) },
         })
     }
@@ -246,9 +284,10 @@ fn item(text: &[u8]) -> Option<Item<'_>> {
     let mut parts = rest.split(|byte| *byte == b':');
     let port = number(parts.next()?)?;
     let direction = parts.next()?;
-    let held = match direction.to_ascii_lowercase().as_slice() {
-        b"sendrecv" => false,
-        b"sendonly" | b"recvonly" | b"inactive" => true,
+    let (held, receive_only) = match direction.to_ascii_lowercase().as_slice() {
+        b"sendrecv" => (false, false),
+        b"sendonly" | b"inactive" => (true, false),
+        b"recvonly" => (true, true),
         _ => return None,
     };
     let mut asymmetric = false;
@@ -260,7 +299,7 @@ fn item(text: &[u8]) -> Option<Item<'_>> {
         return None;
     }
     let held = held || host.is_some_and(|ip| ip.is_unspecified());
-    Some(Item { media, address: host, port, held, asymmetric })
+    Some(Item { media, address: host, port, held, receive_only, asymmetric })
 }
 
 /// `Some(None)` for a host name, `None` for neither an address nor a name.
@@ -320,168 +359,4 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const UPDATE: &str = "update\r\ntype: request\r\ndialog_id: \r\ncall_id: c1\r\ncseq: 7\r\n\
-        from_uri: alice@example.org\r\nfrom_tag: ft\r\nto_tag: \r\nuser_agent: P: 1\r\n\
-        signaling_ip: 192.0.2.20\r\nmedia: audio:10.0.0.20:4000:sendrecv:ice=no";
-
-    fn update(text: &str) -> Option<UpdateRequest<'_>> {
-        match parse(text.as_bytes())? {
-            Request::Update(update) => Some(update),
-            Request::Remove(_) => None,
-        }
-    }
-
-    fn one(text: &str) -> Option<Item<'_>> {
-        items(text.as_bytes())?.first().copied()
-    }
-
-    #[test]
-    fn remove_and_bodyless_update_work_without_reply() {
-        let works =
-            |text: &str| parse(text.as_bytes()).map(|request| request.works_without_reply());
-        assert_eq!(works(UPDATE), Some(false));
-        let (bodyless, _) = UPDATE.split_once("\r\nmedia: ").unwrap();
-        assert_eq!(works(bodyless), Some(true));
-        assert_eq!(works("remove\r\ncall_id: c1\r\nfrom_tag: ft\r\nto_tag: "), Some(true));
-    }
-
-    #[test]
-    fn update_is_parsed() {
-        let update = update(UPDATE).unwrap();
-        assert_eq!((update.kind, update.cseq), (Kind::Request, 7));
-        assert_eq!(
-            (update.call_id, update.from_tag, update.to_tag),
-            (&b"c1"[..], &b"ft"[..], &b""[..])
-        );
-        assert_eq!(update.signaling, "192.0.2.20".parse::<IpAddr>().unwrap());
-        let media = update.media.unwrap();
-        assert_eq!(media.len(), 1);
-        assert_eq!((media[0].media, media[0].port), (&b"audio"[..], 4_000));
-    }
-
-    #[test]
-    fn extensions_are_parsed_and_unknown_headers_ignored() {
-        let text =
-            format!("{UPDATE}:asymmetric=yes:x=y\r\nearly_tag: et\r\naddress_family: IP6\r\nx: y");
-        let update = update(&text).unwrap();
-        assert_eq!(update.early_tag, b"et");
-        assert_eq!(update.receiver_family, Some(Family::V6));
-        assert!(update.media.unwrap()[0].asymmetric);
-    }
-
-    #[test]
-    fn remove_is_parsed() {
-        let request = parse(b"remove\r\ncall_id: c\r\nfrom_tag: f\r\nto_tag: t");
-        assert_eq!(
-            request,
-            Some(Request::Remove(RemoveRequest { call_id: b"c", from_tag: b"f", to_tag: b"t" }))
-        );
-    }
-
-    #[test]
-    fn request_with_syntax_error_is_refused() {
-        for (from, to) in [
-            ("update", "upgrade"),
-            ("type: request", "type: query"),
-            ("type: request\r\n", ""),
-            ("call_id: c1", "call_id: "),
-            ("cseq: 7", "cseq: seven"),
-            ("cseq: 7", "cseq: +7"),
-            ("cseq: 7", "cseq: 4294967296"),
-            ("from_tag: ft", "from_tag: "),
-            ("signaling_ip: 192.0.2.20", "signaling_ip: "),
-            ("signaling_ip: 192.0.2.20", "signaling_ip: phone"),
-            ("P: 1", "P\r\n 1"),
-            ("call_id: c1", "call_id c1"),
-        ] {
-            let text = UPDATE.replacen(from, to, 1);
-            assert_ne!(text, UPDATE);
-            assert_eq!(parse(text.as_bytes()), None, "{to}");
-        }
-    }
-
-    #[test]
-    fn media_items_are_parsed() {
-        let item = one("video:[2001:db8::1]:4002:RecvOnly").unwrap();
-        assert_eq!(item.address, Some("2001:db8::1".parse().unwrap()));
-        assert!(item.held);
-        assert!(one("audio:0.0.0.0:4000:sendrecv").unwrap().held);
-        assert_eq!(one("audio:media.example.org:4000:sendrecv").unwrap().address, None);
-        assert_eq!(one("audio:[::ffff:192.0.2.1]:1:sendrecv"), None);
-        assert_eq!(items(b"a:1.2.3.4:0:inactive,b:1.2.3.4:0:inactive").unwrap().len(), 2);
-    }
-
-    #[test]
-    fn media_item_with_syntax_error_is_refused() {
-        for text in [
-            "",
-            "audio",
-            "audio:192.0.2.1",
-            "audio:192.0.2.1:4000",
-            "audio:192.0.2.1:99999:sendrecv",
-            "audio:192.0.2.1:-1:sendrecv",
-            "audio:192.0.2.1:4000:sideways",
-            "audio:192.0.2.1:4000:sendrecv:asymmetric",
-            "audio:2001:db8::1:4000:sendrecv",
-            "audio:[2001:db8::1:4000:sendrecv",
-            "audio:[192.0.2.1]:4000:sendrecv",
-            "audio:192.0.2.999:4000:sendrecv",
-            "audio::4000:sendrecv",
-            ":192.0.2.1:4000:sendrecv",
-            "audio:192.0.2.1:4000:sendrecv,",
-        ] {
-            assert_eq!(items(text.as_bytes()), None, "{text}");
-        }
-        let many = vec!["a:192.0.2.1:4000:sendrecv"; 64].join(",");
-        assert_eq!(items(many.as_bytes()).unwrap().len(), 64);
-        assert_eq!(items(format!("{many},a:192.0.2.1:4000:sendrecv").as_bytes()), None);
-    }
-
-    #[test]
-    fn framer_splits_requests_for_any_chunk_size() {
-        let stream = b"one\r\na: b\r\n\r\n\r\ntwo\r\n\r\nrest";
-        for size in 1..=stream.len() {
-            let mut framer = Framer::default();
-            let mut requests = Vec::new();
-            for chunk in stream.chunks(size) {
-                framer.push(chunk);
-                while let Ok(Some(request)) = framer.next() {
-                    requests.push(request.to_vec());
-                }
-            }
-            assert_eq!(requests, [&b"one\r\na: b"[..], b"two"], "chunks of {size}");
-        }
-    }
-
-    #[test]
-    fn framer_refuses_endless_request() {
-        let mut framer = Framer::default();
-        framer.push(&vec![b'\n'; MAX_REQUEST]);
-        assert_eq!(framer.next(), Ok(None));
-        framer.push(b"xxxx");
-        assert_eq!(framer.next(), Err(TooLong));
-        let mut framer = Framer::default();
-        framer.push(&vec![b'a'; MAX_REQUEST + 1]);
-        framer.push(b"\r\n\r\n");
-        assert_eq!(framer.next(), Err(TooLong));
-    }
-
-    #[test]
-    fn framer_accepts_longest_request_in_any_chunks() {
-        let mut stream = vec![b'a'; MAX_REQUEST];
-        stream.extend_from_slice(END);
-        for last in 0..=END.len() {
-            let (chunk, rest) = stream.split_at(stream.len() - last);
-            let mut framer = Framer::default();
-            framer.push(chunk);
-            if last > 0 {
-                assert_eq!(framer.next(), Ok(None), "{last} bytes to come");
-                framer.push(rest);
-            }
-            assert_eq!(framer.next(), Ok(stream.get(..MAX_REQUEST)), "the last {last} bytes apart");
-        }
-    }
-}
+mod tests;

@@ -8,10 +8,9 @@ use std::net::SocketAddr;
 
 use super::config::Config;
 use super::control::{self, Framer};
-use super::family::Side;
+use super::ids::ChannelId;
 use super::learning::Millis;
 use super::media::{Media, Sockets};
-use super::media_ports::ChannelId;
 use super::refusal::Refusal;
 use super::summary::{EndReason, SessionSummary};
 use super::table::{Reply, Table};
@@ -96,11 +95,7 @@ impl DryProxy {
     /// proxy's own or by its advertised address, and returns what is sent, or
     /// `None` when the packet is dropped.
     pub fn packet(&mut self, port: SocketAddr, source: SocketAddr, now: Millis) -> Option<Sent> {
-        let (channel, side) = self.media.locals.owner(port)?;
-        let index = match side {
-            Side::Caller => usize::from(port.port() % 2),
-            Side::Callee => usize::from(port.port() % 2) + 2,
-        };
+        let (channel, index) = self.media.locals.owner(port)?;
         let Media { channels, rules, locals, counts, .. } = &mut self.media;
         let channel = channels.get_mut(usize::try_from(channel.0).ok()?)?.as_mut()?;
         let mut sent = None;

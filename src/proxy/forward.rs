@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 
 use super::config::Config;
+use super::ids::ChannelId;
 use super::learning::Millis;
 use super::media::{Media, Sockets};
-use super::media_ports::ChannelId;
 use crate::sys::epoll::Epoll;
 
 /// The largest UDP datagram.

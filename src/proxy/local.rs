@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::config::Config;
 use super::family::{Family, Side};
-use super::media_ports::ChannelId;
+use super::ids::ChannelId;
 use super::ports::Ports;
 
 /// One address of the proxy and its ports.
@@ -49,18 +49,21 @@ impl Locals {
         }
     }
 
-    /// True for a media port of this proxy, by its own or its advertised address.
-    pub(super) fn is_own(&self, address: SocketAddr) -> bool {
-        self.get(Family::of(address.ip())).is_some_and(|local| {
-            [local.ip, local.advertised].contains(&address.ip())
-                && local.ports.is_used(address.port())
-        })
+    /// The media port of this proxy that an address names, by the proxy's own or
+    /// its advertised address; packets to it are sent to its own address.
+    pub(super) fn own_port(&self, address: SocketAddr) -> Option<SocketAddr> {
+        let local = self.get(Family::of(address.ip()))?;
+        let own = [local.ip, local.advertised].contains(&address.ip())
+            && local.ports.is_used(address.port());
+        own.then(|| SocketAddr::new(local.ip, address.port()))
     }
 
-    /// The channel and the side that a media port of this proxy serves.
-    pub(super) fn owner(&self, address: SocketAddr) -> Option<(ChannelId, Side)> {
+    /// The channel and the index there of the media port that an address names.
+    pub(super) fn owner(&self, address: SocketAddr) -> Option<(ChannelId, usize)> {
         let local = self.get(Family::of(address.ip()))?;
         let own = [local.ip, local.advertised].contains(&address.ip());
-        own.then(|| local.ports.owner(address.port()))?
+        let (channel, side) = own.then(|| local.ports.owner(address.port()))??;
+        let first = if side == Side::Caller { 0 } else { 2 };
+        Some((channel, first + usize::from(address.port() % 2)))
     }
 }

@@ -10,11 +10,14 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::config::Config;
 use super::family::{Family, Side, Sides};
-use super::learning::{Change, Expectation, Learner, Millis, Rules};
+use super::ids::{ChannelId, PeerId};
+use super::learner::Learner;
+use super::learning::{Change, Expectation, Millis, Rules};
 use super::local::Locals;
-use super::media_ports::{ChannelId, MediaPorts};
+use super::media_ports::MediaPorts;
 use super::refusal::Refusal;
 use super::summary::{PortSummary, SideSummary, Traffic};
+use super::warning::Warning;
 
 /// The port range counts as exhausted after this many pairs in use by other
 /// programs.
@@ -34,7 +37,7 @@ pub(super) trait Sockets {
 pub(super) struct Port<T> {
     pub(super) socket: T,
     local: SocketAddr,
-    learner: Learner,
+    pub(super) learner: Learner,
     relayed: Traffic,
     dropped: u64,
 }
@@ -64,6 +67,9 @@ pub(super) struct Media<S: Sockets> {
     pub(super) channels: Vec<Option<Channel<S::Socket>>>,
     pub(super) counts: Counts,
     free: Vec<u32>,
+    /// The ports without a target because packets would come back to them.
+    pub(super) looped: Vec<(ChannelId, usize)>,
+    pub(super) warnings: Vec<Warning>,
     /// The session code used or closed a channel that is not open.
     faults: u32,
 }
@@ -79,11 +85,14 @@ impl<S: Sockets> Media<S> {
                 rebinding,
                 learn_from: config.learn_from,
                 loopback: config.addresses.iter().any(|ip| ip.is_loopback()),
+                trusted: config.trusted.clone(),
             },
             locals: Locals::new(config, random),
             channels: Vec::new(),
             counts: Counts::default(),
             free: Vec::new(),
+            looped: Vec::new(),
+            warnings: Vec::new(),
             faults: 0,
         }
     }
@@ -93,12 +102,12 @@ impl<S: Sockets> Media<S> {
         self.faults
     }
 
-    fn channel(&self, id: ChannelId) -> Option<&Channel<S::Socket>> {
-        self.channels.get(usize::try_from(id.0).ok()?)?.as_ref()
+    pub(super) fn port(&self, id: ChannelId, index: usize) -> Option<&Port<S::Socket>> {
+        self.channel(id)?.ports.get(index)
     }
 
-    fn channel_mut(&mut self, id: ChannelId) -> Option<&mut Channel<S::Socket>> {
-        self.channels.get_mut(usize::try_from(id.0).ok()?)?.as_mut()
+    fn channel(&self, id: ChannelId) -> Option<&Channel<S::Socket>> {
+        self.channels.get(usize::try_from(id.0).ok()?)?.as_ref()
     }
 
     /// Binds an RTP and an RTCP port, skipping pairs that other programs use.
@@ -165,6 +174,11 @@ impl<S: Sockets> Media<S> {
     }
 }
 
+/// Where a side's RTP and RTCP ports stand in a channel.
+fn indices(side: Side) -> [usize; 2] {
+    if side == Side::Caller { [0, 1] } else { [2, 3] }
+}
+
 type Pair<T> = (Port<T>, Port<T>);
 
 impl<T> Channel<T> {
@@ -177,6 +191,12 @@ impl<T> Channel<T> {
             2 => (c, a),
             _ => (d, b),
         }
+    }
+
+    /// The RTP and the RTCP port of a side.
+    fn side(&mut self, side: Side) -> (&mut Port<T>, &mut Port<T>) {
+        let [a, b, c, d] = &mut self.ports;
+        if side == Side::Caller { (a, b) } else { (c, d) }
     }
 
     /// Decides about one packet, sends it with `send`, and counts it.
@@ -192,9 +212,9 @@ impl<T> Channel<T> {
     ) {
         counts.received += 1;
         let (from, to) = self.pair(index);
-        let accepted = !locals.is_own(source) && from.learner.accept(source, rules, now);
-        let target = to.learner.target().filter(|target| !locals.is_own(*target));
-        let relayed = accepted && target.is_some_and(|target| send(&to.socket, to.local, target));
+        let accepted = from.learner.accept(source, (rules, locals), now);
+        let relayed = accepted
+            && to.learner.target().is_some_and(|target| send(&to.socket, to.local, target));
         if relayed {
             from.relayed.packets += 1;
             from.relayed.bytes += length as u64;
@@ -256,6 +276,8 @@ impl<S: Sockets> MediaPorts for Media<S> {
         self.release(callee.local);
         self.free.push(id.0);
         self.counts.open_ports -= 4;
+        self.looped.retain(|(looped, _)| *looped != id);
+        self.check_looped_again(id);
     }
 
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr> {
@@ -267,23 +289,48 @@ impl<S: Sockets> MediaPorts for Media<S> {
 
     fn expect(
         &mut self,
-        id: ChannelId,
-        side: Side,
+        (id, side): (ChannelId, Side),
+        peer: PeerId,
         expectation: Expectation,
         change: Change,
         now: Millis,
     ) {
-        let rules = self.rules;
-        let Some(channel) = self.channel_mut(id) else {
+        let Media { channels, rules, locals, .. } = self;
+        let entry = usize::try_from(id.0).ok().and_then(|index| channels.get_mut(index));
+        let Some(Some(channel)) = entry else {
             self.faults += 1;
             return;
         };
-        let [a, b, c, d] = &mut channel.ports;
-        let (rtp, rtcp) = if side == Side::Caller { (a, b) } else { (c, d) };
-        rtp.learner.expect(expectation, change, &rules, now);
+        let (rtp, rtcp) = channel.side(side);
+        rtp.learner.expect(peer, expectation, change, (rules, locals), now);
         // Port 65535 has no successor: a target with port 0 is not used.
         let port = expectation.port.checked_add(1).unwrap_or(0);
-        rtcp.learner.expect(Expectation { port, ..expectation }, change, &rules, now);
+        let expectation = Expectation { port, ..expectation };
+        rtcp.learner.expect(peer, expectation, change, (rules, locals), now);
+        self.check_loops(id, indices(side));
+    }
+
+    fn remove_peer(&mut self, (id, side): (ChannelId, Side), peer: PeerId) {
+        let Media { channels, rules, .. } = self;
+        let entry = usize::try_from(id.0).ok().and_then(|index| channels.get_mut(index));
+        let Some(Some(channel)) = entry else {
+            self.faults += 1;
+            return;
+        };
+        let (rtp, rtcp) = channel.side(side);
+        rtp.learner.remove_peer(peer, rules);
+        rtcp.learner.remove_peer(peer, rules);
+        self.check_loops(id, indices(side));
+    }
+
+    fn warn_if_waiting(&mut self, expectation: &Expectation, receive_only: bool) {
+        let own = expectation.sdp().is_some_and(|sdp| self.locals.own_port(sdp).is_some());
+        let waits = expectation.waits_for_packet(receive_only, &self.rules);
+        self.warnings.extend(waits.filter(|_| !own).map(Warning::WaitsForPacket));
+    }
+
+    fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
     }
 
     fn last_packet(&self, id: ChannelId) -> Option<Millis> {

@@ -4,13 +4,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::family::{Family, Side, Sides};
+use super::ids::{ChannelId, PeerId};
 use super::learning::{Change, Expectation, Millis};
 use super::refusal::Refusal;
 use super::summary::SideSummary;
-
-/// Names the four sockets of a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChannelId(pub(super) u32);
+use super::warning::Warning;
 
 /// Opens, closes and configures the ports of streams.
 pub(super) trait MediaPorts {
@@ -22,15 +20,23 @@ pub(super) trait MediaPorts {
     fn close(&mut self, id: ChannelId);
     /// The address and RTP port a side sends to.
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr>;
-    /// Sets where packets of a side are expected from, as signalling says.
+    /// Sets where packets of a peer on one side are expected from, as signalling
+    /// says.
     fn expect(
         &mut self,
-        id: ChannelId,
-        side: Side,
+        side: (ChannelId, Side),
+        peer: PeerId,
         expectation: Expectation,
         change: Change,
         now: Millis,
     );
+    /// Packets of a peer are no longer accepted.
+    fn remove_peer(&mut self, side: (ChannelId, Side), peer: PeerId);
+    /// Notes a warning when nothing is sent to a side with this expectation before
+    /// it sends, and that is probably not meant.
+    fn warn_if_waiting(&mut self, expectation: &Expectation, receive_only: bool);
+    /// The warnings since the last call.
+    fn take_warnings(&mut self) -> Vec<Warning>;
     /// When the last packet was accepted, from either side.
     fn last_packet(&self, id: ChannelId) -> Option<Millis>;
     /// The addresses and counters of a stream; `None` when it is closed.

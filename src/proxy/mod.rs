@@ -11,17 +11,24 @@
 //! Only `listener`, `forward` and `server`, the event loop, have sockets and a
 //! clock; everything else is pure and also runs as `dry`.
 
+mod answer;
 mod config;
 mod control;
+mod dialog;
 #[doc(hidden)]
 pub mod dry;
 mod family;
 mod forward;
+mod ids;
+mod learner;
 mod learning;
+mod lines;
 mod listener;
 mod local;
+mod loops;
 mod media;
 mod media_ports;
+mod opening;
 mod ports;
 mod refusal;
 mod server;
@@ -31,6 +38,7 @@ mod stream;
 mod summary;
 mod table;
 mod update;
+mod warning;
 
 use std::os::unix::net::UnixListener;
 use std::process;
@@ -45,6 +53,7 @@ pub use statistics::Statistics;
 pub use summary::{
     EndReason, PortSummary, SessionEnd, SessionSummary, SideSummary, StreamSummary, Traffic,
 };
+pub use warning::Warning;
 
 use crate::error::{Error, Result, Status};
 use crate::sys::epoll::Epoll;

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::family::Side;
-use super::media_ports::ChannelId;
+use super::ids::ChannelId;
 use super::refusal::Refusal;
 
 /// The port pairs of one address.

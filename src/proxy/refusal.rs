@@ -12,9 +12,15 @@ pub enum Refusal {
     Malformed,
     /// A `remove` for a session that does not exist.
     UnknownSession,
-    /// The CSeq is older than the session's first one, or the first request
-    /// of a session carries no media.
+    /// A `remove` for a dialog that does not exist.
+    UnknownDialog,
+    /// A `remove` of an unanswered session that is answered.
+    Answered,
+    /// The CSeq is older than the session's first one, the first request of a
+    /// session carries no media, or an offer in an answered call has no To tag.
     OutOfPlace,
+    /// A session has this many confirmed dialogs, the most that it can have.
+    TooManyDialogs(usize),
     /// The limit of sessions, given here, is reached.
     TooManySessions(usize),
     /// The proxy has no address of a family the phones can use.
@@ -32,8 +38,14 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::Malformed => f.write_str("malformed request"),
             Refusal::UnknownSession => f.write_str("no such session"),
-            Refusal::OutOfPlace => {
-                f.write_str("CSeq older than the session, or no media to create a session for")
+            Refusal::UnknownDialog => f.write_str("no such dialog"),
+            Refusal::Answered => f.write_str("the session is answered"),
+            Refusal::OutOfPlace => f.write_str(
+                "CSeq older than the session, no media to create a session for, or no To tag \
+                 in an answered call",
+            ),
+            Refusal::TooManyDialogs(limit) => {
+                write!(f, "limit of {limit} dialogs of one session reached")
             }
             Refusal::TooManySessions(limit) => {
                 write!(f, "limit of {limit} sessions reached")

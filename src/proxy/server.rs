@@ -205,14 +205,17 @@ impl Server<'_> {
 
     fn publish(&self) {
         let counts = self.forwarder.media.counts;
+        let calls = self.table.counts();
         self.shared.counters.publish(&Statistics {
             sessions: self.table.len() as u64,
-            sessions_total: self.table.created(),
+            sessions_total: calls.created,
             refused: self.refused,
             open_ports: counts.open_ports,
             received: counts.received,
             relayed: counts.relayed,
             dropped: counts.dropped,
+            loops: calls.loops,
+            waits_for_packet: calls.waits_for_packet,
         });
     }
 
@@ -297,8 +300,8 @@ impl Server<'_> {
             }
             let (reply, call_id) = match request {
                 Some(request) => {
-                    let ended = &mut |end| log(config, LogRecord::Ended(end));
-                    let reply = self.table.answer(&request, &mut self.forwarder.media, now, ended);
+                    let log = &mut |record| log(config, record);
+                    let reply = self.table.answer(&request, &mut self.forwarder.media, now, log);
                     (reply, request.call_id())
                 }
                 None => (Reply::Error(Refusal::Malformed), &b""[..]),

@@ -1,55 +1,30 @@
-//! One session: its two sides, its streams, and how offers and answers change
-//! them (RFC 3264). Pure: sockets are behind [`MediaPorts`], time is passed in.
+//! One session: a leg of a call (Call-ID and the caller's tag), its initial offer
+//! and its dialogs. Pure: sockets are behind [`MediaPorts`], time is passed in.
 //!
-//! The protocol does not say which message is an offer. The first message of a
-//! CSeq is the offer; a message of the other side with the same CSeq is its
-//! answer, also when the offer came in a reply.
+//! The ports of the initial offer are shared by all dialogs that answer it. Early
+//! dialogs are all received until one is confirmed by a 200; the others lose their
+//! place then.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
-use super::control::{Item, Kind};
+use super::answer::{Answer, Answers};
+use super::control::Kind;
+use super::dialog::{Dialog, Sequence};
 use super::family::{Family, Side, Sides};
+use super::ids::{ChannelId, PeerId};
+use super::learner::MAX_PEERS;
 use super::learning::Millis;
-use super::media_ports::{ChannelId, MediaPorts};
+use super::lines::Lines;
+use super::media_ports::MediaPorts;
+use super::opening::{Before, Families};
 use super::refusal::Refusal;
-use super::stream::{Slot, Stream};
+use super::stream::Stream;
 use super::update::Update;
+use super::warning::Warning;
 
-/// How long the ports that an answered re-offer replaced stay open, for packets
-/// already on their way.
-const LINGER: Millis = 2_000;
-
-/// An address and, for each stream of the message, a port or 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) address: IpAddr,
-    pub(super) ports: Vec<u16>,
-}
-
-/// The CSeq numbers of one direction: the first and the last received.
-#[derive(Clone, Copy, Debug)]
-struct Sequence {
-    first: u32,
-    last: u32,
-}
-
-#[derive(Debug, Default)]
-struct Peer {
-    tag: Box<[u8]>,
-    family: Option<Family>,
-    sequence: Option<Sequence>,
-}
-
-/// The offer in force.
-#[derive(Clone, Copy, Debug)]
-struct Offer {
-    /// The side whose request and CSeq the offer belongs to.
-    direction: Side,
-    offerer: Side,
-    /// The offer came in a provisional reply, so its answer does not mean that
-    /// the call is answered.
-    early: bool,
-}
+/// How long another branch may confirm a dialog after the first one (64 x T1,
+/// RFC 3261 section 13.2.2.4): its answer names the ports of the initial offer.
+const FORK_TIME: Millis = 32_000;
 
 /// The phase of a session, which selects its timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,45 +34,56 @@ pub(super) enum Phase {
     Held,
 }
 
+/// The transaction that made the session, or a later try of it (after a 407).
+#[derive(Debug)]
+struct Initial {
+    sequence: Sequence,
+    /// Empty when the request carried no offer, or was not seen.
+    lines: Lines,
+    /// Whether it carried an offer.
+    offered: bool,
+    /// Until when its ports stay open for further branches; `None` before the first
+    /// dialog is confirmed.
+    until: Option<Millis>,
+    answers: Answers,
+}
+
 /// A session.
 #[derive(Debug)]
 pub(super) struct Session {
-    peers: Sides<Peer>,
-    offer: Offer,
-    slots: Vec<Slot>,
+    initial: Initial,
+    dialogs: Vec<Dialog>,
+    /// All channels it has open.
+    open: Vec<ChannelId>,
+    families: Families,
+    peers: u32,
     answered: bool,
-    /// The offer in force has a final answer.
-    offer_answered: bool,
     created: Millis,
     /// When the last new offer or answer came.
     changed: Millis,
-}
-
-/// The meaning of a message for its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
-    Offer,
-    /// The offer in force again, perhaps from another branch.
-    OfferAgain,
-    Answer,
-    /// Belongs to an offer that a later one replaced.
-    Stale,
-    /// The CSeq is older than the first one of its direction.
-    Unknown,
+    warned: [bool; 2],
 }
 
 impl Session {
     /// An empty session. The From tag of the first [`Session::update`] is the
-    /// caller's.
-    pub(super) fn new(now: Millis) -> Self {
+    /// caller's, its CSeq that of the initial request.
+    pub(super) fn new(cseq: u32, now: Millis) -> Self {
         Session {
-            peers: Sides::default(),
-            offer: Offer { direction: Side::Caller, offerer: Side::Caller, early: false },
-            slots: Vec::new(),
+            initial: Initial {
+                sequence: Sequence { first: cseq, last: cseq },
+                lines: Lines::default(),
+                offered: false,
+                until: None,
+                answers: Answers::default(),
+            },
+            dialogs: Vec::new(),
+            open: Vec::new(),
+            families: Sides::default(),
+            peers: 0,
             answered: false,
-            offer_answered: false,
             created: now,
             changed: now,
+            warned: [false; 2],
         }
     }
 
@@ -105,310 +91,364 @@ impl Session {
     /// session unchanged.
     pub(super) fn update(
         &mut self,
-        update: Update,
+        update: &Update,
         media: &mut dyn MediaPorts,
     ) -> Result<Answer, Refusal> {
-        match self.meaning(&update) {
-            Meaning::Offer => self.take_offer(update, media),
-            Meaning::OfferAgain => self.take_offer_again(update, media),
-            Meaning::Answer => self.take_answer(update, media),
-            Meaning::Stale => self.answer_stale(update, media),
-            Meaning::Unknown => Err(Refusal::OutOfPlace),
-        }
-    }
-
-    fn meaning(&self, update: &Update) -> Meaning {
-        let cseq = update.request.cseq;
-        let Some(known) = self.peers.get(update.direction).sequence else {
-            return Meaning::Offer;
+        let ports = match update.items() {
+            None => self.take_report(update, media)?,
+            Some(_) if update.is_initial() && !self.has_null_tag_dialog() => {
+                self.take_initial(update, media)?
+            }
+            Some(_) => self.take_sdp(update, media)?,
         };
-        if cseq > known.last {
-            Meaning::Offer
-        } else if cseq < known.first {
-            Meaning::Unknown
-        } else if cseq < known.last || self.offer.direction != update.direction {
-            Meaning::Stale
-        } else if update.sender == self.offer.offerer {
-            Meaning::OfferAgain
-        } else {
-            Meaning::Answer
+        if update.is_early() && !self.answered {
+            self.changed = update.now;
         }
+        self.close_unused(media, update.now);
+        self.answer(update, ports, media)
     }
 
-    fn take_offer(
-        &mut self,
-        update: Update,
-        media: &mut dyn MediaPorts,
-    ) -> Result<Answer, Refusal> {
-        let items = update.request.media.as_deref().ok_or(Refusal::OutOfPlace)?;
-        let families = self.families(&update, media).ok_or(Refusal::NoAddress)?;
-        let address =
-            media.relay_address(*families.get(update.receiver())).ok_or(Refusal::NoAddress)?;
-        let mut chosen = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let kept = self.slots.get(index).and_then(|slot| {
-                let fits = |stream: &&Stream| stream.fits(&update, item, families, media);
-                slot.current.as_ref().filter(fits).or(slot.previous.as_ref().filter(fits))
-            });
-            let stream = match kept {
-                _ if item.port == 0 => None,
-                Some(kept) => Some(kept.clone()),
-                None => match media.open(families) {
-                    Ok(channel) => {
-                        let before = self.slots.get(index).and_then(|slot| slot.current.as_ref());
-                        Some(Stream::new(channel, before, &update, item, media))
-                    }
-                    Err(refusal) => {
-                        self.close_unlisted(&chosen, media);
-                        return Err(refusal);
-                    }
-                },
-            };
-            chosen.push(stream);
-        }
-        self.note_sender(&update, Some(families));
-        self.note_sequence(&update);
-        let answered = self.offer_answered;
-        self.offer_answered = false;
-        self.changed = update.now;
-        for slot in self.slots.drain(chosen.len().min(self.slots.len())..) {
-            slot.close(media);
-        }
-        self.slots.resize_with(chosen.len(), Slot::default);
-        for (slot, stream) in self.slots.iter_mut().zip(chosen) {
-            slot.replace(stream, answered, media);
-        }
-        let ports = self.apply_items(&update, false, media);
-        Ok(Answer { address, ports })
-    }
-
-    fn take_answer(
-        &mut self,
-        update: Update,
-        media: &mut dyn MediaPorts,
-    ) -> Result<Answer, Refusal> {
-        let early = update.is_early();
-        let tag = update.sender_tag();
-        let known = &*self.peers.get(update.sender).tag;
-        if early && self.offer_answered && (tag.is_empty() || tag != known) {
-            // Another branch is still ringing; the call is answered already.
-            return self.current_ports(&update, media);
-        }
-        let answer = self.apply_update(update, media)?;
-        if !early {
-            if !self.offer_answered {
-                self.changed = update.now;
-                self.offer_answered = true;
-                for slot in &mut self.slots {
-                    slot.previous_until = slot.previous.as_ref().map(|_| update.now + LINGER);
-                }
-            }
-            if !self.offer.early {
-                self.note_answered(update.now);
-            }
-            let reject = update.request.media.as_deref();
-            for (index, slot) in self.slots.iter_mut().enumerate() {
-                let refused =
-                    reject.is_some_and(|items| items.get(index).is_none_or(|item| item.port == 0));
-                if refused {
-                    slot.current.take().into_iter().for_each(|stream| media.close(stream.channel));
-                }
-            }
-        }
-        Ok(answer)
-    }
-
-    fn take_offer_again(
-        &mut self,
-        update: Update,
-        media: &mut dyn MediaPorts,
-    ) -> Result<Answer, Refusal> {
-        let answer = self.apply_update(update, media)?;
-        if update.request.kind == Kind::Reply && !update.is_early() {
-            // The final reply; the offer was in an earlier provisional one.
-            self.offer.early = false;
-            if self.offer_answered {
-                self.note_answered(update.now);
-            }
-        }
-        Ok(answer)
-    }
-
-    /// Notes that the call is answered: the idle timeout starts.
-    fn note_answered(&mut self, now: Millis) {
-        if !self.answered {
-            self.answered = true;
-            self.changed = now;
-        }
-    }
-
-    /// Applies the SDP of a message to the existing streams.
-    fn apply_update(
-        &mut self,
-        update: Update,
-        media: &mut dyn MediaPorts,
-    ) -> Result<Answer, Refusal> {
-        let branch = self.note_sender(&update, None);
-        if update.request.media.is_none() {
-            return self.current_ports(&update, media);
-        }
-        let ports = self.apply_items(&update, branch, media);
-        Ok(Answer { address: self.answer_address(&update, media)?, ports })
-    }
-
-    /// Answers with the ports in use; nothing changes.
-    fn current_ports(&self, update: &Update, media: &dyn MediaPorts) -> Result<Answer, Refusal> {
-        let ports = self.slots.iter().map(|slot| slot.port(update.receiver(), media)).collect();
-        Ok(Answer { address: self.answer_address(update, media)?, ports })
-    }
-
-    /// Answers a message whose offer was replaced by a later one: no stream
-    /// changes, and the streams that still match the message have their ports.
-    fn answer_stale(
-        &mut self,
-        update: Update,
-        media: &mut dyn MediaPorts,
-    ) -> Result<Answer, Refusal> {
-        if update.request.kind == Kind::Reply && !update.is_early() {
-            self.note_answered(update.now);
-        }
-        let Some(items) = update.request.media.as_deref() else {
-            return self.current_ports(&update, media);
-        };
-        let port_of = |(index, item): (usize, &Item)| {
-            let slot = self.slots.get(index)?;
-            let same = slot.current.as_ref()?.matches(update.sender, item);
-            same.then(|| slot.port(update.receiver(), media))
-        };
-        let ports = items.iter().enumerate().map(|item| port_of(item).unwrap_or(0)).collect();
-        Ok(Answer { address: self.answer_address(&update, media)?, ports })
-    }
-
-    /// Applies each item of the sender's SDP to its stream, and returns the
-    /// ports of the other side.
-    fn apply_items(
+    /// The offer of the initial request, or of a later try.
+    fn take_initial(
         &mut self,
         update: &Update,
-        branch: bool,
         media: &mut dyn MediaPorts,
-    ) -> Vec<u16> {
-        let items = update.request.media.as_deref().unwrap_or_default();
-        let mut ports = Vec::with_capacity(self.slots.len());
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            let item = items.get(index).filter(|item| item.port != 0);
-            let port = match (item, &mut slot.current) {
-                (Some(item), Some(stream)) => {
-                    stream.apply_item(update, item, branch, media);
-                    slot.port(update.receiver(), media)
-                }
-                _ => 0,
-            };
-            ports.push(port);
+    ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
+        let fingerprint = update.fingerprint();
+        if let Some(answer) = self.initial.answers.get(fingerprint) {
+            return Ok(answer.streams.clone());
         }
-        ports
+        let Sequence { first, last } = self.initial.sequence;
+        let cseq = update.request.cseq;
+        let again = self.initial.offered && cseq == last;
+        if cseq < first {
+            return Err(Refusal::OutOfPlace);
+        }
+        if cseq < last {
+            let items = update.items().unwrap_or_default();
+            return Ok(self.initial.lines.ports_of_matches(update, items, media));
+        }
+        if again && self.initial.lines.is_named_by(update, media) {
+            // A spiral: the request comes back with the ports it was given.
+            return Ok(self.initial.lines.ports(update.receiver(), media));
+        }
+        if !again {
+            self.open_initial(update, media)?;
+        }
+        self.initial.lines.apply(update, PeerId::CALLER, &Lines::default(), media);
+        let ports = self.initial.lines.ports(update.receiver(), media);
+        let answer = self.answer(update, ports.clone(), media)?;
+        self.initial.answers.add(fingerprint, &answer);
+        Ok(ports)
     }
 
-    /// The address families of both sides' ports for an offer: the family of the
-    /// side's own SDP, or the offer's for a side that has sent none.
-    fn families(&self, update: &Update, media: &dyn MediaPorts) -> Option<Sides<Family>> {
-        let known = |side: Side| self.peers.get(side).family;
-        let sender = update.family().or(known(update.sender));
-        let wanted = update.request.receiver_family;
-        let receiver = wanted.or(known(update.receiver())).or(sender);
-        let available = |family: Option<Family>| {
-            let choices = [family, Some(Family::V4), Some(Family::V6)];
-            choices.into_iter().flatten().find(|family| media.relay_address(*family).is_some())
+    fn open_initial(&mut self, update: &Update, media: &mut dyn MediaPorts) -> Result<(), Refusal> {
+        if self.answered {
+            // An offer within a dialog has both tags.
+            return Err(Refusal::OutOfPlace);
+        }
+        let lines = self.initial.lines.0.iter().enumerate();
+        let lines = lines.filter_map(|(line, stream)| Some((Some(line), stream.as_ref()?)));
+        let before = Before {
+            agreed: &Lines::default(),
+            others: lines.collect(),
+            families: self.families,
+            callee: PeerId::CALLER,
         };
-        let mut families = Sides { caller: Family::V4, callee: Family::V4 };
-        *families.get_mut(update.sender) = available(sender)?;
-        *families.get_mut(update.receiver()) = available(receiver)?;
-        Some(families)
+        let lines = before.open(update, media)?;
+        self.note_opened(&lines);
+        // The dialogs of an earlier try are over.
+        for dialog in self.dialogs.drain(..) {
+            dialog.remove_callee(media);
+        }
+        self.initial.sequence.last = update.request.cseq;
+        self.initial.lines = lines;
+        self.initial.offered = true;
+        self.initial.answers.clear();
+        self.note_families(update, true);
+        self.changed = update.now;
+        Ok(())
     }
 
-    fn answer_address(&self, update: &Update, media: &dyn MediaPorts) -> Result<IpAddr, Refusal> {
+    /// A message with SDP within a dialog, or one that makes a dialog.
+    fn take_sdp(
+        &mut self,
+        update: &Update,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
+        let Some((at, mut dialog)) = self.take_dialog(update)? else {
+            return Ok(self.unchanged_ports(update, media));
+        };
+        let fingerprint = update.fingerprint();
+        let known = dialog.answers.get(fingerprint).map(|answer| answer.streams.clone());
+        let is_offer = dialog.is_offer(update);
+        let result = match known {
+            Some(ports) => Ok(ports),
+            None => dialog.update(update, self.families, media),
+        };
+        let answer = result.and_then(|ports| self.answer(update, ports, media));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                if let Some(index) = at {
+                    self.dialogs.insert(index, dialog);
+                }
+                return Err(refusal);
+            }
+        };
+        self.note_opened(dialog.lines());
+        if dialog.answers.get(fingerprint).is_none() {
+            dialog.answers.add(fingerprint, &answer);
+        }
+        if update.is_initial() {
+            self.initial.sequence.last = self.initial.sequence.last.max(update.request.cseq);
+        }
+        self.note_families(update, is_offer);
+        if is_offer {
+            self.changed = update.now;
+        }
+        let index = self.put_dialog(at, dialog, update, media);
+        self.confirm_if_final(index, update, media);
+        Ok(answer.streams)
+    }
+
+    /// A reply without SDP: the dialog exists, a final reply confirms it.
+    fn take_report(
+        &mut self,
+        update: &Update,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
+        let is_empty = !self.initial.offered && self.dialogs.is_empty();
+        let too_old =
+            update.direction == Side::Caller && update.request.cseq < self.initial.sequence.first;
+        if update.request.kind == Kind::Request || is_empty || too_old {
+            return Err(Refusal::OutOfPlace);
+        }
+        let named = !update.dialog_tag().is_empty();
+        let taken = if named { self.take_dialog(update)? } else { None };
+        let Some((at, mut dialog)) = taken else {
+            return Ok(self.unchanged_ports(update, media));
+        };
+        if update.is_final_reply() {
+            dialog.settle_early_answer(update, media);
+        }
+        let ports = dialog.ports(update.receiver(), media);
+        let index = self.put_dialog(at, dialog, update, media);
+        self.confirm_if_final(index, update, media);
+        Ok(ports)
+    }
+
+    /// Takes the dialog of a message out of its place, or makes one. `None` when the
+    /// message must not change anything: it belongs to a branch that lost its place.
+    fn take_dialog(&mut self, update: &Update) -> Result<Option<(Option<usize>, Dialog)>, Refusal> {
+        let tag = update.dialog_tag();
+        let sequence = self.initial.sequence;
+        let of_initial = update.direction == Side::Caller
+            && update.request.kind == Kind::Reply
+            && update.request.cseq == sequence.last;
+        let found = self.position(tag).or_else(|| self.position(b""));
+        if self.answered && update.is_early() && of_initial {
+            // RFC 3261 section 13.2.2.1.
+            return Ok(None);
+        }
+        if let Some(index) = found {
+            return Ok(Some((Some(index), self.dialogs.remove(index))));
+        }
+        let late = update.direction == Side::Caller && update.request.cseq < sequence.last;
+        if late || self.answered && !of_initial {
+            return Ok(None);
+        }
+        if self.dialogs.len() >= MAX_PEERS && self.dialogs.iter().all(|dialog| dialog.confirmed) {
+            return Err(Refusal::TooManyDialogs(MAX_PEERS));
+        }
+        self.peers = self.peers.wrapping_add(1).max(1);
+        let peer = PeerId(self.peers);
+        let dialog = match self.initial.offered {
+            true => Dialog::of_initial_offer(tag, peer, sequence, self.initial.lines.clone()),
+            false => Dialog::new(tag, peer),
+        };
+        Ok(Some((None, dialog)))
+    }
+
+    /// Puts a dialog back into its place, or into a new one.
+    fn put_dialog(
+        &mut self,
+        at: Option<usize>,
+        mut dialog: Dialog,
+        update: &Update,
+        media: &mut dyn MediaPorts,
+    ) -> usize {
+        if dialog.tag.is_empty() {
+            dialog.tag = update.dialog_tag().into();
+        }
+        if at.is_none() && self.dialogs.len() >= MAX_PEERS {
+            let silent = |dialog: &Dialog| !dialog.confirmed && dialog.is_silent();
+            let oldest = self.dialogs.iter().position(silent);
+            let oldest = oldest.or(self.dialogs.iter().position(|dialog| !dialog.confirmed));
+            if let Some(index) = oldest {
+                self.dialogs.remove(index).remove_callee(media);
+            }
+        }
+        let index = at.unwrap_or(self.dialogs.len());
+        self.dialogs.insert(index, dialog);
+        index
+    }
+
+    /// A final reply to the initial request confirms its dialog. The early ones of
+    /// other branches are over.
+    fn confirm_if_final(&mut self, index: usize, update: &Update, media: &mut dyn MediaPorts) {
+        let Sequence { first, last } = self.initial.sequence;
+        let of_initial =
+            update.direction == Side::Caller && (first..=last).contains(&update.request.cseq);
+        let Some(dialog) = self.dialogs.get_mut(index) else { return };
+        if !update.is_final_reply() || !of_initial || dialog.confirmed {
+            return;
+        }
+        dialog.confirmed = true;
+        let (confirmed, early): (Vec<_>, Vec<_>) =
+            self.dialogs.drain(..).partition(|dialog| dialog.confirmed);
+        self.dialogs = confirmed;
+        early.iter().for_each(|dialog| dialog.remove_callee(media));
+        if early.iter().any(|dialog| !dialog.is_silent()) {
+            let tag = update.dialog_tag();
+            let confirmed = self.dialogs.iter().find(|dialog| *dialog.tag == *tag);
+            confirmed.into_iter().for_each(|dialog| dialog.learn_callee_again(media, update.now));
+        }
+        if !self.answered {
+            self.answered = true;
+            self.changed = update.now;
+            let forked = !early.is_empty();
+            let time = if forked { FORK_TIME } else { 0 };
+            self.initial.until = Some(update.now.saturating_add(time));
+        }
+    }
+
+    /// The ports for a message that changes nothing.
+    fn unchanged_ports(&self, update: &Update, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
         let receiver = update.receiver();
-        let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref());
-        let local = streams.find_map(|stream| media.local(stream.channel, receiver));
-        let family = self.peers.get(receiver).family.unwrap_or(Family::V4);
-        local
-            .map(|local| local.ip())
-            .or_else(|| media.relay_address(family))
-            .or_else(|| media.relay_address(Family::V4))
-            .or_else(|| media.relay_address(Family::V6))
-            .ok_or(Refusal::NoAddress)
-    }
-
-    /// Stores the sender's tag and family. Returns true when the message comes
-    /// from another branch than the one before.
-    fn note_sender(&mut self, update: &Update, wanted: Option<Sides<Family>>) -> bool {
-        if wanted.is_some() && update.request.receiver_family.is_some() {
-            self.peers.get_mut(update.receiver()).family = update.request.receiver_family;
+        let named = self.dialogs.iter().find(|dialog| *dialog.tag == *update.dialog_tag());
+        let known = named.and_then(|dialog| dialog.answers.get(update.fingerprint()));
+        if let Some(answer) = known {
+            return answer.streams.clone();
         }
-        let tag = update.sender_tag();
-        let peer = self.peers.get_mut(update.sender);
-        peer.family = update.family().or(peer.family);
-        let other = !tag.is_empty() && *peer.tag != *tag;
-        let branch = other && !peer.tag.is_empty();
-        if other {
-            peer.tag = tag.into();
-        }
-        branch
+        let initial = Some(&self.initial.lines).filter(|lines| lines.streams().next().is_some());
+        let newest = self.dialogs.last().map(Dialog::lines);
+        let lines = named.map(Dialog::lines).or(initial).or(newest);
+        lines.map_or_else(Vec::new, |lines| lines.ports(receiver, media))
     }
 
-    fn note_sequence(&mut self, update: &Update) {
-        let last = update.request.cseq;
-        let sequence = &mut self.peers.get_mut(update.direction).sequence;
-        let first = sequence.map_or(last, |known| known.first);
-        *sequence = Some(Sequence { first, last });
-        let early = update.is_early();
-        self.offer = Offer { direction: update.direction, offerer: update.sender, early };
+    /// Removes the dialog with this tag of the callee. True when the session is over
+    /// then: no confirmed dialog is left of an answered call.
+    pub(super) fn remove_dialog(
+        &mut self,
+        tag: &[u8],
+        media: &mut dyn MediaPorts,
+        now: Millis,
+    ) -> Result<bool, Refusal> {
+        let index = self.position(tag).ok_or(Refusal::UnknownDialog)?;
+        self.dialogs.remove(index).remove_callee(media);
+        self.close_unused(media, now);
+        Ok(self.answered && !self.dialogs.iter().any(|dialog| dialog.confirmed))
     }
 
-    /// Closes the channels among `streams` that no slot has.
-    fn close_unlisted(&self, streams: &[Option<Stream>], media: &mut dyn MediaPorts) {
-        for stream in streams.iter().flatten() {
-            let listed = self.streams().any(|known| known.channel == stream.channel);
-            if !listed {
-                media.close(stream.channel);
+    fn position(&self, tag: &[u8]) -> Option<usize> {
+        self.dialogs.iter().position(|dialog| *dialog.tag == *tag)
+    }
+
+    /// True when a dialog has this tag of the callee.
+    pub(super) fn has_dialog(&self, tag: &[u8]) -> bool {
+        self.position(tag).is_some()
+    }
+
+    /// True when the callee has answered without giving a tag, as a peer of RFC 2543
+    /// does: requests of the caller without To tag are in that dialog.
+    fn has_null_tag_dialog(&self) -> bool {
+        self.dialogs.iter().any(|dialog| dialog.tag.is_empty() && !dialog.is_silent())
+    }
+
+    fn note_families(&mut self, update: &Update, is_offer: bool) {
+        let wanted = update.request.receiver_family.filter(|_| is_offer);
+        let receiver = self.families.get_mut(update.receiver());
+        *receiver = wanted.or(*receiver);
+        let sender = self.families.get_mut(update.sender);
+        *sender = update.family().or(*sender);
+    }
+
+    fn note_opened(&mut self, lines: &Lines) {
+        for stream in lines.streams() {
+            if !self.open.contains(&stream.channel) {
+                self.open.push(stream.channel);
             }
         }
     }
 
-    fn streams(&self) -> impl Iterator<Item = &Stream> {
-        self.slots.iter().flat_map(|slot| slot.current.iter().chain(slot.previous.iter()))
+    fn answer(
+        &self,
+        update: &Update,
+        streams: Vec<Option<SocketAddr>>,
+        media: &dyn MediaPorts,
+    ) -> Result<Answer, Refusal> {
+        let family = update.request.receiver_family.or(*self.families.get(update.receiver()));
+        let families = [family.or(update.family()), Some(Family::V4), Some(Family::V6)];
+        let first = streams.iter().flatten().next().map(SocketAddr::ip);
+        let any = || families.into_iter().flatten().find_map(|known| media.relay_address(known));
+        let address = first.or_else(any).ok_or(Refusal::NoAddress)?;
+        Ok(Answer { address, streams, mixed_families: update.request.mixed_families })
     }
 
-    /// Closes streams that a re-offer replaced, [`LINGER`] after its answer.
+    /// Closes the ports of streams that no dialog has in any place.
+    fn close_unused(&mut self, media: &mut dyn MediaPorts, now: Millis) {
+        let mut used: Vec<ChannelId> = self.dialogs.iter().flat_map(Dialog::channels).collect();
+        if self.initial.until.is_none_or(|until| now < until) {
+            used.extend(self.initial.lines.streams().map(|stream| stream.channel));
+        }
+        used.sort_unstable();
+        self.open.retain(|channel| {
+            let is_used = used.binary_search(channel).is_ok();
+            if !is_used {
+                media.close(*channel);
+            }
+            is_used
+        });
+        for line in &mut self.initial.lines.0 {
+            *line = line.take().filter(|stream| self.open.contains(&stream.channel));
+        }
+    }
+
+    /// Closes streams that a re-offer replaced and those of the initial offer that
+    /// no branch has answered. To be called periodically.
     pub(super) fn close_replaced(&mut self, media: &mut dyn MediaPorts, now: Millis) {
-        for slot in &mut self.slots {
-            if slot.previous_until.is_some_and(|until| now >= until) {
-                slot.previous_until = None;
-                slot.previous.take().into_iter().for_each(|old| media.close(old.channel));
-            }
+        for dialog in &mut self.dialogs {
+            dialog.drop_lingering(now);
         }
+        self.close_unused(media, now);
     }
 
     /// Closes all ports.
     pub(super) fn close(&mut self, media: &mut dyn MediaPorts) {
-        for slot in self.slots.drain(..) {
-            slot.close(media);
-        }
+        self.dialogs.clear();
+        self.initial.lines = Lines::default();
+        self.open.drain(..).for_each(|channel| media.close(channel));
     }
 
     pub(super) fn phase(&self) -> Phase {
-        let mut streams = self.slots.iter().filter_map(|slot| slot.current.as_ref()).peekable();
-        let held = streams.peek().is_some() && streams.all(Stream::is_held);
-        match (self.answered, held) {
-            (false, _) => Phase::Unanswered,
-            (true, false) => Phase::Answered,
-            (true, true) => Phase::Held,
+        let confirmed = || self.dialogs.iter().filter(|dialog| dialog.confirmed);
+        let is_held = |dialog: &Dialog| {
+            let mut streams = dialog.agreed().streams().peekable();
+            streams.peek().is_some() && streams.all(Stream::is_held)
+        };
+        match self.answered {
+            false => Phase::Unanswered,
+            true if confirmed().all(is_held) => Phase::Held,
+            true => Phase::Answered,
         }
     }
 
-    /// The time of the last offer, answer or packet.
+    /// The time of the last offer, answer or packet. Packets do not make a session
+    /// live longer that nobody has answered.
     pub(super) fn quiet_since(&self, media: &dyn MediaPorts) -> Millis {
-        let packets = self.streams().filter_map(|stream| media.last_packet(stream.channel));
-        packets.fold(self.changed, Millis::max)
+        let open = self.open.iter().filter(|_| self.answered);
+        open.filter_map(|channel| media.last_packet(*channel)).fold(self.changed, Millis::max)
     }
 
     pub(super) fn created(&self) -> Millis {
@@ -416,8 +456,24 @@ impl Session {
     }
 
     /// The media type and channel of each relayed stream.
-    pub(super) fn channels(&self) -> impl Iterator<Item = (&[u8], ChannelId)> {
-        let current = self.slots.iter().filter_map(|slot| slot.current.as_ref());
-        current.map(|stream| (&*stream.media, stream.channel))
+    pub(super) fn channels(&self) -> Vec<(&[u8], ChannelId)> {
+        let initial = Some(&self.initial.lines).filter(|_| self.dialogs.is_empty());
+        let lines = self.dialogs.iter().map(Dialog::lines).chain(initial);
+        let mut channels: Vec<(&[u8], ChannelId)> = Vec::new();
+        for stream in lines.flat_map(Lines::streams) {
+            if channels.iter().all(|(_, known)| *known != stream.channel) {
+                channels.push((&stream.media, stream.channel));
+            }
+        }
+        channels
+    }
+
+    /// True for the first warning of its kind.
+    pub(super) fn is_first(&mut self, warning: &Warning) -> bool {
+        let kind = match warning {
+            Warning::Loop(_) => 0,
+            Warning::WaitsForPacket(_) => 1,
+        };
+        self.warned.get_mut(kind).is_some_and(|warned| !std::mem::replace(warned, true))
     }
 }

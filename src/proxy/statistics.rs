@@ -56,4 +56,8 @@ statistics! {
     counter dropped
         "Packets dropped: the source is not accepted, or the other side's address is not known yet.";
     counter refused "Control requests answered with an error.";
+    counter loops
+        "Sessions that point at themselves or, with others, in a circle: nothing is sent there.";
+    counter waits_for_packet
+        "Sessions whose SDP names a private address that is not the source of signaling: nothing is sent there before it sends.";
 }

@@ -1,16 +1,18 @@
 //! A stream of a session: the SDP of its two sides, and its ports.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::control::Item;
 use super::family::{Family, Side, Sides};
+use super::ids::{ChannelId, PeerId};
 use super::learning::{Change, Expectation, Millis};
-use super::media_ports::{ChannelId, MediaPorts};
+use super::media_ports::MediaPorts;
 use super::update::Update;
 
 /// The state of one side of a stream, from the last SDP of that side.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SideState {
+struct SideState {
     expectation: Option<Expectation>,
     held: bool,
 }
@@ -21,80 +23,33 @@ pub(super) struct Stream {
     pub(super) media: Arc<[u8]>,
     pub(super) channel: ChannelId,
     sides: Sides<SideState>,
-}
-
-/// An m= line: its stream, and the one a re-offer has replaced, which stays in
-/// use until that offer is answered, since it may be refused.
-#[derive(Debug, Default)]
-pub(super) struct Slot {
-    pub(super) current: Option<Stream>,
-    pub(super) previous: Option<Stream>,
-    pub(super) previous_until: Option<Millis>,
-}
-
-impl Slot {
-    /// Sets the stream of a new offer. The stream before stays open as
-    /// `previous` if it was agreed upon.
-    pub(super) fn replace(
-        &mut self,
-        stream: Option<Stream>,
-        answered: bool,
-        media: &mut dyn MediaPorts,
-    ) {
-        let same = |a: &Option<Stream>, b: &Option<Stream>| {
-            a.as_ref().map(|stream| stream.channel) == b.as_ref().map(|stream| stream.channel)
-        };
-        if same(&self.current, &stream) {
-            return;
-        }
-        let restored = stream.is_some() && same(&self.previous, &stream);
-        let before = self.current.take();
-        let surplus = match (restored, answered || self.previous.is_none()) {
-            (true, _) => {
-                self.previous = None;
-                before
-            }
-            (false, true) => std::mem::replace(&mut self.previous, before),
-            (false, false) => before,
-        };
-        self.previous_until = None;
-        self.current = stream;
-        surplus.into_iter().for_each(|old| media.close(old.channel));
-    }
-
-    pub(super) fn port(&self, side: Side, media: &dyn MediaPorts) -> u16 {
-        let local = self.current.as_ref().and_then(|stream| media.local(stream.channel, side));
-        local.map_or(0, |local| local.port())
-    }
-
-    pub(super) fn close(self, media: &mut dyn MediaPorts) {
-        self.current
-            .into_iter()
-            .chain(self.previous)
-            .for_each(|stream| media.close(stream.channel));
-    }
+    /// The last answer refused it.
+    pub(super) refused: bool,
 }
 
 impl Stream {
-    /// A new stream. Until the receiver of the offer answers, its address of
-    /// the stream before is expected.
-    pub(super) fn new(
-        channel: ChannelId,
-        before: Option<&Stream>,
-        update: &Update,
-        item: &Item,
+    pub(super) fn new(channel: ChannelId, item: &Item) -> Self {
+        Stream { media: item.media.into(), channel, sides: Sides::default(), refused: false }
+    }
+
+    /// The stream as part of a new offer.
+    pub(super) fn offered_again(&self) -> Self {
+        Stream { refused: false, ..self.clone() }
+    }
+
+    /// Expects a side where another stream does, until its SDP comes.
+    pub(super) fn expect_as(
+        &mut self,
+        before: &Stream,
+        (side, peer): (Side, PeerId),
         media: &mut dyn MediaPorts,
-    ) -> Self {
-        let mut sides = Sides::<SideState>::default();
-        let receiver = update.receiver();
-        if let Some(before) = before {
-            let known = *before.sides.get(receiver);
-            *sides.get_mut(receiver) = known;
-            if let Some(expectation) = known.expectation {
-                media.expect(channel, receiver, expectation, Change::Replace, update.now);
-            }
+        now: Millis,
+    ) {
+        let known = *before.sides.get(side);
+        *self.sides.get_mut(side) = known;
+        if let Some(expectation) = known.expectation {
+            media.expect((self.channel, side), peer, expectation, Change::Replace, now);
         }
-        Stream { media: item.media.into(), channel, sides }
     }
 
     /// True when an offer leaves this stream's ports unchanged.
@@ -107,44 +62,53 @@ impl Stream {
     ) -> bool {
         let family = |side: Side| media.local(self.channel, side).map(|at| Family::of(at.ip()));
         let receiver = update.receiver();
-        let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
         let known = self.sides.get(update.sender).expectation;
-        let same = unspecified
+        let same = item.is_unspecified()
             || known.is_none_or(|known| known.agrees(item))
                 && family(update.sender) == Some(*families.get(update.sender));
         *self.media == *item.media && same && family(receiver) == Some(*families.get(receiver))
     }
 
-    /// Applies an item of the sender's SDP. `branch` is true when another branch
-    /// than before sent it.
-    pub(super) fn apply_item(
-        &mut self,
-        update: &Update,
-        item: &Item,
-        branch: bool,
-        media: &mut dyn MediaPorts,
-    ) {
+    /// Stores an item of the sender's SDP; the media ports stay as they are.
+    pub(super) fn set_item(&mut self, update: &Update, item: &Item) -> Change {
         let side = self.sides.get_mut(update.sender);
-        let before = side.expectation;
-        let unspecified = item.address.is_some_and(|ip| ip.is_unspecified());
-        let expectation = match (before, unspecified) {
+        let before = *side;
+        let expectation = match (before.expectation, item.is_unspecified()) {
             (Some(before), true) => before,
             _ => Expectation {
                 signaling: update.request.signaling,
-                sdp_address: item.address.filter(|ip| !ip.is_unspecified()),
+                sdp_address: item.address.filter(|_| !item.is_unspecified()),
                 port: item.port,
                 asymmetric: item.asymmetric,
             },
         };
-        let change = match before {
-            Some(_) if branch => Change::Branch,
-            Some(before) if before == expectation && side.held == item.held => Change::Refresh,
-            Some(before) if before == expectation => Change::Reopen,
-            _ => Change::Replace,
-        };
-        side.expectation = Some(expectation);
-        side.held = item.held;
-        media.expect(self.channel, update.sender, expectation, change, update.now);
+        *side = SideState { expectation: Some(expectation), held: item.held };
+        side.change_from(&before)
+    }
+
+    /// Applies what the SDP of a side says to the media ports.
+    pub(super) fn expect(
+        &self,
+        (side, peer): (Side, PeerId),
+        change: Change,
+        media: &mut dyn MediaPorts,
+        now: Millis,
+    ) {
+        if let Some(expectation) = self.sides.get(side).expectation {
+            media.expect((self.channel, side), peer, expectation, change, now);
+        }
+    }
+
+    /// The change of a side from an earlier state of the same ports.
+    pub(super) fn change_from(&self, before: &Stream, side: Side) -> Change {
+        self.sides.get(side).change_from(before.sides.get(side))
+    }
+
+    /// Warns when nothing is sent to the sender of an item before it sends.
+    pub(super) fn warn_if_waiting(&self, update: &Update, item: &Item, media: &mut dyn MediaPorts) {
+        if let Some(expectation) = self.sides.get(update.sender).expectation {
+            media.warn_if_waiting(&expectation, item.receive_only);
+        }
     }
 
     /// True when the last SDP of a side has the address and port of `item`.
@@ -152,15 +116,34 @@ impl Stream {
         self.sides.get(side).expectation.is_some_and(|known| known.agrees(item))
     }
 
+    /// True when `item` names one of this stream's own ports.
+    pub(super) fn is_named_by(&self, item: &Item, media: &dyn MediaPorts) -> bool {
+        let named = item.address.map(|ip| SocketAddr::new(ip, item.port));
+        [Side::Caller, Side::Callee]
+            .into_iter()
+            .any(|side| named.is_some() && media.local(self.channel, side) == named)
+    }
+
     pub(super) fn is_held(&self) -> bool {
         self.sides.caller.held || self.sides.callee.held
+    }
+}
+
+impl SideState {
+    fn change_from(&self, before: &SideState) -> Change {
+        match before.expectation {
+            Some(_) if before.expectation != self.expectation => Change::Replace,
+            Some(_) if before.held == self.held => Change::Refresh,
+            Some(_) => Change::Reopen,
+            None => Change::Replace,
+        }
     }
 }
 
 impl Expectation {
     /// True when `item` has the same address and port, or when the side has given
     /// no address yet.
-    pub(super) fn agrees(&self, item: &Item) -> bool {
+    fn agrees(&self, item: &Item) -> bool {
         self.sdp_address.is_none() || (self.sdp_address == item.address && self.port == item.port)
     }
 }

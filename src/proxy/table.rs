@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::config::Config;
-use super::control::{RemoveRequest, Request, UpdateRequest};
+use super::answer::Answer;
+use super::config::{Config, LogRecord};
+use super::control::{RemoveRequest, Request, Scope, UpdateRequest};
 use super::family::Side;
 use super::learning::Millis;
 use super::media_ports::MediaPorts;
 use super::refusal::Refusal;
-use super::session::{Answer, Phase, Session};
+use super::session::{Phase, Session};
 use super::summary::{EndReason, SessionEnd, SessionSummary, StreamSummary};
 use super::update::Update;
+use super::warning::Warning;
 
 /// The reply to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,13 +27,7 @@ impl Reply {
     /// Writes the reply as a line.
     pub(super) fn write(&self, line: &mut Vec<u8>) {
         match self {
-            Reply::Ports(answer) => {
-                line.extend_from_slice(answer.address.to_string().as_bytes());
-                for port in &answer.ports {
-                    line.push(b' ');
-                    line.extend_from_slice(port.to_string().as_bytes());
-                }
-            }
+            Reply::Ports(answer) => answer.write(line),
             Reply::Removed => line.extend_from_slice(b"removed"),
             Reply::Error(_) => line.extend_from_slice(b"error"),
         }
@@ -55,7 +51,18 @@ pub(super) struct Table {
     key: Vec<u8>,
     timeouts: Timeouts,
     limit: usize,
-    created: u64,
+    counts: Counts,
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    /// Sessions created.
+    pub(super) created: u64,
+    /// Sessions with a [`Warning::Loop`].
+    pub(super) loops: u64,
+    /// Sessions with a [`Warning::WaitsForPacket`].
+    pub(super) waits_for_packet: u64,
 }
 
 impl Table {
@@ -70,7 +77,7 @@ impl Table {
                 hold: millis(config.hold_timeout),
             },
             limit: config.max_sessions,
-            created: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -78,29 +85,34 @@ impl Table {
         self.sessions.len()
     }
 
-    /// Sessions created since the start.
-    pub(super) fn created(&self) -> u64 {
-        self.created
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
     }
 
-    /// Answers a request. `ended` is called with the session a `remove` ended.
+    /// Answers a request. `log` is called with the session a `remove` ended and
+    /// with the warnings of an `update`.
     pub(super) fn answer(
         &mut self,
         request: &Request,
         media: &mut dyn MediaPorts,
         now: Millis,
-        ended: &mut dyn FnMut(SessionEnd),
+        log: &mut dyn FnMut(LogRecord),
     ) -> Reply {
         match request {
             Request::Update(update) => {
-                self.update(update, media, now).map_or_else(Reply::Error, Reply::Ports)
+                let reply = self.update(update, media, now);
+                let warnings = media.take_warnings();
+                if reply.is_ok() {
+                    self.report(update, &warnings, log);
+                }
+                reply.map_or_else(Reply::Error, Reply::Ports)
             }
             Request::Remove(remove) => match self.remove(remove, media, now) {
-                Some(end) => {
-                    ended(end);
+                Ok(end) => {
+                    end.into_iter().for_each(|end| log(LogRecord::Ended(end)));
                     Reply::Removed
                 }
-                None => Reply::Error(Refusal::UnknownSession),
+                Err(refusal) => Reply::Error(refusal),
             },
         }
     }
@@ -111,20 +123,40 @@ impl Table {
         media: &mut dyn MediaPorts,
         now: Millis,
     ) -> Result<Answer, Refusal> {
-        if let Some(direction) = self.find(request.call_id, request.from_tag, request.to_tag) {
+        if let Some(direction) = self.find_for(request) {
             let session = self.sessions.get_mut(self.key.as_slice());
             let session = session.ok_or(Refusal::UnknownSession)?;
-            return session.update(Update::new(request, direction, now), media);
+            return session.update(&Update::new(request, direction, now), media);
         }
         if self.sessions.len() >= self.limit {
             return Err(Refusal::TooManySessions(self.limit));
         }
-        let mut session = Session::new(now);
-        let answer = session.update(Update::new(request, Side::Caller, now), media)?;
+        let mut session = Session::new(request.cseq, now);
+        let answer = session.update(&Update::new(request, Side::Caller, now), media)?;
         set_key(&mut self.key, request.call_id, request.from_tag);
         self.sessions.insert(self.key.as_slice().into(), session);
-        self.created += 1;
+        self.counts.created += 1;
         Ok(answer)
+    }
+
+    /// Reports the first warning of each kind of the session in `self.key`.
+    fn report(
+        &mut self,
+        update: &UpdateRequest,
+        warnings: &[Warning],
+        log: &mut dyn FnMut(LogRecord),
+    ) {
+        let Some(session) = self.sessions.get_mut(self.key.as_slice()) else { return };
+        for warning in warnings {
+            if !session.is_first(warning) {
+                continue;
+            }
+            match warning {
+                Warning::Loop(_) => self.counts.loops += 1,
+                Warning::WaitsForPacket(_) => self.counts.waits_for_packet += 1,
+            }
+            log(LogRecord::Warning { call_id: update.call_id.to_vec(), warning: *warning });
+        }
     }
 
     fn remove(
@@ -132,22 +164,54 @@ impl Table {
         request: &RemoveRequest,
         media: &mut dyn MediaPorts,
         now: Millis,
-    ) -> Option<SessionEnd> {
-        self.find(request.call_id, request.from_tag, request.to_tag)?;
-        let mut session = self.sessions.remove(self.key.as_slice())?;
-        Some(end(&self.key, &mut session, EndReason::Removed, media, now))
+    ) -> Result<Option<SessionEnd>, Refusal> {
+        let side = self.find(request.call_id, request.from_tag, request.to_tag);
+        let side = side.ok_or(Refusal::UnknownSession)?;
+        let session = self.sessions.get_mut(self.key.as_slice());
+        let session = session.ok_or(Refusal::UnknownSession)?;
+        let is_over = match request.scope {
+            Scope::Session => true,
+            Scope::Unanswered if session.phase() == Phase::Unanswered => true,
+            Scope::Unanswered => return Err(Refusal::Answered),
+            Scope::Dialog => {
+                let tag = if side == Side::Caller { request.to_tag } else { request.from_tag };
+                session.remove_dialog(tag, media, now)?
+            }
+        };
+        if !is_over {
+            return Ok(None);
+        }
+        let session = self.sessions.remove(self.key.as_slice());
+        Ok(session.map(|mut session| end(&self.key, &mut session, EndReason::Removed, media, now)))
+    }
+
+    /// As `find`, with the tag of a provisional reply as well.
+    fn find_for(&mut self, request: &UpdateRequest) -> Option<Side> {
+        let to_tag = if request.to_tag.is_empty() { request.early_tag } else { request.to_tag };
+        self.find(request.call_id, request.from_tag, to_tag)
     }
 
     /// Finds the session of a dialog, leaves its key in `self.key` and returns
-    /// the side the From tag belongs to.
+    /// the side the From tag belongs to. Either tag may be the caller's. Where two
+    /// sessions of a Call-ID have one each, it is the one that knows the dialog.
     fn find(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Option<Side> {
-        for (tag, side) in [(from_tag, Side::Caller), (to_tag, Side::Callee)] {
-            set_key(&mut self.key, call_id, tag);
-            if !tag.is_empty() && self.sessions.contains_key(self.key.as_slice()) {
+        let ways = [(from_tag, to_tag, Side::Caller), (to_tag, from_tag, Side::Callee)];
+        let mut found = None;
+        for (caller, callee, side) in ways {
+            set_key(&mut self.key, call_id, caller);
+            let Some(session) = self.sessions.get(self.key.as_slice()) else { continue };
+            if session.has_dialog(callee) {
                 return Some(side);
             }
+            // A message without To tag belongs to its From tag, or to a known dialog
+            // with a caller whose tag is null (RFC 3261 section 12.1.1).
+            if found.is_none() && (side == Side::Caller || !caller.is_empty()) {
+                found = Some((caller, side));
+            }
         }
-        None
+        let (caller, side) = found?;
+        set_key(&mut self.key, call_id, caller);
+        Some(side)
     }
 
     /// Ends the sessions whose timeout has passed. To be called periodically.
@@ -214,7 +278,7 @@ fn end(
 
 fn summary(key: &[u8], session: &Session, media: &dyn MediaPorts, now: Millis) -> SessionSummary {
     let at = memchr::memmem::find(key, SEPARATOR).unwrap_or(key.len());
-    let streams = session.channels().filter_map(|(kind, channel)| {
+    let streams = session.channels().into_iter().filter_map(|(kind, channel)| {
         let sides = media.summary(channel)?;
         let kind = String::from_utf8_lossy(kind).into_owned();
         Some(StreamSummary { media: kind, caller: sides.caller, callee: sides.callee })

@@ -1,5 +1,7 @@
 //! An `update` request as its session sees it: which side sent the SIP
-//! message, and in which side's transaction.
+//! message, in which side's transaction, and in which dialog.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::control::{Item, Kind, UpdateRequest};
 use super::family::{Family, Side};
@@ -30,23 +32,49 @@ impl<'a> Update<'a> {
         self.sender.other()
     }
 
+    /// The streams of its SDP; `None` without SDP.
+    pub(super) fn items(&self) -> Option<&'a [Item<'a>]> {
+        self.request.media.as_deref()
+    }
+
     /// True for a provisional reply: answers of other branches may follow.
     pub(super) fn is_early(&self) -> bool {
         self.request.kind == Kind::Reply && self.request.to_tag.is_empty()
     }
 
-    pub(super) fn sender_tag(&self) -> &'a [u8] {
-        match self.request.kind {
-            Kind::Request => self.request.from_tag,
-            Kind::Reply if self.request.to_tag.is_empty() => self.request.early_tag,
-            Kind::Reply => self.request.to_tag,
+    /// True for a final reply, 2xx.
+    pub(super) fn is_final_reply(&self) -> bool {
+        self.request.kind == Kind::Reply && !self.request.to_tag.is_empty()
+    }
+
+    /// True for a request of the caller outside of a dialog.
+    pub(super) fn is_initial(&self) -> bool {
+        self.request.kind == Kind::Request
+            && self.direction == Side::Caller
+            && self.request.to_tag.is_empty()
+    }
+
+    /// The callee's tag, which names the dialog. Empty when the client does not
+    /// give the tag of a provisional reply.
+    pub(super) fn dialog_tag(&self) -> &'a [u8] {
+        match self.direction {
+            Side::Callee => self.request.from_tag,
+            Side::Caller if self.request.to_tag.is_empty() => self.request.early_tag,
+            Side::Caller => self.request.to_tag,
         }
     }
 
     /// The address family of the first stream that names one.
     pub(super) fn family(&self) -> Option<Family> {
-        let items = self.request.media.as_deref().unwrap_or_default();
-        let address = |item: &Item| item.address.filter(|ip| !ip.is_unspecified());
-        items.iter().find_map(address).map(Family::of)
+        self.items().unwrap_or_default().iter().find_map(Item::family)
+    }
+
+    /// Equal for a message and its repetition.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let UpdateRequest { kind, cseq, signaling, media, receiver_family, .. } = self.request;
+        (kind, cseq, signaling, media, receiver_family).hash(&mut hasher);
+        (self.direction, self.is_early(), self.dialog_tag()).hash(&mut hasher);
+        hasher.finish()
     }
 }

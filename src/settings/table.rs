@@ -307,6 +307,17 @@ pub(super) const BUILT_IN_RELAY: &[Setting] = &[
         },
     },
     Setting {
+        name: "trusted_media_networks",
+        default: Initial::None,
+        help: "Media is sent to SDP addresses in these networks before the phone has sent any, \
+               although they are private and not the source of its signaling. For recorders and \
+               media servers that only receive.",
+        form: Form::Networks {
+            set: |v, list| v.trusted_media_networks = list,
+            get: |v| &v.trusted_media_networks,
+        },
+    },
+    Setting {
         name: "proxy_max_sessions",
         default: Initial::Number(proxy::Config::MAX_SESSIONS as u64),
         help: "Further sessions are refused.",

@@ -50,6 +50,7 @@ fn bad_value_names_the_accepted_form_and_changes_nothing() {
         ("relay_try", "1s", "milliseconds"),
         ("private_networks", "10.0.0.0/33", "CIDRs"),
         ("local_networks", "rfc1919", "CIDRs"),
+        ("trusted_media_networks", "10.9.0.0/33", "CIDRs"),
         ("relay", "rtpproxy", "embedded"),
         ("ice_candidate", "high", "high-priority"),
         ("max_calls", "3", "16 to"),
@@ -104,7 +105,7 @@ fn built_in_proxy_needs_an_address() {
 }
 
 /// A value that is not the default, for each setting.
-const SAMPLES: [(&str, &str); 25] = [
+const SAMPLES: [(&str, &str); 26] = [
     ("profile", "stock"),
     ("config_directory", "/etc/opensips"),
     ("sip_asymmetrics", "/a"),
@@ -126,6 +127,7 @@ const SAMPLES: [(&str, &str); 25] = [
     ("proxy_ports", "40000-40999"),
     ("proxy_socket", "/run/e"),
     ("proxy_learn_from", "any"),
+    ("trusted_media_networks", "10.9.0.0/24"),
     ("proxy_max_sessions", "12"),
     ("proxy_idle_timeout", "61"),
     ("proxy_unanswered_timeout", "62"),
@@ -216,7 +218,10 @@ fn proxy_alone_knows_its_own_settings_only() {
     let error = settings.set("relay", "embedded").unwrap_err();
     assert!(error.text().ends_with("proxy_hold_timeout"), "{error}");
     assert!(!error.text().contains("max_calls"), "{error}");
-    assert!(settings.infos().all(|setting| setting.name.starts_with("proxy_")));
+    settings.set("trusted_media_networks", "10.9.0.0/24").unwrap();
+    assert!(settings.proxy().unwrap().trusted.contains("10.9.0.1".parse().unwrap()));
+    let own = |name: &str| name.starts_with("proxy_") || name == "trusted_media_networks";
+    assert!(settings.infos().all(|setting| own(setting.name)));
 }
 
 #[test]

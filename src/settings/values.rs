@@ -33,6 +33,7 @@ pub(super) struct Values {
     pub(super) proxy_advertised: Vec<IpAddr>,
     pub(super) proxy_ports: (u16, u16),
     pub(super) proxy_learn_from: LearnFrom,
+    pub(super) trusted_media_networks: NetworkList,
     pub(super) proxy_max_sessions: u32,
     pub(super) proxy_idle_timeout: u32,
     pub(super) proxy_unanswered_timeout: u32,

@@ -76,6 +76,7 @@ fn bad_values_are_refused_with_the_accepted_form() {
             ("mediaproxy_socket", &long, "an absolute path of at most 107 bytes"),
             ("private_networks", "\"10.0.0.0/33\"", "a list of CIDRs"),
             ("local_networks", "\"home\"", "a list of CIDRs"),
+            ("trusted_media_networks", "\"studio\"", "a list of CIDRs"),
             (
                 "relay",
                 "\"carrier pigeon\"",
@@ -156,7 +157,7 @@ fn good_values_of_all_parameters_are_taken() {
         let socket = socket_path("embedded");
         let own = format!("\"{}\"", socket.display());
         let address = format!("\"{SERVER}\"");
-        let rows: [(&str, &str); 31] = [
+        let rows: [(&str, &str); 32] = [
             ("profile", "\"seed\""),
             ("config_directory", "\"/etc/kamailio\""),
             ("mediaproxy_socket", "\"/run/mediaproxy/dispatcher.sock\""),
@@ -178,6 +179,7 @@ fn good_values_of_all_parameters_are_taken() {
             ("proxy_advertised_address", "\"192.0.2.1\""),
             ("proxy_ports", "\"30000-30999\""),
             ("proxy_learn_from", "\"any\""),
+            ("trusted_media_networks", "\"10.9.0.0/24\""),
             ("proxy_max_sessions", "500"),
             ("proxy_idle_timeout", "90"),
             ("proxy_unanswered_timeout", "\"60\""),

@@ -21,12 +21,13 @@ over a Unix socket with the protocol of MediaProxy 2 and later.
 ";
 
 /// Options that stand for a setting.
-const SHORT: [(&str, &str); 6] = [
+const SHORT: [(&str, &str); 7] = [
     ("--address", "proxy_address"),
     ("--advertise", "proxy_advertised_address"),
     ("--ports", "proxy_ports"),
     ("--socket", "proxy_socket"),
     ("--learn-from", "proxy_learn_from"),
+    ("--trusted-media-networks", "trusted_media_networks"),
     ("--max-sessions", "proxy_max_sessions"),
 ];
 

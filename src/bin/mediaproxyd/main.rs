@@ -39,13 +39,21 @@ fn check(config: &Config) -> Result<(), String> {
     config.validate().and_then(|()| config.try_addresses()).map_err(|error| error.to_string())
 }
 
-/// Prints why a request was refused, which the SIP server does not learn.
-fn print_refusal(record: &LogRecord) {
-    if let LogRecord::Refused { call_id, refusal } = record {
-        let call = call_id.escape_ascii();
-        // The descriptor may be closed.
-        let _ = writeln!(std::io::stderr(), "mediaproxyd: refused, call \"{call}\": {refusal}");
-    }
+/// Prints what the SIP server does not learn: why a request was refused, and that
+/// a side is sent nothing.
+fn print_record(record: &LogRecord) {
+    // The descriptor may be closed.
+    let _ = match record {
+        LogRecord::Refused { call_id, refusal } => {
+            let call = call_id.escape_ascii();
+            writeln!(std::io::stderr(), "mediaproxyd: refused, call \"{call}\": {refusal}")
+        }
+        LogRecord::Warning { call_id, warning } => {
+            let call = call_id.escape_ascii();
+            writeln!(std::io::stderr(), "mediaproxyd: warning, call \"{call}\": {warning}")
+        }
+        LogRecord::Ended(_) => Ok(()),
+    };
 }
 
 fn fail(code: u8, text: &str) -> ExitCode {
@@ -59,7 +67,7 @@ fn serve(mut config: Config) -> Result<(), String> {
     // Before any thread: all of them inherit what is blocked here.
     let termination = signal::Termination::block().map_err(|error| format!("signals: {error}"))?;
     process::raise_descriptor_limit();
-    config.log = Some(Log::new(print_refusal));
+    config.log = Some(Log::new(print_record));
     let proxy = Proxy::bind(config).map_err(|error| error.to_string())?;
     std::thread::scope(|scope| {
         let server = scope.spawn(|| {

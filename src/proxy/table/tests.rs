@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::proxy::control;
 use crate::proxy::family::{Family, Sides};
+use crate::proxy::ids::{ChannelId, PeerId};
 use crate::proxy::learning::{Change, Expectation};
-use crate::proxy::media_ports::ChannelId;
 use crate::proxy::summary::SideSummary;
 
 /// Ports without sockets.
@@ -21,6 +21,7 @@ struct Ports {
     ipv6: bool,
     /// The calls of `expect`, in order.
     expected: Vec<(u16, Change)>,
+    removed: Vec<PeerId>,
     last_packet: Option<Millis>,
 }
 
@@ -55,14 +56,25 @@ impl MediaPorts for Ports {
 
     fn expect(
         &mut self,
-        id: ChannelId,
-        side: Side,
+        (id, side): (ChannelId, Side),
+        _: PeerId,
         expectation: Expectation,
         change: Change,
         _: Millis,
     ) {
         assert!(self.open.contains_key(&id.0) && self.local(id, side).is_some());
         self.expected.push((expectation.port, change));
+    }
+
+    fn remove_peer(&mut self, (id, _): (ChannelId, Side), peer: PeerId) {
+        assert!(self.open.contains_key(&id.0));
+        self.removed.push(peer);
+    }
+
+    fn warn_if_waiting(&mut self, _: &Expectation, _: bool) {}
+
+    fn take_warnings(&mut self) -> Vec<Warning> {
+        Vec::new()
     }
 
     fn last_packet(&self, id: ChannelId) -> Option<Millis> {
@@ -92,8 +104,11 @@ impl World {
     fn send(&mut self, text: &str) -> String {
         let reply = match control::parse(text.as_bytes()) {
             Some(request) => {
-                let ended = &mut |end: SessionEnd| self.ended.push(end.reason);
-                self.table.answer(&request, &mut self.ports, self.now, ended)
+                let log = &mut |record| match record {
+                    LogRecord::Ended(end) => self.ended.push(end.reason),
+                    other => panic!("{other:?}"),
+                };
+                self.table.answer(&request, &mut self.ports, self.now, log)
             }
             None => Reply::Error(Refusal::Malformed),
         };
@@ -154,18 +169,20 @@ fn stale_answer_gets_ports_of_unchanged_streams() {
 #[test]
 fn repeated_message_changes_nothing() {
     let mut world = answered();
+    let before = world.ports.expected.clone();
     assert_eq!(world.update("request", 1, "a>", A), "192.0.2.1 10006");
-    assert_eq!(world.last_change(), Change::Refresh);
     assert_eq!(world.update("reply", 1, "a>b", B), "192.0.2.1 10004");
-    assert_eq!(world.last_change(), Change::Refresh);
+    assert_eq!(world.ports.expected, before);
     assert_eq!(world.ports.open.len(), 1);
 }
 
 #[test]
-fn other_branch_keeps_ports_and_is_learned_again() {
+fn second_200_is_a_dialog_beside_the_first_with_the_same_ports() {
     let mut world = answered();
     assert_eq!(world.update("reply", 1, "a>c", B), "192.0.2.1 10004");
-    assert_eq!(world.last_change(), Change::Branch);
+    assert_eq!(world.last_change(), Change::Replace);
+    assert_eq!(world.ports.removed, []);
+    assert_eq!(world.ports.open.len(), 1);
 }
 
 #[test]
@@ -198,6 +215,9 @@ fn early_answer_refusing_stream_is_not_final() {
     let accepted = format!("{B},video:10.0.0.2:5002:sendrecv");
     assert_eq!(world.update("reply", 1, "a>c", &accepted), "192.0.2.1 10004 10008");
     assert_eq!(world.update("reply", 1, "a>c", &refused), "192.0.2.1 10004 0");
+    world.after(31_999);
+    assert_eq!(world.ports.open.len(), 2, "another branch may confirm with both streams");
+    world.after(1);
     assert_eq!(world.ports.open.len(), 1);
 }
 
@@ -257,6 +277,9 @@ fn offer_with_fewer_streams_closes_the_others() {
     world.update("request", 1, "a>", &format!("{A},{A2},{A2}"));
     world.update("reply", 1, "a>b", &format!("{B},{B},{B}"));
     assert_eq!(world.update("request", 2, "a>b", A), "192.0.2.1 10006");
+    assert_eq!(world.ports.open.len(), 3, "the offer may be refused");
+    assert_eq!(world.update("reply", 2, "a>b", B), "192.0.2.1 10004");
+    world.after(2_000);
     assert_eq!(world.ports.open.len(), 1);
 }
 

@@ -139,13 +139,20 @@ fn lines(answers: &[u8], config: &Config) {
             continue;
         }
         let mut words = line.split(' ');
-        let ip: IpAddr = words.next().unwrap().parse().expect("an address");
-        assert!(config.addresses.contains(&ip), "{line}");
-        let mut used: Vec<u16> = words.map(|word| word.parse().expect("a port")).collect();
+        let first: IpAddr = words.next().unwrap().parse().expect("an address");
+        let stream = |word: &str| match word.parse() {
+            Ok(port) => SocketAddr::new(first, port),
+            // Of another family than the first stream.
+            Err(_) => word.parse().expect("a port, or an address and a port"),
+        };
+        let mut used: Vec<SocketAddr> = words.map(stream).collect();
+        assert!(config.addresses.contains(&first), "{line}");
         assert!(used.len() <= 64, "{line}");
-        used.retain(|port| *port != 0);
+        used.retain(|stream| stream.port() != 0);
         let (low, high) = config.ports;
-        assert!(used.iter().all(|port| port % 2 == 0 && (low..high).contains(port)), "{line}");
+        assert!(used.iter().all(|stream| config.addresses.contains(&stream.ip())), "{line}");
+        let even = |port: u16| port.is_multiple_of(2) && (low..high).contains(&port);
+        assert!(used.iter().all(|stream| even(stream.port())), "{line}");
         used.sort_unstable();
         assert!(used.windows(2).all(|pair| pair[0] != pair[1]), "one port for two streams: {line}");
     }
@@ -159,13 +166,14 @@ fn table(proxy: &DryProxy, now: u64, config: &Config) {
         let both = |s: &mediaproxy::proxy::StreamSummary| [s.caller.rtp.local, s.callee.rtp.local];
         session.streams.iter().flat_map(both).collect()
     };
-    let mut all: Vec<u16> = sessions.iter().flat_map(sides).map(|local| local.port()).collect();
+    let mut all: Vec<SocketAddr> = sessions.iter().flat_map(sides).collect();
     let count = all.len();
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), count, "a port serves two streams");
     assert!(count <= 2 * proxy.open_streams());
-    assert!(proxy.open_streams() <= usize::from(config.ports.1 - config.ports.0 + 2) / 4);
+    let pairs = usize::from(config.ports.1 - config.ports.0 + 2) / 2;
+    assert!(proxy.open_streams() <= pairs * config.addresses.len() / 2);
 }
 
 /// A packet goes nowhere, or to the other side, which is never the loopback

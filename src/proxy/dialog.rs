@@ -1,0 +1,310 @@
+//! One dialog of a session: its CSeq numbers, the offer in force, and its streams
+//! in three places (RFC 3264): agreed, offered and lingering.
+//!
+//! The protocol does not say which message is an offer. The first message of a
+//! CSeq is the offer; a message of the other side with the same CSeq is its
+//! answer, also when the offer came in a reply.
+
+use std::net::SocketAddr;
+
+use super::answer::Answers;
+use super::family::{Side, Sides};
+use super::ids::{ChannelId, PeerId};
+use super::learning::{Change, Millis};
+use super::lines::Lines;
+use super::media_ports::MediaPorts;
+use super::opening::{Before, Families};
+use super::refusal::Refusal;
+use super::stream::Stream;
+use super::update::Update;
+
+/// How long the ports that an answered re-offer replaced stay open, for packets
+/// already on their way.
+const LINGER: Millis = 2_000;
+
+/// The CSeq numbers of one direction: the first and the last received.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sequence {
+    pub(super) first: u32,
+    pub(super) last: u32,
+}
+
+/// How far the offer in force is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Open,
+    /// By a provisional reply: the final one may still change it.
+    Early,
+    Answered,
+}
+
+/// The offer in force.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    /// The side whose request and CSeq the offer belongs to.
+    direction: Side,
+    cseq: u32,
+    offerer: Side,
+    progress: Progress,
+}
+
+/// The meaning of a message with SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Offer,
+    /// The offer in force again.
+    OfferAgain,
+    Answer,
+    /// Belongs to an offer that a later one replaced.
+    Stale,
+    /// The CSeq is older than the first one of its direction.
+    Unknown,
+}
+
+/// A dialog, early or confirmed.
+#[derive(Debug)]
+pub(super) struct Dialog {
+    /// The callee's tag; empty when no message gave it yet.
+    pub(super) tag: Box<[u8]>,
+    /// The callee, on its side of the media ports.
+    pub(super) peer: PeerId,
+    pub(super) confirmed: bool,
+    sequences: Sides<Option<Sequence>>,
+    offer: Option<Offer>,
+    agreed: Lines,
+    /// The streams of the offer in force until its answer is final.
+    offered: Option<Lines>,
+    lingering: Vec<(Stream, Millis)>,
+    pub(super) answers: Answers,
+}
+
+impl Dialog {
+    /// A dialog in which nothing was offered.
+    pub(super) fn new(tag: &[u8], peer: PeerId) -> Self {
+        Dialog {
+            tag: tag.into(),
+            peer,
+            confirmed: false,
+            sequences: Sides::default(),
+            offer: None,
+            agreed: Lines::default(),
+            offered: None,
+            lingering: Vec::new(),
+            answers: Answers::default(),
+        }
+    }
+
+    /// A dialog that may answer the initial offer.
+    pub(super) fn of_initial_offer(
+        tag: &[u8],
+        peer: PeerId,
+        sequence: Sequence,
+        lines: Lines,
+    ) -> Self {
+        let (direction, offerer, cseq) = (Side::Caller, Side::Caller, sequence.last);
+        Dialog {
+            sequences: Sides { caller: Some(sequence), callee: None },
+            offer: Some(Offer { direction, cseq, offerer, progress: Progress::Open }),
+            offered: Some(lines),
+            ..Dialog::new(tag, peer)
+        }
+    }
+
+    /// Processes a message with SDP and returns the ports of its receiver. A
+    /// refusal leaves the dialog unchanged.
+    pub(super) fn update(
+        &mut self,
+        update: &Update,
+        families: Families,
+        media: &mut dyn MediaPorts,
+    ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
+        match self.meaning(update) {
+            Meaning::Offer => self.take_offer(update, families, media)?,
+            Meaning::OfferAgain => self.take_offer_again(update, media),
+            Meaning::Answer => self.take_answer(update, media),
+            Meaning::Stale => return Ok(self.stale_ports(update, media)),
+            Meaning::Unknown => return Err(Refusal::OutOfPlace),
+        }
+        Ok(self.ports(update.receiver(), media))
+    }
+
+    fn meaning(&self, update: &Update) -> Meaning {
+        let cseq = update.request.cseq;
+        let Some(known) = self.sequences.get(update.direction) else {
+            return Meaning::Offer;
+        };
+        let offer = self.offer.filter(|offer| offer.direction == update.direction);
+        if cseq > known.last {
+            Meaning::Offer
+        } else if cseq < known.first {
+            Meaning::Unknown
+        } else {
+            match offer.filter(|offer| offer.cseq == cseq) {
+                None => Meaning::Stale,
+                Some(offer) if offer.offerer == update.sender => Meaning::OfferAgain,
+                Some(_) => Meaning::Answer,
+            }
+        }
+    }
+
+    /// True when the message is, or would be with SDP, a new offer.
+    pub(super) fn is_offer(&self, update: &Update) -> bool {
+        self.meaning(update) == Meaning::Offer
+    }
+
+    fn take_offer(
+        &mut self,
+        update: &Update,
+        families: Families,
+        media: &mut dyn MediaPorts,
+    ) -> Result<(), Refusal> {
+        let answered_early = self.offer.is_some_and(|offer| offer.progress == Progress::Early);
+        let early = self.offered.as_ref().filter(|_| answered_early).map(Lines::accepted);
+        let agreed = early.as_ref().unwrap_or(&self.agreed);
+        let offered = self.offered.iter().flat_map(|lines| lines.0.iter().enumerate());
+        let offered = offered.filter_map(|(line, stream)| Some((Some(line), stream.as_ref()?)));
+        let lingering = self.lingering.iter().map(|(stream, _)| (None, stream));
+        let before = Before {
+            agreed,
+            others: offered.chain(lingering).collect(),
+            families,
+            callee: self.peer,
+        };
+        let lines = before.open(update, media)?;
+        if answered_early {
+            self.settle(media, update.now);
+        }
+        let direction = update.direction;
+        let cseq = update.request.cseq;
+        let first = self.sequences.get(direction).map_or(cseq, |known| known.first);
+        *self.sequences.get_mut(direction) = Some(Sequence { first, last: cseq });
+        let (offerer, progress) = (update.sender, Progress::Open);
+        self.offer = Some(Offer { direction, cseq, offerer, progress });
+        self.answers.clear();
+        let peer = self.peer_of(update.sender);
+        let offered = self.offered.insert(lines);
+        offered.apply(update, peer, &self.agreed, media);
+        Ok(())
+    }
+
+    /// The offer again with another SDP. A spiral comes back with the ports that it
+    /// was given: it changes nothing.
+    fn take_offer_again(&mut self, update: &Update, media: &mut dyn MediaPorts) {
+        if self.lines().is_named_by(update, media) {
+            return;
+        }
+        let peer = self.peer_of(update.sender);
+        match &mut self.offered {
+            Some(lines) => lines.apply(update, peer, &self.agreed, media),
+            None => self.agreed.apply(update, peer, &Lines::default(), media),
+        }
+    }
+
+    fn take_answer(&mut self, update: &Update, media: &mut dyn MediaPorts) {
+        let peer = self.peer_of(update.sender);
+        let mut lines = self.offered.take().unwrap_or_else(|| self.agreed.clone());
+        lines.apply(update, peer, &self.agreed, media);
+        self.offered = Some(lines);
+        if update.is_early() {
+            self.note_progress(Progress::Early);
+        } else {
+            self.settle(media, update.now);
+        }
+    }
+
+    fn note_progress(&mut self, progress: Progress) {
+        if let Some(offer) = &mut self.offer {
+            offer.progress = progress;
+        }
+    }
+
+    /// A final reply without SDP: an answer that came in a provisional reply to the
+    /// same request is final (RFC 3261 section 13.2.1).
+    pub(super) fn settle_early_answer(&mut self, update: &Update, media: &mut dyn MediaPorts) {
+        let early = self.offer.is_some_and(|offer| {
+            offer.progress == Progress::Early
+                && (offer.direction, offer.cseq) == (update.direction, update.request.cseq)
+        });
+        if early {
+            self.settle(media, update.now);
+        }
+    }
+
+    /// The offered streams are agreed, but those that the answer refused.
+    fn settle(&mut self, media: &mut dyn MediaPorts, now: Millis) {
+        self.note_progress(Progress::Answered);
+        let Some(offered) = self.offered.take() else { return };
+        let agreed = offered.accepted();
+        agreed.expect_changes(&self.agreed, self.peer, media, now);
+        let before = std::mem::replace(&mut self.agreed, agreed);
+        let agreed = &self.agreed;
+        let in_use = |stream: &Stream| agreed.with_channel(stream.channel).is_some();
+        self.lingering.retain(|(stream, _)| !in_use(stream));
+        let replaced = before.0.into_iter().flatten().filter(|stream| !in_use(stream));
+        self.lingering.extend(replaced.map(|stream| (stream, now.saturating_add(LINGER))));
+    }
+
+    fn peer_of(&self, side: Side) -> PeerId {
+        if side == Side::Caller { PeerId::CALLER } else { self.peer }
+    }
+
+    /// The streams of the offer in force, else the agreed ones.
+    pub(super) fn lines(&self) -> &Lines {
+        self.offered.as_ref().unwrap_or(&self.agreed)
+    }
+
+    pub(super) fn agreed(&self) -> &Lines {
+        &self.agreed
+    }
+
+    /// The ports that a side sends to.
+    pub(super) fn ports(&self, side: Side, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
+        self.lines().ports(side, media)
+    }
+
+    /// The ports for a message whose offer was replaced by a later one: those of
+    /// the streams that still match it. No stream changes.
+    fn stale_ports(&self, update: &Update, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
+        let items = update.items().unwrap_or_default();
+        let agreed = self.agreed.ports_of_matches(update, items, media);
+        let offered = self.lines().ports_of_matches(update, items, media);
+        offered.into_iter().zip(agreed).map(|(offered, agreed)| offered.or(agreed)).collect()
+    }
+
+    /// Another branch has taken the call: it was learned beside others, perhaps
+    /// from their packets, and is learned again.
+    pub(super) fn learn_callee_again(&self, media: &mut dyn MediaPorts, now: Millis) {
+        let side = (Side::Callee, self.peer);
+        for stream in self.lines().streams() {
+            stream.expect(side, Change::Reopen, media, now);
+        }
+    }
+
+    /// The callee's packets are no longer accepted.
+    pub(super) fn remove_callee(&self, media: &mut dyn MediaPorts) {
+        let mut channels: Vec<ChannelId> = self.channels().collect();
+        channels.sort_unstable();
+        channels.dedup();
+        for channel in channels {
+            media.remove_peer((channel, Side::Callee), self.peer);
+        }
+    }
+
+    /// No longer keeps the streams whose time is over.
+    pub(super) fn drop_lingering(&mut self, now: Millis) {
+        self.lingering.retain(|(_, until)| now < *until);
+    }
+
+    /// The channels of all its streams.
+    pub(super) fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        let offered = self.offered.iter().flat_map(Lines::streams);
+        let lingering = self.lingering.iter().map(|(stream, _)| stream);
+        self.agreed.streams().chain(offered).chain(lingering).map(|stream| stream.channel)
+    }
+
+    /// True while no SDP of the callee is part of it.
+    pub(super) fn is_silent(&self) -> bool {
+        self.offer
+            .is_none_or(|offer| offer.progress == Progress::Open && offer.offerer == Side::Caller)
+    }
+}
