@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod relay;
 pub mod rewriting;
 pub mod running;
+pub mod sim;
 pub mod sip;
 pub mod sipp;
 

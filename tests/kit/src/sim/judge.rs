@@ -1,0 +1,254 @@
+//! The reference model: who has agreed with whom by RFC 3264, from what the
+//! phones have sent and received, and what follows for packets. It knows
+//! nothing of how the library and its relay work.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::dialog::{Dialog, State};
+use super::media::Fate;
+use super::message::NodeId;
+use super::phone::Phone;
+use super::sdp::{EndId, Line, Sdp};
+use super::world::World;
+
+/// After a change of an agreement packets of the earlier one may still pass
+/// (milliseconds).
+const LINGERING: u64 = 2_500;
+
+/// A stream that a phone takes part in: its line and the other side's.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    phone: NodeId,
+    local: Line,
+    remote: Line,
+    /// Of dialogs with the same local end the caller sends to the newest only.
+    newest: bool,
+    caller: bool,
+    offered_at: u64,
+}
+
+fn pairs<'d>(local: &'d Sdp, remote: &'d Sdp) -> impl Iterator<Item = (Line, Line)> + 'd {
+    let both = local.lines.iter().copied().zip(remote.lines.iter().copied());
+    both.filter(|(local, remote)| local.is_active() && remote.is_active())
+}
+
+/// The streams of a phone's live dialogs.
+fn streams(phone: &Phone) -> Vec<Stream> {
+    let mut all = Vec::new();
+    for (number, dialog) in phone.dialogs.iter().enumerate().filter(|(_, d)| d.is_live()) {
+        let media = &dialog.media;
+        let (Some(local), Some(remote)) = (&media.local, &media.remote) else { continue };
+        let newest = is_newest(phone, number, dialog);
+        for (local, remote) in pairs(local, remote) {
+            all.push(Stream {
+                phone: phone.id,
+                local,
+                remote,
+                newest,
+                caller: dialog.caller,
+                offered_at: media.offered_at,
+            });
+        }
+    }
+    all
+}
+
+/// False when another live dialog of the same call was confirmed later, or while
+/// all are early, had early media later.
+fn is_newest(phone: &Phone, number: usize, dialog: &Dialog) -> bool {
+    let rank = |dialog: &Dialog| {
+        (dialog.state == State::Confirmed, dialog.confirmed_at, dialog.early_media_at)
+    };
+    let of_call = |other: &Dialog| {
+        other.caller
+            && (other.call_id, other.local_tag) == (dialog.call_id, dialog.local_tag)
+            && other.is_live()
+            && other.media.remote.is_some()
+    };
+    !dialog.caller
+        || phone.dialogs.iter().enumerate().all(|(at, other)| {
+            at == number || !of_call(other) || (rank(other), at) < (rank(dialog), number)
+        })
+}
+
+impl World {
+    fn all_streams(&self) -> Vec<Stream> {
+        self.phones().flat_map(streams).collect()
+    }
+
+    /// Every packet that must arrive: the sending end, where it is sent, and the
+    /// receiving end.
+    fn required(&self) -> Vec<(EndId, SocketAddr, EndId)> {
+        let all = self.all_streams();
+        let mut required = Vec::new();
+        for sender in &all {
+            let back = all.iter().find(|other| {
+                (other.local.end, other.remote.end) == (sender.remote.end, sender.local.end)
+            });
+            let Some(receiver) = back else { continue };
+            let fresh = |stream: &Stream| stream.offered_at > self.disturbed_at;
+            // Two ends of one stream know of the same offer at the end of it.
+            if self.disturbed_at > 0 && !(fresh(sender) && fresh(receiver)) {
+                continue;
+            }
+            let relayed = sender.local.kind.is_relayed();
+            let directions = sender.local.direction.sends() && receiver.local.direction.receives();
+            let known = !sender.remote.address.ip().is_unspecified();
+            // A NAT lets nothing in before its phone has sent something.
+            let open = !self.nats.contains_key(&receiver.phone) || receiver.local.direction.sends();
+            let chosen = !sender.caller || sender.newest;
+            if relayed && directions && known && open && chosen {
+                required.push((sender.local.end, sender.remote.address, receiver.local.end));
+            }
+        }
+        required
+    }
+
+    /// Checks that all agreed media flows. The first round opens NATs and lets
+    /// relays learn; in the second every packet must arrive.
+    pub fn check_required(&mut self) -> Vec<String> {
+        let required = self.required();
+        for (end, to, _) in &required {
+            self.packet(*end, *to);
+        }
+        self.open_nats();
+        let mut faults = Vec::new();
+        for (end, to, receiver) in required {
+            let fate = self.packet(end, to);
+            if !self.is_at(fate, receiver) {
+                let what = self.described(end, receiver);
+                faults
+                    .push(format!("agreed media does not arrive: {what}: sent to {to}, {fate:?}"));
+            }
+        }
+        faults
+    }
+
+    /// Phones behind NATs that send something, although nobody must receive it.
+    fn open_nats(&mut self) {
+        for stream in self.all_streams() {
+            let sends = stream.local.direction.sends();
+            if sends && !stream.remote.address.ip().is_unspecified() {
+                self.packet(stream.local.end, stream.remote.address);
+            }
+        }
+    }
+
+    /// What all phones send while time passes.
+    pub fn send_media(&mut self) {
+        self.open_nats();
+    }
+
+    fn is_at(&self, fate: Fate, end: EndId) -> bool {
+        let Some(expected) = self.ids.ends.get(end as usize - 1) else { return false };
+        fate == Fate::Phone(expected.owner, expected.address)
+    }
+
+    fn described(&self, end: EndId, receiver: EndId) -> String {
+        let owner = |end: EndId| {
+            let owner = self.ids.ends.get(end as usize - 1).map_or(0, |end| end.owner);
+            char::from(b'a' + owner as u8 % 26)
+        };
+        format!("end {end} of {} to end {receiver} of {}", owner(end), owner(receiver))
+    }
+
+    /// True when the phone of `receiver` may hear the phone of `sender`.
+    fn may_hear(&self, sender: EndId, receiver: EndId) -> bool {
+        let has = |sdp: &Option<Sdp>, end: EndId| {
+            sdp.as_ref().is_some_and(|sdp| sdp.line_of(end).is_some())
+        };
+        let talks = |dialog: &Dialog, own: EndId, other: EndId| {
+            let media = &dialog.media;
+            let recent = self.now < dialog.media.agreed_at + LINGERING
+                || self.now < dialog.over_at + LINGERING;
+            let owns = has(&media.local, own) || has(&media.sent, own);
+            let knows = has(&media.remote, other) || has(&media.received, other);
+            recent || dialog.is_live() && owns && knows
+        };
+        let owner = |end: EndId| self.ids.ends.get(end as usize - 1).map(|end| end.owner);
+        let dialogs = |end: EndId| {
+            let phones = self.phones().filter(move |phone| Some(phone.id) == owner(end));
+            phones.flat_map(|phone| &phone.dialogs)
+        };
+        // Both sides, since the caller's early dialog may not be there yet.
+        dialogs(receiver).any(|dialog| talks(dialog, receiver, sender))
+            || dialogs(sender)
+                .any(|dialog| dialog.invite.is_some() && talks(dialog, sender, receiver))
+    }
+
+    /// Lets every end that ever was send to every address that it was ever given,
+    /// and checks that nobody hears whom it has not agreed with.
+    pub fn check_forbidden(&mut self, given: &[(EndId, SocketAddr)]) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (sender, to) in given.iter().copied() {
+            let fate = self.packet(sender, to);
+            if let Fate::Loop(at) = fate {
+                faults.push(format!("a packet of end {sender} goes round, last to {at}"));
+            }
+            let Fate::Phone(owner, address) = fate else { continue };
+            let ends = self.ids.ends.iter().enumerate();
+            let receiver = ends
+                .filter(|(_, end)| (end.owner, end.address) == (owner, address))
+                .map(|(number, _)| number as EndId + 1)
+                .next_back();
+            match receiver {
+                Some(receiver) if self.may_hear(sender, receiver) => {}
+                Some(receiver) => {
+                    let what = self.described(sender, receiver);
+                    faults.push(format!("a packet that nobody agreed to: {what}, through {to}"));
+                }
+                None => faults.push(format!("end {sender} reaches the unused address {address}")),
+            }
+        }
+        faults
+    }
+
+    /// Where each end sends by now, for [`World::check_forbidden`] later.
+    pub fn given(&self) -> Vec<(EndId, SocketAddr)> {
+        let mut given = Vec::new();
+        for dialog in self.phones().flat_map(|phone| &phone.dialogs) {
+            let media = &dialog.media;
+            let local = media.local.as_ref().or(media.sent.as_ref());
+            let remote = media.remote.as_ref().or(media.received.as_ref());
+            let (Some(local), Some(remote)) = (local, remote) else { continue };
+            let lines = pairs(local, remote).filter(|(local, _)| local.kind.is_relayed());
+            given.extend(lines.map(|(local, remote)| (local.end, remote.address)));
+        }
+        given
+    }
+
+    /// No phone was shown an address that no relay and no B2BUA has.
+    pub fn check_shown(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let public = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => ip.octets()[..3] == [203, 0, 113] || ip.is_unspecified(),
+            IpAddr::V6(_) => false,
+        };
+        for phone in self.phones() {
+            for dialog in &phone.dialogs {
+                let media = &dialog.media;
+                for sdp in [&media.remote, &media.received].into_iter().flatten() {
+                    let shown = sdp.lines.iter().filter(|l| l.is_active() && l.kind.is_relayed());
+                    for line in shown.filter(|line| !public(line.address.ip())) {
+                        let letter = char::from(b'a' + phone.id as u8 % 26);
+                        let address = line.address;
+                        faults.push(format!("{letter} was shown {address} of end {}", line.end));
+                    }
+                }
+            }
+        }
+        faults
+    }
+
+    /// What is left after the last call is over and 64 x T1 have passed.
+    pub fn check_left(&mut self) -> Vec<String> {
+        let now = self.now;
+        let mut left = self.relays.get().left();
+        for proxy in self.proxies() {
+            if let Some(library) = &proxy.library {
+                left.extend(library.left(now));
+            }
+        }
+        left
+    }
+}

@@ -1,0 +1,266 @@
+//! The relays of the simulated network, and the connections of workers to them:
+//! the real relay code, reached through a network in memory.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use mediaproxy::internals::relay::link::{Carrier, Network};
+use mediaproxy::internals::relay::{Relay as RelayEntry, RelayAddress};
+use mediaproxy::proxy::Config;
+use mediaproxy::proxy::dry::DryProxy;
+
+/// What a relay does at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    Runs,
+    /// Its process is gone, with its sessions.
+    Dead,
+    /// It accepts connections and answers nothing.
+    Frozen,
+}
+
+#[derive(Debug)]
+struct Relay {
+    power: Power,
+    proxy: DryProxy,
+}
+
+#[derive(Debug)]
+struct Connection {
+    relay: usize,
+    closed: bool,
+    received: VecDeque<u8>,
+}
+
+/// Bytes under way on a connection.
+#[derive(Debug)]
+struct Transit {
+    at: u64,
+    connection: usize,
+    to_relay: bool,
+    bytes: Vec<u8>,
+}
+
+/// All relays, with the bytes under way.
+#[derive(Debug)]
+pub struct Relays {
+    now: u64,
+    /// One way, in milliseconds; 0: an answer is there at once.
+    delay: u64,
+    relays: Vec<Relay>,
+    connections: Vec<Connection>,
+    transit: VecDeque<Transit>,
+}
+
+/// The relays as workers and the world share them.
+#[derive(Clone, Debug)]
+pub struct SharedRelays(Arc<Mutex<Relays>>);
+
+impl SharedRelays {
+    pub fn new(count: usize, delay: u64, now: u64) -> Self {
+        let relays = (0..count).map(|number| Relay { power: Power::Runs, proxy: proxy(number) });
+        SharedRelays(Arc::new(Mutex::new(Relays {
+            now,
+            delay,
+            relays: relays.collect(),
+            connections: Vec::new(),
+            transit: VecDeque::new(),
+        })))
+    }
+
+    pub fn get(&self) -> MutexGuard<'_, Relays> {
+        self.0.lock().expect("no run has panicked with the relays locked")
+    }
+
+    pub fn network(&self) -> Arc<dyn Network> {
+        Arc::new(self.clone())
+    }
+}
+
+/// The address on which a relay receives media.
+pub fn address(relay: usize) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, relay as u8 + 1))
+}
+
+/// The setting `relay` for a relay.
+pub fn setting(relay: usize) -> String {
+    format!("mediaproxy2:/relay{relay};ipv6=yes")
+}
+
+fn proxy(number: usize) -> DryProxy {
+    DryProxy::new(&Config::new("/none", vec![address(number)], (30_000, 30_399)))
+}
+
+impl Relays {
+    pub fn set_now(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    pub fn set_power(&mut self, relay: usize, power: Power) {
+        let Some(entry) = self.relays.get_mut(relay) else { return };
+        if power == Power::Dead {
+            entry.proxy = proxy(relay);
+            let of_relay = self.connections.iter_mut().filter(|c| c.relay == relay);
+            of_relay.for_each(|connection| connection.closed = true);
+        }
+        entry.power = power;
+    }
+
+    pub fn power(&self, relay: usize) -> Option<Power> {
+        self.relays.get(relay).map(|relay| relay.power)
+    }
+
+    pub fn count(&self) -> usize {
+        self.relays.len()
+    }
+
+    /// When the next bytes arrive.
+    pub fn next(&self) -> Option<u64> {
+        self.transit.front().map(|transit| transit.at)
+    }
+
+    /// Lets the bytes arrive that are due. True when some did.
+    pub fn deliver(&mut self) -> bool {
+        let mut any = false;
+        while self.next().is_some_and(|at| at <= self.now) {
+            let Some(transit) = self.transit.pop_front() else { break };
+            any = true;
+            if transit.to_relay {
+                self.at_relay(transit.connection, &transit.bytes);
+            } else if let Some(connection) = self.connections.get_mut(transit.connection) {
+                connection.received.extend(transit.bytes);
+            }
+        }
+        any
+    }
+
+    fn at_relay(&mut self, number: usize, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(number) else { return };
+        let relay = &mut self.relays[connection.relay];
+        if connection.closed || relay.power != Power::Runs {
+            return;
+        }
+        let mut answers = Vec::new();
+        if !relay.proxy.receive(number as u8, bytes, self.now, &mut answers) {
+            connection.closed = true;
+        }
+        if answers.is_empty() {
+            return;
+        }
+        if self.delay == 0 {
+            connection.received.extend(answers);
+        } else {
+            let at = self.now + self.delay;
+            let transit = Transit { at, connection: number, to_relay: false, bytes: answers };
+            self.transit.push_back(transit);
+        }
+    }
+
+    fn send(&mut self, number: usize, bytes: &[u8]) -> io::Result<usize> {
+        if self.connections[number].closed {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
+        if self.delay == 0 {
+            self.at_relay(number, bytes);
+        } else {
+            let (at, bytes) = (self.now + self.delay, bytes.to_vec());
+            self.transit.push_back(Transit { at, connection: number, to_relay: true, bytes });
+        }
+        Ok(bytes.len())
+    }
+
+    fn receive(&mut self, number: usize, buffer: &mut [u8]) -> io::Result<usize> {
+        let connection = &mut self.connections[number];
+        if connection.received.is_empty() {
+            return if connection.closed { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        let length = connection.received.len().min(buffer.len());
+        for (to, byte) in buffer.iter_mut().zip(connection.received.drain(..length)) {
+            *to = byte;
+        }
+        Ok(length)
+    }
+
+    /// A packet for one of the relays' addresses: where it leaves from, and for
+    /// where. `None` when the address is no relay's; `Some(None)` when the relay
+    /// drops it.
+    pub fn packet(
+        &mut self,
+        port: SocketAddr,
+        source: SocketAddr,
+    ) -> Option<Option<(SocketAddr, SocketAddr)>> {
+        let number = (0..self.relays.len()).find(|number| address(*number) == port.ip())?;
+        let relay = &mut self.relays[number];
+        if relay.power == Power::Dead {
+            return Some(None);
+        }
+        Some(relay.proxy.packet(port, source, self.now).map(|sent| (sent.from, sent.to)))
+    }
+
+    /// Ends the sessions whose time is over.
+    pub fn expire(&mut self) {
+        for relay in self.relays.iter_mut().filter(|relay| relay.power == Power::Runs) {
+            relay.proxy.expire(self.now, &mut |_| {});
+        }
+    }
+
+    /// Sessions and streams that a relay still has.
+    pub fn left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        for (number, relay) in self.relays.iter().enumerate() {
+            let sessions = relay.proxy.sessions(self.now);
+            for session in &sessions {
+                left.push(format!(
+                    "relay {number} still has session {}",
+                    session.call_id.escape_ascii()
+                ));
+            }
+            let streams = relay.proxy.open_streams();
+            if sessions.is_empty() && streams > 0 {
+                left.push(format!("relay {number} still has {streams} streams without a session"));
+            }
+            let faults = relay.proxy.faults();
+            if faults > 0 {
+                left.push(format!("relay {number} used {faults} ports that were not open"));
+            }
+        }
+        left
+    }
+}
+
+impl Network for SharedRelays {
+    fn connect(&self, relay: &RelayEntry) -> io::Result<Box<dyn Carrier>> {
+        let mut relays = self.get();
+        let RelayAddress::Unix(path) = &relay.uri.address else {
+            return Err(ErrorKind::Unsupported.into());
+        };
+        let number = path.to_str().and_then(|path| path.strip_prefix("/relay")?.parse().ok());
+        let number: usize = number.ok_or(ErrorKind::NotFound)?;
+        if relays.power(number).is_none_or(|power| power == Power::Dead) {
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
+        let connection = Connection { relay: number, closed: false, received: VecDeque::new() };
+        relays.connections.push(connection);
+        let number = relays.connections.len() - 1;
+        Ok(Box::new(Wire { relays: self.clone(), number }))
+    }
+}
+
+/// A worker's end of a connection.
+#[derive(Debug)]
+struct Wire {
+    relays: SharedRelays,
+    number: usize,
+}
+
+impl Carrier for Wire {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.relays.get().send(self.number, bytes)
+    }
+
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.relays.get().receive(self.number, buffer)
+    }
+}

@@ -1,0 +1,3 @@
+//! The simulated network: see `kit::sim`.
+
+mod scripts;
