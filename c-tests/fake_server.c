@@ -4,12 +4,13 @@
 
 struct mpm_options script;
 char last_line[MPM_ERROR_SIZE];
+uint32_t last_level;
 int no_memory, idle_calls;
 
 static void log_line(void *arg, uint32_t level, mp_str text)
 {
     (void)arg;
-    (void)level;
+    last_level = level;
     snprintf(last_line, sizeof last_line, "%.*s", (int)text.len, text.ptr);
 }
 
@@ -52,6 +53,13 @@ static void options(void *message, struct mpm_options *to)
     (void)message;
     *to = script;
     to->set = set;
+}
+
+static int is_branch(void *message)
+{
+    const struct message *msg = message;
+
+    return msg->is_branch;
 }
 
 /* Lumps are kept in the order of their offsets. */
@@ -140,6 +148,7 @@ const struct mpm_server mpm_server = {
     .describe = describe,
     .identify = identify,
     .options = options,
+    .is_branch = is_branch,
     .replace = replace,
     .remove = remove_lumps,
     .contact_uri = contact_uri,

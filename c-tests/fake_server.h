@@ -24,7 +24,7 @@ struct message {
     uint64_t id;
     /* What the server's parser found out. */
     int call;
-    int is_invite, has_to_tag;
+    int is_invite, has_to_tag, is_branch;
     unsigned int status;
     /* The URIs of the parsed Contacts; empty after the last one. */
     mp_str contacts[3];
@@ -34,8 +34,9 @@ struct message {
 
 /* What the script has in its variables; the routing is part of it here. */
 extern struct mpm_options script;
-/* The last log line. */
+/* The last log line, and its level. */
 extern char last_line[MPM_ERROR_SIZE];
+extern uint32_t last_level;
 /* The server has no memory for another lump. */
 extern int no_memory;
 /* How often the server's own work was done in a process of the module. */

@@ -51,6 +51,9 @@ static int engage(void *dialog, void *message)
     if (dialogs->set_engaged(dialog) != 0)
         mpm_log(MP_LOG_WARNING, "a dialog will not be engaged after a restart of the server: "
                                 "its variable cannot be set");
+    if (dialogs->mark_route(message) != 0)
+        mpm_log(MP_LOG_WARNING, "if two phones answer, one of the dialogs will not be engaged: "
+                                "Record-Route cannot be marked");
     rewrite(dialog, state, message);
     return MPM_TRUE;
 }
@@ -110,6 +113,40 @@ void mpm_dialog_reply(void *dialog, const struct mpm_dialog *state, void *messag
 {
     if (status > 100 && status < 300)
         rewrite(dialog, state, message);
+}
+
+int mpm_dialog_marked_request(void *message)
+{
+    struct mpm_options options = { .set = { NULL, 0 } };
+    struct mpm_process_state *process;
+    struct mpm_message described;
+    void *dialog = mpm_disabled() ? NULL : dialogs->find(message);
+
+    if (dialog != NULL) {
+        if (dialogs->release != NULL)
+            dialogs->release(dialog);
+        return 0;
+    }
+    process = mpm_disabled() ? NULL : mpm_parsed(message, "engage_media_proxy", &described);
+    if (process == NULL)
+        return 0;
+    if (mp_message_terminates(process->message)) {
+        mpm_end_media_session(message);
+        return 0;
+    }
+    mpm_server.options(message, &options);
+    mpm_rewrite(message, &options);
+    return 1;
+}
+
+void mpm_dialog_marked_reply(void *message, unsigned int status)
+{
+    struct mpm_options options = { .set = { NULL, 0 } };
+
+    if (status <= 100 || status >= 300)
+        return;
+    mpm_server.options(message, &options);
+    mpm_rewrite(message, &options);
 }
 
 void mpm_dialog_terminated(struct mpm_dialog *state, mp_str call_id, mp_str from_tag,

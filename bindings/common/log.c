@@ -30,10 +30,13 @@ int mpm_refuse(mp_error *error, char to[MPM_ERROR_SIZE])
     return -1;
 }
 
-/* A phone can cause these with any message: they are no errors of the server. */
+/* A phone can cause these with any message: they are no errors of the server. A
+ * call that has just ended is the usual course of things. */
 static uint32_t level_of(mp_status status)
 {
     switch (status) {
+    case MP_ERR_ENDED:
+        return MP_LOG_INFO;
     case MP_ERR_SYNTAX:
     case MP_ERR_LIMIT:
     case MP_ERR_RELAY_ANSWER:

@@ -93,6 +93,10 @@ struct mpm_server {
     /* Adds what the script's variables and the routing say about the message;
      * members it knows nothing about stay. */
     void (*options)(void *message, struct mpm_options *to);
+    /* 1 when the message is about one branch of a request that the server may
+     * have forked: a reply that has not been chosen to go upstream, or a request
+     * on the way to one of its targets. Else 0. */
+    int (*is_branch)(void *message);
 
     /* Makes a lump under `mark`: the `remove` bytes at `offset` of the raw
      * message are replaced by `text`, which is copied into memory that lives as
@@ -174,6 +178,9 @@ int mpm_client_nat_test(void *message, mp_str tests);
 /* `option` is empty or "first_hop": fix only a message from the phone itself. */
 int mpm_fix_contact(void *message, mp_str option);
 int mpm_use_media_proxy(void *message, mp_str set);
+/* The message terminates its call or dialog, or it is the INVITE of a call that
+ * the script gives up; of a branch only, where is_branch of the server says so.
+ * Every other message ends nothing: MPM_TRUE. */
 int mpm_end_media_session(void *message);
 /* The same by identifiers; an empty `to_tag` stands for the whole call. */
 int mpm_end_call(mp_str call_id, mp_str from_tag, mp_str to_tag);
@@ -201,6 +208,10 @@ struct mpm_dialogs {
      * dialog. `set_engaged` returns 0 or -1. */
     int (*is_engaged)(void *dialog);
     int (*set_engaged)(void *dialog);
+    /* Has the requests of all dialogs that this INVITE makes carry a mark, such
+     * as a parameter in Record-Route; the server calls mpm_dialog_marked_request
+     * for each of them. 0 or -1. */
+    int (*mark_route)(void *message);
     /* Stores `first` in shared memory and has the server call mpm_dialog_request,
      * mpm_dialog_reply and mpm_dialog_terminated with it. The stored copy, or
      * NULL, which was logged. */
@@ -219,6 +230,14 @@ void mpm_dialog_loaded(void *dialog);
 void mpm_dialog_request(void *dialog, const struct mpm_dialog *state, void *message);
 void mpm_dialog_reply(void *dialog, const struct mpm_dialog *state, void *message,
                       unsigned int status);
+/*
+ * Two phones may answer one INVITE, and a server that keeps one dialog of an
+ * INVITE does not find it for the messages of the second one. A marked request
+ * without a dialog is handled as those of an engaged one. 1 when its replies
+ * are to come to mpm_dialog_marked_reply.
+ */
+int mpm_dialog_marked_request(void *message);
+void mpm_dialog_marked_reply(void *message, unsigned int status);
 /* `to_tag` is empty unless a BYE ended the dialog. */
 void mpm_dialog_terminated(struct mpm_dialog *state, mp_str call_id, mp_str from_tag,
                            mp_str to_tag);

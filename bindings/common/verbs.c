@@ -42,17 +42,17 @@ uint32_t mpm_client_lists(void *message)
     return lists;
 }
 
-/* Terminates a call by a message that does not terminate one by itself: a
- * script gives up an INVITE in its request or failure route, or refuses an
- * answer. */
-static int terminate_by_identity(void *message, uint64_t id, const char *verb)
+/* A message that terminates nothing by itself. Only the INVITE that begins a
+ * call can be given up by a script, in its request or failure route: the final
+ * reply is the server's own then. A re-INVITE that is given up leaves its call
+ * alone (RFC 3261 14.1), and so does every other message. */
+static int give_up(void *message, uint64_t id, const char *verb, int is_branch)
 {
     struct mpm_call call;
 
     if (mpm_server.identify(message, &call) != 0)
         return mpm_failed(id, verb, MP_ERR_SYNTAX, mp_text("Call-ID, From or To cannot be read"));
-    /* A re-INVITE that is given up leaves its call alone, as its CANCEL does. */
-    if (call.status == 0 && call.is_invite && call.to_tag.len > 0)
+    if (call.status != 0 || !call.is_invite || call.to_tag.len > 0 || is_branch)
         return MPM_TRUE;
     return mpm_end_call(call.call_id, call.from_tag, call.to_tag);
 }
@@ -63,13 +63,17 @@ int mpm_end_media_session(void *message)
     struct mpm_process_state *process;
     struct mpm_message described;
     mp_status status;
+    int is_branch;
 
     process = mpm_disabled() ? NULL : mpm_parsed(message, verb, &described);
     if (process == NULL)
         return MPM_FALSE;
-    status = mp_end_session(process->worker, process->message, NULL);
-    if (status == MP_ERR_ARGUMENT)
-        return terminate_by_identity(message, described.id, verb);
+    is_branch = mpm_server.is_branch(message);
+    if (!mp_message_terminates(process->message))
+        return give_up(message, described.id, verb, is_branch);
+    mp_options_reset(process->options);
+    mp_options_set_scope(process->options, is_branch ? MP_SCOPE_BRANCH : MP_SCOPE_CALL);
+    status = mp_end_session(process->worker, process->message, process->options);
     if (status < MP_OK)
         return mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
     return MPM_TRUE;

@@ -25,6 +25,8 @@
 #include "core/usr_avp.h"
 #include "modules/dialog/dlg_hash.h"
 #include "modules/dialog/dlg_load.h"
+#include "modules/rr/api.h"
+#include "modules/tm/tm_load.h"
 
 /* message.c */
 #define FAMILY_PROTOCOLS(each) each(UDP) each(TCP) each(TLS) each(SCTP) each(WS) each(WSS)

@@ -16,6 +16,7 @@ const struct mpm_server mpm_server = {
     .describe = family_describe,
     .identify = family_identify,
     .options = options,
+    .is_branch = routes_is_branch,
     .replace = family_replace,
     .remove = family_remove,
     .contact_uri = family_contact_uri,
@@ -28,6 +29,7 @@ static int mod_init(void)
     char error[MPM_ERROR_SIZE];
 
     sockets_init();
+    routes_init();
     if (mpm_start(error) != 0) {
         LM_ERR("%s\n", error);
         return -1;

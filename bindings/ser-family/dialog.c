@@ -5,9 +5,15 @@
 #include "family.h"
 
 static struct dlg_binds api;
+static struct rr_binds rr;
+static struct tm_binds tm;
 
 static str variable = str_init("mediaproxy_engaged");
 static str value = str_init("yes");
+
+/* The parameter in Record-Route, and so in the Route of later requests. */
+static str mark = str_init(";mpe=1");
+static str mark_name = str_init("mpe");
 
 static void on_request(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
 {
@@ -35,6 +41,31 @@ static void on_terminated(struct dlg_cell *dlg, int type, struct dlg_cb_params *
                           family_text(family_caller_tag(dlg)),
                           type == DLGCB_TERMINATED ? family_text(family_callee_tag(dlg))
                                                    : mp_text(NULL));
+}
+
+static void on_marked_reply(struct cell *transaction, int type, struct tmcb_params *parameters)
+{
+    (void)transaction;
+    (void)type;
+    if (parameters->rpl != NULL && parameters->rpl != FAKED_REPLY)
+        mpm_dialog_marked_reply(parameters->rpl, parameters->rpl->REPLY_STATUS);
+}
+
+static void on_route(struct sip_msg *msg, str *parameters, void *unused)
+{
+    str found;
+
+    (void)parameters;
+    (void)unused;
+    if (rr.get_route_param(msg, &mark_name, &found) == 0 && mpm_dialog_marked_request(msg) &&
+        msg->REQ_METHOD != METHOD_ACK &&
+        tm.register_tmcb(msg, NULL, TMCB_RESPONSE_FWDED, on_marked_reply, NULL, NULL) <= 0)
+        LM_ERR("cannot register a callback for the replies to a request\n");
+}
+
+static int mark_route(void *message)
+{
+    return rr.add_rr_param(message, &mark);
 }
 
 static void on_created(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
@@ -121,6 +152,7 @@ int family_dialog_init(void)
         .create = create,
         .is_engaged = is_engaged,
         .set_engaged = set_engaged,
+        .mark_route = mark_route,
         .watch = watch,
         .id = id,
     };
@@ -131,9 +163,15 @@ int family_dialog_init(void)
         LM_ERR("the dialog module has no interface for other modules\n");
         return -1;
     }
+    /* The dialog module does not start without these two. */
+    if (load_rr_api(&rr) != 0 || load_tm_api(&tm) != 0) {
+        LM_ERR("tm or rr has no interface for other modules\n");
+        return -1;
+    }
     if (api.register_dlgcb(NULL, DLGCB_CREATED, on_created, NULL, NULL) != 0 ||
-        api.register_dlgcb(NULL, DLGCB_LOADED, on_loaded, NULL, NULL) != 0) {
-        LM_ERR("cannot register callbacks with the dialog module\n");
+        api.register_dlgcb(NULL, DLGCB_LOADED, on_loaded, NULL, NULL) != 0 ||
+        rr.register_rrcb(on_route, NULL) != 0) {
+        LM_ERR("cannot register callbacks with the modules dialog and rr\n");
         return -1;
     }
     mpm_use_dialogs(&dialogs);

@@ -6,6 +6,7 @@ mod corpus;
 mod differences;
 mod dropin;
 mod ends;
+mod engaged;
 mod failing;
 mod files;
 mod forked;
