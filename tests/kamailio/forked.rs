@@ -1,10 +1,18 @@
 //! A call that rings at two phones: early media of both, one that fails, two
 //! that answer.
 
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
 use crate::phone::{Call, Phone};
 use crate::scene::{Scene, audio_of, everywhere, hang_up};
+use kit::audio::packet;
 use kit::netns::{PHONE, SERVER};
+use kit::running::PATIENCE;
 use kit::sip::Sip;
+
+/// How long nothing must come.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// Alice calls bob, who has two phones behind one NAT.
 pub(crate) struct Fork {
@@ -145,4 +153,75 @@ fn two_answers_second_kept() {
         scene.talk_with(&fork.other, second.media(), fork.second.media());
         Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
     });
+}
+
+/// Both phones are heard before one answers; then that one only, at once.
+#[test]
+fn early_media_of_two_branches() {
+    everywhere(kit::here!(), |scene| {
+        let mut fork = Fork::ring(scene, "early@x");
+        let alice = scene.alice.media_socket(0);
+        let phones = [scene.bob.media_socket(0), fork.other.media_socket(0)];
+        let relay = fork.first.media();
+        let early = [audio_of(&scene.bob, 1), audio_of(&fork.other, 1)];
+        scene.bob.answer(&fork.first, "183 Session Progress", "", &early[0]);
+        let progress = scene.alice.response(183, "INVITE");
+        // It opens alice's NAT for the relay.
+        alice.send_to(&packet(9, 0), progress.media()).expect("a packet goes out");
+        is_heard(&phones[0], relay, 1, &alice);
+        fork.other.answer(&fork.second, "183 Session Progress", "", &early[1]);
+        scene.alice.response(183, "INVITE");
+        is_heard(&phones[1], relay, 2, &alice);
+        is_heard(&phones[0], relay, 1, &alice);
+
+        let ok = fork.answered_by_other(scene);
+        let after = is_heard(&phones[1], relay, 2, &alice);
+        assert!(after < Duration::from_secs(1), "{after:?}");
+        is_not_heard(&phones[0], relay, 1, &alice);
+        scene.talk_with(&fork.other, ok.media(), relay);
+
+        let cancel = scene.bob.request("CANCEL");
+        scene.bob.answer(&cancel, "200 OK", "", "");
+        scene.bob.answer(&fork.first, "487 Request Terminated", "", "");
+        scene.bob.request("ACK");
+        scene.talk_with(&fork.other, ok.media(), relay);
+        hang_up(&mut scene.alice, &mut fork.call, &mut fork.other);
+    });
+}
+
+/// Sends packets from a socket until `heard` gets one of them: the time it took.
+fn is_heard(from: &UdpSocket, relay: SocketAddr, source: u32, heard: &UdpSocket) -> Duration {
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        from.send_to(&packet(source, 1), relay).expect("a packet goes out");
+        if comes(heard, source, Duration::from_millis(20)) {
+            return start.elapsed();
+        }
+    }
+    panic!("no packet of {source} came");
+}
+
+/// None of ten packets comes through.
+fn is_not_heard(from: &UdpSocket, relay: SocketAddr, source: u32, heard: &UdpSocket) {
+    while comes(heard, source, SILENCE) {}
+    for _ in 0..10 {
+        from.send_to(&packet(source, 1), relay).expect("a packet goes out");
+    }
+    assert!(!comes(heard, source, SILENCE), "{source} is still heard");
+}
+
+/// True when a packet of this source comes in time.
+fn comes(heard: &UdpSocket, source: u32, patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    heard.set_nonblocking(false).expect("a socket that waits");
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) {
+        heard.set_read_timeout(Some(left)).expect("a timeout");
+        let mut buffer = [0; 2048];
+        if let Ok((length, _)) = heard.recv_from(&mut buffer)
+            && buffer[..length] == packet(source, 1)
+        {
+            return true;
+        }
+    }
+    false
 }
