@@ -6,14 +6,11 @@ use std::sync::atomic::AtomicU64;
 
 use crate::error::{Error, Result};
 use crate::shared::block::LINE;
-use crate::shared::calls::ENTRY_WORDS;
+use crate::shared::calls::table_words;
 use crate::shared::counters::COUNTER_WORDS;
 use crate::shared::deletes::DELETES_WORDS;
 use crate::shared::health::HEALTH_WORDS;
 use crate::shared::{Block, Calls, Counters, Deletes, Generation, HealthTable, Lease};
-
-/// Entries of the call table start at a multiple of their size.
-const CALLS_ALIGN: usize = ENTRY_WORDS;
 
 // Each of these three has a cache line of its own.
 const LEASE: usize = 0;
@@ -23,7 +20,7 @@ const RELAYS: usize = 2 * LINE;
 const COUNTERS: Range<usize> = 3 * LINE..3 * LINE + COUNTER_WORDS;
 const HEALTH: Range<usize> = COUNTERS.end..COUNTERS.end + HEALTH_WORDS;
 const DELETES: Range<usize> = HEALTH.end..HEALTH.end + DELETES_WORDS;
-const CALLS: usize = DELETES.end.next_multiple_of(CALLS_ALIGN);
+const CALLS: usize = DELETES.end.next_multiple_of(LINE);
 
 /// The shared block of one server, divided into its tables.
 #[derive(Debug)]
@@ -34,8 +31,7 @@ pub struct Shared {
 impl Shared {
     /// Maps a block with a call table of `calls` entries.
     pub fn new(calls: usize) -> Result<Self> {
-        let words = calls
-            .checked_mul(ENTRY_WORDS)
+        let words = table_words(calls)
             .and_then(|words| words.checked_add(CALLS))
             .ok_or_else(|| Error::limit(format!("{calls} calls cannot be addressed")))?;
         Ok(Shared { block: Block::new(words)? })
@@ -99,7 +95,7 @@ mod tests {
         let shared = Shared::new(16).unwrap();
         let parts = [LEASE..LEASE + LINE, LISTS..LISTS + LINE, RELAYS..RELAYS + LINE];
         let parts = parts.into_iter().chain([COUNTERS, HEALTH, DELETES]);
-        let parts = parts.chain(std::iter::once(CALLS..CALLS + 16 * ENTRY_WORDS));
+        let parts = parts.chain(std::iter::once(CALLS..CALLS + table_words(16).unwrap()));
         for range in parts {
             for word in shared.part(range) {
                 assert_eq!(word.fetch_add(1, Ordering::Relaxed), 0);
@@ -113,7 +109,7 @@ mod tests {
         for start in [COUNTERS.start, HEALTH.start, DELETES.start] {
             assert!(start.is_multiple_of(LINE), "{start}");
         }
-        assert!(CALLS.is_multiple_of(CALLS_ALIGN));
+        assert!(CALLS.is_multiple_of(LINE));
     }
 
     #[test]

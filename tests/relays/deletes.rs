@@ -11,7 +11,7 @@ use mediaproxy::internals::shared::deletes::{CLAIM_FOR, Delete, Push, Scope};
 use mediaproxy::now;
 
 use super::calls::{bye, end, rewrite};
-use kit::call::invite;
+use kit::call::{Step, alice_sdp, invite};
 use kit::relay::{Relay, Reply, usual_reply};
 use kit::{engine, worker};
 
@@ -32,7 +32,9 @@ fn delete_without_answer_is_dropped_when_its_call_was_offered_again() {
     let mut worker = worker(&[("relay", &relay.uri())]);
     rewrite(&mut worker, "1@x", invite()).unwrap();
     end(&mut worker, "1@x", bye());
-    rewrite(&mut worker, "1@x", invite()).unwrap();
+    // Another try in the same leg.
+    let again = Step::request("INVITE", 2, "a", "").sdp(alice_sdp());
+    rewrite(&mut worker, "1@x", again).unwrap();
     for call in ["2@x", "3@x"] {
         rewrite(&mut worker, call, invite()).unwrap();
     }

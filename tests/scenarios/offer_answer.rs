@@ -15,11 +15,11 @@ use kit::relay_and_worker;
 use mediaproxy::Edits;
 use mediaproxy::internals::media::role;
 use mediaproxy::internals::shared::calls::{
-    CallMessage, CallUpdate, ENTRY_WORDS, EndScope, Recorded, RelayPorts,
+    CallMessage, CallUpdate, EndScope, Recorded, RelayPorts, table_words,
 };
 use mediaproxy::internals::shared::{Block, Calls};
 use mediaproxy::sip::{Message, Method};
-use mediaproxy::{Options, RoleOption};
+use mediaproxy::{Options, RoleOption, ScopeOption};
 use proptest::prelude::*;
 
 fn method(name: &str) -> Method {
@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(config(1000))]
     #[test]
     fn sdp_has_the_role_the_dialog_gives_it(call in call(1..60)) {
-        let block = Block::new(16 * ENTRY_WORDS).unwrap();
+        let block = Block::new(table_words(16).unwrap()).unwrap();
         let hash = RandomState::new();
         let calls = Calls::new(block.words(), &hash);
         for (at, sent) in call.messages().iter().enumerate() {
@@ -90,7 +90,8 @@ proptest! {
             let raw = step.bytes();
             let message = Message::parse(&raw, step.source()).unwrap();
             if sent.status.is_some_and(|status| status >= 300) {
-                worker.end_session(&message, &Options::default()).unwrap();
+                let options = Options { scope: ScopeOption::Branch, ..Options::default() };
+                worker.end_session(&message, &options).unwrap();
                 continue;
             }
             let told = worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();

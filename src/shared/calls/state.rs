@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use super::history::OfferAnswerState;
+use super::leg::{Leg, State};
 use super::update::RelayPorts;
+use super::words::MASK;
 use super::{CallMessage, Calls};
 
 /// The state of a leg.
@@ -15,7 +17,7 @@ pub enum LegStatus {
     Pending,
     /// A dialog is confirmed, or the leg was stored in the middle of the call.
     Established,
-    /// Its initial INVITE was cancelled and has no final reply yet.
+    /// Its initial INVITE was cancelled, at most 32 s ago, and has no final reply yet.
     Cancelled,
     /// It has ended, at most 32 s ago.
     Ended,
@@ -24,10 +26,30 @@ pub enum LegStatus {
 /// The stored state of the leg and the dialog that a message belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct LegState<'b> {
-    pub(super) calls: Calls<'b>,
-    pub(super) message: CallMessage,
-    pub(super) status: LegStatus,
-    pub(super) relay: Option<u32>,
+    found: Option<Found<'b>>,
+    message: CallMessage,
+    status: LegStatus,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Found<'b> {
+    leg: Leg<'b>,
+    /// The request of the message's transaction is from the leg's caller.
+    by_caller: bool,
+    state: State,
+}
+
+impl<'b> Calls<'b> {
+    /// Finds the stored state of a message's leg at the time `seconds`.
+    #[inline]
+    pub fn look_up(&self, message: &CallMessage, seconds: u32) -> LegState<'b> {
+        let found = self.locate(message.key, seconds).map(|(leg, by_caller)| {
+            let state = leg.state();
+            (Found { leg, by_caller, state }, leg.status(state, seconds))
+        });
+        let status = found.map_or(LegStatus::Unknown, |(_, status)| status);
+        LegState { found: found.map(|(found, _)| found), message: *message, status }
+    }
 }
 
 impl LegState<'_> {
@@ -42,36 +64,59 @@ impl LegState<'_> {
     }
 
     /// True for an INVITE that tries again in an ended leg: its CSeq is newer than that
-    /// of the INVITE that failed.
+    /// of the INVITE before.
     pub fn is_new_try(&self) -> bool {
-        self.message.is_initial_invite()
+        let newer = |found: Found<'_>| found.by_caller && self.message.cseq > found.state.cseq();
+        self.status == LegStatus::Ended
+            && self.message.is_initial_invite()
+            && self.found.is_some_and(newer)
     }
 
-    /// True when the message has no To tag because the tag is null.
+    /// True when the message is within a dialog although it has no To tag: the side
+    /// that receives the request has a null tag (RFC 3261 12.1.1).
     pub fn has_null_to_tag(&self) -> bool {
-        false
+        self.message.key.to == 0
+            && self.found.is_some_and(|found| match found.by_caller {
+                true => found.leg.dialog(0).is_some(),
+                // A leg is found by a null To tag only for its dialogs.
+                false => true,
+            })
     }
 
     /// The identity of the leg's relay; `None` before a relay has answered.
+    #[inline]
     pub fn relay(&self) -> Option<u32> {
-        self.relay
+        self.found.map(|found| found.leg.relay()).filter(|relay| *relay != 0)
     }
 
     /// The offer/answer state of the message's dialog that decides the role of its
-    /// SDP.
+    /// SDP. The offer of the initial INVITE is an offer in each of its dialogs.
     pub fn offer_answer(&self) -> OfferAnswerState {
-        self.calls.offer_answer_state(self.message.key, self.message.cseq)
+        let Some(Found { leg, by_caller, state }) = self.found else {
+            return OfferAnswerState::default();
+        };
+        let cseq = self.message.cseq;
+        let tag = self.message.key.callee_tag(by_caller);
+        let offers = leg.dialog(tag).map(|(at, _)| leg.offers(at, tag));
+        let initial = state.offered().filter(|_| by_caller);
+        let own = offers.and_then(|offers| offers.offered(by_caller, cseq));
+        OfferAnswerState {
+            carried_offer: initial == Some(cseq) || own == Some(cseq),
+            newest_offer: initial.max(own),
+            reply_offer: offers.and_then(|offers| offers.delayed(by_caller, cseq)),
+        }
     }
 
     /// True when another proxy has rewritten the leg's last offer.
     pub fn relayed_upstream(&self) -> bool {
-        self.calls.relayed_upstream(self.message.key)
+        self.found.is_some_and(|found| found.state.upstream())
     }
 
     /// The m= lines of the leg's last offer that are relayed, as bits. `None` when
     /// they are not stored.
     pub fn relayed_lines(&self) -> Option<u64> {
-        None
+        let found = self.found.filter(|found| found.state.masked())?;
+        Some(found.leg.load(MASK))
     }
 
     /// True when the leg's relay gave this address and port for this m= line, to
@@ -79,13 +124,15 @@ impl LegState<'_> {
     /// (RFC 3261 section 16.3). Of a line from [`super::update::LINES`] on only the
     /// address is stored: the caller must also check that all lines before it are
     /// the relay's.
-    pub fn is_relay_address(&self, _line: usize, address: SocketAddr) -> bool {
-        self.calls.is_relay_address(self.message.key, address)
+    pub fn is_relay_address(&self, line: usize, address: SocketAddr) -> bool {
+        self.found.is_some_and(|found| found.leg.is_relay_address(line, address))
     }
 
     /// The relay's addresses in the last SDP that the receiver of this message was
     /// sent. `None` when none are stored.
     pub fn stored_ports(&self) -> Option<RelayPorts> {
-        None
+        let found = self.found?;
+        let ports = found.leg.ports(self.message.is_for_caller(found.by_caller));
+        (!ports.is_empty()).then_some(ports)
     }
 }

@@ -71,8 +71,9 @@ pub struct CallUpdate {
 /// or [`super::Calls::abandon`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ticket {
-    /// The entry of the leg, if it was stored when the rewrite began.
-    pub(super) place: Option<u32>,
+    /// The place of the leg and its key there, if it was stored when the rewrite
+    /// began.
+    pub(super) place: Option<(u32, u64)>,
     /// How often the leg had ended.
     pub(super) ends: u16,
     /// The entry was made for this rewrite.

@@ -177,7 +177,7 @@ fn new_offer_cancels_the_queued_delete_in_the_keeper() {
     drop(relay);
     assert_eq!(hand.take("bye 1"), Ok(0));
     assert_eq!(hand.take("bye 2"), Ok(0));
-    assert!(hand.take("offer 1").is_err(), "nobody is there");
+    assert!(hand.take("retry 1").is_err(), "nobody is there");
     hand.kill();
     let relay = Relay::new(&socket, 50000);
     within(PROMISED, "the other end is delivered", || relay.requests("remove", 2) > 0);

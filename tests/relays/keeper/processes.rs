@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use mediaproxy::{Engine, Keeper, Worker};
 
-use kit::call::{Step, answer, invite, terminate, try_rewrite};
+use kit::call::{Step, alice_sdp, answer, invite, terminate, try_rewrite};
 use kit::children::Child;
 use kit::directory::Directory;
 use kit::engine;
@@ -63,7 +63,7 @@ impl Hand {
         Hand { process, orders: BufReader::new(ours) }
     }
 
-    /// Has it take a message ("offer 7", "answer 7", "bye 7"): the lowest port
+    /// Has it take a message ("offer 7", "retry 7", "answer 7", "bye 7"): the lowest port
     /// it gave, 0 for a bye; or what went wrong.
     pub(crate) fn take(&mut self, order: &str) -> Result<u16, String> {
         let mut answer = String::new();
@@ -87,6 +87,7 @@ pub(crate) fn obey(worker: &mut Worker, order: &str) -> String {
     let (kind, call) = order.split_once(' ').unwrap();
     let step = match kind {
         "offer" => invite(),
+        "retry" => Step::request("INVITE", 3, "a", "").sdp(alice_sdp()),
         "answer" => answer("200 OK", "b"),
         _ => Step::request("BYE", 2, "a", "b"),
     };

@@ -1,0 +1,264 @@
+//! The dialogs of a leg (RFC 3261 12), two words each: who and in which state, and
+//! the offers of both sides.
+
+use super::history::{OfferAnswerUpdate, ReplyOffer};
+use super::leg::Leg;
+use super::words::{BODY, DIALOGS};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DialogState {
+    /// A provisional reply to INVITE came.
+    Early = 1,
+    /// A 2xx reply to INVITE came.
+    Confirmed = 2,
+    /// Only a request within it came: it may be the dialog of another leg. It keeps
+    /// the offers and does not keep the leg.
+    Assumed = 3,
+    /// It has ended. Its offers are stored for repeated messages.
+    Over = 4,
+}
+
+/// The first word of a dialog: callee tag (32) | the top of the hash of the server
+/// branch that it was made on (24) | free (5) | state (3), 0 for a free word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dialog {
+    pub(super) tag: u32,
+    branch: u32,
+    pub(super) state: DialogState,
+}
+
+impl Dialog {
+    fn unpack(word: u64) -> Option<Dialog> {
+        let state = match word & 7 {
+            1 => DialogState::Early,
+            2 => DialogState::Confirmed,
+            3 => DialogState::Assumed,
+            4 => DialogState::Over,
+            _ => return None,
+        };
+        Some(Dialog { tag: tag_of(word), branch: (word >> 8) as u32 & 0xff_ffff, state })
+    }
+
+    fn pack(self) -> u64 {
+        u64::from(self.tag) << 32 | u64::from(self.branch) << 8 | self.state as u64
+    }
+
+    pub(super) fn is_live(self) -> bool {
+        matches!(self.state, DialogState::Early | DialogState::Confirmed)
+    }
+
+    /// True for a dialog made by a reply on this server branch.
+    pub(super) fn is_on(self, branch: u32) -> bool {
+        branch != 0 && self.branch == branch >> 8
+    }
+}
+
+fn tag_of(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+/// The bits of a CSeq that are stored: enough to distinguish the requests of a
+/// dialog that are pending at one time.
+pub(super) const OFFERED_BITS: u32 = 14;
+const DELAYED_BITS: u32 = 13;
+
+pub(super) fn low(cseq: u32, bits: u32) -> u32 {
+    cseq & !(u32::MAX << bits)
+}
+
+/// The CSeq with these low bits that is nearest to `near`.
+pub(super) fn nearest(near: u32, low_bits: u32, bits: u32) -> u32 {
+    let ahead = low(low_bits.wrapping_sub(near), bits);
+    let far = ahead >> (bits - 1) != 0;
+    near.wrapping_add(ahead).wrapping_sub(u32::from(far) << bits)
+}
+
+/// The second word of a dialog. From the low bits: the CSeq of the caller's last
+/// INVITE with an offer (14) and whether there is one (1); the same of the callee (14,
+/// 1); the last delayed offer: the side that received it (1), the CSeq of the INVITE
+/// (13), the CSeq of the request that answered it (13), and 0 none, 1 not answered, 2
+/// answered (2); five bits of the tag, against a word of the dialog before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Offers(u64);
+
+const SIDE: u32 = OFFERED_BITS + 1;
+const TO_CALLER: u32 = 2 * SIDE;
+const DELAYED: u32 = TO_CALLER + 1;
+const ANSWERED_BY: u32 = DELAYED + DELAYED_BITS;
+const KIND: u32 = ANSWERED_BY + DELAYED_BITS;
+const CHECK: u32 = KIND + 2;
+
+impl Offers {
+    fn of(word: u64, tag: u32) -> Offers {
+        let check = u64::from(tag >> 27) << CHECK;
+        Offers(if word >> CHECK << CHECK == check { word } else { check })
+    }
+
+    fn bits(self, shift: u32, bits: u32) -> u32 {
+        low((self.0 >> shift) as u32, bits)
+    }
+
+    fn set(&mut self, shift: u32, bits: u32, value: u32) {
+        let mask = !(u64::MAX << bits) << shift;
+        self.0 = self.0 & !mask | u64::from(low(value, bits)) << shift;
+    }
+
+    /// The CSeq of the last INVITE with an offer of one side.
+    pub(super) fn offered(self, by_caller: bool, near: u32) -> Option<u32> {
+        let shift = if by_caller { 0 } else { SIDE };
+        let valid = self.bits(shift + OFFERED_BITS, 1) == 1;
+        valid.then(|| nearest(near, self.bits(shift, OFFERED_BITS), OFFERED_BITS))
+    }
+
+    fn store_offered(&mut self, by_caller: bool, cseq: u32) {
+        if self.offered(by_caller, cseq).is_none_or(|stored| stored < cseq) {
+            let shift = if by_caller { 0 } else { SIDE };
+            self.set(shift, OFFERED_BITS, cseq);
+            self.set(shift + OFFERED_BITS, 1, 1);
+        }
+    }
+
+    /// The last delayed offer, if this side received it.
+    pub(super) fn delayed(self, to_caller: bool, near: u32) -> Option<ReplyOffer> {
+        let kind = self.bits(KIND, 2);
+        let side = self.bits(TO_CALLER, 1) == u32::from(to_caller);
+        (kind != 0 && side).then(|| ReplyOffer {
+            cseq: nearest(near, self.bits(DELAYED, DELAYED_BITS), DELAYED_BITS),
+            answered_by: (kind == 2)
+                .then(|| nearest(near, self.bits(ANSWERED_BY, DELAYED_BITS), DELAYED_BITS)),
+        })
+    }
+
+    /// Stores a delayed offer. A repeated or older one changes nothing.
+    fn store_delayed(&mut self, to_caller: bool, cseq: u32) {
+        if self.delayed(to_caller, cseq).is_none_or(|stored| stored.cseq < cseq) {
+            self.set(TO_CALLER, 1, u32::from(to_caller));
+            self.set(DELAYED, DELAYED_BITS, cseq);
+            self.set(KIND, 2, 1);
+        }
+    }
+
+    fn store_answered(&mut self, cseq: u32) {
+        if self.bits(KIND, 2) != 0 {
+            self.set(ANSWERED_BY, DELAYED_BITS, cseq);
+            self.set(KIND, 2, 2);
+        }
+    }
+}
+
+impl Leg<'_> {
+    /// The dialogs with the index of their first word.
+    pub(super) fn dialogs(&self) -> impl Iterator<Item = (usize, Dialog)> + '_ {
+        let words = (DIALOGS..BODY).step_by(2);
+        words.filter_map(|at| Some((at, Dialog::unpack(self.load(at))?)))
+    }
+
+    /// The dialog with this callee tag.
+    #[inline]
+    pub(super) fn dialog(&self, tag: u32) -> Option<(usize, Dialog)> {
+        let words = (DIALOGS..BODY).step_by(2).map(|at| (at, self.load(at)));
+        let mut same = words.filter(|(_, word)| tag_of(*word) == tag);
+        same.find_map(|(at, word)| Some((at, Dialog::unpack(word)?)))
+    }
+
+    pub(super) fn offers(&self, at: usize, tag: u32) -> Offers {
+        Offers::of(self.load(at + 1), tag)
+    }
+
+    /// Gives the dialog with this tag a state, and makes it if it is not stored. A
+    /// confirmed dialog stays confirmed, one that is over stays over. `None` when no
+    /// words are free.
+    pub(super) fn put_dialog(&self, tag: u32, state: DialogState, branch: u32) -> Option<usize> {
+        for at in (DIALOGS..BODY).step_by(2) {
+            let word = self.load(at);
+            match Dialog::unpack(word) {
+                Some(dialog) if dialog.tag == tag => {
+                    self.raise(at, dialog, state, branch);
+                    return Some(at);
+                }
+                None if self.swap(at, word, new_dialog(tag, state, branch)) => return Some(at),
+                // Another process was faster, perhaps with the same dialog.
+                None if tag_of(self.load(at)) == tag => return Some(at),
+                _ => {}
+            }
+        }
+        let weaker = |of: DialogState| self.dialogs().find(|(_, dialog)| dialog.state == of);
+        let early = || weaker(DialogState::Early).filter(|_| state == DialogState::Confirmed);
+        let assumed = || weaker(DialogState::Assumed).filter(|_| state != DialogState::Assumed);
+        let (at, old) = weaker(DialogState::Over).or_else(assumed).or_else(early)?;
+        let replaced = self.swap(at, old.pack(), new_dialog(tag, state, branch));
+        replaced.then(|| {
+            self.store(at + 1, 0);
+            at
+        })
+    }
+
+    fn raise(&self, at: usize, mut dialog: Dialog, state: DialogState, branch: u32) {
+        // Others raise it at most twice meanwhile, and terminate it once.
+        for _ in 0..4 {
+            let new = match (dialog.state, state) {
+                (DialogState::Assumed, DialogState::Early | DialogState::Confirmed) => {
+                    new_dialog(dialog.tag, state, branch)
+                }
+                (DialogState::Early, DialogState::Confirmed) => Dialog { state, ..dialog }.pack(),
+                _ => return,
+            };
+            if self.swap(at, dialog.pack(), new) {
+                return;
+            }
+            match Dialog::unpack(self.load(at)) {
+                Some(now) if now.tag == dialog.tag => dialog = now,
+                _ => return,
+            }
+        }
+    }
+
+    /// Terminates the dialogs that `which` selects and returns their number.
+    pub(super) fn end_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
+        let live = self.dialogs().filter(|(_, dialog)| dialog.is_live() && which(*dialog));
+        let over = |dialog: Dialog| Dialog { state: DialogState::Over, ..dialog }.pack();
+        live.filter(|(at, dialog)| self.swap(*at, dialog.pack(), over(*dialog))).count()
+    }
+
+    /// Frees the words of the dialogs that `which` selects.
+    pub(super) fn free_dialogs(&self, which: impl Fn(Dialog) -> bool) {
+        for (at, dialog) in self.dialogs().filter(|(_, dialog)| which(*dialog)) {
+            self.store(at + 1, 0);
+            self.swap(at, dialog.pack(), 0);
+        }
+    }
+
+    /// The numbers of early and of confirmed dialogs with words.
+    pub(super) fn count_dialogs(&self) -> (usize, usize) {
+        let count = |state| self.dialogs().filter(|(_, dialog)| dialog.state == state).count();
+        (count(DialogState::Early), count(DialogState::Confirmed))
+    }
+
+    /// Stores the offers of a message in its dialog.
+    pub(super) fn store_offers(
+        &self,
+        at: usize,
+        tag: u32,
+        by_caller: bool,
+        offer_answer: &OfferAnswerUpdate,
+    ) {
+        let old = self.load(at + 1);
+        let mut offers = Offers::of(old, tag);
+        if let Some(cseq) = offer_answer.offered {
+            offers.store_offered(by_caller, cseq);
+        }
+        if let Some(cseq) = offer_answer.reply_offer {
+            offers.store_delayed(by_caller, cseq);
+        }
+        if let Some(cseq) = offer_answer.answered_by {
+            offers.store_answered(cseq);
+        }
+        if offers.0 != old {
+            self.swap(at + 1, old, offers.0);
+        }
+    }
+}
+
+fn new_dialog(tag: u32, state: DialogState, branch: u32) -> u64 {
+    Dialog { tag, branch: branch >> 8, state }.pack()
+}

@@ -1,0 +1,71 @@
+//! How long a leg is stored, by its state.
+
+use super::dialog::DialogState;
+use super::leg::{Leg, Phase, State};
+use super::state::LegStatus;
+
+/// A leg whose INVITE has no final reply expires so long after its last use: longer
+/// than proxies wait for a final reply (RFC 3261 16.6 step 11) (seconds).
+pub(super) const PENDING: u32 = 360;
+/// A leg with a confirmed dialog expires so long after its last use (seconds).
+pub(super) const ESTABLISHED: u32 = 8 * 3600;
+/// An ended leg is stored so long, for repeated messages: 64 x T1 (seconds). A
+/// cancelled INVITE without a final reply ends after the same time.
+pub(super) const ENDED: u32 = 32;
+
+impl Leg<'_> {
+    /// The status at this time.
+    pub(super) fn status(&self, state: State, seconds: u32) -> LegStatus {
+        match state.phase() {
+            _ if state.has_ended() => LegStatus::Ended,
+            Phase::Pending => LegStatus::Pending,
+            // It is stored for `ENDED` after it has ended.
+            Phase::Cancelled if seconds.saturating_add(ENDED) > self.expires() => LegStatus::Ended,
+            Phase::Cancelled => LegStatus::Cancelled,
+            Phase::None | Phase::Completed => LegStatus::Established,
+        }
+    }
+
+    /// Notes a use of the leg. `relay` replaces its relay. The state afterwards.
+    pub(super) fn touch(&self, relay: Option<u32>, seconds: u32) -> State {
+        let state = self.state();
+        let stored_for = match state.phase() {
+            Phase::Pending => Some(PENDING),
+            Phase::Cancelled => None,
+            Phase::Completed => Some(ESTABLISHED),
+            Phase::None if self.is_early_only() => Some(PENDING),
+            Phase::None => Some(ESTABLISHED),
+        };
+        let stored_for = stored_for.filter(|_| !state.has_ended());
+        self.change_usage(|old, expires| {
+            let expires =
+                stored_for.map_or(expires, |stored_for| seconds.saturating_add(stored_for));
+            (relay.unwrap_or(old), expires)
+        });
+        let now = self.state();
+        // Another process has ended or cancelled the leg meanwhile.
+        if now.has_ended() && !state.has_ended() {
+            self.start_ended(seconds);
+        } else if now.phase() == Phase::Cancelled && state.phase() != Phase::Cancelled {
+            self.start_cancelled(seconds);
+        }
+        now
+    }
+
+    /// Starts the time for which the ended leg is stored.
+    pub(super) fn start_ended(&self, seconds: u32) {
+        self.change_usage(|relay, _| (relay, seconds.saturating_add(ENDED)));
+    }
+
+    /// Starts the time after which the cancelled leg ends.
+    pub(super) fn start_cancelled(&self, seconds: u32) {
+        self.change_usage(|relay, _| (relay, seconds.saturating_add(2 * ENDED)));
+    }
+
+    /// True when the leg has early dialogs and no confirmed one.
+    fn is_early_only(&self) -> bool {
+        let states = || self.dialogs().map(|(_, dialog)| dialog.state);
+        states().any(|state| state == DialogState::Early)
+            && states().all(|state| state != DialogState::Confirmed)
+    }
+}

@@ -1,0 +1,246 @@
+//! What messages change in the table: rewrites from their beginning to the relay's
+//! answer, and replies without SDP.
+
+use super::claim::same_leg;
+use super::dialog::DialogState;
+use super::history::OfferAnswerUpdate;
+use super::leg::{Leg, Phase, State};
+use super::state::LegStatus;
+use super::update::{CallUpdate, Recorded, RelayPorts, Ticket};
+use super::words::MASK;
+use super::{CallMessage, Calls};
+
+/// What a message with SDP changes.
+struct Change<'u> {
+    /// `None`: another proxy has rewritten the SDP.
+    relay: Option<u32>,
+    offer_answer: &'u OfferAnswerUpdate,
+    media: &'u RelayPorts,
+    relayed_lines: Option<u64>,
+}
+
+impl<'b> Calls<'b> {
+    /// Stores that the rewrite of a message begins, before the request to its relay.
+    /// It makes the entry for an initial INVITE. An initial INVITE that is newer than
+    /// the one before starts again in its leg, also in an ended one (RFC 3261 8.1.3.5,
+    /// 22.2).
+    pub fn begin(&self, message: &CallMessage, seconds: u32) -> Ticket {
+        let initial = message.is_initial_invite();
+        let (leg, made) = match self.locate(message.key, seconds) {
+            Some((leg, by_caller)) => {
+                if initial && by_caller {
+                    leg.invite_again(message.cseq, seconds);
+                }
+                (leg, false)
+            }
+            None if initial => match self.take(message, seconds) {
+                Some((leg, made)) => (leg, made),
+                None => return Ticket::default(),
+            },
+            None => return Ticket::default(),
+        };
+        Ticket { place: Some((leg.place, leg.word)), ends: leg.state().ends(), made }
+    }
+
+    /// Gives up a rewrite that has failed or was cancelled. An entry that only
+    /// [`Calls::begin`] made is free then.
+    pub fn abandon(&self, ticket: Ticket, seconds: u32) {
+        let Some(leg) = self.at(ticket).filter(|_| ticket.made) else { return };
+        let state = leg.state();
+        if !state.has_ended() && state.ends() == ticket.ends {
+            let over = seconds.saturating_sub(1);
+            leg.change_usage(|relay, expires| (relay, if relay == 0 { over } else { expires }));
+        }
+    }
+
+    /// Takes a slot for the leg that the message starts. True with the leg if it was
+    /// not stored.
+    fn take(&self, message: &CallMessage, seconds: u32) -> Option<(Leg<'b>, bool)> {
+        let key = message.key;
+        let (leg, made) = self.slots.take(key.call, key.leg_of_from(), seconds)?;
+        if made && message.is_initial_invite() {
+            let pending = State::pending(message.cseq);
+            leg.change(|state| (state == State::default()).then_some(pending));
+        }
+        Some((leg, made))
+    }
+
+    /// The leg of a ticket, if it still is at its place.
+    fn at(&self, ticket: Ticket) -> Option<Leg<'b>> {
+        let (place, word) = ticket.place?;
+        self.slots.leg_at(place as usize).filter(|leg| leg.word == word)
+    }
+
+    /// Stores the state of a leg after its relay has answered. `ticket` is from
+    /// [`Calls::begin`] for this message.
+    pub fn record(
+        &self,
+        message: &CallMessage,
+        ticket: Ticket,
+        update: &CallUpdate,
+        seconds: u32,
+    ) -> Recorded {
+        let CallUpdate { relay, offer_answer, media, relayed_lines } = update;
+        let relay = Some(*relay);
+        let change = Change { relay, offer_answer, media, relayed_lines: *relayed_lines };
+        self.store(message, ticket, &change, seconds)
+    }
+
+    /// Stores an offer whose SDP another proxy has rewritten: the answer to it
+    /// belongs to that proxy as well.
+    pub fn mark_relayed_upstream(
+        &self,
+        message: &CallMessage,
+        offer_answer: &OfferAnswerUpdate,
+        seconds: u32,
+    ) -> Recorded {
+        let media = &RelayPorts::default();
+        let change = Change { relay: None, offer_answer, media, relayed_lines: None };
+        self.store(message, self.begin(message, seconds), &change, seconds)
+    }
+
+    fn store(
+        &self,
+        message: &CallMessage,
+        ticket: Ticket,
+        change: &Change<'_>,
+        seconds: u32,
+    ) -> Recorded {
+        let kept = self.at(ticket).filter(|leg| !leg.is_expired(seconds));
+        let kept = kept.map(|leg| (leg, same_leg(leg.word, message.key.leg_of_from())));
+        let found = kept.or_else(|| self.locate(message.key, seconds));
+        let found = found.or_else(|| Some((self.take(message, seconds)?.0, true)));
+        let Some((leg, by_caller)) = found else {
+            return Recorded::Full { log: self.slots.note_full(seconds) };
+        };
+        let foreign = leg.is_foreign(message, by_caller);
+        let mask = change.relayed_lines.filter(|_| !foreign);
+        let initial = message.is_initial_invite() && by_caller;
+        let first = leg.relay() == 0;
+        let old = leg.change(|state| {
+            if leg.status(state, seconds) == LegStatus::Ended
+                || ticket.place.is_some() && ticket.ends != state.ends()
+            {
+                return None;
+            }
+            let mut new = state.after(message, by_caller);
+            if initial && change.offer_answer.offered == Some(state.cseq()) {
+                new = new.with_offered();
+            }
+            if let Some(mask) = mask {
+                leg.store(MASK, mask);
+                new = new.with_masked();
+            }
+            Some(if foreign { new } else { new.with_upstream(change.relay.is_none()) })
+        });
+        let Some(state) = old else { return Recorded::EndedMeanwhile };
+        leg.store_dialog(message, by_caller, state, change.offer_answer);
+        if !foreign && !change.media.is_empty() {
+            leg.store_ports(message.is_for_caller(by_caller), change.media);
+        }
+        let now = leg.touch(change.relay.filter(|_| !foreign), seconds);
+        // The end of the leg reads the relay after it has changed the state.
+        if now.has_ended() || now.ends() != state.ends() {
+            return Recorded::EndedMeanwhile;
+        }
+        Recorded::Stored { first }
+    }
+
+    /// Stores the state of a dialog after a provisional or 2xx reply to INVITE without
+    /// SDP. A leg that is not stored stays so.
+    pub fn reply_without_sdp(&self, message: &CallMessage, seconds: u32) {
+        if !message.is_invite_provisional() && !message.is_invite_success() {
+            return;
+        }
+        let Some((leg, by_caller)) = self.locate(message.key, seconds) else { return };
+        let old = leg.change(|state| match leg.status(state, seconds) {
+            LegStatus::Ended => None,
+            _ => Some(state.after(message, by_caller)),
+        });
+        let Some(state) = old else { return };
+        leg.store_dialog(message, by_caller, state, &OfferAnswerUpdate::default());
+        leg.touch(None, seconds);
+    }
+}
+
+impl State {
+    /// The state after the message: a 2xx reply completes the initial INVITE.
+    fn after(self, message: &CallMessage, by_caller: bool) -> State {
+        let completes = by_caller && message.is_invite_success() && message.cseq == self.cseq();
+        match completes && self.is_unanswered() {
+            true => self.with_phase(Phase::Completed),
+            false => self,
+        }
+    }
+}
+
+impl Leg<'_> {
+    /// Handles an initial INVITE of a stored leg.
+    fn invite_again(&self, cseq: u32, seconds: u32) {
+        let state = self.state();
+        let status = self.status(state, seconds);
+        let assumed = state.phase() == Phase::None && self.count_dialogs() == (0, 0);
+        if cseq <= state.cseq() || status == LegStatus::Established && !assumed {
+            if status == LegStatus::Pending {
+                self.touch(None, seconds);
+            }
+            return;
+        }
+        let ended = status == LegStatus::Ended;
+        self.free_dialogs(|dialog| ended || dialog.state != DialogState::Confirmed);
+        if ended {
+            self.clear_ports();
+        }
+        let new_try = |now: State| (now == state).then(|| now.new_try(cseq));
+        if self.change(new_try).is_some() {
+            self.touch(ended.then_some(0), seconds);
+        }
+    }
+
+    /// True for a request with the tags of no dialog of a leg that has dialogs: it
+    /// does not change what is stored of these.
+    fn is_foreign(&self, message: &CallMessage, by_caller: bool) -> bool {
+        if message.status.is_some() || message.key.to == 0 && by_caller {
+            return false;
+        }
+        let tag = message.key.callee_tag(by_caller);
+        let has_more = self.state().has_more();
+        !has_more
+            && !self.dialogs().any(|(_, dialog)| dialog.tag == tag && dialog.is_live())
+            && self.dialogs().any(|(_, dialog)| dialog.is_live())
+    }
+
+    /// Stores the dialog of a message with its offers. `state` is the leg's before it.
+    fn store_dialog(
+        &self,
+        message: &CallMessage,
+        by_caller: bool,
+        state: State,
+        offer_answer: &OfferAnswerUpdate,
+    ) {
+        let tag = message.key.callee_tag(by_caller);
+        let stored = || self.dialog(tag).map(|(at, _)| at);
+        let at = if message.is_invite_success() {
+            let at = self.put_dialog(tag, DialogState::Confirmed, message.branch);
+            if at.is_none() {
+                self.change(|state| Some(state.with_more(tag)));
+            }
+            at
+        } else if message.is_invite_provisional() && tag != 0 {
+            let late = state.phase() == Phase::Completed && by_caller;
+            match (late, offer_answer.reply_offer) {
+                (false, _) => self.put_dialog(tag, DialogState::Early, message.branch),
+                (true, Some(_)) => self.put_dialog(tag, DialogState::Assumed, message.branch),
+                // RFC 3261 13.2.2.1.
+                (true, None) => stored(),
+            }
+        } else if offer_answer.offered.is_some() && tag != 0 {
+            self.put_dialog(tag, DialogState::Assumed, 0)
+        } else {
+            stored()
+        };
+        if let Some(at) = at {
+            self.store_offers(at, tag, by_caller, offer_answer);
+        }
+    }
+}
