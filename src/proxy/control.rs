@@ -20,7 +20,7 @@ pub(super) const MAX_STREAMS: usize = 64;
 const END: &[u8] = b"\r\n\r\n";
 
 /// Splits the bytes of a connection into requests.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Framer {
     bytes: Vec<u8>,
     /// The offset of the next request.

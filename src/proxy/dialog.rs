@@ -62,7 +62,7 @@ enum Meaning {
 }
 
 /// A dialog, early or confirmed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dialog {
     /// The callee's tag; empty when no message gave it yet.
     pub(super) tag: Box<[u8]>,

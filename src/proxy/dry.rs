@@ -17,7 +17,7 @@ use super::table::{Reply, Table};
 
 /// A proxy whose control connections are numbers and whose sockets are
 /// nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DryProxy {
     table: Table,
     media: Media<NoSockets>,
@@ -33,7 +33,7 @@ pub struct Sent {
     pub to: SocketAddr,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NoSockets;
 
 impl Sockets for NoSockets {
@@ -116,6 +116,13 @@ impl DryProxy {
         self.table.stop(&mut self.media, now, &mut |_| {});
     }
 
+    /// The warnings since the start: sessions that point at themselves, and those
+    /// with a side that is sent nothing before it sends.
+    pub fn warnings(&self) -> (u64, u64) {
+        let counts = self.table.counts();
+        (counts.loops, counts.waits_for_packet)
+    }
+
     /// The live sessions.
     pub fn sessions(&self, now: Millis) -> Vec<SessionSummary> {
         self.table.summaries(&self.media, now)
@@ -126,9 +133,22 @@ impl DryProxy {
         usize::try_from(self.media.counts.open_ports / 4).unwrap_or(usize::MAX)
     }
 
+    /// All that is stored of the sessions, to be compared: a refused request leaves it
+    /// as it was.
+    pub fn state(&self) -> String {
+        self.table.state()
+    }
+
     /// How often the session code used or closed ports that were not open:
     /// always 0.
     pub fn faults(&self) -> u32 {
         self.media.faults()
     }
 }
+
+#[cfg(test)]
+mod exchanges;
+#[cfg(test)]
+mod phones;
+#[cfg(test)]
+mod tests;

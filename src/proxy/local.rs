@@ -8,7 +8,7 @@ use super::ids::ChannelId;
 use super::ports::Ports;
 
 /// One address of the proxy and its ports.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Local {
     pub(super) ip: IpAddr,
     /// The address written into SDP.
@@ -17,7 +17,7 @@ pub(super) struct Local {
 }
 
 /// The address of each family.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Locals {
     ipv4: Option<Local>,
     ipv6: Option<Local>,

@@ -33,7 +33,7 @@ pub(super) trait Sockets {
 }
 
 /// A media port.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Port<T> {
     pub(super) socket: T,
     local: SocketAddr,
@@ -43,7 +43,7 @@ pub(super) struct Port<T> {
 }
 
 /// A stream: caller RTP, caller RTCP, callee RTP, callee RTCP.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Channel<T> {
     ports: [Port<T>; 4],
     last_packet: Option<Millis>,
@@ -59,7 +59,7 @@ pub(super) struct Counts {
 }
 
 /// All media ports.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Media<S: Sockets> {
     pub(super) sockets: S,
     pub(super) rules: Rules,

@@ -9,7 +9,7 @@ use super::ids::ChannelId;
 use super::refusal::Refusal;
 
 /// The port pairs of one address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ports {
     free: VecDeque<u16>,
     /// By pair, from the first one on.

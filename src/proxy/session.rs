@@ -35,7 +35,7 @@ pub(super) enum Phase {
 }
 
 /// The transaction that made the session, or a later try of it (after a 407).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Initial {
     sequence: Sequence,
     /// Empty when the request carried no offer, or was not seen.
@@ -49,7 +49,7 @@ struct Initial {
 }
 
 /// A session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     initial: Initial,
     dialogs: Vec<Dialog>,

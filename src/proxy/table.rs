@@ -44,7 +44,7 @@ struct Timeouts {
 }
 
 /// All sessions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Table {
     sessions: HashMap<Box<[u8]>, Session>,
     /// Buffer for the key of a lookup.
@@ -247,6 +247,12 @@ impl Table {
         for (key, mut session) in self.sessions.drain() {
             ended(end(&key, &mut session, EndReason::Stopped, media, now));
         }
+    }
+
+    /// All that is stored of the sessions, for tests.
+    pub(super) fn state(&self) -> String {
+        let sessions: std::collections::BTreeMap<_, _> = self.sessions.iter().collect();
+        format!("{sessions:?}")
     }
 
     pub(super) fn summaries(&self, media: &dyn MediaPorts, now: Millis) -> Vec<SessionSummary> {

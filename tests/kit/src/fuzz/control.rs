@@ -105,8 +105,14 @@ fn converse(events: &[Event], config: &Config) -> Answers {
                 let at = usize::from(*connection);
                 let before = answers[at].len();
                 if !gone[at] {
+                    let state = proxy.state();
                     gone[at] = !proxy.receive(*connection, bytes, now, &mut answers[at]);
-                    lines(&answers[at][before..], config);
+                    let new = &answers[at][before..];
+                    lines(new, config);
+                    if new.split(|byte| *byte == b'\n').all(|line| matches!(line, b"" | b"error\r"))
+                    {
+                        assert_eq!(proxy.state(), state, "a refused request changes nothing");
+                    }
                 }
                 if answers[at].len() == before {
                     continue;

@@ -1,0 +1,544 @@
+//! Calls through the proxy, with packets: who is received, and where media goes.
+
+use proptest::prelude::*;
+
+use super::phones::{Line, Sdp, World, at};
+
+const A: Sdp = "198.51.100.1:4000";
+const A_NEW: Sdp = "198.51.100.1:4010";
+const B: Sdp = "198.51.100.2:5000";
+const C: Sdp = "198.51.100.3:6000";
+
+/// A call whose initial offer was sent: the ports that callees send to.
+fn offered(world: &mut World) -> std::net::SocketAddr {
+    world.send("request", 1, "a>", A).first()
+}
+
+#[test]
+fn early_branches_are_all_received_and_the_newest_gets_the_media() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    let caller = world.send("reply", 1, "a>?b", B).first();
+    world.reaches(A, caller, B);
+    assert_eq!(world.send("reply", 1, "a>?c", C).first(), caller);
+    world.reaches(B, callees, A);
+    world.reaches(C, callees, A);
+    world.reaches(A, caller, C);
+    // A repeated 183 does not make its branch the newest.
+    assert_eq!(world.send("reply", 1, "a>?b", B).first(), caller);
+    world.reaches(A, caller, C);
+}
+
+#[test]
+fn confirmed_branch_is_received_at_once_and_the_others_never_again() {
+    for (confirmed, sdp) in [("a>b", B), ("a>b", ""), ("a>c", C), ("a>c", "")] {
+        let mut world = World::new();
+        let callees = offered(&mut world);
+        world.send("reply", 1, "a>?b", B);
+        let caller = world.send("reply", 1, "a>?c", C).first();
+        world.reaches(B, callees, A);
+        world.reaches(C, callees, A);
+        assert_eq!(world.send("reply", 1, confirmed, sdp).first(), caller);
+        let (winner, loser) = if confirmed == "a>b" { (B, C) } else { (C, B) };
+        for _ in 0..2 {
+            world.reaches_nobody(loser, callees);
+            world.reaches(winner, callees, A);
+            world.reaches(A, caller, winner);
+            world.wait(5_000);
+            // Its provisional replies change nothing either (RFC 3261 section 13.2.2.1).
+            let late = if loser == B { "a>?b" } else { "a>?c" };
+            assert_eq!(world.send("reply", 1, late, loser).first(), caller);
+        }
+    }
+}
+
+#[test]
+fn branch_is_confirmed_that_rang_without_sdp() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    world.send("reply", 1, "a>?b", B);
+    assert_eq!(world.send("reply", 1, "a>?c", "").0, "192.0.2.1 30000");
+    let caller = world.send("reply", 1, "a>c", C).first();
+    world.reaches(C, callees, A);
+    world.reaches(A, caller, C);
+    world.reaches_nobody(B, callees);
+}
+
+#[test]
+fn update_in_one_fork_does_not_make_the_answer_of_the_other_stale() {
+    for update in [A, A_NEW] {
+        let mut world = World::new();
+        let callees = offered(&mut world);
+        world.send("reply", 1, "a>?b", B);
+        let callee = world.send("request", 3, "a>b", update).first();
+        let caller = world.send("reply", 3, "a>b", B).first();
+        world.reaches(update, caller, B);
+        world.reaches(B, callee, update);
+        world.send("reply", 1, "a>?c", "");
+        let caller = world.send("reply", 1, "a>c", C).first();
+        world.reaches(A, caller, C);
+        world.reaches(C, callees, A);
+        world.reaches_nobody(B, callee);
+        world.wait(32_000);
+        assert_eq!(world.proxy.open_streams(), 1);
+    }
+}
+
+#[test]
+fn two_confirmed_dialogs_are_received_until_one_is_removed() {
+    for (gone, left) in [("b", C), ("c", B)] {
+        let mut world = World::new();
+        let callees = offered(&mut world);
+        let caller = world.send("reply", 1, "a>b", B).first();
+        assert_eq!(world.send("reply", 1, "a>c", C).first(), caller);
+        world.reaches(B, callees, A);
+        world.reaches(C, callees, A);
+        world.reaches(A, caller, C);
+        assert_eq!(world.remove(&format!("a>{gone}"), "scope: dialog\r\n").0, "removed");
+        world.reaches(left, callees, A);
+        world.reaches(A, caller, left);
+        world.reaches_nobody(if left == B { C } else { B }, callees);
+        assert_eq!(world.remove(&format!("a>{gone}"), "scope: dialog\r\n").0, "error");
+        let other = if gone == "b" { "c" } else { "b" };
+        // From the other side.
+        assert_eq!(world.remove(&format!("{other}>a"), "scope: dialog\r\n").0, "removed");
+        assert_eq!((world.proxy.sessions(world.now).len(), world.proxy.open_streams()), (0, 0));
+    }
+}
+
+#[test]
+fn removed_early_dialog_leaves_the_unanswered_session() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    world.send("reply", 1, "a>?b", B);
+    assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+    world.reaches_nobody(B, callees);
+    let caller = world.send("reply", 1, "a>c", C).first();
+    world.reaches(C, callees, A);
+    world.reaches(A, caller, C);
+}
+
+#[test]
+fn remove_of_an_unanswered_session_spares_an_answered_one() {
+    let mut world = World::new();
+    offered(&mut world);
+    world.send("reply", 1, "a>?b", B);
+    let mut answered = world.clone();
+    answered.send("reply", 1, "a>b", "");
+    assert_eq!(answered.remove("a>b", "scope: unanswered\r\n").0, "error");
+    assert_eq!(answered.proxy.sessions(answered.now).len(), 1);
+    assert_eq!(world.remove("a>x", "scope: unanswered\r\n").0, "removed");
+    assert_eq!(world.proxy.open_streams(), 0);
+    assert_eq!(world.remove("a>x", "scope: unanswered\r\n").0, "error");
+}
+
+#[test]
+fn remove_with_unknown_tags_changes_nothing() {
+    let mut world = World::new();
+    offered(&mut world);
+    world.send("reply", 1, "a>b", B);
+    for tags in ["a>x", "x>a", "a>", "x>y"] {
+        assert_eq!(world.remove(tags, "scope: dialog\r\n").0, "error", "{tags}");
+    }
+    assert_eq!(world.remove("a>x", "").0, "removed", "as the stock modules mean it");
+}
+
+#[test]
+fn unanswered_session_lives_by_provisional_replies_not_by_packets() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    world.send("reply", 1, "a>?b", B);
+    for _ in 0..5 {
+        world.wait(250_000);
+        assert_eq!(world.proxy.sessions(world.now).len(), 1);
+        world.send("reply", 1, "a>?b", "");
+        world.reaches(B, callees, A);
+    }
+    for _ in 0..29 {
+        world.wait(10_000);
+        world.reaches(B, callees, A);
+    }
+    world.wait(10_000);
+    assert_eq!((world.proxy.sessions(world.now).len(), world.proxy.open_streams()), (0, 0));
+}
+
+#[test]
+fn reoffer_that_is_refused_leaves_the_agreed_stream() {
+    // Back to the port of before, at once or later; another one; the same one.
+    for (time, port) in [(0, A), (2_500, A), (0, "198.51.100.1:4020"), (0, A_NEW)] {
+        let mut world = World::new();
+        offered(&mut world);
+        world.send("reply", 1, "a>b", B);
+        let callee = world.send("request", 2, "a>b", A_NEW).first();
+        let caller = world.send("reply", 2, "a>b", B).first();
+        world.wait(time);
+        world.send("request", 3, "a>b", port);
+        for pause in [0, 0, 3_500, 60_000] {
+            world.reaches(A_NEW, caller, B);
+            world.reaches(B, callee, A_NEW);
+            world.wait(pause);
+        }
+        // The other side's offer is refused as well.
+        world.send("request", 1, "b>a", "198.51.100.2:5020");
+        world.reaches(A_NEW, caller, B);
+        world.reaches(B, callee, A_NEW);
+    }
+}
+
+#[test]
+fn reoffer_back_to_the_port_before_is_agreed() {
+    for time in [0, 2_500] {
+        let mut world = World::new();
+        let callee = offered(&mut world);
+        let caller = world.send("reply", 1, "a>b", B).first();
+        world.send("request", 2, "a>b", A_NEW);
+        world.send("reply", 2, "a>b", B);
+        world.wait(time);
+        let callee_again = world.send("request", 3, "a>b", A).first();
+        let caller_again = world.send("reply", 3, "a>b", B).first();
+        assert_eq!(time == 0, (caller, callee) == (caller_again, callee_again));
+        world.reaches(A, caller_again, B);
+        world.reaches(B, callee_again, A);
+        world.wait(5_000);
+        world.reaches(A, caller_again, B);
+        assert_eq!(world.proxy.open_streams(), 1);
+    }
+}
+
+#[test]
+fn offer_whose_signalling_moved_has_its_effect_with_the_answer() {
+    let private = "192.168.1.10:4000";
+    let mut world = World::new();
+    let from = |ip: &str| format!("signaling_ip: {ip}\r\n");
+    let callee = world.send_in("c", "request", 1, "a>", private, &from("198.51.100.1")).first();
+    let caller = world.send("reply", 1, "a>b", B).first();
+    world.reaches("198.51.100.1:61000", caller, B);
+    let mut refused = world.clone();
+    for world in [&mut world, &mut refused] {
+        world.send_in("c", "request", 2, "a>b", private, &from("203.0.113.5"));
+        world.reaches("198.51.100.1:61000", caller, B);
+        world.reaches(B, callee, "198.51.100.1:61000");
+    }
+    world.send("reply", 2, "a>b", B);
+    world.reaches_nobody("198.51.100.1:61000", caller);
+    world.reaches("203.0.113.5:61000", caller, B);
+    world.reaches(B, callee, "203.0.113.5:61000");
+}
+
+#[test]
+fn repeated_messages_have_the_same_answer_also_after_a_refused_stream() {
+    let two = "198.51.100.1:4000,198.51.100.1:4002";
+    let mut world = World::new();
+    let offer = world.send("request", 1, "a>", two);
+    let early = world.send("reply", 1, "a>?b", "198.51.100.2:5000,198.51.100.2:5002");
+    let answer = world.send("reply", 1, "a>b", "198.51.100.2:5000,198.51.100.2:0");
+    assert!(answer.0.ends_with(" 0"), "{answer:?}");
+    world.wait(3_000);
+    assert_eq!(world.proxy.open_streams(), 1);
+    for _ in 0..2 {
+        let before = world.proxy.state();
+        assert_eq!(world.send("request", 1, "a>", two), offer);
+        assert_eq!(world.send("reply", 1, "a>?b", "198.51.100.2:5000,198.51.100.2:5002"), early);
+        let again = world.send("reply", 1, "a>b", "198.51.100.2:5000,198.51.100.2:0");
+        assert_eq!(again, answer);
+        assert_eq!(world.proxy.state(), before);
+    }
+    let offer = world.send("request", 2, "a>b", two);
+    let answer = world.send("reply", 2, "a>b", "198.51.100.2:0,198.51.100.2:0");
+    assert_eq!(world.send("request", 2, "a>b", two), offer);
+    assert_eq!(world.send("reply", 2, "a>b", "198.51.100.2:0,198.51.100.2:0"), answer);
+    world.wait(2_000);
+    assert_eq!(world.proxy.open_streams(), 0);
+}
+
+#[test]
+fn null_tags_are_tags() {
+    let mut world = World::new();
+    let callee = world.send("request", 1, ">", A).first();
+    let caller = world.send("reply", 1, ">b", B).first();
+    world.reaches(A, caller, B);
+    world.reaches(B, callee, A);
+    // The callee's request has the null tag as its To tag.
+    let caller = world.send("request", 7, "b>", "198.51.100.2:5010").first();
+    let callee = world.send("reply", 7, "b>", A);
+    assert_eq!(callee.0.split(' ').count(), 2);
+    world.reaches(A, caller, "198.51.100.2:5010");
+    assert_eq!(world.proxy.sessions(world.now).len(), 1);
+    // Another leg of a B2BUA does not belong to it.
+    world.send("request", 1, "x>", C);
+    assert_eq!(world.proxy.sessions(world.now).len(), 2);
+    assert_eq!(world.remove("b>", "scope: dialog\r\n").0, "removed");
+    assert_eq!(world.proxy.sessions(world.now).len(), 1);
+}
+
+#[test]
+fn callee_without_a_tag_can_be_put_on_hold() {
+    let mut world = World::new();
+    let callee = offered(&mut world);
+    let caller = world.send("reply", 1, "a>", B).first();
+    world.reaches(A, caller, B);
+    assert_eq!(world.send("request", 2, "a>", "198.51.100.1:4000 sendonly").first(), callee);
+    world.reaches(A, caller, B);
+    assert_eq!(world.send("reply", 2, "a>", "198.51.100.2:5000 recvonly").first(), caller);
+    world.reaches(A, caller, B);
+}
+
+#[test]
+fn delayed_offers_of_two_branches_are_apart() {
+    let mut world = World::new();
+    let first = world.send("reply", 1, "a>?b", B).first();
+    let second = world.send("reply", 1, "a>?c", C).first();
+    assert_ne!(first, second);
+    let for_b = world.send("request", 1, "a>b", A).first();
+    let for_c = world.send("request", 1, "a>c", A).first();
+    world.reaches(A, first, B);
+    world.reaches(A, second, C);
+    world.reaches(B, for_b, A);
+    assert_eq!(world.send("reply", 1, "a>c", C).first(), second);
+    world.reaches(C, for_c, A);
+    world.reaches(A, second, C);
+    assert_eq!(world.proxy.open_streams(), 1);
+}
+
+#[test]
+fn early_branches_are_bounded() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    let host = |number: u32| format!("198.51.101.{number}:5000");
+    let mut caller = callees;
+    for number in 1..=20 {
+        caller = world.send("reply", 1, &format!("a>?t{number}"), &host(number)).first();
+    }
+    for number in 1..=20 {
+        match number {
+            ..=12 => world.reaches_nobody(&host(number), callees),
+            _ => world.reaches(&host(number), callees, A),
+        }
+    }
+    let (late, sdp) = ("a>t1", host(1));
+    assert_eq!(world.send("reply", 1, late, &sdp).first(), caller);
+    world.reaches(&host(1), callees, A);
+    for number in 2..=8 {
+        world.send("reply", 1, &format!("a>t{number}"), &host(number));
+    }
+    assert_eq!(world.send("reply", 1, "a>t9", &host(9)), Line("error".into()));
+}
+
+#[test]
+fn initial_offer_after_the_answer_needs_both_tags() {
+    let mut world = World::new();
+    offered(&mut world);
+    world.send("reply", 1, "a>b", B);
+    assert_eq!(world.send("request", 2, "a>", C).0, "error");
+    assert_ne!(world.send("request", 2, "a>b", A_NEW).0, "error");
+}
+
+#[test]
+fn request_of_a_branch_that_lost_its_place_changes_nothing() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    world.send("reply", 1, "a>?c", C);
+    let caller = world.send("reply", 1, "a>b", B).first();
+    let before = world.proxy.state();
+    assert_eq!(world.send("request", 1, "c>a", "198.51.100.3:6010").first(), caller);
+    assert_eq!(world.proxy.state(), before);
+    world.reaches(B, callees, A);
+    world.reaches(A, caller, B);
+}
+
+#[test]
+fn new_try_after_a_challenge_is_the_initial_offer() {
+    for sdp in [A, A_NEW] {
+        let mut world = World::new();
+        offered(&mut world);
+        world.send("reply", 1, "a>?b", B);
+        let callees = world.send("request", 2, "a>", sdp).first();
+        world.reaches_nobody(B, callees);
+        let caller = world.send("reply", 2, "a>c", C).first();
+        world.reaches(sdp, caller, C);
+        world.reaches(C, callees, sdp);
+        assert_eq!(world.proxy.open_streams(), 1);
+    }
+}
+
+#[test]
+fn sessions_of_one_call_id_are_found_by_the_dialog() {
+    let mut world = World::new();
+    world.send("request", 1, "x>", A);
+    world.send("reply", 1, "x>y", B);
+    // The second leg begins with the tag that the first one's callee has.
+    world.send("request", 1, "y>", B);
+    world.send("reply", 1, "y>z", C);
+    let before = world.proxy.sessions(world.now).len();
+    world.send("request", 9, "y>x", "198.51.100.2:5020");
+    assert_eq!((before, world.proxy.sessions(world.now).len()), (2, 2));
+    let caller = world.send("reply", 9, "y>x", A);
+    assert_ne!(caller.0, "error");
+}
+
+#[test]
+fn streams_of_two_families_have_ports_of_their_own_family() {
+    let both = "198.51.100.1:4000,[2001:db8::a]:4002";
+    let answer = "198.51.100.2:5000,[2001:db8::b]:5002";
+    let mixed = "mixed_families: yes\r\n";
+    let mut world = World::new();
+    let offer = world.send_in("c", "request", 1, "a>", both, mixed);
+    assert_eq!(offer.0, "192.0.2.1 30002 [2001:db8::1]:30002");
+    let answer = world.send_in("c", "reply", 1, "a>b", answer, mixed);
+    world.reaches(A, answer.stream(0), B);
+    world.reaches("[2001:db8::a]:4002", answer.stream(1), "[2001:db8::b]:5002");
+    world.reaches("[2001:db8::b]:5002", offer.stream(1), "[2001:db8::a]:4002");
+    // Without the header all streams have the first one's family, as before.
+    let mut world = World::new();
+    let offer = world.send_in("c", "request", 1, "a>", both, "");
+    assert_eq!(offer.0, "192.0.2.1 30002 30006");
+    // The receiver's family holds for all streams.
+    let mut world = World::new();
+    let header = "mixed_families: yes\r\naddress_family: IP6\r\n";
+    let offer = world.send_in("c", "request", 1, "a>", both, header);
+    assert_eq!(offer.0, "2001:db8::1 30000 30004");
+}
+
+/// Two sessions with the same relay: the B2BUA between them passes on the SDPs.
+fn bypassed(world: &mut World, own: &str, call: &str, tags: [&str; 2]) {
+    let [first, second] = tags;
+    let named = |at: std::net::SocketAddr| format!("{own}:{}", at.port());
+    let b2bua = "signaling_ip: 198.51.100.20\r\n";
+    let p1 = world.send("request", 1, &format!("{first}>"), A).first();
+    let tag = format!("{second}>");
+    let for_b = world.send_in(call, "request", 1, &tag, &named(p1), b2bua).first();
+    let p2 = world.send_in(call, "reply", 1, &format!("{second}>t2"), B, "").first();
+    let tag = format!("{first}>t1");
+    let for_a = world.send_in("c", "reply", 1, &tag, &named(p2), b2bua).first();
+    for pause in [0, 4_000, 60_000] {
+        world.reaches(A, for_a, B);
+        world.reaches(B, for_b, A);
+        world.wait(pause);
+    }
+    assert_eq!(world.proxy.warnings(), (0, 0));
+    // Its packets come from the other session's port and from nowhere else.
+    world.reaches_nobody("198.51.100.20:7000", p1);
+    world.reaches_nobody("198.51.100.20:7000", p2);
+}
+
+#[test]
+fn sessions_that_point_at_each_other_relay_at_once() {
+    for own in ["192.0.2.1", "203.0.113.99"] {
+        for (call, tags) in [("d", ["a", "a"]), ("c", ["a", "z"])] {
+            let mut world = World::with(|config| {
+                config.advertised = vec!["203.0.113.99".parse().unwrap()];
+            });
+            bypassed(&mut world, own, call, tags);
+        }
+    }
+}
+
+#[test]
+fn session_that_points_at_itself_gets_nothing_and_is_reported_once() {
+    for port in [30_000, 30_002] {
+        let mut world = World::new();
+        offered(&mut world);
+        let own: String = format!("192.0.2.1:{port}");
+        let from = "signaling_ip: 198.51.100.2\r\n";
+        let caller = world.send_in("c", "reply", 1, "a>b", &own, from).first();
+        world.reaches_nobody(A, caller);
+        world.send_in("c", "request", 5, "b>a", "192.0.2.1:30002", from);
+        assert_eq!(world.proxy.warnings(), (1, 0));
+        // A correct answer mends it.
+        world.send("request", 6, "b>a", B);
+        let callee = world.send("reply", 6, "b>a", A).first();
+        world.reaches(B, callee, A);
+    }
+}
+
+#[test]
+fn circle_of_sessions_gets_nothing_until_it_is_opened() {
+    let mut world = World::new();
+    let from = "signaling_ip: 198.51.100.20\r\n";
+    let c1 = world.send("request", 1, "a>", A).first().to_string();
+    let d1 = world.send_in("d", "request", 1, "a>", &c1, from).first();
+    world.send_in("d", "reply", 1, "a>?b", B, "");
+    // One branch of the second session names the port that A sends to.
+    let d2 = world.send_in("d", "reply", 1, "a>?x", "192.0.2.1:30000", from).first();
+    assert_eq!(world.proxy.warnings().0, 0);
+    let c2 = world.send_in("c", "reply", 1, "a>t", &d2.to_string(), from).first();
+    assert_eq!(c2, at("192.0.2.1:30000"));
+    assert_eq!(world.proxy.warnings().0, 1);
+    world.reaches_nobody(A, c2);
+    // The other branch takes the call.
+    world.send_in("d", "reply", 1, "a>b", B, "");
+    world.reaches(A, c2, B);
+    world.reaches(B, d1, A);
+}
+
+#[test]
+fn closed_session_is_no_target() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    let from = "signaling_ip: 198.51.100.20\r\n";
+    world.send_in("d", "request", 1, "a>", &callees.to_string(), from);
+    assert_eq!(world.remove("a>", "").0, "removed");
+    let caller = world.send_in("d", "reply", 1, "a>b", B, "").first();
+    world.reaches_nobody(A, caller);
+    assert_eq!(world.packet(at("198.51.100.20:9"), caller), None);
+}
+
+#[test]
+fn private_receiver_is_reported_and_can_be_trusted() {
+    let recorder = "10.9.0.5:7000 recvonly";
+    let from = "signaling_ip: 10.9.0.4\r\n";
+    for trusted in ["", "10.9.0.0/24"] {
+        let mut world = World::with(|config| {
+            config.trusted = crate::nat::Networks::parse(trusted).unwrap();
+        });
+        world.send("request", 1, "a>", "198.51.100.1:4000 sendonly");
+        let caller = world.send_in("c", "reply", 1, "a>b", recorder, from).first();
+        world.send_in("c", "reply", 1, "a>b", recorder, from);
+        if trusted.is_empty() {
+            world.reaches_nobody(A, caller);
+            assert_eq!(world.proxy.warnings(), (0, 1));
+        } else {
+            world.reaches(A, caller, "10.9.0.5:7000");
+            assert_eq!(world.proxy.warnings(), (0, 0));
+        }
+    }
+}
+
+proptest! {
+    /// In any order of messages, packets and time: no fault, no packet goes round, a
+    /// refused request changes nothing (all checked by `World`), and nothing stays
+    /// open in the end.
+    #[test]
+    fn any_order_of_messages_and_packets_leaves_nothing_behind(
+        steps in prop::collection::vec((0..12u8, 0..2usize, 1..4u32, 0..9usize, 0..9usize), 1..80),
+    ) {
+        const TAGS: [&str; 9] =
+            ["a>", "a>b", "a>?b", "a>c", "a>?c", "b>a", "c>a", ">b", "b>?a"];
+        const SDP: [&str; 9] = [
+            "", A, A_NEW, B, C, "0.0.0.0:4000 inactive", "198.51.100.1:0",
+            "198.51.100.1:4000,[2001:db8::a]:4002", "192.0.2.1:30002",
+        ];
+        let mut world = World::with(|config| config.ports = (30_000, 30_031));
+        for (action, call, cseq, tags, sdp) in steps {
+            let (name, text) = (["c", "d"][call], TAGS[tags]);
+            let scope = ["", "scope: dialog\r\n", "scope: unanswered\r\n"][sdp % 3];
+            match action {
+                0..=2 => drop(world.send_in(name, "request", cseq, text, SDP[sdp], "")),
+                3..=7 => {
+                    let headers = "mixed_families: yes\r\n";
+                    drop(world.send_in(name, "reply", cseq, text, SDP[sdp], headers));
+                }
+                8 => world.wait([0, 2_000, 32_000][sdp % 3]),
+                9 => drop(world.remove(text.split('?').next().unwrap(), scope)),
+                _ => {
+                    let port = 30_000 + 2 * tags as u16 + cseq as u16 % 2;
+                    let from = [A, A_NEW, B, C, "192.0.2.1:30004"][sdp % 5];
+                    world.packet(at(from), format!("192.0.2.1:{port}").parse().unwrap());
+                }
+            }
+        }
+        world.wait(7_200_000);
+        prop_assert_eq!(world.proxy.sessions(world.now).len(), 0);
+        prop_assert_eq!(world.proxy.open_streams(), 0);
+    }
+}
