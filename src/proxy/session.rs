@@ -261,8 +261,7 @@ impl Session {
         if self.dialogs.len() >= MAX_PEERS && self.dialogs.iter().all(|dialog| dialog.confirmed) {
             return Err(Refusal::TooManyDialogs(MAX_PEERS));
         }
-        self.peers = self.peers.wrapping_add(1).max(1);
-        let peer = PeerId(self.peers);
+        let peer = PeerId(self.peers.saturating_add(1));
         let dialog = match self.initial.offered {
             true => Dialog::of_initial_offer(tag, peer, sequence, self.initial.lines.clone()),
             false => Dialog::new(tag, peer),
@@ -281,6 +280,8 @@ impl Session {
         if dialog.tag.is_empty() {
             dialog.tag = update.dialog_tag().into();
         }
+        let PeerId(peer) = dialog.peer;
+        self.peers = self.peers.max(peer);
         if at.is_none() && self.dialogs.len() >= MAX_PEERS {
             let silent = |dialog: &Dialog| !dialog.confirmed && dialog.is_silent();
             let oldest = self.dialogs.iter().position(silent);

@@ -206,6 +206,43 @@ fn reoffer_back_to_the_port_before_is_agreed() {
 }
 
 #[test]
+fn replaced_ports_stay_open_for_two_seconds_after_each_change() {
+    let mut world = World::new();
+    offered(&mut world);
+    let first = world.send("reply", 1, "a>b", B).first();
+    world.send("request", 2, "a>b", A_NEW);
+    let second = world.send("reply", 2, "a>b", B).first();
+    world.wait(1_000);
+    world.send("request", 3, "a>b", "198.51.100.1:4020");
+    let third = world.send("reply", 3, "a>b", B).first();
+    world.reaches(A, first, B);
+    world.reaches(A_NEW, second, B);
+    world.wait(1_000);
+    world.reaches_nobody(A, first);
+    world.reaches(A_NEW, second, B);
+    world.wait(1_000);
+    world.reaches_nobody(A_NEW, second);
+    world.reaches("198.51.100.1:4020", third, B);
+}
+
+#[test]
+fn final_reply_without_sdp_makes_the_early_answer_final() {
+    let mut world = World::new();
+    offered(&mut world);
+    world.send("reply", 1, "a>b", B);
+    let callee = world.send("request", 2, "a>b", A_NEW).first();
+    // In a reliable 183 (RFC 3262).
+    let caller = world.send("reply", 2, "a>?b", B).first();
+    world.wait(3_000);
+    assert_eq!(world.proxy.open_streams(), 2, "the request may still fail");
+    assert_eq!(world.send("reply", 2, "a>b", "").first(), caller);
+    world.wait(2_000);
+    assert_eq!(world.proxy.open_streams(), 1);
+    world.reaches(A_NEW, caller, B);
+    world.reaches(B, callee, A_NEW);
+}
+
+#[test]
 fn offer_whose_signalling_moved_has_its_effect_with_the_answer() {
     let private = "192.168.1.10:4000";
     let mut world = World::new();

@@ -111,7 +111,7 @@ fn converse(events: &[Event], config: &Config) -> Answers {
                     lines(new, config);
                     if new.split(|byte| *byte == b'\n').all(|line| matches!(line, b"" | b"error\r"))
                     {
-                        assert_eq!(proxy.state(), state, "a refused request changes nothing");
+                        assert!(proxy.state() == state, "a refused request changes nothing");
                     }
                 }
                 if answers[at].len() == before {
