@@ -400,6 +400,9 @@ int main(void)
     edit_lists(worker, message, &text);
     relayed(worker, message);
     keepers(engine);
+    /* The first call has ended. */
+    write_message(&text, OFFER, 2, 4000);
+    parse(message, &text, &source);
     relays_and_statistics(engine, worker, message);
 
     STATUS(MP_OK, mp_proxy_statistics(proxy, &counters, sizeof counters));

@@ -3,6 +3,7 @@
  * unprovoked-statuses.txt. */
 #include "check.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -51,6 +52,24 @@ static int listen_on(const char *path)
     CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&own, sizeof own) == 0);
     CHECK(listen(fd, 4) == 0);
     return fd;
+}
+
+/* Answers the request on the last of the connections that wait. */
+static void answer_one(int listener)
+{
+    char request[8192];
+    struct pollfd wait;
+    int fd = -1;
+    wait.fd = listener;
+    wait.events = POLLIN;
+    while (poll(&wait, 1, fd < 0 ? -1 : 100) == 1) {
+        if (fd >= 0)
+            close(fd);
+        fd = accept(listener, NULL, NULL);
+    }
+    CHECK(read(fd, request, sizeof request) > 0);
+    CHECK(write(fd, "127.0.0.1 50000\r\n", 17) == 17);
+    close(fd);
 }
 
 static void pure(mp_worker *worker)
@@ -156,6 +175,20 @@ static void relays(void)
     PROVOKE(MP_PENDING, status);
     mp_request_free(request);
     mp_worker_free(worker);
+
+    /* The call ends before the relay answers. */
+    worker = worker_with(path, "20000");
+    STATUS(MP_OK, mp_rewrite_start(worker, message, NULL, 0, &request));
+    STATUS(MP_OK, mp_end_call(worker, mp_text("call-1@example.com"),
+                              mp_text("a1"), mp_text("")));
+    answer_one(listener);
+    do
+        status = mp_request_continue(request, worker, 0, edits);
+    while (status == MP_PENDING);
+    PROVOKE(MP_ERR_ENDED, status);
+    mp_request_free(request);
+    mp_worker_free(worker);
+
     worker = worker_with(path, "300");
     PROVOKE(MP_ERR_RELAY_TIMEOUT, mp_rewrite_sdp(worker, message, NULL, edits));
     mp_worker_free(worker);

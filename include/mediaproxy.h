@@ -1264,7 +1264,8 @@ typedef struct {
     uint64_t deletes_withheld;
     // Delete requests sent to their relay without queueing.
     uint64_t deletes_sent;
-    // Delete requests queued because their relay could not be reached.
+    // Delete requests queued: their relay could not be reached, or a rewrite
+    // was cancelled.
     uint64_t deletes_queued;
     // Delete requests queued for the case that a cancelled INVITE gets no
     // final reply.

@@ -38,7 +38,7 @@ metrics! {
             "Deletes not sent because another dialog of the call is alive.";
         counter DeletesSent deletes_sent "Delete requests sent to their relay without queueing.";
         counter DeletesQueued deletes_queued
-            "Delete requests queued because their relay could not be reached.";
+            "Delete requests queued: their relay could not be reached, or a rewrite was cancelled.";
         counter DeletesScheduled deletes_scheduled
             "Delete requests queued for the case that a cancelled INVITE gets no final reply.";
         counter DeletesFlushed deletes_flushed "Queued deletes completed.";

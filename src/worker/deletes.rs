@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::engine::Engine;
 use crate::log::Level;
 use crate::relay::{Exchange, Limits, Outcome, Purpose, Query, Relay, Scope};
 use crate::shared::deletes::{Claim, KEPT_FOR, Push};
@@ -17,7 +18,7 @@ const AT_ONCE: usize = 16;
 const PAUSE: u64 = 200;
 /// A cancelled INVITE that gets no final reply is over after this time
 /// (milliseconds): 64 x T1 (RFC 3261 9.1).
-pub(super) const CANCELLED_FOR: u64 = 32_000;
+const CANCELLED_FOR: u64 = 32_000;
 
 /// The position of this worker in the shared queue of deletes.
 #[derive(Debug, Default)]
@@ -41,13 +42,25 @@ impl Worker {
     /// Sends a delete to the relay, or queues it.
     pub(super) fn delete(&mut self, key: CallKey, delete: Delete, relay: &Arc<Relay>, now: u64) {
         if !self.engine.health().state(relay.slot).is_usable() {
-            return self.queue(key, relay, &delete, now, now);
+            return queue(&self.engine, key, relay, &delete, now, now);
         }
         let query = delete_query(&delete);
         match self.send_unawaited(query, relay, Sent::Delete(key, delete), now) {
             Ok(()) => self.engine.counters().count(Counter::DeletesSent),
             Err(sent) => self.not_answered(sent, relay, now),
         }
+    }
+
+    /// Queues the delete of a cancelled INVITE for the case that it gets no final
+    /// reply.
+    pub(super) fn schedule(&self, key: CallKey, delete: Delete, relay: &Relay, now: u64) {
+        // A 2xx that crossed the CANCEL may be known to the relay only.
+        let scope = match relay.capabilities(self.facts(relay)).branch_delete {
+            true => Scope::Unanswered,
+            false => Scope::Session,
+        };
+        let then = now.saturating_add(CANCELLED_FOR);
+        queue(&self.engine, key, relay, &Delete { scope, ..delete }, then, now);
     }
 
     /// Sends a query without waiting for its answer, and records the outcome if
@@ -92,7 +105,7 @@ impl Worker {
             {
                 self.engine.counters().count(Counter::DeletesCancelled);
             }
-            Sent::Delete(key, delete) => self.queue(key, relay, &delete, now, now),
+            Sent::Delete(key, delete) => queue(&self.engine, key, relay, &delete, now, now),
             Sent::Queued(claim) => {
                 self.engine.deletes().release(&claim, now.saturating_add(PAUSE));
             }
@@ -103,31 +116,6 @@ impl Worker {
     /// True when a new INVITE has come for a call that this process has terminated.
     fn is_offered_again(&self, key: CallKey, now: u64) -> bool {
         self.engine.calls().look_up(&CallMessage::command(key), seconds(now)).is_active()
-    }
-
-    /// Queues a delete. Any process sends it when its relay answers again, but not
-    /// before `not_before`.
-    pub(super) fn queue(
-        &self,
-        key: CallKey,
-        relay: &Relay,
-        delete: &Delete,
-        not_before: u64,
-        now: u64,
-    ) {
-        let counters = self.engine.counters();
-        let queued =
-            if not_before > now { Counter::DeletesScheduled } else { Counter::DeletesQueued };
-        let reason = match self.engine.deletes().push_for(key, delete, not_before, now) {
-            Push::Queued => return counters.count(queued),
-            Push::Duplicate => return,
-            Push::Full => "the queue is full",
-            Push::TooLong => "Call-ID and tags are too long for the queue",
-        };
-        counters.count(Counter::DeletesDropped);
-        let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
-        let text = format_args!("relay {name}: call {call_id}: delete request dropped: {reason}");
-        self.engine.log().write(Level::Warning, text);
     }
 
     /// Removes the queued deletes of a leg: a new INVITE or a final reply has come
@@ -214,6 +202,30 @@ impl Worker {
             }
         }
     }
+}
+
+/// Queues a delete. Any process sends it when its relay answers again, but not
+/// before `not_before`.
+pub(super) fn queue(
+    engine: &Engine,
+    key: CallKey,
+    relay: &Relay,
+    delete: &Delete,
+    not_before: u64,
+    now: u64,
+) {
+    let queued = if not_before > now { Counter::DeletesScheduled } else { Counter::DeletesQueued };
+    let counters = engine.counters();
+    let reason = match engine.deletes().push_for(key, delete, not_before, now) {
+        Push::Queued => return counters.count(queued),
+        Push::Duplicate => return,
+        Push::Full => "the queue is full",
+        Push::TooLong => "Call-ID and tags are too long for the queue",
+    };
+    counters.count(Counter::DeletesDropped);
+    let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
+    let text = format_args!("relay {name}: call {call_id}: delete request dropped: {reason}");
+    engine.log().write(Level::Warning, text);
 }
 
 /// The query of a delete.

@@ -9,6 +9,7 @@ use crate::shared::CallMessage;
 use crate::shared::calls::{LegState, LegStatus};
 use crate::sip::{Message, Method};
 use crate::worker::deletes::Sent;
+use crate::worker::rewrite::has_null_to_tag;
 use crate::worker::{Worker, seconds};
 
 impl Worker {
@@ -59,7 +60,7 @@ impl Worker {
         };
         let mut query = Query::default();
         self.fill_query(&mut query, message, call.cseq, options)?;
-        query.null_to_tag = leg.has_null_to_tag();
+        query.null_to_tag = has_null_to_tag(call, leg);
         if self.send_unawaited(query, &relay, Sent::Report, now).is_err() {
             let (name, call_id) = (&relay.uri.text, message.call_id()?.escape_ascii());
             let text = format_args!("relay {name}: call {call_id}: reply without SDP not sent");

@@ -10,13 +10,14 @@ use crate::log::Level;
 use crate::media::Plan;
 use crate::media::plan::Accepted;
 use crate::relay::link::{Wait, Wire};
-use crate::relay::{Action, Purpose, Relay, Request, Role, Scope};
+use crate::relay::{Action, Facts, Need, Purpose, Query, Relay, Request, Role, Scope};
 use crate::shared::calls::history::OfferAnswerUpdate;
-use crate::shared::calls::{CallMessage, CallUpdate, Recorded, RelayPorts, Ticket};
+use crate::shared::calls::update::LINES;
+use crate::shared::calls::{CallMessage, CallUpdate, LegStatus, Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
 use crate::shared::{Counter, Delete};
 use crate::worker::choose::Choice;
-use crate::worker::deletes::Sent;
+use crate::worker::deletes::{Sent, queue};
 use crate::worker::{Worker, seconds};
 
 /// The pending request of a rewrite.
@@ -83,11 +84,24 @@ impl Requesting {
         }
     }
 
-    /// Counts a rewrite that is cancelled. In a forked child it is the parent's.
+    /// Gives up a rewrite that is cancelled. In a forked child it is the parent's.
     pub(super) fn cancel(&self, update: &Update) {
-        if std::process::id() == self.pid {
-            self.engine.counters().count(Counter::Cancelled);
-            self.engine.calls().abandon(update.ticket, seconds(self.started));
+        if std::process::id() != self.pid {
+            return;
+        }
+        let engine = &self.engine;
+        engine.counters().count(Counter::Cancelled);
+        engine.calls().abandon(update.ticket, seconds(self.started));
+        // The relay makes a session that no later message ends.
+        if let Some(exchange) = self.request.as_ref().map(|request| request.exchange())
+            && update.ticket.is_new()
+            && exchange.need() == Need::Receive
+            && let Some(relay) = exchange.relay()
+        {
+            let has = relay.capabilities(Facts::of(engine.health(), relay));
+            let scope = if has.branch_delete { Scope::Unanswered } else { Scope::Session };
+            let delete = Delete { scope, ..delete_of(relay, exchange.query()) };
+            queue(engine, update.call.key, relay, &delete, self.started, self.started);
         }
     }
 
@@ -136,7 +150,7 @@ impl Requesting {
         };
         let accepted = exchange.answer().map(|answer| {
             let accepted = self.plan.accept(answer, &mut warn)?;
-            let ports = ports_given(&accepted);
+            let ports = ports_given(&self.plan, &accepted);
             Ok((accepted, ports))
         });
         match (accepted, exchange.relay()) {
@@ -197,9 +211,17 @@ impl Requesting {
         match recorded {
             Recorded::EndedMeanwhile => return Err(self.ended_meanwhile(update, worker, now)),
             Recorded::Stored { first: false } => {}
-            Recorded::Stored { first: true } | Recorded::Full { .. } => {
+            Recorded::Stored { first: true } => {
                 worker.count_for(relay, RelayCounter::Calls);
+                let leg = calls.look_up(&update.call, seconds(now));
+                if leg.status() == LegStatus::Cancelled
+                    && let Some(request) = &worker.spare
+                {
+                    let delete = delete_of(relay, request.exchange().query());
+                    worker.schedule(update.call.key, delete, relay, now);
+                }
             }
+            Recorded::Full { .. } => worker.count_for(relay, RelayCounter::Calls),
         }
         let call_id = worker.spare.as_ref().map(|request| &request.exchange().query().call_id);
         report_full_table(&self.engine, call_id.map_or(b"", |id| id), recorded);
@@ -211,15 +233,9 @@ impl Requesting {
     #[cold]
     fn ended_meanwhile(&self, update: &Update, worker: &mut Worker, now: u64) -> Error {
         let text = "the call ended while its relay worked on the request";
-        if let Some(((relay, ..), request)) = self.accepted.as_ref().zip(worker.spare.as_ref()) {
-            let query = request.exchange().query();
-            let delete = Delete {
-                relay: relay.identity,
-                scope: Scope::Session,
-                call_id: query.call_id.clone(),
-                from_tag: query.from_tag.clone(),
-                to_tag: query.to_tag.clone(),
-            };
+        let relay = self.accepted.as_ref().map(|(relay, ..)| relay);
+        if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
+            let delete = delete_of(relay, request.exchange().query());
             let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
             let line = format_args!("relay {name}: call {call_id}: {text}; a delete follows");
             self.engine.log().write(Level::Info, line);
@@ -227,6 +243,22 @@ impl Requesting {
             worker.delete(update.call.key, delete, relay, now);
         }
         Error::new(Status::Ended, text)
+    }
+}
+
+/// The delete of the session that a query was for.
+#[cold]
+fn delete_of(relay: &Relay, query: &Query) -> Delete {
+    let (from_tag, to_tag) = match query.null_to_tag {
+        true => (&query.to_tag, &query.from_tag),
+        false => (&query.from_tag, &query.to_tag),
+    };
+    Delete {
+        relay: relay.identity,
+        scope: Scope::Session,
+        call_id: query.call_id.clone(),
+        from_tag: from_tag.clone(),
+        to_tag: to_tag.clone(),
     }
 }
 
@@ -241,10 +273,15 @@ pub(super) fn report_full_table(engine: &Engine, call_id: &[u8], recorded: Recor
     }
 }
 
-fn ports_given(accepted: &Accepted) -> RelayPorts {
+/// The addresses in the SDP of `plan`, for the call table.
+fn ports_given(plan: &Plan, accepted: &Accepted) -> RelayPorts {
     let mut given = RelayPorts::default();
     if let Accepted::Ports(assigned) = accepted {
-        assigned.lines().for_each(|(line, address)| given.set(line, address));
+        for line in 0..plan.streams.len().min(LINES) {
+            if let Some(address) = assigned.line(line) {
+                given.set(line, address);
+            }
+        }
     }
     given
 }

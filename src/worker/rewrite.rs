@@ -127,7 +127,7 @@ pub(super) fn start(
     let mut request = worker.spare.take().unwrap_or_default();
     let query = request.renew(decision.role, times);
     worker.fill_query(query, message, decision.cseq, options)?;
-    query.null_to_tag = leg.has_null_to_tag();
+    query.null_to_tag = has_null_to_tag(&call, &leg);
     query.streams.clone_from(&plan.streams);
     update.relayed_lines = (decision.role == Role::Offer).then(|| plan.relayed_lines());
     update.ticket = calls.begin(&call, seconds(now));
@@ -135,6 +135,12 @@ pub(super) fn start(
     let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);
     Ok(Started::Rewrite(rewrite))
+}
+
+/// True when the To tag of a message is null, not missing (RFC 3261 12.1.1): in a
+/// dialog, and in a final reply, which makes one.
+pub(super) fn has_null_to_tag(call: &CallMessage, leg: &LegState<'_>) -> bool {
+    leg.has_null_to_tag() || call.lacks_to_tag() && call.status.is_some_and(|status| status >= 200)
 }
 
 /// The error for an offer of a call that has ended, and for an answer whose ports

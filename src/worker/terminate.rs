@@ -9,7 +9,6 @@ use crate::shared::calls::{DeleteScope, EndScope, LegStatus};
 use crate::shared::{CallMessage, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
-use crate::worker::deletes::CANCELLED_FOR;
 use crate::worker::{Worker, seconds};
 
 /// The part of a call that is terminated.
@@ -117,7 +116,13 @@ impl Worker {
         };
         let Some(relay) = relay else { return };
         let has = relay.capabilities(self.facts(&relay));
-        let mut delete = Delete {
+        // A null To tag goes first: an empty second tag would be a missing one. The
+        // order of the tags does not matter.
+        let (from_tag, to_tag) = match leg.has_null_to_tag() {
+            true => (to_tag, from_tag),
+            false => (from_tag, to_tag),
+        };
+        let delete = Delete {
             relay: relay.identity,
             scope,
             call_id: call_id.to_vec(),
@@ -125,12 +130,7 @@ impl Worker {
             to_tag: to_tag.to_vec(),
         };
         if terminated.scope == DeleteScope::Cancelled {
-            // A 2xx that crosses the CANCEL may reach another server first.
-            if has.branch_delete {
-                delete.scope = Scope::Unanswered;
-            }
-            let then = now.saturating_add(CANCELLED_FOR);
-            return self.queue(call.key, &relay, &delete, then, now);
+            return self.schedule(call.key, delete, &relay, now);
         }
         if scope == Scope::Unanswered && !has.branch_delete {
             return;

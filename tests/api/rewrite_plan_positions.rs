@@ -197,3 +197,34 @@ fn assigned_lines_are_those_that_the_sdp_has_after_the_edits() {
     let address = "203.0.113.9:50000".parse().unwrap();
     assert_eq!(written, [(1, address), (2, address)]);
 }
+
+/// A late answer of an ended call gets what the call table has of its lines.
+#[test]
+fn stored_addresses_make_the_edits_of_the_relays_answer() {
+    use mediaproxy::Edits;
+    use mediaproxy::internals::media::plan::Accepted;
+    use mediaproxy::internals::relay::{Answer, Role};
+    let sdp = lines(&[
+        "c=IN IP4 10.0.0.1",
+        "m=message 9 TCP/MSRP *",
+        "m=audio 4000 RTP/AVP 0",
+        "m=video 4002 RTP/AVP 31",
+    ]);
+    let others = vec![(2, "2001:db8:9::9".parse().unwrap())];
+    let (address, ports) = (RELAY.parse().unwrap(), vec![0, 50000, 50002]);
+    let answer = Answer::Ports { address, ports, others };
+    let case = Case { role: Role::Answer, answer, ..Case::offer(RELAY, &[]) };
+    let raw = invite(sdp.as_bytes());
+    let plan = case.plan(&parse(&raw)).unwrap();
+    let accepted = plan.accept(&case.answer, &mut |_| {}).unwrap();
+    let Accepted::Ports(assigned) = &accepted else { panic!("ports") };
+    let edits = |accepted: &Accepted| {
+        let mut edits = Edits::new();
+        plan.apply(accepted, &mut edits).unwrap();
+        format!("{edits:?}")
+    };
+    let stored = plan.accept_stored(|line| assigned.line(line)).expect("all lines are stored");
+    assert_eq!(edits(&stored), edits(&accepted));
+    let lacks_one = |line| assigned.line(line).filter(|_| line != 2);
+    assert!(plan.accept_stored(lacks_one).is_none(), "no line keeps the phone's address");
+}

@@ -39,8 +39,9 @@ fn every_way(name: &str) {
     }
 }
 
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "call",
+    "call_rules",
     "every_function",
     "every_status",
     "fork_workers",
@@ -55,6 +56,11 @@ const PROGRAMS: [&str; 10] = [
 #[test]
 fn whole_call_through_a_relay_in_the_same_process() {
     every_way("call");
+}
+
+#[test]
+fn calls_end_as_the_rules_say() {
+    every_way("call_rules");
 }
 
 #[test]

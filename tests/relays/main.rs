@@ -8,6 +8,7 @@ mod calls;
 mod choosing;
 mod daemon;
 mod deletes;
+mod end_meets_rewrite;
 mod failing;
 mod faults;
 mod keeper;

@@ -2,7 +2,9 @@
 //! relays, the built-in proxy with phones, the example call and
 //! `mediaproxy-inspect`. No test of this program forks: see `tests/relays`.
 
+mod calls_end_to_end;
 mod inspect;
+mod legs;
 mod natted_call;
 mod offer_answer;
 mod proxy_control;

@@ -28,12 +28,14 @@ impl Assigned {
     /// The relayed lines, counted from 0, each with the address and port that the
     /// SDP has for it after the edits.
     pub fn lines(&self) -> impl Iterator<Item = (usize, SocketAddr)> {
-        let address = |line| SocketAddr::new(self.address_of(line), 0);
-        self.ports.iter().enumerate().filter_map(move |(line, port)| {
-            let mut address = address(line);
-            address.set_port((*port)?);
-            Some((line, address))
-        })
+        (0..MAX_STREAMS).filter_map(|line| Some((line, self.line(line)?)))
+    }
+
+    /// The relay's address and port for an m= line, counted from 0; `None` when the
+    /// line is not relayed.
+    pub fn line(&self, line: usize) -> Option<SocketAddr> {
+        let port = self.ports.get(line).copied().flatten()?;
+        Some(SocketAddr::new(self.address_of(line), port))
     }
 
     /// True for a line whose address is not `shared`.

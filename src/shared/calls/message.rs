@@ -51,6 +51,11 @@ impl CallMessage {
         CallMessage { key, method: Method::Other, status: None, cseq: 0, branch: 0 }
     }
 
+    /// True when the message has no To tag.
+    pub fn lacks_to_tag(&self) -> bool {
+        self.key.to == 0
+    }
+
     /// True for an INVITE without To tag: it starts a leg, or tries again in one.
     pub fn is_initial_invite(&self) -> bool {
         self.method == Method::Invite && self.status.is_none() && self.key.to == 0

@@ -80,6 +80,13 @@ pub struct Ticket {
     pub(super) made: bool,
 }
 
+impl Ticket {
+    /// True when the entry of the leg was made for this rewrite.
+    pub fn is_new(&self) -> bool {
+        self.made
+    }
+}
+
 /// The result of [`super::Calls::record`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

@@ -35,6 +35,7 @@ pub struct Step {
     call_id: String,
     from: &'static str,
     to: &'static str,
+    branch: &'static str,
     body: Option<String>,
     pub source: &'static str,
 }
@@ -48,6 +49,7 @@ impl Step {
             call_id: "call@x".to_string(),
             from,
             to,
+            branch: "z9hG4bK1",
             body: None,
             source,
         }
@@ -74,6 +76,12 @@ impl Step {
         Step { call_id: call_id.to_string(), ..self }
     }
 
+    /// The same step with this branch in its Via: in a reply, the branch that the
+    /// server has sent the request on.
+    pub fn branch(self, branch: &'static str) -> Step {
+        Step { branch, ..self }
+    }
+
     pub fn source(&self) -> Source {
         udp(self.source)
     }
@@ -81,11 +89,12 @@ impl Step {
     pub fn bytes(&self) -> Vec<u8> {
         let tag = |tag: &str| if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
         let head = format!(
-            "{}\nVia: SIP/2.0/UDP 192.168.1.10:5060;branch=z9hG4bK1\n\
+            "{}\nVia: SIP/2.0/UDP 192.168.1.10:5060;branch={}\n\
              From: \"Alice\" <sip:alice@example.com;x=1>{}\nTo: <sip:bob@example.com>{}\n\
              Call-ID: {}\nCSeq: {}\nContact: <sip:alice@192.168.1.10:5060>\n\
              User-Agent: Phone 1.0\nMax-Forwards: 70\n",
             self.start,
+            self.branch,
             tag(self.from),
             tag(self.to),
             self.call_id,

@@ -1,0 +1,107 @@
+//! Rule 2: a failure reply to the initial INVITE that goes upstream ends the leg
+//! with all its early dialogs, whatever its tag (RFC 3261 12.3). The failure of one
+//! server branch ends the early dialogs of that branch only (16.7).
+
+use kit::call::Step;
+
+use super::{Kind, Scene, invite, reply, reply_sdp};
+
+#[test]
+fn final_failure_ends_all_early_dialogs_whatever_its_tag() {
+    for tag in ["t1", "t2", "t9", ""] {
+        Scene::each(|mut scene| {
+            scene.relayed(&invite(1));
+            scene.relayed(&reply_sdp("183 Session Progress", 1, "t1"));
+            assert_eq!(scene.send(&reply("180 Ringing", 1, "t2")), Ok(None));
+            scene.end(&reply("480 Temporarily Unavailable", 1, tag));
+            let delete = format!("session a {tag}");
+            assert_eq!(scene.deletes(), [delete.trim_end()]);
+            assert_eq!(scene.active_calls(), 0, "tag {tag:?}");
+            // A retransmission does no harm.
+            scene.end(&reply("480 Temporarily Unavailable", 1, tag));
+            assert_eq!(scene.deletes().len(), 1);
+        });
+    }
+}
+
+#[test]
+fn branch_failure_before_others_ring_keeps_the_call() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.end_branch(&reply("486 Busy Here", 1, "t1").branch("z9hG4bKa"));
+        scene.end_branch(&reply("603 Decline", 1, "t3").branch("z9hG4bKc"));
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "t2").branch("z9hG4bKb")), Ok(None));
+        scene.relayed(&reply_sdp("200 OK", 1, "t2").branch("z9hG4bKb"));
+        assert_eq!(scene.deletes(), [""; 0]);
+        assert_eq!(scene.active_calls(), 1);
+        scene.end(&Step::request("BYE", 2, "a", "t2"));
+        assert_eq!(scene.deletes(), ["session a t2"]);
+        assert_eq!(scene.active_calls(), 0);
+    });
+}
+
+/// Two phones behind one branch of the server ring; the proxy between sends one
+/// failure with a tag of its own.
+#[test]
+fn branch_failure_ends_the_early_dialogs_of_its_branch() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "t1").branch("z9hG4bKa"));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "t2").branch("z9hG4bKb"));
+        scene.end_branch(&reply("480 Temporarily Unavailable", 1, "t9").branch("z9hG4bKa"));
+        assert_eq!(scene.deletes(), [""; 0]);
+        // The only answered dialog ends the leg: none of the first branch is left.
+        scene.relayed(&reply_sdp("200 OK", 1, "t2").branch("z9hG4bKb"));
+        scene.end(&Step::request("BYE", 2, "a", "t2"));
+        assert_eq!(scene.deletes(), ["session a t2"]);
+    });
+}
+
+#[test]
+fn branch_failure_with_the_tag_of_its_dialog_deletes_that_dialog() {
+    for (kind, deletes) in [(Kind::BuiltIn, &["dialog a t1"][..]), (Kind::Dispatcher, &[][..])] {
+        let mut scene = Scene::new(kind);
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "t1").branch("z9hG4bKa"));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "t2").branch("z9hG4bKb"));
+        scene.end_branch(&reply("486 Busy Here", 1, "t1").branch("z9hG4bKa"));
+        assert_eq!(scene.deletes(), deletes, "{kind:?}");
+        assert_eq!(scene.active_calls(), 1);
+        scene.end(&reply("486 Busy Here", 1, "t1"));
+        assert_eq!(scene.deletes().last().map(String::as_str), Some("session a t1"));
+        assert_eq!(scene.active_calls(), 0);
+    }
+}
+
+#[test]
+fn failure_of_an_earlier_try_keeps_the_new_one() {
+    for challenge in ["401 Unauthorized", "407 Proxy Authentication Required", "302 Moved"] {
+        Scene::each(|mut scene| {
+            scene.relayed(&invite(1));
+            scene.end(&reply(challenge, 1, "s"));
+            assert_eq!(scene.deletes(), ["session a s"]);
+            scene.relayed(&invite(2));
+            // Retransmitted, or late.
+            scene.end(&reply(challenge, 1, "s"));
+            scene.end_branch(&reply(challenge, 1, "s"));
+            scene.relayed(&reply_sdp("200 OK", 2, "b"));
+            assert_eq!(scene.deletes().len(), 1, "{challenge}");
+            assert_eq!(scene.active_calls(), 1);
+            scene.end(&Step::request("BYE", 3, "b", "a"));
+            assert_eq!(scene.deletes().len(), 2);
+        });
+    }
+}
+
+/// A failure of another branch that comes after the 200 frees what it names only.
+#[test]
+fn failure_after_the_answer_keeps_the_call() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b").branch("z9hG4bKa"));
+        scene.end_branch(&reply("487 Request Terminated", 1, "c").branch("z9hG4bKb"));
+        scene.end(&reply("487 Request Terminated", 1, "c").branch("z9hG4bKb"));
+        assert_eq!(scene.deletes(), [""; 0]);
+        scene.relayed(&kit::call::reinvite(2));
+    });
+}

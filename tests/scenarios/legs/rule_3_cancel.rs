@@ -1,0 +1,82 @@
+//! Rule 3: CANCEL marks the INVITE as cancelled and sends nothing; the final failure
+//! reply, or 32 s without any, ends it; a 2xx that crossed it makes the dialog (RFC
+//! 3261 9.1).
+
+use mediaproxy::internals::shared::Counter;
+use mediaproxy::now;
+
+use kit::call::Step;
+
+use super::{Scene, invite, reply, reply_sdp};
+
+fn cancel(cseq: u32, to: &'static str) -> Step {
+    Step::request("CANCEL", cseq, "a", to)
+}
+
+#[test]
+fn cancel_sends_nothing_and_the_final_reply_ends_the_call() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "b")), Ok(None));
+        scene.end(&cancel(1, ""));
+        scene.end(&cancel(1, ""));
+        assert_eq!(scene.deletes(), [""; 0]);
+        assert_eq!(scene.count(Counter::DeletesScheduled), 1);
+        scene.end(&reply("487 Request Terminated", 1, "b"));
+        assert_eq!(scene.deletes(), ["session a b"]);
+        assert_eq!(scene.active_calls(), 0);
+        assert_eq!(scene.worker.engine().deletes().len(), 0, "none is sent later");
+    });
+}
+
+#[test]
+fn answer_that_crosses_the_cancel_makes_the_dialog() {
+    for with_sdp in [true, false] {
+        Scene::each(|mut scene| {
+            scene.relayed(&invite(1));
+            scene.relayed(&reply_sdp("183 Session Progress", 1, "b"));
+            scene.end(&cancel(1, ""));
+            match with_sdp {
+                true => drop(scene.relayed(&reply_sdp("200 OK", 1, "b"))),
+                false => assert_eq!(scene.send(&reply("200 OK", 1, "b")), Ok(None)),
+            }
+            assert_eq!(scene.worker.engine().deletes().len(), 0, "the call was answered");
+            assert_eq!(scene.active_calls(), 1);
+            scene.relayed(&kit::call::reinvite(2));
+            assert_eq!(scene.deletes(), [""; 0]);
+            scene.end(&Step::request("BYE", 3, "a", "b"));
+            assert_eq!(scene.deletes(), ["session a b"]);
+        });
+    }
+}
+
+#[test]
+fn cancel_without_a_final_reply_deletes_after_32_s() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        let before = now();
+        scene.end(&cancel(1, ""));
+        let after = now();
+        let deletes = scene.worker.engine().deletes();
+        assert_eq!(deletes.claim(&mut 0, before + 31_999, |_| true), None);
+        let claim = deletes.claim(&mut 0, after + 32_000, |_| true).expect("a delete is due");
+        assert_eq!((&*claim.delete.from_tag, &*claim.delete.to_tag), (&b"a"[..], &b""[..]));
+    });
+}
+
+#[test]
+fn cancel_of_a_reinvite_or_of_another_invite_changes_nothing() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(2));
+        scene.end(&cancel(1, ""));
+        scene.relayed(&reply_sdp("200 OK", 2, "b"));
+        scene.relayed(&kit::call::reinvite(3));
+        scene.end(&cancel(3, "b"));
+        scene.end(&reply("487 Request Terminated", 3, "b"));
+        scene.end(&cancel(9, ""));
+        assert_eq!(scene.count(Counter::DeletesScheduled), 0);
+        assert_eq!(scene.worker.engine().deletes().len(), 0);
+        assert_eq!(scene.deletes(), [""; 0]);
+        assert_eq!(scene.active_calls(), 1);
+    });
+}

@@ -1,0 +1,175 @@
+//! Rule 5: an end that comes while a rewrite of the same leg waits for its relay is
+//! stored; the relay's late answer is followed by a delete, and the rewrite ends
+//! with an error of its own. Two processes: `tests/relays/end_meets_rewrite.rs`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mediaproxy::internals::relay::Protocol;
+use mediaproxy::internals::shared::Counter;
+use mediaproxy::{Edits, Progress, Rewrite, Status, now};
+
+use kit::call::Step;
+use kit::relay::{Reply, usual_reply};
+
+use super::{Kind, Scene, invite, reply, reply_sdp};
+
+/// A relay that answers requests for the call of the test only when the gate is open.
+fn slow(kind: Kind) -> (Scene, Arc<AtomicBool>) {
+    let open = Arc::new(AtomicBool::new(true));
+    let gate = open.clone();
+    let scene = Scene::scripted(kind, move |request| {
+        while request.starts_with("update") && !gate.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        match usual_reply(Protocol::MediaProxy2, request) {
+            Reply::Say(answer) => Reply::Say(answer),
+            _ => panic!("the usual reply is one line"),
+        }
+    });
+    (scene, open)
+}
+
+fn finish(scene: &mut Scene, rewrite: &mut Rewrite) -> Result<usize, Status> {
+    let mut edits = Edits::new();
+    let end = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < end {
+        match rewrite.resume(&mut scene.worker, now(), &mut edits) {
+            Ok(Progress::Pending) => std::thread::sleep(Duration::from_millis(2)),
+            Ok(Progress::Done) => return Ok(edits.len()),
+            Err(error) => {
+                assert!(edits.is_empty(), "the message stays as it was");
+                return Err(error.status());
+            }
+        }
+    }
+    panic!("the rewrite does not end")
+}
+
+/// The relay gets the delete of the end, if one is sent, before its answer to the
+/// rewrite is known.
+fn end_while_waiting(before: &[Step], waiting: &Step, ends: &[Step], last: &str) {
+    for kind in [Kind::BuiltIn, Kind::Dispatcher] {
+        let (mut scene, open) = slow(kind);
+        for step in before {
+            scene.send(step).unwrap();
+        }
+        open.store(false, Ordering::SeqCst);
+        let mut rewrite = waiting.start(&mut scene.worker, now());
+        for step in ends {
+            scene.end(step);
+        }
+        open.store(true, Ordering::SeqCst);
+        assert_eq!(finish(&mut scene, &mut rewrite), Err(Status::Ended), "{kind:?}");
+        assert_eq!(scene.count(Counter::EndedMeanwhile), 1);
+        assert_eq!(scene.count(Counter::FailedEnded), 1);
+        let requests = scene.requests();
+        let remove = requests.last().expect("a request");
+        assert!(remove.starts_with("remove") && !remove.contains("scope"), "{requests:?}");
+        assert_eq!(scene.deletes().last().map(String::as_str), Some(last));
+        assert_eq!(scene.active_calls(), 0);
+        let log = scene.log.lock().unwrap().join("\n");
+        assert!(log.contains("call call@x: the call ended while its relay"), "{log}");
+    }
+}
+
+#[test]
+fn final_failure_while_the_invite_waits() {
+    let end = reply("408 Request Timeout", 1, "s");
+    end_while_waiting(&[], &invite(1), &[end], "session a");
+}
+
+#[test]
+fn cancel_and_487_while_the_invite_waits() {
+    let cancel = Step::request("CANCEL", 1, "a", "");
+    let end = reply("487 Request Terminated", 1, "s");
+    end_while_waiting(&[], &invite(1), &[cancel, end], "session a");
+}
+
+#[test]
+fn bye_while_a_reinvite_waits() {
+    let before = [invite(1), reply_sdp("200 OK", 1, "b")];
+    let bye = Step::request("BYE", 5, "b", "a");
+    end_while_waiting(&before, &kit::call::reinvite(2), &[bye], "session a b");
+}
+
+#[test]
+fn failure_while_an_early_answer_waits() {
+    let end = reply("480 Temporarily Unavailable", 1, "b");
+    let waiting = reply_sdp("183 Session Progress", 1, "b");
+    end_while_waiting(&[invite(1)], &waiting, &[end], "session a b");
+}
+
+#[test]
+fn command_of_the_server_while_the_invite_waits() {
+    let (mut scene, open) = slow(Kind::BuiltIn);
+    open.store(false, Ordering::SeqCst);
+    let mut rewrite = invite(1).start(&mut scene.worker, now());
+    scene.worker.end_call(b"call@x", b"a", b"").unwrap();
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(finish(&mut scene, &mut rewrite), Err(Status::Ended));
+    assert_eq!(scene.deletes(), ["session a"]);
+    assert_eq!(scene.active_calls(), 0);
+}
+
+/// A CANCEL alone ends nothing yet: the caller waits for the final reply.
+#[test]
+fn cancel_while_the_invite_waits_schedules_the_delete() {
+    let (mut scene, open) = slow(Kind::BuiltIn);
+    open.store(false, Ordering::SeqCst);
+    let mut rewrite = invite(1).start(&mut scene.worker, now());
+    scene.end(&Step::request("CANCEL", 1, "a", ""));
+    open.store(true, Ordering::SeqCst);
+    assert!(finish(&mut scene, &mut rewrite).is_ok());
+    assert_eq!(scene.count(Counter::DeletesScheduled), 1);
+    scene.end(&reply("487 Request Terminated", 1, "s"));
+    assert_eq!(scene.deletes(), ["session a s"]);
+    assert_eq!(scene.worker.engine().deletes().len(), 0);
+}
+
+/// The caller of the library gives up before the relay has answered.
+#[test]
+fn cancelled_rewrite_of_the_first_invite_leaves_no_session() {
+    for (kind, delete) in [(Kind::BuiltIn, "unanswered a"), (Kind::Dispatcher, "session a")] {
+        let (mut scene, open) = slow(kind);
+        open.store(false, Ordering::SeqCst);
+        let rewrite = invite(1).start(&mut scene.worker, now());
+        scene.relay.wait_for(1);
+        drop(rewrite);
+        open.store(true, Ordering::SeqCst);
+        assert_eq!(scene.active_calls(), 0);
+        assert_eq!(scene.worker.engine().deletes().len(), 1);
+        scene.requests();
+        assert_eq!(scene.deletes(), [delete], "{kind:?}");
+        assert_eq!(scene.worker.engine().deletes().len(), 0);
+    }
+}
+
+#[test]
+fn cancelled_rewrite_of_a_reinvite_keeps_the_session() {
+    let (mut scene, open) = slow(Kind::Dispatcher);
+    scene.relayed(&invite(1));
+    scene.relayed(&reply_sdp("200 OK", 1, "b"));
+    open.store(false, Ordering::SeqCst);
+    let rewrite = kit::call::reinvite(2).start(&mut scene.worker, now());
+    scene.relay.wait_for(3);
+    drop(rewrite);
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(scene.deletes(), [""; 0]);
+    assert_eq!(scene.active_calls(), 1);
+}
+
+/// The same phone calls again while its first try still waits.
+#[test]
+fn new_try_after_the_end_is_not_ended() {
+    let (mut scene, open) = slow(Kind::BuiltIn);
+    open.store(false, Ordering::SeqCst);
+    let mut rewrite = invite(1).start(&mut scene.worker, now());
+    scene.end(&reply("407 Proxy Authentication Required", 1, "s"));
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(finish(&mut scene, &mut rewrite), Err(Status::Ended));
+    scene.relayed(&invite(2));
+    scene.relayed(&reply_sdp("200 OK", 2, "b"));
+    assert_eq!(scene.active_calls(), 1);
+}

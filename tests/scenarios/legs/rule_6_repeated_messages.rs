@@ -1,0 +1,46 @@
+//! Rule 6: a message repeated gives the same edits and the same request to the
+//! relay.
+
+use kit::call::{Step, alice_sdp, bob_sdp};
+use kit::relay::header;
+
+use super::{Scene, invite, reply, reply_sdp};
+
+#[test]
+fn repeated_messages_give_the_same_edits_and_requests() {
+    let refused = bob_sdp() + "m=video 0 TCP/RTP/AVP 0\n";
+    let offered = alice_sdp() + "m=video 40002 RTP/AVP 96\n";
+    let call = [
+        Step::request("INVITE", 1, "a", "").sdp(offered),
+        reply("183 Session Progress", 1, "b").sdp(refused.clone()),
+        Step::request("UPDATE", 3, "a", "b").sdp(alice_sdp()),
+        Step::reply("200 OK", "UPDATE", 3, "a", "b").sdp(bob_sdp()),
+        reply("200 OK", 1, "b").sdp(refused),
+        kit::call::reinvite(4),
+        reply_sdp("200 OK", 4, "b"),
+    ];
+    Scene::each(|mut scene| {
+        for step in &call {
+            let port = scene.relayed(step);
+            assert_eq!(scene.relayed(step), port);
+            let requests = scene.requests();
+            let [.., first, second] = requests.as_slice() else { panic!("two requests") };
+            assert_eq!(first, second);
+        }
+        assert_eq!(scene.active_calls(), 1);
+    });
+}
+
+/// An answer that comes again after a later offer still answers its own offer.
+#[test]
+fn late_answer_has_the_cseq_of_its_offer() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.relayed(&kit::call::reinvite(2));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        let requests = scene.requests();
+        let last = requests.last().expect("a request");
+        assert_eq!((header(last, "type"), header(last, "cseq")), ("reply", "1"));
+    });
+}

@@ -1,0 +1,56 @@
+//! Rule 7: without stored state, after a restart or with a full table, messages in a
+//! dialog still work: offers are sent to the relay by tags and CSeq, and only a BYE
+//! ends something.
+
+use kit::call::{Step, bob_sdp};
+use kit::relay::header;
+
+use super::{Kind, Scene, invite, reply, reply_sdp};
+
+#[test]
+fn messages_in_a_dialog_work_after_a_restart() {
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        Scene::each(|mut scene| {
+            scene.relayed(&invite(1));
+            scene.relayed(&reply_sdp("200 OK", 1, "b"));
+            scene.restart();
+            scene.relayed(&Step::request("INVITE", 5, from, to).sdp(bob_sdp()));
+            let requests = scene.requests();
+            let last = requests.last().expect("a request");
+            assert_eq!((header(last, "from_tag"), header(last, "to_tag")), (from, to));
+            assert_eq!((header(last, "type"), header(last, "cseq")), ("request", "5"));
+            scene.relayed(&Step::reply("200 OK", "INVITE", 5, from, to).sdp(bob_sdp()));
+            // Either side finds the call that the first message made.
+            scene.end(&Step::request("BYE", 9, "b", "a"));
+            assert_eq!(scene.deletes(), ["session b a"]);
+            assert_eq!(scene.active_calls(), 0);
+        });
+    }
+}
+
+/// The relay knows whether the call has other dialogs; a dispatcher takes it whole.
+#[test]
+fn bye_after_a_restart_deletes_its_dialog() {
+    for (kind, delete) in [(Kind::BuiltIn, "dialog b a"), (Kind::Dispatcher, "session b a")] {
+        let mut scene = Scene::new(kind);
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.restart();
+        scene.end(&Step::request("BYE", 9, "b", "a"));
+        assert_eq!(scene.deletes(), [delete]);
+    }
+}
+
+#[test]
+fn only_bye_ends_something_after_a_restart() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.restart();
+        scene.end(&Step::request("CANCEL", 1, "a", ""));
+        scene.end(&reply("487 Request Terminated", 1, "b"));
+        let deletes = scene.deletes();
+        assert!(deletes.iter().all(|delete| delete.starts_with("unanswered")), "{deletes:?}");
+        assert_eq!(scene.worker.engine().deletes().len(), 0);
+    });
+}
