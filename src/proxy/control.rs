@@ -111,6 +111,9 @@ pub(super) struct UpdateRequest<'a> {
     pub(super) to_tag: &'a [u8],
     /// An extension of libmediaproxy: the To tag of a provisional reply.
     pub(super) early_tag: &'a [u8],
+    /// An extension of libmediaproxy: a 2xx whose To tag is null, which is else a
+    /// provisional reply.
+    pub(super) is_final: bool,
     /// The source of the SIP message.
     pub(super) signaling: IpAddr,
     /// An extension of libmediaproxy: the address family that the receiver of
@@ -181,6 +184,7 @@ struct Headers<'a> {
     early_tag: &'a [u8],
     signaling_ip: &'a [u8],
     address_family: &'a [u8],
+    is_final: &'a [u8],
     mixed_families: &'a [u8],
     scope: &'a [u8],
     media: &'a [u8],
@@ -203,6 +207,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
             b"early_tag" => headers.early_tag = value,
             b"signaling_ip" => headers.signaling_ip = value,
             b"address_family" => headers.address_family = value,
+            b"final" => headers.is_final = value,
             b"mixed_families" => headers.mixed_families = value,
             b"scope" => headers.scope = value,
             b"media" => headers.media = value,
@@ -248,6 +253,7 @@ impl<'a> Headers<'a> {
             from_tag,
             to_tag: self.to_tag,
             early_tag: self.early_tag,
+            is_final: self.is_final == b"yes",
             signaling: address(self.signaling_ip)?,
             receiver_family,
             mixed_families: self.mixed_families == b"yes",

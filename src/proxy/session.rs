@@ -225,7 +225,7 @@ impl Session {
             return Err(Refusal::OutOfPlace);
         }
         let named = !update.dialog_tag().is_empty();
-        let taken = if named { self.take_dialog(update)? } else { None };
+        let taken = if named || update.is_final_reply() { self.take_dialog(update)? } else { None };
         let Some((at, mut dialog)) = taken else {
             return Ok(self.unchanged_ports(update, media));
         };
@@ -246,7 +246,9 @@ impl Session {
         let of_initial = update.direction == Side::Caller
             && update.request.kind == Kind::Reply
             && update.request.cseq == sequence.last;
-        let found = self.position(tag).or_else(|| self.position(b""));
+        let unnamed =
+            || self.dialogs.iter().position(|dialog| dialog.tag.is_empty() && !dialog.confirmed);
+        let found = self.position(tag).or_else(unnamed);
         if self.answered && update.is_early() && of_initial {
             // RFC 3261 section 13.2.2.1.
             return Ok(None);

@@ -39,12 +39,13 @@ impl<'a> Update<'a> {
 
     /// True for a provisional reply: answers of other branches may follow.
     pub(super) fn is_early(&self) -> bool {
-        self.request.kind == Kind::Reply && self.request.to_tag.is_empty()
+        self.request.kind == Kind::Reply && !self.is_final_reply()
     }
 
     /// True for a final reply, 2xx.
     pub(super) fn is_final_reply(&self) -> bool {
-        self.request.kind == Kind::Reply && !self.request.to_tag.is_empty()
+        let UpdateRequest { kind, to_tag, is_final, .. } = self.request;
+        *kind == Kind::Reply && (*is_final || !to_tag.is_empty())
     }
 
     /// True for a request of the caller outside of a dialog.

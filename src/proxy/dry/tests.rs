@@ -309,7 +309,25 @@ fn null_tags_are_tags() {
 }
 
 #[test]
-fn callee_without_a_tag_can_be_put_on_hold() {
+fn callee_without_a_tag_is_answered_and_can_be_put_on_hold() {
+    let mut world = World::new();
+    let callee = offered(&mut world);
+    let caller = world.send_in("c", "reply", 1, "a>", B, "final: yes\r\n").first();
+    assert!(world.proxy.sessions(world.now)[0].answered);
+    world.reaches(A, caller, B);
+    assert_eq!(world.send("request", 2, "a>", "198.51.100.1:4000 sendonly").first(), callee);
+    world.reaches(A, caller, B);
+    let held = "198.51.100.2:5000 recvonly";
+    assert_eq!(world.send_in("c", "reply", 2, "a>", held, "final: yes\r\n").first(), caller);
+    world.reaches(A, caller, B);
+    assert!(world.proxy.sessions(world.now)[0].on_hold);
+    // The callee's BYE: its From tag is null.
+    assert_eq!(world.remove(">a", "scope: dialog\r\n").0, "removed");
+    assert_eq!(world.proxy.open_streams(), 0);
+}
+
+#[test]
+fn client_without_extensions_can_put_a_callee_without_a_tag_on_hold() {
     let mut world = World::new();
     let callee = offered(&mut world);
     let caller = world.send("reply", 1, "a>", B).first();

@@ -58,7 +58,10 @@ impl Codec for MediaProxy2 {
         out.clear();
         let null_tag: &[u8] = if capabilities.null_tags { b"" } else { NULL_TAG };
         let from_tag = or(&query.from_tag, null_tag);
-        let to_tag = if query.null_to_tag { null_tag } else { &query.to_tag };
+        // A final reply without To tag comes from a peer whose tag is null.
+        let is_final = query.command == Command::Reply && !query.provisional;
+        let null_to_tag = query.null_to_tag || is_final && query.to_tag.is_empty();
+        let to_tag = if null_to_tag { null_tag } else { &query.to_tag };
         if matches!(query.command, Command::Delete | Command::Probe) {
             let scope: &[u8] = match query.scope {
                 Scope::Dialog if capabilities.branch_delete => b"scope: dialog\r\n",
@@ -96,6 +99,10 @@ impl Codec for MediaProxy2 {
         header(out, b"\r\nmedia_relay: ", &query.media_relay);
         if !early_tag.is_empty() {
             header(out, b"early_tag: ", early_tag);
+        }
+        if is_final && to_tag.is_empty() {
+            // Otherwise it would be a provisional reply.
+            out.extend_from_slice(b"final: yes\r\n");
         }
         if let Some(receiver) = query.receiver.filter(|_| capabilities.ipv6) {
             header(out, b"address_family: ", if receiver.is_ipv6() { b"IP6" } else { b"IP4" });
@@ -306,8 +313,14 @@ mod tests {
             let text = encoded(&query, true);
             assert!(text.contains("\r\nfrom_tag: \r\nto_tag: \r\n"), "{text}");
         }
-        query.command = Command::Request;
         query.null_to_tag = false;
+        query.to_tag.clear();
+        query.command = Command::Reply;
+        let text = encoded(&query, false);
+        assert!(text.contains("\r\nto_tag: null\r\n"), "a 200 without To tag: {text}");
+        let text = encoded(&query, true);
+        assert!(text.contains("\r\nto_tag: \r\n") && text.contains("\r\nfinal: yes\r\n"), "{text}");
+        query.command = Command::Request;
         let text = encoded(&query, false);
         assert!(text.contains("\r\nto_tag: \r\n"), "the first INVITE has no To tag: {text}");
     }
