@@ -7,6 +7,7 @@ mod inspect;
 mod legs;
 mod natted_call;
 mod offer_answer;
+mod proxy_calls;
 mod proxy_control;
 mod proxy_lifecycle;
 mod proxy_media;

@@ -104,7 +104,9 @@ pub fn ask(stream: &mut UnixStream, request: &str) -> String {
 #[derive(Clone)]
 pub struct Message {
     kind: &'static str,
+    call_id: &'static str,
     cseq: u32,
+    from_tag: &'static str,
     to_tag: &'static str,
     signaling: IpAddr,
     described: SocketAddr,
@@ -120,7 +122,9 @@ impl Message {
     pub fn offer(phone: &Phone) -> Message {
         Message {
             kind: "request",
+            call_id: "call",
             cseq: 1,
+            from_tag: "ft",
             to_tag: "",
             signaling: phone.at().ip(),
             described: phone.at(),
@@ -143,6 +147,11 @@ impl Message {
         Message { to_tag, ..self }
     }
 
+    /// In another leg than `call` of tag `ft`.
+    pub fn leg(self, call_id: &'static str, from_tag: &'static str) -> Message {
+        Message { call_id, from_tag, ..self }
+    }
+
     pub fn describing(self, at: &str) -> Message {
         Message { described: at.parse().unwrap(), ..self }
     }
@@ -160,10 +169,11 @@ impl Message {
     }
 
     fn text(&self) -> String {
-        let Message { kind, cseq, to_tag, signaling, described, direction, more, headers } = self;
+        let Message { kind, call_id, cseq, from_tag, to_tag, .. } = self;
+        let Message { signaling, described, direction, more, headers, .. } = self;
         format!(
-            "update\r\ntype: {kind}\r\ncall_id: call\r\ncseq: {cseq}\r\nfrom_tag: ft\r\n\
-             to_tag: {to_tag}\r\nsignaling_ip: {signaling}\r\n{headers}\
+            "update\r\ntype: {kind}\r\ncall_id: {call_id}\r\ncseq: {cseq}\r\n\
+             from_tag: {from_tag}\r\nto_tag: {to_tag}\r\nsignaling_ip: {signaling}\r\n{headers}\
              media: audio:{described}:{direction}{more}\r\n\r\n"
         )
     }
