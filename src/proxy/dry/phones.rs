@@ -58,7 +58,7 @@ impl World {
         World { proxy: DryProxy::new(&config), now: 1_000 }
     }
 
-    pub(super) fn ask(&mut self, request: &str) -> Line {
+    pub(super) fn request(&mut self, request: &str) -> Line {
         let mut answer = Vec::new();
         let before = self.proxy.state();
         assert!(self.proxy.receive(0, request.as_bytes(), self.now, &mut answer));
@@ -102,7 +102,7 @@ impl World {
             true => String::new(),
             false => format!("signaling_ip: {signaling}\r\n"),
         };
-        self.ask(&format!(
+        self.request(&format!(
             "update\r\ntype: {kind}\r\ncall_id: {call}\r\ncseq: {cseq}\r\nfrom_tag: {from}\r\n\
              to_tag: {to}\r\nearly_tag: {early}\r\n{signaling}{headers}{media}\r\n"
         ))
@@ -110,7 +110,7 @@ impl World {
 
     pub(super) fn remove(&mut self, tags: &str, scope: &str) -> Line {
         let (from, to) = tags.split_once('>').unwrap();
-        self.ask(&format!(
+        self.request(&format!(
             "remove\r\ncall_id: c\r\nfrom_tag: {from}\r\nto_tag: {to}\r\n{scope}\r\n"
         ))
     }
