@@ -188,8 +188,12 @@ impl<'b> Slots<'b> {
     /// one. Its place and the claim.
     fn claim(&self, call: u64, key: u64, seconds: u32) -> Option<(usize, u64)> {
         let [first, second] = self.buckets(call);
-        let more = self.free(second.clone(), seconds) > self.free(first.clone(), seconds);
-        let order = if more { second.chain(first) } else { first.chain(second) };
+        let free = [&first, &second].map(|places| self.free(places.clone(), seconds));
+        let order = match free {
+            [0, 0] => return None,
+            [few, more] if more > few => second.chain(first),
+            _ => first.chain(second),
+        };
         order.into_iter().find_map(|place| {
             let slot = Slot(self.keys.get(place)?);
             let mut word = slot.word();

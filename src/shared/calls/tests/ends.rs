@@ -1,0 +1,299 @@
+//! What ends what: a test for each row.
+
+use super::*;
+use crate::shared::calls::expiry;
+
+#[test]
+fn bye_of_unknown_leg_is_left_to_the_relay() {
+    let table = Table::new(64);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Dialog);
+    assert_eq!(table.status(100), LegStatus::Unknown);
+}
+
+#[test]
+fn bye_from_either_side_ends_the_leg_with_its_last_dialog() {
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let table = Table::new(64);
+        table.invite(1);
+        table.answer(200, 1, "a", "b");
+        assert_eq!(table.bye(from, to), DeleteScope::Call);
+        assert_eq!(table.status(100), LegStatus::Ended);
+        assert_eq!(table.bye(from, to), DeleteScope::Nothing, "repeated");
+    }
+}
+
+#[test]
+fn bye_of_one_confirmed_dialog_leaves_the_other() {
+    for (branch_delete, first) in [(true, DeleteScope::Dialog), (false, DeleteScope::Withheld)] {
+        let table = Table::new(64);
+        table.invite(1);
+        table.answer(200, 1, "a", "b1");
+        table.answer(200, 1, "a", "b2");
+        let bye = table.request(Method::Bye, 2, "a", "b2");
+        let end = |bye| table.calls().terminate(bye, EndScope::Call, branch_delete, 100).scope;
+        assert_eq!(end(&bye), first);
+        assert_eq!(end(&bye), DeleteScope::Nothing, "repeated");
+        table.answer(200, 1, "a", "b2");
+        assert_eq!(end(&bye), DeleteScope::Nothing, "a repeated 200 revives no dialog");
+        assert_eq!(end(&table.request(Method::Bye, 2, "b1", "a")), DeleteScope::Call);
+    }
+}
+
+#[test]
+fn bye_of_the_confirmed_dialog_ends_the_leg_while_others_ring() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b1");
+    table.bare(200, 1, "a", "b2");
+    assert_eq!(table.bye("b2", "a"), DeleteScope::Call);
+}
+
+#[test]
+fn bye_of_an_early_dialog_leaves_the_leg_until_the_final_reply() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b1");
+    assert_eq!(table.bye("a", "b1"), DeleteScope::Dialog);
+    assert_eq!(table.status(100), LegStatus::Pending);
+    assert_eq!(table.failure(1, "a", "other"), DeleteScope::Call);
+}
+
+#[test]
+fn bye_of_a_leg_without_stored_dialogs_ends_the_leg() {
+    let table = Table::new(64);
+    table.invite(1);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Call);
+    let restarted = Table::new(64);
+    restarted.offer(&restarted.request(Method::Invite, 5, "b", "a"), 100);
+    assert_eq!(restarted.bye("a", "b"), DeleteScope::Call);
+}
+
+#[test]
+fn bye_with_wrong_tags_ends_nothing() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(200, 1, "a", "b");
+    for (from, to) in [("a", "x"), ("x", "a")] {
+        let bye = table.request(Method::Bye, 2, from, to);
+        let end = table.calls().terminate(&bye, EndScope::Call, true, 100);
+        let nothing = DeleteScope::Nothing;
+        assert_eq!(end, Termination { scope: nothing, relay: Some(RELAY), wrong_tags: true });
+    }
+    for (from, to) in [("x", "y"), ("b", "x"), ("x", "b"), ("b", "")] {
+        let bye = table.request(Method::Bye, 2, from, to);
+        let end = table.calls().terminate(&bye, EndScope::Call, true, 100);
+        assert_eq!((end.scope, end.relay), (DeleteScope::Dialog, None), "another leg's");
+    }
+    assert_eq!(table.status(100), LegStatus::Established);
+}
+
+#[test]
+fn bye_of_confirmed_dialogs_beyond_eight_ends_the_leg_with_the_last() {
+    let table = Table::new(64);
+    table.invite(1);
+    let tags: Vec<String> = (0..10).map(|n| format!("b{n}")).collect();
+    let more = |tag: &String| table.key("a", tag).to >> 8 & 0xfff;
+    for tag in tags.iter().chain(&tags) {
+        table.answer(200, 1, "a", tag);
+    }
+    let same = more(&tags[8]) % 12 == more(&tags[9]) % 12;
+    for (n, tag) in tags.iter().enumerate().take(if same { 8 } else { 9 }) {
+        assert_eq!(table.bye("a", tag), DeleteScope::Dialog, "{n}");
+    }
+    assert_eq!(table.bye("a", &tags[9]), DeleteScope::Call);
+}
+
+#[test]
+fn cancelled_invite_without_final_reply_ends_after_32_s() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b");
+    assert_eq!(table.cancel(1), DeleteScope::Cancelled);
+    assert_eq!(table.cancel(1), DeleteScope::Cancelled, "repeated");
+    assert_eq!(table.status(100 + expiry::ENDED), LegStatus::Cancelled);
+    assert_eq!(table.status(101 + expiry::ENDED), LegStatus::Ended);
+    assert_eq!(table.status(101 + 2 * expiry::ENDED), LegStatus::Unknown);
+}
+
+#[test]
+fn cancelled_invite_ends_with_its_failure_reply() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.cancel(1);
+    assert_eq!(table.failure(1, "a", "b"), DeleteScope::Call);
+    assert_eq!(table.status(100), LegStatus::Ended);
+}
+
+#[test]
+fn success_that_crossed_a_cancel_makes_the_dialog() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.cancel(1);
+    table.answer(200, 1, "a", "b");
+    assert_eq!(table.status(100 + 3600), LegStatus::Established);
+    assert_eq!(table.cancel(1), DeleteScope::Nothing, "too late");
+    assert_eq!(table.bye("a", "b"), DeleteScope::Call);
+}
+
+#[test]
+fn other_cancels_end_nothing() {
+    let table = Table::new(64);
+    assert_eq!(table.cancel(1), DeleteScope::Nothing, "unknown leg");
+    table.invite(2);
+    assert_eq!(table.cancel(1), DeleteScope::Nothing, "another CSeq");
+    let within = table.request(Method::Cancel, 2, "a", "b");
+    assert_eq!(table.end(&within), DeleteScope::Nothing, "of a re-INVITE");
+    let reply = CallMessage { status: Some(200), ..table.request(Method::Cancel, 2, "a", "") };
+    assert_eq!(table.end(&reply), DeleteScope::Nothing, "a reply to it");
+    assert_eq!(table.status(100), LegStatus::Pending);
+}
+
+#[test]
+fn upstream_failure_of_the_pending_invite_ends_the_leg_whatever_its_tag() {
+    for tag in ["b1", "other", ""] {
+        let table = Table::new(64);
+        table.invite(1);
+        table.bare(180, 1, "a", "b1");
+        table.bare(180, 1, "a", "b2");
+        assert_eq!(table.failure(1, "a", tag), DeleteScope::Call, "{tag:?}");
+        assert_eq!(table.failure(1, "a", tag), DeleteScope::Nothing, "repeated");
+        assert_eq!(table.status(100), LegStatus::Ended);
+    }
+}
+
+#[test]
+fn branch_failure_ends_the_early_dialogs_of_its_branch() {
+    let table = Table::new(64);
+    table.invite(1);
+    let on = |branch, to| CallMessage { branch, ..table.reply(180, 1, "a", to) };
+    let branches = [("b1", 1 << 8), ("b2", 1 << 8), ("b3", 2 << 8)];
+    for (tag, branch) in branches {
+        table.calls().reply_without_sdp(&on(branch, tag), 100);
+    }
+    assert_eq!(table.branch_failure(1, "silent", 3 << 8), DeleteScope::Nothing);
+    assert_eq!(table.branch_failure(1, "unheard", 1 << 8), DeleteScope::Nothing);
+    assert_eq!(table.bye("a", "b2"), DeleteScope::Nothing, "ended with its branch");
+    assert_eq!(table.branch_failure(1, "b3", 2 << 8), DeleteScope::Dialog);
+    assert_eq!(table.status(100), LegStatus::Pending, "until the final reply");
+    assert_eq!(table.failure(1, "a", "b3"), DeleteScope::Call);
+}
+
+#[test]
+fn branch_failure_after_another_answered_ends_its_dialog_only() {
+    for scope in [EndScope::Call, EndScope::Branch] {
+        let table = Table::new(64);
+        table.invite(1);
+        table.bare(180, 1, "a", "b1");
+        table.answer(200, 1, "a", "b2");
+        let failure = |tag| {
+            let reply = table.reply(487, 1, "a", tag);
+            table.calls().terminate(&reply, scope, true, 100).scope
+        };
+        assert_eq!(failure("b1"), DeleteScope::Dialog);
+        assert_eq!(failure("b1"), DeleteScope::Nothing);
+        assert_eq!(failure("b2"), DeleteScope::Nothing, "its own 200 came before");
+        assert_eq!(table.status(100), LegStatus::Established);
+    }
+}
+
+#[test]
+fn reinvite_488_ends_nothing() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(200, 1, "a", "b");
+    table.offer(&table.request(Method::Invite, 2, "a", "b"), 100);
+    assert_eq!(table.failure(2, "a", "b"), DeleteScope::Nothing);
+    assert_eq!(table.failure(1, "b", "a"), DeleteScope::Nothing, "to the callee's own");
+    assert_eq!(table.status(100), LegStatus::Established);
+}
+
+#[test]
+fn reinvite_488_after_a_restart_ends_nothing() {
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let table = Table::new(64);
+        table.offer(&table.request(Method::Invite, 7, from, to), 100);
+        assert_eq!(table.failure(7, from, to), DeleteScope::Nothing);
+        assert_eq!(table.failure(1, from, to), DeleteScope::Nothing);
+        assert_eq!(table.status(100), LegStatus::Established);
+    }
+}
+
+#[test]
+fn failure_of_an_older_invite_ends_nothing() {
+    let table = Table::new(64);
+    table.invite(1);
+    assert_eq!(table.failure(1, "a", "x"), DeleteScope::Call, "a 407");
+    table.invite(2);
+    assert_eq!(table.failure(1, "a", "x"), DeleteScope::Nothing, "the 407 repeated");
+    assert_eq!(table.status(100), LegStatus::Pending);
+}
+
+#[test]
+fn failure_of_an_unknown_invite_is_for_unanswered_sessions() {
+    let table = Table::new(64);
+    assert_eq!(table.failure(1, "a", "b"), DeleteScope::Unanswered);
+    table.answer(183, 4, "a", "b");
+    assert_eq!(table.failure(4, "a", "b"), DeleteScope::Unanswered, "restarted while it rang");
+}
+
+#[test]
+fn server_command_ends_the_leg_from_either_side() {
+    for (from, to) in [("a", ""), ("a", "b"), ("b", "a"), ("b", "")] {
+        let table = Table::new(64);
+        let end = || table.calls().terminate_leg(table.key(from, to), 100);
+        assert_eq!((end().scope, end().relay), (DeleteScope::Call, None), "unknown");
+        table.invite(1);
+        table.answer(200, 1, "a", "b");
+        assert_eq!((end().scope, end().scope), (DeleteScope::Call, DeleteScope::Nothing));
+        assert_eq!(end().relay, Some(RELAY));
+    }
+}
+
+#[test]
+fn ended_leg_ends_no_more_and_is_stored_for_32_s() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(200, 1, "a", "b");
+    table.bye("a", "b");
+    table.bare(200, 1, "a", "b");
+    for end in [table.bye("a", "x"), table.cancel(1), table.failure(1, "a", "b")] {
+        assert_eq!(end, DeleteScope::Nothing);
+    }
+    assert_eq!(table.status(100 + expiry::ENDED), LegStatus::Ended);
+    assert_eq!(table.status(101 + expiry::ENDED), LegStatus::Unknown);
+}
+
+#[test]
+fn end_while_a_rewrite_waits_is_noticed() {
+    type End = fn(&Table) -> DeleteScope;
+    let ends: [End; 3] = [
+        |t| t.failure(1, "a", "x"),
+        |t| t.bye("a", "b"),
+        |t| t.calls().terminate_leg(t.key("a", ""), 100).scope,
+    ];
+    for end in ends {
+        let table = Table::new(64);
+        let calls = table.calls();
+        let invite = table.request(Method::Invite, 1, "a", "");
+        let ticket = calls.begin(&invite, 100);
+        assert_eq!(end(&table), DeleteScope::Call);
+        let late = calls.record(&invite, ticket, &offered(1), 101);
+        assert_eq!(late, Recorded::EndedMeanwhile);
+        let again = table.request(Method::Invite, 2, "a", "");
+        let retry = calls.begin(&again, 102);
+        let late = calls.record(&invite, ticket, &offered(1), 102);
+        assert_eq!(late, Recorded::EndedMeanwhile, "although the leg is tried again");
+        assert_eq!(calls.record(&again, retry, &offered(2), 102), Recorded::Stored { first: true });
+    }
+}
+
+#[test]
+fn cancel_while_a_rewrite_waits_leaves_the_invite_cancelled() {
+    let table = Table::new(64);
+    let invite = table.request(Method::Invite, 1, "a", "");
+    let ticket = table.calls().begin(&invite, 100);
+    assert_eq!(table.cancel(1), DeleteScope::Cancelled);
+    stored(table.calls().record(&invite, ticket, &offered(1), 101));
+    assert_eq!(table.status(100 + expiry::ENDED), LegStatus::Cancelled);
+    assert_eq!(table.failure(1, "a", "b"), DeleteScope::Call);
+}

@@ -1,0 +1,174 @@
+//! Which leg a message is in, and what is stored of it.
+
+use super::*;
+use crate::shared::calls::expiry;
+
+#[test]
+fn leg_is_found_from_both_sides() {
+    let table = Table::new(64);
+    table.invite(1);
+    let relay = |from, to| table.calls().look_up(&table.request(Method::Info, 1, from, to), 100);
+    for (from, to) in [("a", ""), ("a", "b"), ("b", "a")] {
+        assert_eq!(relay(from, to).relay(), Some(RELAY), "{from} {to}");
+    }
+    assert_eq!(relay("b", "").status(), LegStatus::Unknown);
+    assert_eq!((table.calls().len(100), table.calls().len(1000)), (1, 0));
+}
+
+#[test]
+fn same_call_id_with_other_tags_moves_no_relay() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(200, 1, "a", "b");
+    let of = |from, to| table.calls().look_up(&table.request(Method::Info, 1, from, to), 100);
+    // A B2BUA that keeps the Call-ID, and junk.
+    for (from, to) in [("x", ""), ("y", "z"), ("b", "")] {
+        let junk = table.request(Method::Invite, 9, from, to);
+        stored(table.record(&junk, &CallUpdate { relay: 8, ..offered(9) }, 100));
+        assert_eq!(of(from, "other").relay(), Some(8));
+    }
+    // One of its tags is right: the leg's relay stays.
+    for (from, to) in [("a", "x"), ("y2", "a")] {
+        let wrong = table.request(Method::Invite, 9, from, to);
+        let mut update = with_ports(&[(0, "203.0.113.9:6")]);
+        update.relay = 8;
+        stored(table.record(&wrong, &update, 100));
+    }
+    assert_eq!(of("a", "b").relay(), Some(RELAY));
+    assert_eq!(of("a", "b").stored_ports(), None);
+    assert_eq!(table.bye("x", "other"), DeleteScope::Call, "the other leg's own end");
+    assert_eq!(table.status(100), LegStatus::Established);
+}
+
+#[test]
+fn null_tags_are_tags() {
+    for (caller, callee) in [("", "b"), ("a", ""), ("", "")] {
+        let table = Table::new(64);
+        let invite = table.request(Method::Invite, 1, caller, "");
+        table.offer(&invite, 100);
+        let reply = table.reply(200, 1, caller, callee);
+        assert!(table.calls().look_up(&reply, 100).offer_answer().carried_offer);
+        stored(table.record(&reply, &update(), 100));
+        let within = table.request(Method::Invite, 7, callee, caller);
+        let leg = table.calls().look_up(&within, 100);
+        assert_eq!(leg.relay(), Some(RELAY), "{caller:?} {callee:?}");
+        assert_eq!(leg.has_null_to_tag(), caller.is_empty());
+        assert_eq!(table.bye(callee, caller), DeleteScope::Call, "{caller:?} {callee:?}");
+    }
+}
+
+#[test]
+fn request_without_to_tag_starts_a_leg_beside_one_of_a_null_tag() {
+    let table = Table::new(64);
+    table.offer(&table.request(Method::Invite, 1, "", ""), 100);
+    table.answer(200, 1, "", "b");
+    let other = table.request(Method::Invite, 1, "c", "");
+    assert_eq!(table.calls().look_up(&other, 100).status(), LegStatus::Unknown);
+    table.offer(&other, 100);
+    assert_eq!(table.calls().len(100), 2);
+}
+
+#[test]
+fn leg_is_stored_as_long_as_its_state_says() {
+    let table = Table::new(64);
+    table.invite(1);
+    assert_eq!(table.status(100 + expiry::PENDING), LegStatus::Pending);
+    assert_eq!(table.status(101 + expiry::PENDING), LegStatus::Unknown);
+    let ringing = table.reply(180, 1, "a", "b");
+    table.calls().reply_without_sdp(&ringing, 400);
+    assert_eq!(table.status(400 + expiry::PENDING), LegStatus::Pending, "ringing keeps it");
+    table.calls().reply_without_sdp(&CallMessage { status: Some(200), ..ringing }, 500);
+    assert_eq!(table.status(500 + expiry::ESTABLISHED), LegStatus::Established);
+    assert_eq!(table.status(501 + expiry::ESTABLISHED), LegStatus::Unknown);
+}
+
+#[test]
+fn abandoned_rewrite_frees_the_leg_that_it_made() {
+    let table = Table::new(1);
+    let calls = table.calls();
+    let invite = table.request(Method::Invite, 1, "a", "");
+    let ticket = calls.begin(&invite, 100);
+    let repeated = calls.begin(&invite, 100);
+    calls.abandon(repeated, 100);
+    assert_eq!(table.status(100), LegStatus::Pending, "it made none");
+    calls.abandon(ticket, 100);
+    assert_eq!(table.status(100), LegStatus::Unknown);
+    stored(calls.record(&invite, repeated, &offered(1), 100));
+    calls.abandon(ticket, 100);
+    assert_eq!(table.status(100), LegStatus::Pending, "a relay has answered");
+}
+
+#[test]
+fn new_try_in_an_ended_leg_needs_a_newer_cseq() {
+    let table = Table::new(64);
+    table.invite(5);
+    table.answer(183, 5, "a", "b");
+    table.failure(5, "a", "b");
+    let state = |cseq| table.calls().look_up(&table.request(Method::Invite, cseq, "a", ""), 101);
+    assert!(!state(5).is_new_try() && !state(4).is_new_try() && state(6).is_new_try());
+    let again = table.request(Method::Invite, 6, "a", "");
+    table.calls().begin(&again, 101);
+    let leg = state(6);
+    assert_eq!((leg.status(), leg.relay()), (LegStatus::Pending, None));
+    assert_eq!((leg.stored_ports(), leg.relayed_lines()), (None, None));
+    assert_eq!(table.record(&again, &offered(6), 101), Recorded::Stored { first: true });
+    assert_eq!(table.failure(6, "a", "b"), DeleteScope::Call);
+}
+
+#[test]
+fn relay_ports_are_exact_by_line_and_side() {
+    let table = Table::new(64);
+    let ports = [(0, "203.0.113.5:50000"), (1, "203.0.113.5:50004"), (3, "[2001:db8::7]:50008")];
+    let invite = table.request(Method::Invite, 1, "a", "");
+    stored(table.record(&invite, &with_ports(&ports), 100));
+    let answer = table.reply(200, 1, "a", "b");
+    stored(table.record(&answer, &with_ports(&[(0, "203.0.113.6:50002")]), 100));
+    let leg = table.calls().look_up(&answer, 100);
+    let of = |line, address: &str| leg.is_relay_address(line, address.parse().unwrap());
+    assert!(of(0, "203.0.113.5:50000") && of(0, "203.0.113.6:50002") && of(1, "203.0.113.5:50004"));
+    assert!(of(0, "[::ffff:203.0.113.5]:50000"), "compared by value");
+    assert!(of(3, "[2001:db8::7]:50008") && of(40, "203.0.113.5:1"), "address only");
+    for (line, address) in [
+        (1, "203.0.113.5:50000"),
+        (0, "203.0.113.5:50002"),
+        (0, "203.0.113.6:50000"),
+        (2, "203.0.113.5:0"),
+        (3, "[2001:db8::8]:50008"),
+        (40, "203.0.113.7:1"),
+    ] {
+        assert!(!of(line, address), "{line} {address}");
+    }
+    let to_caller = leg.stored_ports().unwrap();
+    assert_eq!(to_caller.get(0), "203.0.113.6:50002".parse().ok());
+    assert_eq!(to_caller.get(1), None);
+    let to_callee = table.calls().look_up(&invite, 100).stored_ports().unwrap();
+    for (line, address) in ports {
+        assert_eq!(to_callee.get(line), address.parse().ok());
+    }
+}
+
+#[test]
+fn relayed_lines_are_those_of_the_last_offer() {
+    let table = Table::new(64);
+    let invite = table.request(Method::Invite, 1, "a", "");
+    stored(table.record(&invite, &CallUpdate { relayed_lines: Some(0b101), ..offered(1) }, 100));
+    table.answer(200, 1, "a", "b");
+    let lines = || table.calls().look_up(&invite, 100).relayed_lines();
+    assert_eq!(lines(), Some(0b101));
+    let offer = table.request(Method::Update, 2, "b", "a");
+    stored(table.record(&offer, &CallUpdate { relayed_lines: Some(0), ..update() }, 100));
+    assert_eq!(lines(), Some(0));
+}
+
+#[test]
+fn relayed_upstream_is_until_the_next_own_offer() {
+    let table = Table::new(64);
+    let invite = table.request(Method::Invite, 1, "a", "");
+    let marked = table.calls().mark_relayed_upstream(&invite, &offered(1).offer_answer, 100);
+    assert_eq!(marked, Recorded::Stored { first: true });
+    let leg = || table.calls().look_up(&table.reply(200, 1, "a", "b"), 100);
+    assert!(leg().relayed_upstream() && leg().offer_answer().carried_offer);
+    assert_eq!(leg().relay(), None);
+    table.offer(&table.request(Method::Invite, 2, "a", "b"), 100);
+    assert!(!leg().relayed_upstream());
+}
