@@ -939,7 +939,11 @@ mp_status mp_fix_contact_with(mp_worker *worker,
 // again for the same message gives the same result.
 //
 // MP_NO_SDP when the message has no SDP. MP_ERR_SYNTAX or MP_ERR_LIMIT for a
-// message that cannot be parsed. MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT or
+// message that cannot be parsed, and for SDP that is announced and cannot be
+// read: its Content-Encoding is not identity, it has lines that end in CR
+// alone, or the body is shorter than Content-Length or goes on beyond it
+// (RFC 3261 18.3, 20.12). Other bytes after the body are ignored.
+// MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT or
 // MP_ERR_RELAY_ANSWER when no relay served the request. MP_ERR_WRONG_PROCESS
 // after a fork.
 //

@@ -4,7 +4,7 @@ use crate::address::{Host, canonical, push_uri_host};
 use crate::bytes;
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
-use crate::nat::sender;
+use crate::sip::message::MAX_CONTACTS;
 use crate::sip::{Contact, Message, Method, Uri};
 
 /// Replaces host and port of the sender's Contact by the message's source (IPv6 in
@@ -26,14 +26,13 @@ use crate::sip::{Contact, Message, Method, Uri};
 /// of this verb.
 pub fn fix_contact(message: &Message<'_>, sip_asymmetric: bool, edits: &mut Edits) -> Result<()> {
     edits.remove_verb(Verb::FixContact);
-    let Some(contact) = sender::contact(message)? else { return Ok(()) };
+    let Some(sender) = message.sender_contact()? else { return Ok(()) };
     if has_foreign_contacts(message)? {
         return Ok(());
     }
-    let several = sender::is_register(message) && message.may_have_more_contacts()?;
-    let fixed = match several {
-        true => fix_all(message, &contact, sip_asymmetric, edits),
-        false => fix(message, &contact, sip_asymmetric, edits),
+    let fixed = match sender.is_special {
+        false => fix(message, sender.contact, sip_asymmetric, false, edits),
+        true => fix_special(message, sender.contact, sip_asymmetric, edits),
     };
     if fixed.is_err() {
         edits.remove_verb(Verb::FixContact);
@@ -41,9 +40,21 @@ pub fn fix_contact(message: &Message<'_>, sip_asymmetric: bool, edits: &mut Edit
     fixed
 }
 
+#[cold]
+fn fix_special(
+    message: &Message<'_>,
+    contact: &Contact<'_>,
+    sip_asymmetric: bool,
+    edits: &mut Edits,
+) -> Result<()> {
+    if message.is_register() {
+        return fix_all(message, contact, sip_asymmetric, edits);
+    }
+    fix(message, contact, sip_asymmetric, contact.uri.maddr().is_some(), edits)
+}
+
 /// Fixes every Contact of the phone's socket. Contacts that differ still differ
 /// afterwards: no removed binding becomes the one that is added.
-#[cold]
 fn fix_all(
     message: &Message<'_>,
     contact: &Contact<'_>,
@@ -51,11 +62,11 @@ fn fix_all(
     edits: &mut Edits,
 ) -> Result<()> {
     // A value that cannot be parsed comes after `contact`.
-    for other in message.contacts().take(sender::MAX_CONTACTS).map_while(Result::ok) {
-        let same = sender::have_same_socket(contact, &other)
-            || equals_source(message, &other, sip_asymmetric);
+    for other in message.contacts().take(MAX_CONTACTS).map_while(Result::ok) {
+        let same =
+            have_same_socket(contact, &other) || equals_source(message, &other, sip_asymmetric);
         if same && !other.uri.is_gruu() {
-            fix(message, &other, sip_asymmetric, edits)?;
+            fix(message, &other, sip_asymmetric, other.uri.maddr().is_some(), edits)?;
         }
     }
     Ok(())
@@ -65,9 +76,9 @@ fn fix(
     message: &Message<'_>,
     contact: &Contact<'_>,
     sip_asymmetric: bool,
+    has_maddr: bool,
     edits: &mut Edits,
 ) -> Result<()> {
-    let has_maddr = contact.uri.maddr().is_some();
     if !has_maddr && equals_source(message, contact, sip_asymmetric) {
         return Ok(());
     }
@@ -106,6 +117,16 @@ fn replace(
         uri.parameters = uri.parameters.get(behind..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// True when two Contacts name the same socket of a phone: host, port and transport.
+/// A NAT shows one socket as one address.
+fn have_same_socket(one: &Contact<'_>, other: &Contact<'_>) -> bool {
+    let (one, other) = (&one.uri, &other.uri);
+    one.host == other.host
+        && one.port_or_default() == other.port_or_default()
+        && one.secure == other.secure
+        && one.transport().eq_ignore_ascii_case(other.transport())
 }
 
 /// True when the Contacts are not the sender's: in a redirect they are other

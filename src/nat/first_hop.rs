@@ -89,9 +89,7 @@ impl<'a> Routes<'a> {
         let mut doubled = 0usize;
         for value in message.other_headers(b"Record-Route") {
             let mut list = Some(value?);
-            while let Some(rest) = list {
-                let Some((route, after)) = Contact::next_in(rest)? else { break };
-                list = after;
+            while let Some(route) = Contact::next_in(&mut list)? {
                 routes.top.get_or_insert(route.uri);
                 routes.count = routes.count.saturating_add(1);
                 doubled += usize::from(route.uri.parameter(b"r2").is_some());

@@ -5,7 +5,6 @@ mod first_hop;
 mod flags;
 pub mod networks;
 pub mod run;
-mod sender;
 mod verdict;
 
 pub use contact::fix_contact;

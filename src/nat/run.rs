@@ -11,9 +11,10 @@ use std::net::IpAddr;
 
 use crate::address::{Host, canonical};
 use crate::error::Result;
-use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict, is_first_hop, sender};
+use crate::nat::{Endpoint, Evidence, Networks, Tests, Verdict, is_first_hop};
 use crate::sdp::active;
 use crate::sip::body;
+use crate::sip::message::SenderContact;
 use crate::sip::{Contact, Message, Transport, Via};
 
 /// The input of the tests besides the message.
@@ -73,16 +74,8 @@ pub fn test_with_lookup(
         }
         false => tests,
     };
-    let mut case = Case {
-        message,
-        private,
-        source,
-        sip_asymmetric,
-        via: None,
-        contact: None,
-        streams: None,
-        verdict,
-    };
+    let mut case =
+        Case { message, private, source, sip_asymmetric, via: None, streams: None, verdict };
     let outcome = case.run(tests, first_only);
     if outcome.is_err() {
         verdict.clear();
@@ -113,7 +106,6 @@ struct Case<'c, 'a, F> {
     source: IpAddr,
     sip_asymmetric: F,
     via: Option<Via<'a>>,
-    contact: Option<Option<Contact<'a>>>,
     streams: Option<Streams<'a>>,
     verdict: &'c mut Verdict,
 }
@@ -136,7 +128,7 @@ struct Streams<'a> {
     elsewhere: Option<Host<'a>>,
 }
 
-impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
+impl<'c, 'a, F: Fn() -> Result<bool>> Case<'c, 'a, F> {
     fn run(&mut self, tests: Tests, first_only: bool) -> Result<()> {
         for test in ORDER {
             if !tests.contains(test) {
@@ -179,33 +171,31 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
                 }
             }
             Tests::SOURCE_ADDRESS => {
-                if let Some(contact) = self.contact()? {
-                    let named = named(&contact);
+                if let Some(sender) = self.contact()? {
+                    let named = named(sender.contact);
                     let elsewhere = !self.is_source(named.host)
                         || self.has_other_port(named.port_or_default)?;
-                    self.differs_or_maddr(test, elsewhere, &contact);
+                    self.differs_or_maddr(test, elsewhere, sender);
                 }
             }
             Tests::PRIVATE_CONTACT => {
-                if let Some(contact) = self.contact()? {
-                    self.private_host(test, named(&contact));
-                    if !self.verdict.matched().contains(test)
-                        && let Some(maddr) = named_maddr(&contact)
-                    {
-                        self.private_host(test, maddr);
-                    }
+                if let Some(sender) = self.contact()?
+                    && !self.private_host(test, named(sender.contact))
+                    && let Some(maddr) = named_maddr(sender)
+                {
+                    self.private_host(test, maddr);
                 }
             }
             Tests::SOURCE_CONTACT => {
-                if let Some(contact) = self.contact()? {
-                    let elsewhere = !self.is_source(contact.uri.host);
-                    self.differs_or_maddr(test, elsewhere, &contact);
+                if let Some(sender) = self.contact()? {
+                    let elsewhere = !self.is_source(sender.contact.uri.host);
+                    self.differs_or_maddr(test, elsewhere, sender);
                 }
             }
             Tests::CONTACT_PORT => {
-                if let Some(contact) = self.contact()? {
-                    let elsewhere = contact.uri.port_or_default() != source_port;
-                    self.differs_or_maddr(test, elsewhere, &contact);
+                if let Some(sender) = self.contact()? {
+                    let elsewhere = sender.contact.uri.port_or_default() != source_port;
+                    self.differs_or_maddr(test, elsewhere, sender);
                 }
             }
             Tests::FIRST_HOP if is_first_hop(self.message)? => self.matches_source(test),
@@ -237,11 +227,8 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         Ok(Named { place: "Via", host: via.host, port: via.port, port_or_default })
     }
 
-    fn contact(&mut self) -> Result<Option<Contact<'a>>> {
-        match self.contact {
-            Some(contact) => Ok(contact),
-            None => Ok(*self.contact.insert(sender::contact(self.message)?)),
-        }
+    fn contact(&self) -> Result<Option<SenderContact<'c, 'a>>> {
+        self.message.sender_contact()
     }
 
     /// True when the port is not the source's and says so about a NAT: not on a
@@ -297,18 +284,21 @@ impl<'a, F: Fn() -> Result<bool>> Case<'_, 'a, F> {
         self.verdict.add(Evidence { test, place: "source", found, compared: None });
     }
 
-    fn private_host(&mut self, test: Tests, named: Named<'_>) {
-        if named.host.ip().is_some_and(|ip| self.private.contains(ip)) {
+    /// True when the host is private; evidence is added then.
+    fn private_host(&mut self, test: Tests, named: Named<'_>) -> bool {
+        let private = named.host.ip().is_some_and(|ip| self.private.contains(ip));
+        if private {
             let found = self.verdict.endpoint(named.host, named.port);
             self.verdict.add(Evidence { test, place: named.place, found, compared: None });
         }
+        private
     }
 
     /// Evidence for a Contact that is `elsewhere`, or whose `maddr` is.
-    fn differs_or_maddr(&mut self, test: Tests, elsewhere: bool, contact: &Contact<'_>) {
+    fn differs_or_maddr(&mut self, test: Tests, elsewhere: bool, sender: SenderContact<'_, '_>) {
         if elsewhere {
-            self.differs(test, named(contact));
-        } else if let Some(maddr) = named_maddr(contact)
+            self.differs(test, named(sender.contact));
+        } else if let Some(maddr) = named_maddr(sender)
             && !self.is_source(maddr.host)
         {
             self.differs(test, maddr);
@@ -330,7 +320,10 @@ fn named<'a>(contact: &Contact<'a>) -> Named<'a> {
 }
 
 /// The `maddr` of a Contact, and the port that belongs to it (RFC 3261 19.1.1).
-fn named_maddr<'a>(contact: &Contact<'a>) -> Option<Named<'a>> {
-    let host = contact.uri.maddr()?;
-    Some(Named { place: "Contact maddr", host, ..named(contact) })
+fn named_maddr<'a>(sender: SenderContact<'_, 'a>) -> Option<Named<'a>> {
+    if !sender.is_special {
+        return None;
+    }
+    let host = sender.contact.uri.maddr()?;
+    Some(Named { place: "Contact maddr", host, ..named(sender.contact) })
 }

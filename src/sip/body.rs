@@ -1,6 +1,8 @@
 //! Finds the SDP in a message's body: the whole body, or the first SDP part of a
 //! multipart/* (RFC 2046, RFC 5621), also a nested one.
 
+mod readable;
+
 use crate::bytes::{find, is_space, trim};
 use crate::error::{Error, Result};
 use crate::sip::{HeaderName, Message};
@@ -14,32 +16,70 @@ pub const MAX_DEPTH: usize = 8;
 /// other than session does not count.
 ///
 /// A part without Content-Type is text (RFC 2046 5.1). The last part of a
-/// multipart without closing boundary ends at the end of the body.
+/// multipart without closing boundary ends at the end of the body. Bytes beyond
+/// Content-Length are not body (RFC 3261 18.3).
 ///
 /// # Errors
-/// `Status::Syntax` for a multipart without boundary, `Status::Limit` for one
-/// nested deeper than [`MAX_DEPTH`], and the errors of [`Message::body`].
+/// `Status::Syntax` for a multipart without boundary, and for SDP that is announced
+/// but cannot be read: it is encoded (Content-Encoding other than identity, RFC 3261
+/// 20.12; in a part also Content-Transfer-Encoding), it has lines that end in CR alone,
+/// or it goes on beyond Content-Length. `Status::Limit` for a multipart nested deeper
+/// than [`MAX_DEPTH`]. The errors of [`Message::body`].
 pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
     let body = message.body()?;
-    if body.is_empty() {
-        return Ok(None);
-    }
     let Some(content_type) = message.header(HeaderName::ContentType)? else {
-        return Ok(body.starts_with(b"v=").then_some(body));
+        let found = Some(body).filter(|body| body.starts_with(b"v="));
+        readable::check(message, body, found, None)?;
+        return Ok(found);
     };
     let disposition = message.header(HeaderName::ContentDisposition)?;
     let entity = Entity {
         content_type: Some(content_type.value),
         disposition: disposition.map(|header| header.value),
+        is_encoded: is_encoded(message)?,
         content: body,
     };
-    entity.find(0)
+    let found = entity.find(0)?;
+    readable::check(
+        message,
+        body,
+        found,
+        Some(content_type.value).filter(|_| entity.is_session()),
+    )?;
+    Ok(found)
+}
+
+/// True when the body has a Content-Encoding other than identity.
+fn is_encoded(message: &Message<'_>) -> Result<bool> {
+    if message.header(HeaderName::ContentEncoding)?.is_none() {
+        return Ok(false);
+    }
+    for header in message.headers(HeaderName::ContentEncoding) {
+        if !is_identity(header?.value) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// True for a list of codings that has `identity` only.
+fn is_identity(codings: &[u8]) -> bool {
+    let mut codings = codings.split(|byte| *byte == b',').map(trim);
+    codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// True for a Content-Transfer-Encoding that changes no byte (RFC 2045 6.2).
+fn is_verbatim(encoding: &[u8]) -> bool {
+    let verbatim: [&[u8]; 4] = [b"7bit", b"8bit", b"binary", b""];
+    verbatim.iter().any(|known| known.eq_ignore_ascii_case(encoding))
 }
 
 /// A body, or a part of one, with its headers.
 struct Entity<'a> {
     content_type: Option<&'a [u8]>,
     disposition: Option<&'a [u8]>,
+    /// The content is encoded and cannot be read.
+    is_encoded: bool,
     content: &'a [u8],
 }
 
@@ -47,7 +87,8 @@ impl<'a> Entity<'a> {
     /// Parses a part: its headers, an empty line, its content. A part without
     /// empty line has no content.
     fn parse(part: &'a [u8]) -> Self {
-        let mut entity = Entity { content_type: None, disposition: None, content: b"" };
+        let mut entity =
+            Entity { content_type: None, disposition: None, is_encoded: false, content: b"" };
         let mut rest = part;
         while let Some((line, after)) = header_line(rest) {
             rest = after;
@@ -63,6 +104,10 @@ impl<'a> Entity<'a> {
                 entity.content_type = entity.content_type.or(value);
             } else if name.eq_ignore_ascii_case(b"Content-Disposition") {
                 entity.disposition = entity.disposition.or(value);
+            } else if name.eq_ignore_ascii_case(b"Content-Encoding") {
+                entity.is_encoded |= !value.is_none_or(is_identity);
+            } else if name.eq_ignore_ascii_case(b"Content-Transfer-Encoding") {
+                entity.is_encoded |= !value.is_none_or(is_verbatim);
             }
         }
         entity
@@ -71,17 +116,19 @@ impl<'a> Entity<'a> {
     /// The first SDP in it.
     fn find(&self, depth: usize) -> Result<Option<&'a [u8]>> {
         let Some(content_type) = self.content_type else { return Ok(None) };
-        let usable = || self.is_session() && !self.content.is_empty();
         // Fast path.
         if content_type == b"application/sdp" {
-            return Ok(usable().then_some(self.content));
+            return self.sdp();
         }
         let (kind, subtype) = media_type(content_type);
         if kind.eq_ignore_ascii_case(b"application") && subtype.eq_ignore_ascii_case(b"sdp") {
-            return Ok(usable().then_some(self.content));
+            return self.sdp();
         }
-        if !kind.eq_ignore_ascii_case(b"multipart") {
+        if !kind.eq_ignore_ascii_case(b"multipart") || self.content.is_empty() {
             return Ok(None);
+        }
+        if self.is_encoded {
+            return Err(Error::syntax("Content-Encoding: a multipart that is encoded"));
         }
         if depth >= MAX_DEPTH {
             return Err(Error::limit(format!("multipart bodies nested deeper than {MAX_DEPTH}")));
@@ -95,6 +142,17 @@ impl<'a> Entity<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// The content as SDP.
+    fn sdp(&self) -> Result<Option<&'a [u8]>> {
+        if !self.is_session() || self.content.is_empty() {
+            return Ok(None);
+        }
+        if self.is_encoded {
+            return Err(Error::syntax("Content-Encoding: SDP that is encoded"));
+        }
+        Ok(Some(self.content))
     }
 
     /// True for disposition session, the default for SDP (RFC 3261 20.11); false

@@ -17,33 +17,35 @@ pub struct Contact<'a> {
     pub parameters: &'a [u8],
 }
 
-/// The first value of a list, and the rest of the list after its comma.
-pub(crate) type FirstAndRest<'a> = (Contact<'a>, Option<&'a [u8]>);
-
 impl<'a> Contact<'a> {
     /// The first sip: or sips: value of a comma list. `*`, other schemes and
     /// empty elements are skipped; `None` when the list has no other value.
     /// `Status::Syntax` for a value that cannot be parsed.
     pub fn first_in(list: &'a [u8]) -> Result<Option<Self>> {
-        Ok(Self::next_in(list)?.map(|(contact, _)| contact))
+        Self::next_in(&mut Some(list))
     }
 
-    /// As [`Contact::first_in`], with the rest of the list.
-    pub(crate) fn next_in(list: &'a [u8]) -> Result<Option<FirstAndRest<'a>>> {
-        let mut rest = Some(list);
-        while let Some(list) = rest {
-            let (element, after) = name_addr::first(list)?;
-            rest = after;
+    /// As [`Contact::first_in`]; `list` becomes the rest after the comma of the value.
+    #[inline]
+    pub(crate) fn next_in(list: &mut Option<&'a [u8]>) -> Result<Option<Self>> {
+        while let Some(text) = *list {
+            let (element, after) = name_addr::first(text)?;
+            *list = after;
             if element.uri.is_empty() || element.uri == b"*" {
                 continue;
             }
             if let Some(uri) = Uri::parse(element.uri)? {
                 let bracketed = element.bracketed;
-                let parameters = element.parameters;
-                return Ok(Some((Contact { uri, bracketed, parameters }, rest)));
+                return Ok(Some(Contact { uri, bracketed, parameters: element.parameters }));
             }
         }
         Ok(None)
+    }
+
+    /// True when it says that it adds a binding, in the usual way: by its first
+    /// parameter. False does not say the contrary.
+    pub(crate) fn adds_binding(&self) -> bool {
+        matches!(self.parameters.strip_prefix(b";expires="), Some([b'1'..=b'9', ..]))
     }
 
     /// The value of the header parameter `expires` (RFC 3261 20.10), in seconds; a

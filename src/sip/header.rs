@@ -18,6 +18,7 @@ pub enum HeaderName {
     ContentType,
     ContentLength,
     ContentDisposition,
+    ContentEncoding,
 }
 
 impl HeaderName {
@@ -35,6 +36,7 @@ impl HeaderName {
             HeaderName::ContentType => "Content-Type",
             HeaderName::ContentLength => "Content-Length",
             HeaderName::ContentDisposition => "Content-Disposition",
+            HeaderName::ContentEncoding => "Content-Encoding",
         }
     }
 
@@ -50,6 +52,7 @@ impl HeaderName {
             10 => &[HeaderName::UserAgent],
             12 => &[HeaderName::ContentType],
             14 => &[HeaderName::ContentLength],
+            16 => &[HeaderName::ContentEncoding],
             19 => &[HeaderName::ContentDisposition],
             _ => return None,
         };
@@ -65,6 +68,7 @@ impl HeaderName {
             b'i' => HeaderName::CallId,
             b'c' => HeaderName::ContentType,
             b'l' => HeaderName::ContentLength,
+            b'e' => HeaderName::ContentEncoding,
             _ => return None,
         })
     }
@@ -75,7 +79,7 @@ impl HeaderName {
     }
 
     /// The number of names; as numbers, they are the indices below it.
-    pub(crate) const COUNT: usize = 11;
+    pub(crate) const COUNT: usize = 12;
 }
 
 /// One header field of a message.
@@ -271,6 +275,8 @@ mod tests {
             ("CONTENT-LENGTH", HeaderName::ContentLength),
             ("L", HeaderName::ContentLength),
             ("Content-Disposition", HeaderName::ContentDisposition),
+            ("content-ENCODING", HeaderName::ContentEncoding),
+            ("E", HeaderName::ContentEncoding),
         ] {
             assert_eq!(HeaderName::parse(text.as_bytes()), Some(name), "{text}");
             assert!((name as usize) < HeaderName::COUNT);
@@ -284,7 +290,7 @@ mod tests {
     fn read_line_fast_path_agrees_with_classify_whole() {
         let names = "Via VIA v From f Fromage To t Toto CSeq cseq CSequence Call-ID CALL-ID Call-Info \
                      Contact contact Contacts Content-Type content-type Content-Typ Content-Length \
-                     Content-Encoding Content-Disposition c l m i User-Agent USER-AGENT User Us u \
+                     Content-Encoding CONTENT-encoding Content-Encode e E Event Content-Disposition c l m i User-Agent USER-AGENT User Us u \
                      Server SERVER SeRver Serve Session-Expires Se s Subject Supported Max-Forwards \
                      Allow Record-Route X 1 -";
         for name in names.split_ascii_whitespace() {

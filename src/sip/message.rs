@@ -1,10 +1,12 @@
 //! One SIP message: its start line, its headers, its body.
 
 mod headers;
+mod sender;
 
 use std::cell::OnceCell;
 
 use self::headers::Headers;
+use self::sender::Sender;
 use super::from_to::FromTo;
 use super::header::{Header, HeaderName};
 use crate::bytes;
@@ -12,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::sip::{CSeq, Contact, Source, Uri, Via};
 
 pub use self::headers::MAX_HEADERS;
+pub(crate) use self::sender::{MAX_CONTACTS, SenderContact};
 pub use super::start_line::{Method, StartLine};
 
 /// The longest message accepted, in bytes.
@@ -27,8 +30,8 @@ pub struct Message<'a> {
     start_line: StartLine<'a>,
     line_end: &'static [u8],
     headers: Headers<'a>,
-    /// The Contact after its first use.
-    contact: OnceCell<Option<Contact<'a>>>,
+    /// The sender's Contact after its first use.
+    sender: Sender<'a>,
     /// From and To after their first use.
     from_to: [OnceCell<Option<FromTo<'a>>>; 2],
     /// The body after its first use.
@@ -63,7 +66,7 @@ impl<'a> Message<'a> {
             start_line,
             line_end: if bare { b"\n" } else { b"\r\n" },
             headers: Headers::new(raw, next),
-            contact: OnceCell::new(),
+            sender: Sender::default(),
             from_to: Default::default(),
             body: OnceCell::new(),
         })
@@ -146,29 +149,7 @@ impl<'a> Message<'a> {
     /// lists. `None` when there is none, or only `*` and other schemes.
     /// `Status::Syntax` when a value before it cannot be parsed.
     pub fn contact(&self) -> Result<Option<Contact<'a>>> {
-        if let Some(contact) = self.contact.get() {
-            return Ok(*contact);
-        }
-        let contact = self.read_contact()?;
-        Ok(*self.contact.get_or_init(|| contact))
-    }
-
-    fn read_contact(&self) -> Result<Option<Contact<'a>>> {
-        // Fast path: nearly always the first header has it.
-        match self.header(HeaderName::Contact)? {
-            None => return Ok(None),
-            Some(header) => {
-                if let Some(contact) = Contact::first_in(header.value)? {
-                    return Ok(Some(contact));
-                }
-            }
-        }
-        for header in self.headers(HeaderName::Contact).skip(1) {
-            if let Some(contact) = Contact::first_in(header?.value)? {
-                return Ok(Some(contact));
-            }
-        }
-        Ok(None)
+        self.contacts().next().transpose()
     }
 
     /// All sip: and sips: Contacts in order, across several headers and comma
@@ -178,34 +159,24 @@ impl<'a> Message<'a> {
         let mut list = None;
         let mut failed = false;
         std::iter::from_fn(move || {
-            let mut next = || {
-                loop {
-                    let Some(rest) = list.take() else {
-                        match headers.next() {
-                            None => return Ok(None),
-                            Some(header) => list = Some(header?.value),
-                        }
-                        continue;
-                    };
-                    if let Some((contact, after)) = Contact::next_in(rest)? {
-                        list = after;
-                        return Ok(Some(contact));
-                    }
-                }
-            };
             if failed {
                 return None;
             }
+            let mut next = || {
+                loop {
+                    if let Some(contact) = Contact::next_in(&mut list)? {
+                        return Ok(Some(contact));
+                    }
+                    match headers.next() {
+                        Some(header) => list = Some(header?.value),
+                        None => return Ok(None),
+                    }
+                }
+            };
             let found = next();
             failed = found.is_err();
             found.transpose()
         })
-    }
-
-    /// False when the message surely has at most one Contact.
-    pub(crate) fn may_have_more_contacts(&self) -> Result<bool> {
-        let Some(first) = self.header(HeaderName::Contact)? else { return Ok(false) };
-        Ok(bytes::find(b',', first.value).is_some() || self.headers.may_have_more_contacts())
     }
 
     /// The values of a header that [`HeaderName`] does not have, in order. `name` is

@@ -75,6 +75,7 @@ impl<'a> StartLine<'a> {
     /// line nor a status line of SIP/2.0. Additional white space, a missing reason
     /// phrase and white space in the URI are accepted: whether to serve such a
     /// message is the server's decision.
+    #[inline]
     pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
         // Fast path.
         if let Some(request) = line.strip_suffix(b" SIP/2.0\r")
@@ -88,7 +89,16 @@ impl<'a> StartLine<'a> {
         {
             return Some(StartLine::Request { method, uri });
         }
+        Self::parse_general(line)
+    }
+
+    #[inline(never)]
+    fn parse_general(line: &'a [u8]) -> Option<Self> {
         let line = bytes::trim(line);
+        // A line that ends in CR alone.
+        if bytes::find(b'\r', line).is_some() {
+            return None;
+        }
         let blank = line.iter().position(|b| *b == b' ')?;
         let (word, rest) = line.split_at_checked(blank)?;
         if is_version(word) {
@@ -129,6 +139,7 @@ mod tests {
             "INVITE  SIP/2.0",
             "OPTIONS sip:a SIP/7.0",
             "GET / HTTP/1.1",
+            "INVITE sip:a SIP/2.0\rVia: b SIP/2.0",
         ] {
             assert_eq!(StartLine::parse(bad.as_bytes()), None, "{bad}");
         }
@@ -150,6 +161,7 @@ mod tests {
             "SIP/2.0 99 x",
             "SIP/2.0 700 x",
             "SIP/2.0 2000",
+            "SIP/2.0 200 OK\rVia: a\r",
         ] {
             assert_eq!(status(bad), None, "{bad}");
         }

@@ -79,9 +79,6 @@ impl<'a> Uri<'a> {
     /// The address that requests go to instead of the host (RFC 3261 19.1.1,
     /// `maddr`). The first one, if several are written.
     pub fn maddr(&self) -> Option<Host<'a>> {
-        if !self.has_initial(b'm') {
-            return None;
-        }
         parameters::find(self.parameters, b"maddr").map(|found| parse_host(found.value))
     }
 
@@ -89,16 +86,16 @@ impl<'a> Uri<'a> {
     /// (public) or without one (temporary). Its host is the domain of the proxy
     /// that made the GRUU, and requests reach the phone through that proxy.
     pub fn is_gruu(&self) -> bool {
-        self.has_initial(b'g') && parameters::find(self.parameters, b"gr").is_some()
+        parameters::find(self.parameters, b"gr").is_some()
     }
 
-    /// True when the name of a parameter may start with this letter, in lower case.
-    /// Most URIs have no such parameter, and then their names are not compared.
+    /// False when the URI surely has neither `maddr` nor `gr`, by the first letters of
+    /// its parameters.
     #[inline]
-    fn has_initial(&self, letter: u8) -> bool {
+    pub(crate) fn may_route_elsewhere(&self) -> bool {
         let mut start = false;
         self.parameters.iter().any(|byte| {
-            let found = start && (byte | 0x20 == letter || bytes::is_space(*byte));
+            let found = start && matches!(byte, b'm' | b'M' | b'g' | b'G' | ..=b' ');
             start = *byte == b';';
             found
         })
@@ -185,6 +182,10 @@ mod tests {
         for other in ["sip:a@b", "sip:a@b;smaddr=1", "sip:maddr=1@b", "sip:a@b;m=1?maddr=1"] {
             assert_eq!(uri(other).maddr(), None, "{other}");
         }
+        for special in ["sip:a@b;Gr", "sip:a@b;lr; maddr=1", "sip:a@b;Max=1"] {
+            assert!(uri(special).may_route_elsewhere(), "{special}");
+        }
+        assert!(!uri("sip:gr;maddr=1@b;transport=tcp;lr;x=g;ob?maddr=1").may_route_elsewhere());
         for gruu in ["sip:a@b;gr", "sip:a@b;GR=urn:uuid:f8", "sip:a@b;x=1;Gr=", "sip:a@b; gr ;lr"] {
             assert!(uri(gruu).is_gruu(), "{gruu}");
         }

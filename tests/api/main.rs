@@ -1,6 +1,7 @@
 //! The library alone: bytes in, decisions and edits out; no socket, no process.
 
 mod addresses;
+mod announced_sdp;
 mod codecs_property;
 mod edits;
 mod fix_contact;

@@ -122,6 +122,21 @@ fn contacts_of_one_socket_are_fixed_together_and_those_of_others_stay() {
 }
 
 #[test]
+fn contact_header_apart_from_one_that_adds_a_binding_does_not_count() {
+    for (between, fixed_too) in [("", true), ("Supported: path\n", false)] {
+        for name in ["Contact: ", "m:", "CONTACT\t: ", "M : "] {
+            let raw = |host: &str, other: &str| {
+                let other = format!("{between}{name}<sip:b@{other}>");
+                of_kind(KINDS[0], VIA, &format!("m: <sip:a@{host}>;expires=60\n{other}"))
+            };
+            let other = if fixed_too { SOURCE } else { "192.168.1.10" };
+            let expected = String::from_utf8(raw(SOURCE, other)).unwrap();
+            assert_eq!(fixed(&raw("192.168.1.10", "192.168.1.10"), udp(SOURCE)), expected);
+        }
+    }
+}
+
+#[test]
 fn outside_register_the_first_contact_counts_alone() {
     for kind in KINDS.into_iter().skip(1) {
         for contacts in written(&["<sip:a@10.0.0.1>;expires=0", "<sip:a@10.0.0.2>"]) {

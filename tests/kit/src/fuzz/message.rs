@@ -18,7 +18,7 @@ const SOURCES: [(&str, Transport); 4] = [
     ("[::ffff:198.51.100.7]:5062", Transport::Wss),
 ];
 
-const NAMES: [HeaderName; 11] = [
+const NAMES: [HeaderName; 12] = [
     HeaderName::Via,
     HeaderName::Contact,
     HeaderName::From,
@@ -30,6 +30,7 @@ const NAMES: [HeaderName; 11] = [
     HeaderName::ContentType,
     HeaderName::ContentLength,
     HeaderName::ContentDisposition,
+    HeaderName::ContentEncoding,
 ];
 
 pub fn check(raw: &[u8]) {

@@ -1,0 +1,121 @@
+//! Whether the SDP of a body is all that was announced. What cannot be read must not
+//! pass for a message without SDP.
+
+use crate::bytes::is_space;
+use crate::error::{Error, Result};
+use crate::sip::body::is_verbatim;
+use crate::sip::{HeaderName, Message, StartLine};
+
+/// Checks that the SDP `found` in `body` can be read, and without one, that none was
+/// announced: by `content_type`, or in a header line that cannot be read.
+#[inline]
+pub(super) fn check(
+    message: &Message<'_>,
+    body: &[u8],
+    found: Option<&[u8]>,
+    content_type: Option<&[u8]>,
+) -> Result<()> {
+    match found {
+        Some(sdp) => check_sdp(message, body, sdp),
+        None if body.is_empty() && content_type.is_none() => Ok(()),
+        None => check_other(message, body, content_type),
+    }
+}
+
+fn check_sdp(message: &Message<'_>, body: &[u8], sdp: &[u8]) -> Result<()> {
+    if has_bare_cr(sdp) {
+        return Err(Error::syntax("the SDP has lines that end in CR alone"));
+    }
+    if goes_on(body, beyond(message, body)?) {
+        return Err(Error::syntax("Content-Length: the SDP goes on after it"));
+    }
+    if !sdp.starts_with(b"v=") {
+        // No header of SIP, but some copy it from mail.
+        for encoding in message.other_headers(b"Content-Transfer-Encoding") {
+            if !is_verbatim(encoding?) {
+                return Err(Error::syntax("Content-Transfer-Encoding: SDP that is encoded"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cold]
+fn check_other(message: &Message<'_>, body: &[u8], content_type: Option<&[u8]>) -> Result<()> {
+    let headers = message.raw().get(..message.body_offset()?).unwrap_or_default();
+    if has_bare_cr(headers) && announces_sdp(headers) {
+        return Err(Error::syntax("the message has lines that end in CR alone"));
+    }
+    let Some(content_type) = content_type.filter(|value| announces_sdp(value)) else {
+        return Ok(());
+    };
+    // With Content-Length, Message::body has found that the body is shorter.
+    if !message.has_body_part()? && message.header(HeaderName::ContentLength)?.is_none() {
+        return Err(Error::syntax("SDP is announced, and no empty line ends the headers"));
+    }
+    if has_bare_cr(body) && announces_sdp(body) {
+        return Err(Error::syntax("the body has lines that end in CR alone"));
+    }
+    let beyond = beyond(message, body)?;
+    let is_multipart = content_type.get(..1).is_some_and(|first| first.eq_ignore_ascii_case(b"m"));
+    if goes_on(body, beyond) || is_multipart && announces_sdp(beyond) {
+        return Err(Error::syntax("Content-Length: the body goes on after it"));
+    }
+    Ok(())
+}
+
+/// The bytes after the body. They are ignored (RFC 3261 18.3), unless the body goes on
+/// in them.
+fn beyond<'a>(message: &Message<'a>, body: &[u8]) -> Result<&'a [u8]> {
+    let end = message.body_offset()?.saturating_add(body.len());
+    Ok(message.raw().get(end..).unwrap_or_default())
+}
+
+/// True when `beyond` continues the last line of `body`, or starts with a line of SDP
+/// or a boundary.
+fn goes_on(body: &[u8], beyond: &[u8]) -> bool {
+    if beyond.is_empty() {
+        return false;
+    }
+    let is_padding = |byte: &u8| is_space(*byte) || *byte == 0;
+    let at_line_start =
+        matches!(body, [] | [.., b'\n']) || matches!(beyond, [b'\r' | b'\n' | 0, ..]);
+    let start = beyond.iter().position(|byte| !is_padding(byte)).unwrap_or(beyond.len());
+    let rest = beyond.get(start..).unwrap_or_default();
+    match rest {
+        [] => false,
+        [b'a'..=b'z', b'=', ..] | [b'-', b'-', ..] => true,
+        _ => {
+            let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            !at_line_start && StartLine::parse(line).is_none()
+        }
+    }
+}
+
+/// True when a line that has text after it ends in CR alone.
+fn has_bare_cr(text: &[u8]) -> bool {
+    let after = text.get(1..).unwrap_or_default();
+    // Without an early end, and with a signed comparison, the compiler compares 16
+    // bytes at once. A line starts with ASCII text.
+    text.iter()
+        .zip(after)
+        .fold(false, |found, (byte, next)| found | ((*byte == b'\r') & (next.cast_signed() > 13)))
+}
+
+/// True when the text has a media type that is SDP or may hold one.
+fn announces_sdp(text: &[u8]) -> bool {
+    let slashes = memchr::memchr_iter(b'/', text);
+    slashes.filter_map(|at| text.split_at_checked(at)).any(|(before, from)| {
+        let before = crate::bytes::trim_end(before);
+        let after = crate::bytes::trim_start(from.get(1..).unwrap_or_default());
+        let ends_in = |word: &[u8]| {
+            before
+                .len()
+                .checked_sub(word.len())
+                .and_then(|start| before.get(start..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(word))
+        };
+        let sdp = after.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"sdp"));
+        ends_in(b"multipart") || ends_in(b"application") && sdp
+    })
+}
