@@ -38,6 +38,7 @@ struct server {
     mp_worker *worker;
     mp_message *message;
     mp_verdict *verdict;
+    mp_options *first_hop;
     mp_edits *edits;
 
     mp_address local;
@@ -92,7 +93,7 @@ static mp_status time_of(const char *call, mp_status status)
          : MP_OK)
 #define mp_message_parse(...) STEP("mp_message_parse", mp_message_parse(__VA_ARGS__))
 #define mp_nat_test(...) STEP("mp_nat_test", mp_nat_test(__VA_ARGS__))
-#define mp_fix_contact(...) STEP("mp_fix_contact", mp_fix_contact(__VA_ARGS__))
+#define mp_fix_contact_with(...) STEP("mp_fix_contact", mp_fix_contact_with(__VA_ARGS__))
 #define mp_rewrite_sdp(...) STEP("mp_rewrite_sdp", mp_rewrite_sdp(__VA_ARGS__))
 #define mp_end_session(...) STEP("mp_end_session", mp_end_session(__VA_ARGS__))
 #define mp_edits_apply(...) STEP("mp_edits_apply", mp_edits_apply(__VA_ARGS__))
@@ -103,16 +104,6 @@ static mp_status time_of(const char *call, mp_status status)
 
 /* Contact or Via is private, or the source differs from the Via. */
 #define TESTS (MP_TEST_PRIVATE_CONTACT | MP_TEST_SOURCE_ADDRESS | MP_TEST_PRIVATE_VIA)
-
-/* A BYE, a CANCEL and a failure reply to INVITE end a call or a branch. */
-static bool ends_call(const char *message)
-{
-    char method[16];
-
-    sip_method(message, method);
-    return !strncmp(message, "BYE ", 4) || !strncmp(message, "CANCEL ", 7) ||
-           (sip_status(message) >= 300 && !strcmp(method, "INVITE"));
-}
 
 /* Writes the repaired message to s->sip.text and returns its length, 0 when raw
  * is not a SIP message. When one step fails, as without a relay, the edits of the
@@ -127,9 +118,11 @@ static size_t repair(struct server *s, mp_str raw, const mp_address *source)
     mp_edits_reset(s->edits);
     status = mp_nat_test(s->worker, s->message, TESTS, 0, s->verdict);
     if (status == MP_OK && mp_verdict_matched(s->verdict) != 0)
-        status = mp_fix_contact(s->worker, s->message, s->edits);
-    /* MP_NO_CONTACT is not an error: a BYE has no Contact. */
-    if (status >= MP_OK && ends_call(raw.ptr))
+        status = mp_fix_contact_with(s->worker, s->message, s->first_hop, s->edits);
+    /* MP_NO_CONTACT is not an error: a BYE has no Contact. Each failure reply goes
+     * back to the caller here: a server that forks gives those of one branch with
+     * mp_options_set_scope. */
+    if (status >= MP_OK && mp_message_terminates(s->message))
         status = mp_end_session(s->worker, s->message, NULL);
     else if (status >= MP_OK)
         status = mp_rewrite_sdp(s->worker, s->message, NULL, s->edits);
@@ -232,6 +225,9 @@ static void start(struct server *s, const char *where)
     must(mp_worker_new(s->engine, &s->worker, &error), &error);
     s->message = mp_message_new();
     s->verdict = mp_verdict_new();
+    /* A Contact that came through another proxy stays as it is. */
+    s->first_hop = mp_options_new();
+    must(mp_options_set(s->first_hop, mp_text("first_hop"), mp_text("yes"), &error), &error);
     s->edits = mp_edits_new();
     printf("listening %s\n", s->sip.address);
 }
@@ -239,6 +235,7 @@ static void start(struct server *s, const char *where)
 static void stop(struct server *s)
 {
     mp_edits_free(s->edits);
+    mp_options_free(s->first_hop);
     mp_verdict_free(s->verdict);
     mp_message_free(s->message);
     mp_worker_free(s->worker);

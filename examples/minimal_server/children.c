@@ -102,6 +102,7 @@ static void free_inherited(struct server *s)
         mp_edits_free(job->edits);
         free(job);
     }
+    mp_options_free(s->first_hop);
     mp_verdict_free(s->verdict);
     mp_message_free(s->message);
     mp_worker_free(s->worker);

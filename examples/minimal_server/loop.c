@@ -226,7 +226,8 @@ static bool make(struct server *s)
     }
     s->message = mp_message_new();
     s->verdict = mp_verdict_new();
-    return true;
+    s->first_hop = mp_options_new();
+    return mp_options_set(s->first_hop, mp_text("first_hop"), mp_text("yes"), NULL) == MP_OK;
 }
 
 /* Receives and sends messages until the server stops. */
@@ -257,6 +258,7 @@ bool work(struct server *s, const sigset_t *while_waiting)
     }
     say(s, "%llu turns, the longest %llu us", (unsigned long long)s->turns,
         (unsigned long long)s->longest);
+    mp_options_free(s->first_hop);
     mp_verdict_free(s->verdict);
     mp_message_free(s->message);
     mp_worker_free(s->worker);

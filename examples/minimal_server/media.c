@@ -29,17 +29,6 @@ static mp_status parse(struct server *s, const struct job *job)
     return mp_message_parse(s->message, raw, &source, &local, MP_TRANSPORT_UDP);
 }
 
-/* A BYE, a CANCEL and a failure reply to INVITE end a call or a branch. */
-static bool ends_call(const char *message)
-{
-    char method[16];
-
-    sip_method(message, method);
-    if (sip_status(message) != 0)
-        return sip_status(message) >= 300 && !strcmp(method, "INVITE");
-    return !strcmp(method, "BYE") || !strcmp(method, "CANCEL");
-}
-
 /* "INVITE" or "200 INVITE", and the Call-ID, for the log. */
 static const char *name_of(const struct job *job)
 {
@@ -69,9 +58,9 @@ static void finish(struct server *s, struct job *job)
     route(s, s->out, &job->from, job->natted);
 }
 
-/* No relay served the request: an INVITE is refused, any other message is
- * forwarded with its SDP unchanged. */
-static void fail(struct server *s, struct job *job)
+/* No relay served the request, or the call has ended meanwhile: an INVITE is
+ * refused, any other message is forwarded with its SDP unchanged. */
+static void fail(struct server *s, struct job *job, mp_status status)
 {
     mp_str why = mp_worker_last_error(s->worker);
 
@@ -81,7 +70,11 @@ static void fail(struct server *s, struct job *job)
         return;
     }
     memcpy(s->out, job->raw, job->length + 1);
-    if (sip_stamp_via(s->out, &job->from, job->natted))
+    if (!sip_stamp_via(s->out, &job->from, job->natted))
+        return;
+    if (status == MP_ERR_ENDED)
+        answer(s, s->out, "487 Request Terminated", "", &job->from);
+    else
         answer(s, s->out, "503 Service Unavailable", "Retry-After: 10\r\n", &job->from);
 }
 
@@ -99,13 +92,14 @@ bool start_job(struct server *s, struct job *job)
     status = mp_nat_test(s->worker, s->message, TESTS, 0, s->verdict);
     job->natted = status == MP_OK && mp_verdict_matched(s->verdict) != 0;
     if (job->natted)
-        mp_fix_contact(s->worker, s->message, job->edits);
+        mp_fix_contact_with(s->worker, s->message, s->first_hop, job->edits);
     if (job->natted && !strncmp(job->raw, "REGISTER ", 9)) {
         mp_str why = mp_verdict_text(s->verdict, 0);
         say(s, "behind NAT: %.*s", (int)why.len, why.ptr);
     }
 
-    if (ends_call(job->raw)) {
+    /* This server never forks: each failure reply goes back to the caller. */
+    if (mp_message_terminates(s->message)) {
         status = mp_end_session(s->worker, s->message, NULL);
         say(s, "%s terminates its session", name_of(job));
     } else if (!request || own_answer(s, job->raw) == 0) {
@@ -116,7 +110,7 @@ bool start_job(struct server *s, struct job *job)
             return continue_job(s, job);
     }
     if (status < MP_OK)
-        fail(s, job);
+        fail(s, job, status);
     else
         finish(s, job);
     return false;
@@ -134,7 +128,7 @@ bool continue_job(struct server *s, struct job *job)
             (unsigned long long)(mp_now() - job->started));
         finish(s, job);
     } else {
-        fail(s, job);
+        fail(s, job, status);
     }
     return false;
 }

@@ -46,6 +46,7 @@ struct server {
     mp_worker *worker;
     mp_message *message;
     mp_verdict *verdict;
+    mp_options *first_hop; /* a Contact that came through another proxy stays */
     struct job *jobs;
     size_t job_count;
     uint64_t turns;

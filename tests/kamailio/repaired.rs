@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::phone::Phone;
-use crate::scene::{Module, Scene, audio_of, fixture, stock, with_module};
+use crate::scene::{Module, Scene, audio_of, everywhere, fixture, stock, with_module};
 use kit::netns::{HOMES, Network, PHONE, SERVER};
 
 #[test]
@@ -119,5 +119,24 @@ fn set_without_relays_is_an_error_the_script_can_read() {
         let line = said.lines().find(|line| line.contains("gives -1: ")).expect("the line");
         assert!(line.contains("nowhere"), "{line}");
         scene.server.stop();
+    });
+}
+
+/// The source of a message that came through another proxy is that proxy, not
+/// the phone.
+#[test]
+fn contact_behind_another_proxy_stays() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "proxied@x");
+        let phone = "Via: SIP/2.0/UDP 192.168.7.7:5060;branch=z9hG4bKphone\r\n";
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", phone, &offer);
+        let invite = scene.bob.request("INVITE");
+        assert_eq!(invite.contact().to_string(), format!("{PHONE}:5060"));
+        scene.bob.answer(&invite, "486 Busy Here", "", "");
+        scene.bob.request("ACK");
+        let busy = scene.alice.response(486, "INVITE");
+        scene.alice.acknowledge_failure(&call, &busy);
     });
 }

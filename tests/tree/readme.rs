@@ -16,9 +16,9 @@ fn readme_c_example_compiles() {
     let program = format!(
         "#include \"mediaproxy.h\"\n#include <stdbool.h>\n\
          size_t example(mp_worker *worker, mp_message *message, mp_verdict *verdict,\n\
-         mp_edits *edits, mp_str raw, mp_address source, mp_address local, bool ends_call);\n\
+         mp_edits *edits, mp_str raw, mp_address source, mp_address local);\n\
          size_t example(mp_worker *worker, mp_message *message, mp_verdict *verdict,\n\
-         mp_edits *edits, mp_str raw, mp_address source, mp_address local, bool ends_call)\n\
+         mp_edits *edits, mp_str raw, mp_address source, mp_address local)\n\
          {{\nchar out[65536];\nsize_t length = 0;\n{code}return length;\n}}\n"
     );
     let directory = kit::target_tmp();
