@@ -99,8 +99,14 @@ void ends(void)
     other.is_branch = 1;
     CHECK(ended_by(&other) == 0);
     receive_failure(&other, 20);
+    other.is_branch = 1;
+    CHECK(ended_by(&other) == 0);
+    other.is_branch = 0;
     /* The reply that goes back to the caller; and once more. */
     CHECK(ended_by(&other) == 1 && ended_by(&other) == 0);
+    /* The same INVITE belongs to a call that has ended. */
+    CHECK(mpm_use_media_proxy(&offer, mp_text(NULL)) == MPM_FALSE);
+    CHECK(holds(value_of("error", &offer).text, "ended") && last_level == MP_LOG_INFO);
     /* The script gives up an INVITE. */
     receive(&other, OFFER, 21);
     CHECK(mpm_use_media_proxy(&other, mp_text(NULL)) == MPM_TRUE);

@@ -196,3 +196,29 @@ fn server_answers_for_a_silent_phone() {
         scene.alice.acknowledge_failure(&fork.call, &reply);
     });
 }
+
+/// Alice gives up at the moment bob answers: there is a call.
+#[test]
+fn cancel_that_crosses_the_answer() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.alice.call("bob", "crossing@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer(&invite, "180 Ringing", "", "");
+        scene.alice.response(180, "INVITE");
+        scene.alice.ask(&mut call, "CANCEL", "", "");
+        scene.alice.response(200, "CANCEL");
+        let cancel = scene.bob.request("CANCEL");
+        let answer = audio_of(&scene.bob, 1);
+        scene.bob.answer(&invite, "200 OK", "", &answer);
+        scene.bob.answer(&cancel, "481 No Such Transaction", "", "");
+        let ok = scene.alice.response(200, "INVITE");
+        scene.alice.acknowledge(&mut call, &ok, "");
+        scene.bob.request("ACK");
+        scene.talk(ok.media(), invite.media());
+        assert_eq!(scene.open_ports(), 4, "one session");
+        scene.hang_up(&mut call);
+    });
+}
