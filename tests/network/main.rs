@@ -1,3 +1,4 @@
 //! The simulated network: see `kit::sim`.
 
+mod calls;
 mod scripts;

@@ -10,6 +10,7 @@ pub mod edits;
 pub mod input;
 pub mod message;
 pub mod multipart;
+pub mod network;
 pub mod relays;
 pub mod sdp;
 
@@ -17,7 +18,7 @@ pub mod sdp;
 pub type Check = fn(&[u8]);
 
 /// Every target, by its name.
-pub const ALL: [(&str, Check); 9] = [
+pub const ALL: [(&str, Check); 10] = [
     ("agents", agents::check),
     ("call", call::check),
     ("codecs", codecs::check),
@@ -25,6 +26,7 @@ pub const ALL: [(&str, Check); 9] = [
     ("edits", edits::check),
     ("message", message::check),
     ("multipart", multipart::check),
+    ("network", network::check),
     ("relays", relays::check),
     ("sdp", sdp::check),
 ];

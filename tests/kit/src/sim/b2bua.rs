@@ -28,6 +28,18 @@ pub struct Manner {
     pub edit: Edit,
 }
 
+impl Manner {
+    /// Without what cannot be together.
+    pub fn possible(mut self) -> Self {
+        // Lines are numbered as the caller has them.
+        self.media &= self.edit == Edit::Nothing;
+        // A server that sees both sides could not tell them apart.
+        let changes = self.media || self.edit != Edit::Nothing;
+        self.same_tags &= !(self.same_call_id && changes);
+        self
+    }
+}
+
 /// The way to one of the two sides.
 #[derive(Clone, Debug, Default)]
 struct Way {
@@ -54,6 +66,29 @@ struct Leg {
     dropped: Option<Line>,
     added: Option<Line>,
     over: bool,
+    edit: Edit,
+    /// The ports before the offers whose replies have not come yet, and their
+    /// branches.
+    agreed: Option<Vec<Ports>>,
+    offers: Vec<u64>,
+}
+
+impl Leg {
+    /// A refused offer changes nothing (RFC 3261 14.1).
+    fn replied(&mut self, branch: u64, status: u16) {
+        if status < 200 || !self.offers.contains(&branch) {
+            return;
+        }
+        self.offers.retain(|offer| *offer != branch);
+        if status >= 300
+            && let Some(agreed) = &self.agreed
+        {
+            self.ports.clone_from(agreed);
+        }
+        if self.offers.is_empty() {
+            self.agreed = None;
+        }
+    }
 }
 
 /// A request that was passed on: the leg, whether it came from the caller, and
@@ -79,6 +114,7 @@ pub struct B2bua {
 
 impl B2bua {
     pub fn new(id: NodeId, ip: IpAddr, next: NodeId, manner: Manner) -> Self {
+        let manner = manner.possible();
         B2bua { id, ip, next, manner, legs: Vec::new(), passed: BTreeMap::new() }
     }
 
@@ -145,6 +181,12 @@ impl B2bua {
         if message.method == Method::Bye {
             entry.over = true;
         }
+        if matches!(message.method, Method::Invite | Method::Update)
+            && !entry.offers.contains(&branch)
+        {
+            entry.agreed.get_or_insert_with(|| entry.ports.clone());
+            entry.offers.push(branch);
+        }
         message.record_route.clear();
         message.contact = self.id;
         message.origin = Some(self.ip);
@@ -165,6 +207,10 @@ impl B2bua {
             dropped: None,
             added: None,
             over: false,
+            agreed: None,
+            offers: Vec::new(),
+            // What it would do to the answer of a callee's offer is not the same.
+            edit: if message.sdp.is_some() { manner.edit } else { Edit::Nothing },
         });
     }
 
@@ -180,12 +226,11 @@ impl B2bua {
                     Way { record_route: message.record_route.clone(), contact: message.contact };
                 let tag = message.to_tag;
                 let same = self.manner.same_tags;
-                let (known, kept) = entry.callees.entry(tag).or_insert_with(|| {
-                    (if same { tag } else { context.ids.number() }, way.clone())
-                });
-                if !way.record_route.is_empty() || message.method == Method::Invite {
-                    *kept = way;
-                }
+                // The way of a dialog is that of its first reply (RFC 3261 12.1.2).
+                let (known, _) = entry
+                    .callees
+                    .entry(tag)
+                    .or_insert_with(|| (if same { tag } else { context.ids.number() }, way));
                 message.to_tag = *known;
             }
             (message.call_id, message.from_tag) = entry.ids[0];
@@ -194,6 +239,7 @@ impl B2bua {
             message.call_id = entry.ids[1].0;
             (message.from_tag, message.to_tag) = (passed.from_tag, passed.to_tag);
         }
+        entry.replied(branch, message.status.unwrap_or(0));
         message.contact = self.id;
         message.origin = Some(self.ip);
         self.describe(leg, !from_caller, &mut message.sdp, context);
@@ -210,9 +256,9 @@ impl B2bua {
         context: &mut Context<'_>,
     ) {
         let Some(sdp) = sdp else { return };
-        let (ip, id, edit) = (self.ip, self.id, self.manner.edit);
+        let (ip, id) = (self.ip, self.id);
         let leg = &mut self.legs[leg];
-        match (edit, from_caller) {
+        match (leg.edit, from_caller) {
             (Edit::DropsFirst, true) if leg.dropped.is_some() || sdp.lines.len() > 1 => {
                 leg.dropped = Some(sdp.lines.remove(0));
             }

@@ -29,6 +29,8 @@ pub enum Change {
     Back,
     /// The second stream is removed, or is there again.
     Second,
+    /// No address yet (RFC 8840): 0.0.0.0 with port 9.
+    Trickle,
     /// No offer: the other side makes it.
     Delayed,
 }
@@ -88,6 +90,7 @@ pub struct Dialog {
     /// When a provisional reply with SDP came or was sent.
     pub early_media_at: u64,
     pub held: bool,
+    pub listens: bool,
     held_by_zero: bool,
     second_removed: bool,
     version: u32,
@@ -119,6 +122,7 @@ impl Dialog {
             first_answer: None,
             early_media_at: 0,
             held: false,
+            listens: false,
             held_by_zero: false,
             second_removed: false,
             version: 1,
@@ -213,7 +217,7 @@ impl Dialog {
             Change::Resume => (self.held, self.held_by_zero) = (false, false),
             Change::Second => self.second_removed = !self.second_removed,
             Change::Ports | Change::Back => self.change_ports(&mut sdp, change, phone, ids),
-            Change::Same | Change::Delayed => {}
+            Change::Same | Change::Delayed | Change::Trickle => {}
         }
         let ip = ids.ends.iter().rev().find(|end| end.owner == phone)?.address.ip();
         for (number, line) in sdp.lines.iter_mut().enumerate() {
@@ -224,8 +228,14 @@ impl Dialog {
                 let address = SocketAddr::new(ip, 2_000 + 2 * ids.ends.len() as u16);
                 (line.address, line.end) = (address, ids.end(phone, address));
             }
+            if let Some(end) = ids.ends.get((line.end as usize).wrapping_sub(1)) {
+                line.address = end.address;
+            }
             let zero = self.held_by_zero && line.is_active();
             line.address.set_ip(if zero { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { ip });
+            if change == Change::Trickle && line.is_active() {
+                line.address = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9);
+            }
             line.direction = self.wanted();
         }
         self.version += 1;
@@ -250,7 +260,11 @@ impl Dialog {
     }
 
     fn wanted(&self) -> Direction {
-        if self.held { Direction::SendOnly } else { Direction::Both }
+        match (self.held, self.listens) {
+            (true, _) => Direction::SendOnly,
+            (false, true) => Direction::ReceiveOnly,
+            (false, false) => Direction::Both,
+        }
     }
 
     /// The answer to an offer. `refused` has a bit for each line that is refused;
@@ -291,7 +305,7 @@ impl Dialog {
         };
         let lines = offer.lines.iter().enumerate().map(line).collect();
         self.version += 1;
-        Sdp { origin: self.local_tag, version: self.version, lines }
+        Sdp { origin: self.local_tag, version: self.version, lines, marked: false }
     }
 }
 
@@ -303,5 +317,5 @@ pub fn first_offer(kinds: &[Kind], tag: u32, ip: IpAddr, phone: NodeId, ids: &mu
         Line { kind: *kind, address, direction: Direction::Both, end, other_transport: false }
     };
     let lines = kinds.iter().map(line).collect();
-    Sdp { origin: tag, version: 1, lines }
+    Sdp { origin: tag, version: 1, lines, marked: false }
 }

@@ -51,7 +51,8 @@ fn setup(choices: &mut Choices<'_>, seed: u64) -> Setup {
             edit,
         },
         keeps: choices.of(&[Keeps::First, Keeps::Newest, Keeps::Both]),
-        without_tags: if choices.once_in(12) { 1 + choices.below(3) as u8 } else { 0 },
+        elsewhere: if choices.once_in(12) { 2 } else { 0 },
+        without_tags: if choices.once_in(12) { 1 + choices.below(2) as u8 } else { 0 },
     }
 }
 

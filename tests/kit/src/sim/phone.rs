@@ -22,6 +22,8 @@ pub enum Keeps {
 pub struct Calling {
     pub message: Message,
     pub done: bool,
+    /// By a failure reply.
+    pub failed: bool,
     provisional: bool,
     /// The user has hung up before the answer.
     pub cancelled: bool,
@@ -38,6 +40,10 @@ pub struct Phone {
     pub kinds: Vec<Kind>,
     /// Its tags are missing, as those of RFC 2543 peers.
     pub without_tags: bool,
+    /// It receives media and sends none.
+    pub listens: bool,
+    /// The address of its signalling, unless it is behind a NAT.
+    pub signaling: IpAddr,
     pub calls: Vec<Calling>,
     pub dialogs: Vec<Dialog>,
     /// So many of the next offers within a dialog are refused with 488.
@@ -56,6 +62,8 @@ impl Phone {
             keeps: Keeps::First,
             kinds: vec![Kind::Audio],
             without_tags: false,
+            listens: false,
+            signaling: ip,
             calls: Vec::new(),
             dialogs: Vec::new(),
             refuses: 0,
@@ -94,6 +102,7 @@ impl Phone {
         self.calls.push(Calling {
             message: message.clone(),
             done: false,
+            failed: false,
             provisional: false,
             cancelled: false,
             cancel_sent: false,

@@ -78,6 +78,7 @@ impl Phone {
                 if std::mem::replace(&mut self.calls[number].done, true) {
                     return;
                 }
+                self.calls[number].failed = true;
                 let of_call = |dialog: &&mut Dialog| {
                     dialog.caller
                         && dialog.state != State::Confirmed
@@ -111,13 +112,19 @@ impl Phone {
     }
 
     fn on_success(&mut self, number: usize, reply: Message, context: &mut Context<'_>) {
+        if self.calls[number].failed {
+            // RFC 3261 17.1.1.2: its transaction is over; nobody receives it.
+            return;
+        }
         let at = self.fork(number, &reply, context);
         self.calls[number].done = true;
         if self.dialogs[at].ack.is_some() || self.dialogs[at].state == State::Over {
-            // Repeated: the ACK was lost, or the call is over by now.
-            if let Some(ack) = self.dialogs[at].ack.clone() {
-                context.send(ack.route[0], ack);
-            }
+            // Repeated, since the ACK was lost; or the call is over by now.
+            let id = self.id;
+            let ack = self.dialogs[at].ack.clone().unwrap_or_else(|| {
+                self.dialogs[at].request_with_cseq(Method::Ack, reply.cseq, id, context)
+            });
+            context.send(ack.route[0], ack);
             return;
         }
         let (ip, id, refused) = (self.ip, self.id, self.refused_lines);
@@ -146,6 +153,10 @@ impl Phone {
     fn choose(&mut self, number: usize, at: usize, context: &mut Context<'_>) {
         let id = self.id;
         let (call_id, tag) = (self.dialogs[at].call_id, self.dialogs[at].local_tag);
+        let hung_up = self.dialogs.iter().any(|d| {
+            let ended = d.state == State::Over && d.confirmed_at > 0;
+            d.caller && (d.call_id, d.local_tag) == (call_id, tag) && ended
+        });
         let of_call =
             |d: &Dialog| d.caller && (d.call_id, d.local_tag) == (call_id, tag) && d.is_live();
         let others: Vec<usize> = (0..self.dialogs.len())
@@ -160,7 +171,7 @@ impl Phone {
                 _ => {}
             }
         }
-        if self.calls[number].cancelled {
+        if self.calls[number].cancelled || hung_up {
             unwanted.push(at);
         }
         unwanted.sort_unstable();

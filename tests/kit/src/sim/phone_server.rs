@@ -8,6 +8,7 @@ use super::phone::Phone;
 impl Phone {
     pub(super) fn on_request(&mut self, request: Message, context: &mut Context<'_>) {
         match request.method {
+            Method::Invite if self.is_repeated(&request) => {}
             Method::Invite if self.dialog_of(&request).is_some() => {
                 self.on_offer(request, context);
             }
@@ -51,16 +52,19 @@ impl Phone {
         }
     }
 
-    fn on_call(&mut self, request: Message, context: &mut Context<'_>) {
+    /// True for an initial INVITE that waits for its final reply.
+    fn is_repeated(&self, request: &Message) -> bool {
         let same = |dialog: &Dialog| {
             let invite = dialog.invite.as_ref();
             invite.is_some_and(|invite| invite.branch() == request.branch())
         };
-        if self.dialogs.iter().any(same) {
-            return;
-        }
+        self.dialogs.iter().any(same)
+    }
+
+    fn on_call(&mut self, request: Message, context: &mut Context<'_>) {
         let tag = self.tag(context);
         let mut dialog = Dialog::new(request.call_id, tag, request.from_tag, false);
+        dialog.listens = self.listens;
         dialog.cseq = 100;
         dialog.remote_cseq = request.cseq;
         dialog.route = request.record_route.iter().rev().copied().collect();

@@ -4,7 +4,6 @@
 use super::context::{Context, Repeated, derived};
 use super::message::{Message, Method, NodeId, Via};
 use super::server::{Library, Verb};
-use super::world::node_address;
 
 /// One branch of a forked INVITE.
 #[derive(Debug)]
@@ -147,11 +146,6 @@ impl Proxy {
 
     /// The library is done with a message; `done` is false after an error.
     fn rewritten(&mut self, message: Message, then: Then, done: bool, context: &mut Context<'_>) {
-        let mut message = message;
-        if self.library.is_some() {
-            // The next server gets the relay's address, from this server.
-            message.origin = Some(node_address(self.id));
-        }
         match then {
             Then::Reply => context.reply(message),
             Then::Forward if done || message.method == Method::Ack => {
@@ -335,6 +329,13 @@ impl Proxy {
         }
         let reply = message.reply(408, context.ids.number(), self.id);
         self.on_branch_failure(at, number, reply, context);
+    }
+
+    /// What a keeper does.
+    pub fn tick(&mut self, disturbed: bool, now: u64) {
+        if let Some(library) = &mut self.library {
+            library.tick(disturbed, now);
+        }
     }
 
     /// What a server does without a message.

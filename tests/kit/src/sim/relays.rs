@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use mediaproxy::Networks;
 use mediaproxy::internals::relay::link::{Carrier, Network};
 use mediaproxy::internals::relay::{Relay as RelayEntry, RelayAddress};
 use mediaproxy::proxy::Config;
@@ -84,13 +85,20 @@ pub fn address(relay: usize) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(203, 0, 113, relay as u8 + 1))
 }
 
+/// True for an address that [`address`] returns.
+pub fn is_address(ip: IpAddr) -> bool {
+    (0..10).any(|relay| address(relay) == ip)
+}
+
 /// The setting `relay` for a relay.
 pub fn setting(relay: usize) -> String {
     format!("mediaproxy2:/relay{relay};ipv6=yes")
 }
 
 fn proxy(number: usize) -> DryProxy {
-    DryProxy::new(&Config::new("/none", vec![address(number)], (30_000, 30_399)))
+    let mut config = Config::new("/none", vec![address(number)], (30_000, 30_399));
+    config.trusted = Networks::parse("10.9.9.0/24").expect("a network");
+    DryProxy::new(&config)
 }
 
 impl Relays {

@@ -48,6 +48,9 @@ pub struct Setup {
     pub keeps: Keeps,
     /// A bit for each phone whose tags are missing.
     pub without_tags: u8,
+    /// A bit for each phone whose media is not at its signalling address but at a
+    /// private one, which the server trusts.
+    pub elsewhere: u8,
 }
 
 impl Default for Setup {
@@ -70,6 +73,7 @@ impl Default for Setup {
             },
             keeps: Keeps::First,
             without_tags: 0,
+            elsewhere: 0,
         }
     }
 }
@@ -115,6 +119,10 @@ pub enum Step {
         phone: u8,
         lines: u8,
     },
+    /// The phone only listens from now on.
+    Listens {
+        phone: u8,
+    },
     Relay {
         relay: u8,
         power: Power,
@@ -138,7 +146,8 @@ pub struct Script {
     pub steps: Vec<Step>,
 }
 
-const CHANGES: [(&str, Change); 8] = [
+const CHANGES: [(&str, Change); 9] = [
+    ("trickle", Change::Trickle),
     ("same", Change::Same),
     ("hold", Change::Hold),
     ("hold-zero", Change::HoldZero),
@@ -200,6 +209,7 @@ impl fmt::Display for Step {
             Step::RefusesLines { phone, lines } => {
                 write!(f, "{} refuses-lines {lines}", letter(phone))
             }
+            Step::Listens { phone } => write!(f, "{} listens", letter(phone)),
             Step::Relay { relay, power } => write!(f, "relay {relay} {}", name(&POWERS, &power)),
             Step::Restarts { server } => write!(f, "server {server} restarts"),
             Step::Wait { milliseconds } => write!(f, "wait {milliseconds}"),
@@ -238,6 +248,7 @@ impl FromStr for Step {
                 }
                 "answers" => Step::Answers { phone, without_sdp: has("without-sdp") },
                 "refuses" => Step::Refuses { phone, status: number(2)? as u16 },
+                "listens" => Step::Listens { phone },
                 "cancels" => Step::Cancels { phone },
                 "hangs-up" => Step::HangsUp { phone },
                 "updates" => {
@@ -269,6 +280,7 @@ impl fmt::Display for Script {
             ("loss", setup.loss, default.loss),
             ("seed", setup.seed, default.seed),
             ("without-tags", u64::from(setup.without_tags), u64::from(default.without_tags)),
+            ("elsewhere", u64::from(setup.elsewhere), u64::from(default.elsewhere)),
         ];
         for (name, value, default) in numbers {
             if value != default {
@@ -339,6 +351,7 @@ impl Setup {
             "loss" => self.loss = number()?,
             "seed" => self.seed = number()?,
             "without-tags" => self.without_tags = number()? as u8,
+            "elsewhere" => self.elsewhere = number()? as u8,
             "nat" => {
                 let phone = words.get(1)?.bytes().next()?.checked_sub(b'a')?;
                 let kind = NatKind::NAMED.iter().position(|(name, _)| Some(name) == words.get(2));

@@ -105,6 +105,8 @@ pub struct Sdp {
     pub origin: u32,
     pub version: u32,
     pub lines: Vec<Line>,
+    /// It has the loop marker.
+    pub marked: bool,
 }
 
 impl Sdp {
@@ -126,12 +128,15 @@ impl Sdp {
             }
             let _ = write!(text, "a={}\r\na=x-end:{}\r\n", line.direction.name(), line.end);
         }
+        if self.marked {
+            text.push_str("a=nortpproxy:yes\r\n");
+        }
         text
     }
 
     /// Reads what [`Sdp::text`] wrote, with other addresses.
     pub fn parse(text: &str) -> Result<Sdp, String> {
-        let mut sdp = Sdp { origin: 0, version: 0, lines: Vec::new() };
+        let mut sdp = Sdp { origin: 0, version: 0, lines: Vec::new(), marked: false };
         let mut session = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         for row in text.split_terminator("\r\n") {
             let bad = || format!("a line that nobody wrote: {row:?}");
@@ -159,6 +164,7 @@ impl Sdp {
                     let direction = Direction::Both;
                     sdp.lines.push(Line { kind, address, direction, end: 0, other_transport });
                 }
+                ("a", _) if value == "nortpproxy:yes" => sdp.marked = true,
                 ("a", Some(line)) => match value.split_once(':') {
                     Some(("x-end", end)) => line.end = end.parse().map_err(|_| bad())?,
                     Some(("rtcp", _)) => {}

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::message::Message;
 use super::proxy::Then;
 use super::relays::{self, SharedRelays};
-use super::sdp::Sdp;
+use super::sdp::{EndId, Line, Sdp};
 
 /// What the library is asked besides rewriting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,29 @@ struct Waiting {
     then: Then,
 }
 
+/// A rewrite that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub text: String,
+    /// The call was over: such a message stays as it is.
+    pub ended: bool,
+    /// The ends whose addresses stayed in the message.
+    pub ends: Vec<EndId>,
+    pub call_id: u32,
+}
+
+impl Failure {
+    fn new(message: &Message, error: &mediaproxy::Error) -> Self {
+        let lines = message.sdp.iter().flat_map(|sdp| &sdp.lines);
+        Failure {
+            text: format!("{}: {}", message.summary(), error.text()),
+            ended: error.status() == mediaproxy::Status::Ended,
+            ends: lines.map(|line| line.end).collect(),
+            call_id: message.call_id,
+        }
+    }
+}
+
 /// The processes of one server.
 #[derive(Debug)]
 pub struct Library {
@@ -42,6 +65,7 @@ pub struct Library {
     duties: RelayDuties,
     network: Arc<dyn Network>,
     relays: Vec<usize>,
+    loop_marker: bool,
     waiting: Vec<Waiting>,
     address: IpAddr,
     /// Where the run is told what the library did.
@@ -49,20 +73,21 @@ pub struct Library {
     /// What a rewrite did that no rewrite may do.
     pub faults: Vec<String>,
     /// Rewrites that failed.
-    pub errors: Vec<String>,
+    pub errors: Vec<Failure>,
     pub rewrites: u64,
 }
 
 impl Library {
     pub fn new(
         relays: Vec<usize>,
+        loop_marker: bool,
         workers: usize,
         shared: &SharedRelays,
         address: IpAddr,
         now: u64,
     ) -> Self {
         let network = shared.network();
-        let engine = engine(&relays);
+        let engine = engine(&relays, loop_marker);
         let made = (0..workers).map(|_| worker(&engine, &network, now)).collect();
         Library {
             workers: made,
@@ -70,6 +95,7 @@ impl Library {
             duties: RelayDuties::new(&network),
             network,
             relays,
+            loop_marker,
             waiting: Vec::new(),
             address,
             record: Vec::new(),
@@ -81,7 +107,7 @@ impl Library {
 
     pub fn restart(&mut self, now: u64) {
         self.waiting.clear();
-        self.engine = engine(&self.relays);
+        self.engine = engine(&self.relays, self.loop_marker);
         let count = self.workers.len();
         self.workers = (0..count).map(|_| worker(&self.engine, &self.network, now)).collect();
         self.duties = RelayDuties::new(&self.network);
@@ -132,7 +158,7 @@ impl Library {
                 None
             }
             Err(error) => {
-                self.errors.push(format!("{}: {}", message.summary(), error.text()));
+                self.errors.push(Failure::new(&message, &error));
                 Some((through(message, then), false))
             }
         }
@@ -153,7 +179,7 @@ impl Library {
                 Some(true)
             }
             Err(error) => {
-                self.errors.push(format!("{}: {}", waiting.message.summary(), error.text()));
+                self.errors.push(Failure::new(&waiting.message, &error));
                 Some(false)
             }
         }
@@ -188,6 +214,14 @@ impl Library {
         worker.set_now(context.now);
         if let Err(error) = worker.end_session(&parsed, &Self::options(message, verb)) {
             self.faults.push(format!("{}: {}", message.summary(), error.text()));
+        }
+    }
+
+    /// The keeper has something to do only when a relay has failed or a delete is
+    /// queued.
+    pub fn tick(&mut self, disturbed: bool, now: u64) {
+        if disturbed || !self.engine.deletes().is_empty() {
+            self.duties.turn(&self.engine, now);
         }
     }
 
@@ -233,12 +267,13 @@ fn through(mut message: Message, then: Then) -> Message {
     message
 }
 
-fn engine(relays: &[usize]) -> Arc<Engine> {
+fn engine(relays: &[usize], loop_marker: bool) -> Arc<Engine> {
     let mut settings = Settings::new();
     let mut set = |name: &str, value: &str| settings.set(name, value).expect("a good setting");
     set("sip_asymmetrics", "");
     set("rtp_asymmetrics", "");
     set("max_calls", "64");
+    set("loop_marker", if loop_marker { "yes" } else { "no" });
     for relay in relays {
         set("relay", &relays::setting(*relay));
     }
@@ -264,6 +299,8 @@ fn apply(waiting: &mut Waiting, edits: &Edits, address: IpAddr) -> Result<(), St
     let sdp = Sdp::parse(body)?;
     let before = waiting.message.sdp.take().unwrap_or_else(|| sdp.clone());
     waiting.message.sdp = Some(sdp.clone());
+    // The next server gets the relay's address, from this server.
+    waiting.message.origin = Some(address);
     whole(&before, &sdp)
 }
 
@@ -272,20 +309,26 @@ fn whole(before: &Sdp, after: &Sdp) -> Result<(), String> {
     if before.lines.len() != after.lines.len() {
         return Err("m= lines were added or removed".to_string());
     }
-    let mut changed = None;
     for (number, (old, new)) in before.lines.iter().zip(&after.lines).enumerate() {
         let same = (old.kind, old.direction, old.end, old.is_active())
             == (new.kind, new.direction, new.end, new.is_active());
         if !same {
             return Err(format!("line {number} is another: {}", after.summary()));
         }
-        if !old.is_active() || !old.kind.is_relayed() || old.address.ip().is_unspecified() {
-            continue;
+        // No address yet, as ICE has it, or one of the relay: nothing between.
+        let no_address = old.address.ip().is_unspecified() && old.address.port() == 9;
+        if no_address && old.address != new.address && new.address.ip().is_unspecified() {
+            return Err(format!("line {number} has half an address: {}", after.summary()));
         }
-        let line_changed = old.address != new.address;
-        if *changed.get_or_insert(line_changed) != line_changed {
-            return Err(format!("rewritten in part: {}", after.summary()));
-        }
+    }
+    let relayed = |line: &&Line| {
+        line.is_active() && line.kind.is_relayed() && !line.address.ip().is_unspecified()
+    };
+    let at_relay = |line: &Line| relays::is_address(line.address.ip());
+    let changed =
+        before.lines.iter().zip(&after.lines).any(|(old, new)| old.address != new.address);
+    if changed && !after.lines.iter().filter(relayed).all(at_relay) {
+        return Err(format!("rewritten in part: {}", after.summary()));
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ pub fn shrink(script: &Script) -> Script {
 /// Scripts with one thing simpler.
 fn simpler(script: &Script) -> Vec<Script> {
     let default = Setup::default();
-    let setters: [fn(&mut Setup, &Setup); 14] = [
+    let setters: [fn(&mut Setup, &Setup); 15] = [
         |to, from| to.topology = from.topology,
         |to, _| to.topology = "stateful",
         |to, _| to.topology = "fork",
@@ -68,6 +68,7 @@ fn simpler(script: &Script) -> Vec<Script> {
         |to, from| to.manner = from.manner,
         |to, from| to.keeps = from.keeps,
         |to, from| to.without_tags = from.without_tags,
+        |to, from| to.elsewhere = from.elsewhere,
         |to, from| to.seed = from.seed,
     ];
     let mut all = Vec::new();
@@ -113,6 +114,7 @@ fn rank(setup: &Setup) -> usize {
         setup.manner != default.manner,
         setup.keeps != default.keeps,
         setup.without_tags != default.without_tags,
+        setup.elsewhere != default.elsewhere,
         setup.seed != default.seed,
     ];
     topology * 16 + others.iter().filter(|differs| **differs).count()

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::b2bua::{B2bua, Edit};
+use super::b2bua::B2bua;
 use super::message::NodeId;
 use super::nat::{Nat, NatKind};
 use super::phone::Phone;
@@ -26,7 +26,10 @@ pub fn build(world: &mut World) {
             let address = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 100 + number));
             world.nats.insert(id, Nat::new(address, *kind));
         }
-        let mut phone = Phone::new(id, IpAddr::V4(ip));
+        let elsewhere = setup.elsewhere & 1 << id != 0 && nat.is_none();
+        let media = if elsewhere { Ipv4Addr::new(10, 9, 9, number) } else { ip };
+        let mut phone = Phone::new(id, IpAddr::V4(media));
+        phone.signaling = IpAddr::V4(ip);
         phone.keeps = setup.keeps;
         phone.kinds.clone_from(&setup.streams);
         phone.without_tags = setup.without_tags & 1 << id != 0;
@@ -48,15 +51,13 @@ pub fn build(world: &mut World) {
         }
         "hairpin" | "edge" => {
             let back = vec![(Some(next), vec![1]), (None, vec![next])];
-            let mut manner = setup.manner;
-            manner.media &= manner.edit == Edit::Nothing;
             if setup.topology == "edge" {
                 with_library(world, server, all(vec![next]), true, 0);
             } else {
                 with_library(world, server, back, true, 0);
             }
             let to = if setup.topology == "edge" { next + 1 } else { server };
-            let b2bua = B2bua::new(next, node_address(next), to, manner);
+            let b2bua = B2bua::new(next, node_address(next), to, setup.manner);
             world.nodes.push(Node::B2bua(b2bua));
             if setup.topology == "edge" {
                 with_library(world, next + 1, all(vec![1]), true, 1);
@@ -102,7 +103,9 @@ fn with_library(
     let several = matches!(world.setup.topology, "chain" | "edge");
     let relays = if several { vec![number % count] } else { (0..count).collect() };
     let (workers, now) = (world.setup.workers.max(1), world.now);
-    let library = Library::new(relays, workers, &world.relays, node_address(id), now);
+    // Two servers on one relay: the second one leaves the call to the first.
+    let marker = world.setup.topology == "chain" && count == 1;
+    let library = Library::new(relays, marker, workers, &world.relays, node_address(id), now);
     let mut proxy = Proxy::new(id, next, stateful);
     proxy.library = Some(Box::new(library));
     world.nodes.push(Node::Proxy(proxy));

@@ -12,6 +12,7 @@ use super::phone::Phone;
 use super::proxy::Proxy;
 use super::relays::SharedRelays;
 use super::script::Setup;
+use super::sdp::EndId;
 
 /// The first moment of every run.
 const START: u64 = 1_000_000_000;
@@ -57,6 +58,11 @@ pub struct World {
     pub disturbed_at: u64,
     /// Relays or servers have failed in this run.
     pub disturbed: bool,
+    /// A server has lost its table.
+    pub restarted: bool,
+    /// Ends whose addresses went through a server unchanged, because the call was
+    /// over or a relay had failed.
+    pub excused: Vec<EndId>,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     arrivals: BTreeMap<u64, Arrival>,
     sequence: u64,
@@ -72,7 +78,11 @@ pub struct World {
 
 impl World {
     pub fn new(setup: &Setup, recording: bool) -> Self {
-        let relays = SharedRelays::new(setup.relays.max(1), setup.relay_delay, START);
+        // Two servers cannot have one call with the same ids on one relay.
+        let manner = setup.manner.possible();
+        let same = setup.topology == "edge" && manner.same_call_id && manner.same_tags;
+        let relays = setup.relays.max(if same { 2 } else { 1 });
+        let relays = SharedRelays::new(relays, setup.relay_delay, START);
         let mut world = World {
             now: START,
             setup: setup.clone(),
@@ -82,6 +92,8 @@ impl World {
             ids: Ids::new(setup.seed),
             disturbed_at: 0,
             disturbed: false,
+            restarted: false,
+            excused: Vec::new(),
             queue: BinaryHeap::new(),
             arrivals: BTreeMap::new(),
             sequence: 0,
@@ -121,7 +133,7 @@ impl World {
     pub fn address(&self, node: NodeId) -> IpAddr {
         match (self.nats.get(&node), self.nodes.get(node)) {
             (Some(nat), _) => nat.address,
-            (None, Some(Node::Phone(phone))) => phone.ip,
+            (None, Some(Node::Phone(phone))) => phone.signaling,
             _ => node_address(node),
         }
     }
@@ -260,9 +272,8 @@ impl World {
         if now >= self.ticked_at + TICK {
             self.ticked_at = now;
             self.relays.get().expire();
-            if (now / TICK).is_multiple_of(5) {
-                self.tidy();
-            }
+            let disturbed = self.disturbed;
+            self.proxies().for_each(|proxy| proxy.tick(disturbed, now));
         }
     }
 

@@ -1,0 +1,61 @@
+//! Every short dialog, and many long ones by their seed.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use kit::sim::choices::Choices;
+use kit::sim::generate::{SHORT_DIALOGS, script, short_dialog};
+use kit::sim::shrink::{judged, kind, report};
+use kit::sim::{Script, Setup};
+
+/// Runs the scripts of the numbers below `count` on two threads. At the end one
+/// script of each kind of fault is reported.
+fn run_all(count: u64, script: impl Fn(u64) -> Script + Sync) {
+    let next = AtomicU64::new(0);
+    let calls = AtomicU64::new(0);
+    let found = Mutex::new(BTreeMap::<String, (u64, u64)>::new());
+    let start = std::time::Instant::now();
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count || found.lock().unwrap().len() > 20 {
+                return;
+            }
+            let outcome = judged(&script(number));
+            calls.fetch_add(outcome.calls, Ordering::Relaxed);
+            if !outcome.faults.is_empty() {
+                let mut found = found.lock().unwrap();
+                found.entry(kind(&outcome)).or_insert((number, 0)).1 += 1;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let (calls, time) = (calls.load(Ordering::Relaxed), start.elapsed().as_secs_f64());
+    println!("{count} scripts, {calls} calls, {:.0} calls a second", calls as f64 / time);
+    let found = found.into_inner().unwrap();
+    for (kind, (number, times)) in &found {
+        println!("{times} times, first number {number}: {kind}\n{}\n", report(&script(*number)));
+    }
+    assert!(found.is_empty(), "{} kinds of faults", found.len());
+}
+
+#[test]
+fn short_dialogs_hold() {
+    run_all(SHORT_DIALOGS, short_dialog);
+}
+
+#[test]
+fn scripts_are_read_as_they_are_written() {
+    for seed in 0..300 {
+        let made = script(&mut Choices::of_seed(seed), seed);
+        assert_eq!(made.to_string().parse(), Ok(made));
+    }
+    assert_eq!(
+        "topology direct\n".parse(),
+        Ok(Script { setup: Setup::default(), steps: Vec::new() })
+    );
+}
