@@ -13,7 +13,7 @@ use crate::relay::link::{Wait, Wire};
 use crate::relay::{Action, Facts, Need, Purpose, Query, Relay, Request, Role, Scope};
 use crate::shared::calls::history::OfferAnswerUpdate;
 use crate::shared::calls::update::LINES;
-use crate::shared::calls::{CallMessage, CallUpdate, LegStatus, Recorded, RelayPorts, Ticket};
+use crate::shared::calls::{CallMessage, CallUpdate, Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
 use crate::shared::{Counter, Delete};
 use crate::worker::choose::Choice;
@@ -28,7 +28,7 @@ pub(super) struct Requesting {
     request: Option<Box<Request>>,
     wire: Wire<Sent>,
     /// The accepted answer with its relay, after it has come.
-    accepted: Option<(Arc<Relay>, Accepted, RelayPorts)>,
+    accepted: Option<(Arc<Relay>, Accepted)>,
     choice: Choice,
     /// The start time (milliseconds of the monotonic clock).
     started: u64,
@@ -148,14 +148,10 @@ impl Requesting {
         let mut warn = |line: &str| {
             engine.log().write(Level::Warning, format_args!("call {}: {line}", call_id()));
         };
-        let accepted = exchange.answer().map(|answer| {
-            let accepted = self.plan.accept(answer, &mut warn)?;
-            let ports = ports_given(&self.plan, &accepted);
-            Ok((accepted, ports))
-        });
+        let accepted = exchange.answer().map(|answer| self.plan.accept(answer, &mut warn));
         match (accepted, exchange.relay()) {
-            (Some(Ok((accepted, ports))), Some(relay)) => {
-                self.accepted = Some((relay.clone(), accepted, ports));
+            (Some(Ok(accepted)), Some(relay)) => {
+                self.accepted = Some((relay.clone(), accepted));
             }
             (Some(Err(error)), _) => exchange.refuse(error),
             _ => {}
@@ -197,26 +193,24 @@ impl Requesting {
         now: u64,
         edits: &mut Edits,
     ) -> Result<()> {
-        let Some((relay, accepted, media)) = &self.accepted else {
+        let Some((relay, accepted)) = &self.accepted else {
             return Err(Error::new(Status::NoRelay, "the relay's answer was lost"));
         };
         let calls = self.engine.calls();
         let stored = CallUpdate {
             relay: relay.identity,
             offer_answer: update.offer_answer,
-            media: *media,
+            media: ports_given(&self.plan, accepted),
             relayed_lines: update.relayed_lines,
         };
         let recorded = calls.record(&update.call, update.ticket, &stored, seconds(now));
         match recorded {
             Recorded::EndedMeanwhile => return Err(self.ended_meanwhile(update, worker, now)),
-            Recorded::Stored { first: false } => {}
-            Recorded::Stored { first: true } => {
+            Recorded::Stored { first: false, .. } => {}
+            Recorded::Stored { cancelled, .. } => {
                 worker.count_for(relay, RelayCounter::Calls);
-                let leg = calls.look_up(&update.call, seconds(now));
-                if leg.status() == LegStatus::Cancelled
-                    && let Some(request) = &worker.spare
-                {
+                // The CANCEL came before there was a relay to delete the session at.
+                if let Some(request) = worker.spare.as_ref().filter(|_| cancelled) {
                     let delete = delete_of(relay, request.exchange().query());
                     worker.schedule(update.call.key, delete, relay, now);
                 }
@@ -233,7 +227,7 @@ impl Requesting {
     #[cold]
     fn ended_meanwhile(&self, update: &Update, worker: &mut Worker, now: u64) -> Error {
         let text = "the call ended while its relay worked on the request";
-        let relay = self.accepted.as_ref().map(|(relay, ..)| relay);
+        let relay = self.accepted.as_ref().map(|(relay, _)| relay);
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
             let delete = delete_of(relay, request.exchange().query());
             let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());

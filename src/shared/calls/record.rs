@@ -143,7 +143,7 @@ impl<'b> Calls<'b> {
         if now.has_ended() || now.ends() != state.ends() {
             return Recorded::EndedMeanwhile;
         }
-        Recorded::Stored { first }
+        Recorded::Stored { first, cancelled: now.phase() == Phase::Cancelled }
     }
 
     /// Stores the state of a dialog after a provisional or 2xx reply to INVITE without

@@ -95,6 +95,8 @@ pub enum Recorded {
     Stored {
         /// The leg had no relay before.
         first: bool,
+        /// Its initial INVITE was cancelled and has no final reply yet.
+        cancelled: bool,
     },
     /// No entry is free: the state is not stored.
     Full {

@@ -283,7 +283,10 @@ fn end_while_a_rewrite_waits_is_noticed() {
         let retry = calls.begin(&again, 102);
         let late = calls.record(&invite, ticket, &offered(1), 102);
         assert_eq!(late, Recorded::EndedMeanwhile, "although the leg is tried again");
-        assert_eq!(calls.record(&again, retry, &offered(2), 102), Recorded::Stored { first: true });
+        assert_eq!(
+            calls.record(&again, retry, &offered(2), 102),
+            Recorded::Stored { first: true, cancelled: false }
+        );
     }
 }
 

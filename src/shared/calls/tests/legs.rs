@@ -111,7 +111,10 @@ fn new_try_in_an_ended_leg_needs_a_newer_cseq() {
     let leg = state(6);
     assert_eq!((leg.status(), leg.relay()), (LegStatus::Pending, None));
     assert_eq!((leg.stored_ports(), leg.relayed_lines()), (None, None));
-    assert_eq!(table.record(&again, &offered(6), 101), Recorded::Stored { first: true });
+    assert_eq!(
+        table.record(&again, &offered(6), 101),
+        Recorded::Stored { first: true, cancelled: false }
+    );
     assert_eq!(table.failure(6, "a", "b"), DeleteScope::Call);
 }
 
@@ -165,7 +168,7 @@ fn relayed_upstream_is_until_the_next_own_offer() {
     let table = Table::new(64);
     let invite = table.request(Method::Invite, 1, "a", "");
     let marked = table.calls().mark_relayed_upstream(&invite, &offered(1).offer_answer, 100);
-    assert_eq!(marked, Recorded::Stored { first: true });
+    assert_eq!(marked, Recorded::Stored { first: true, cancelled: false });
     let leg = || table.calls().look_up(&table.reply(200, 1, "a", "b"), 100);
     assert!(leg().relayed_upstream() && leg().offer_answer().carried_offer);
     assert_eq!(leg().relay(), None);

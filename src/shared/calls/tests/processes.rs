@@ -30,7 +30,7 @@ fn handle(table: &Table, message: &CallMessage) -> u64 {
     let carried = leg.offer_answer().carried_offer as u64;
     let update = if message.status.is_none() { offered(message.cseq) } else { update() };
     let recorded = match table.record(message, &update, 100) {
-        Recorded::Stored { first } => u64::from(first),
+        Recorded::Stored { first, .. } => u64::from(first),
         Recorded::Full { .. } => 2,
         Recorded::EndedMeanwhile => 3,
     };

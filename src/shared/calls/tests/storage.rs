@@ -63,7 +63,10 @@ fn full_table_is_logged_when_it_becomes_full() {
 fn expired_leg_gives_its_slot_to_another() {
     let table = Table::new(1);
     stored(offer(&table, 0, 100));
-    assert_ne!(offer(&table, 1, 100 + expiry::PENDING), Recorded::Stored { first: true });
+    assert_ne!(
+        offer(&table, 1, 100 + expiry::PENDING),
+        Recorded::Stored { first: true, cancelled: false }
+    );
     stored(offer(&table, 1, 101 + expiry::PENDING));
     assert!(!is_stored(&table, 0, 500) && is_stored(&table, 1, 500));
     let leg = table.calls().look_up(&invite(&table, 1), 500);
