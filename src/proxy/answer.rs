@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::family::Side;
+
 /// An address and, for each stream of the message, a port or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -34,26 +36,29 @@ impl Answer {
 /// The answers to the last messages, for repeated ones: a repeated message has the
 /// same answer and changes nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answers(Vec<(u64, Answer)>);
+pub(super) struct Answers(Vec<(u64, Side, Answer)>);
 
 impl Answers {
-    /// An offer, its early and its final answer, and each of them once changed.
-    const MOST: usize = 6;
+    /// For each side an offer, its early and its final answer, and each of them as it
+    /// comes back in a spiral.
+    const MOST: usize = 12;
 
     /// The answer that the message with this fingerprint had.
     pub(super) fn get(&self, fingerprint: u64) -> Option<&Answer> {
-        self.0.iter().find(|(known, _)| *known == fingerprint).map(|(_, answer)| answer)
+        self.0.iter().find(|(known, ..)| *known == fingerprint).map(|(.., answer)| answer)
     }
 
-    pub(super) fn add(&mut self, fingerprint: u64, answer: &Answer) {
+    /// Stores the answer to a message of a transaction of this side.
+    pub(super) fn add(&mut self, fingerprint: u64, direction: Side, answer: &Answer) {
         if self.0.len() >= Answers::MOST {
             self.0.remove(0);
         }
-        self.0.push((fingerprint, answer.clone()));
+        self.0.push((fingerprint, direction, answer.clone()));
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// The side has a new transaction: messages of the one before are old.
+    pub(super) fn clear(&mut self, direction: Side) {
+        self.0.retain(|(_, known, _)| *known != direction);
     }
 }
 

@@ -21,6 +21,8 @@ use super::update::Update;
 /// How long the ports that an answered re-offer replaced stay open, for packets
 /// already on their way.
 const LINGER: Millis = 2_000;
+/// How long an offer may be answered that another one has crossed: 64 x T1.
+const CROSSING_TIME: Millis = 32_000;
 
 /// The CSeq numbers of one direction: the first and the last received.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,7 @@ struct Offer {
     cseq: u32,
     offerer: Side,
     progress: Progress,
+    since: Millis,
 }
 
 /// The meaning of a message with SDP.
@@ -55,6 +58,8 @@ enum Meaning {
     /// The offer in force again.
     OfferAgain,
     Answer,
+    /// The crossing offer again.
+    CrossingAgain,
     /// Belongs to an offer that a later one replaced.
     Stale,
     /// The CSeq is older than the first one of its direction.
@@ -74,6 +79,9 @@ pub(super) struct Dialog {
     agreed: Lines,
     /// The streams of the offer in force until its answer is final.
     offered: Option<Lines>,
+    /// The unanswered offer of the other side, which the one in force has crossed:
+    /// both are refused, or the later one, and then this one may be answered.
+    crossing: Option<(Offer, Lines)>,
     lingering: Vec<(Stream, Millis)>,
     pub(super) answers: Answers,
 }
@@ -89,6 +97,7 @@ impl Dialog {
             offer: None,
             agreed: Lines::default(),
             offered: None,
+            crossing: None,
             lingering: Vec::new(),
             answers: Answers::default(),
         }
@@ -100,11 +109,12 @@ impl Dialog {
         peer: PeerId,
         sequence: Sequence,
         lines: Lines,
+        since: Millis,
     ) -> Self {
         let (direction, offerer, cseq) = (Side::Caller, Side::Caller, sequence.last);
         Dialog {
             sequences: Sides { caller: Some(sequence), callee: None },
-            offer: Some(Offer { direction, cseq, offerer, progress: Progress::Open }),
+            offer: Some(Offer { direction, cseq, offerer, progress: Progress::Open, since }),
             offered: Some(lines),
             ..Dialog::new(tag, peer)
         }
@@ -118,10 +128,18 @@ impl Dialog {
         families: Families,
         media: &mut dyn MediaPorts,
     ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
+        if self.answers_crossing(update) {
+            self.put_crossing_in_force();
+        }
         match self.meaning(update) {
             Meaning::Offer => self.take_offer(update, families, media)?,
             Meaning::OfferAgain => self.take_offer_again(update, media),
             Meaning::Answer => self.take_answer(update, media),
+            Meaning::CrossingAgain => {
+                let crossing = self.crossing.iter();
+                let ports = crossing.map(|(_, lines)| lines.ports(update.receiver(), media));
+                return Ok(ports.flatten().collect());
+            }
             Meaning::Stale => return Ok(self.stale_ports(update, media)),
             Meaning::Unknown => return Err(Refusal::OutOfPlace),
         }
@@ -140,10 +158,30 @@ impl Dialog {
             Meaning::Unknown
         } else {
             match offer.filter(|offer| offer.cseq == cseq) {
+                None if self.crossing_of(update).is_some() => Meaning::CrossingAgain,
                 None => Meaning::Stale,
                 Some(offer) if offer.offerer == update.sender => Meaning::OfferAgain,
                 Some(_) => Meaning::Answer,
             }
+        }
+    }
+
+    /// The crossing offer, if the message belongs to its transaction.
+    fn crossing_of(&self, update: &Update) -> Option<&Offer> {
+        let (offer, _) = self.crossing.as_ref()?;
+        let same = (offer.direction, offer.cseq) == (update.direction, update.request.cseq);
+        same.then_some(offer)
+    }
+
+    fn answers_crossing(&self, update: &Update) -> bool {
+        self.crossing_of(update).is_some_and(|offer| offer.offerer != update.sender)
+    }
+
+    /// The offer in force and the crossing one change places.
+    fn put_crossing_in_force(&mut self) {
+        let before = self.offer.zip(self.offered.take());
+        if let Some((offer, lines)) = std::mem::replace(&mut self.crossing, before) {
+            (self.offer, self.offered) = (Some(offer), Some(lines));
         }
     }
 
@@ -164,6 +202,8 @@ impl Dialog {
         let offered = self.offered.iter().flat_map(|lines| lines.0.iter().enumerate());
         let offered = offered.filter_map(|(line, stream)| Some((Some(line), stream.as_ref()?)));
         let lingering = self.lingering.iter().map(|(stream, _)| (None, stream));
+        let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
+        let lingering = lingering.chain(crossing.map(|stream| (None, stream)));
         let before = Before {
             agreed,
             others: offered.chain(lingering).collect(),
@@ -175,24 +215,28 @@ impl Dialog {
             self.settle(media, update.now);
         }
         let direction = update.direction;
+        let open = self.offer.filter(|offer| offer.progress == Progress::Open);
+        match open.filter(|offer| offer.direction != direction).zip(self.offered.take()) {
+            Some(crossed) => self.crossing = Some(crossed),
+            None => {
+                self.crossing =
+                    self.crossing.take().filter(|(offer, _)| offer.direction != direction)
+            }
+        }
         let cseq = update.request.cseq;
         let first = self.sequences.get(direction).map_or(cseq, |known| known.first);
         *self.sequences.get_mut(direction) = Some(Sequence { first, last: cseq });
-        let (offerer, progress) = (update.sender, Progress::Open);
-        self.offer = Some(Offer { direction, cseq, offerer, progress });
-        self.answers.clear();
+        let (offerer, progress, since) = (update.sender, Progress::Open, update.now);
+        self.offer = Some(Offer { direction, cseq, offerer, progress, since });
+        self.answers.clear(direction);
         let peer = self.peer_of(update.sender);
         let offered = self.offered.insert(lines);
         offered.apply(update, peer, &self.agreed, media);
         Ok(())
     }
 
-    /// The offer again with another SDP. A spiral comes back with the ports that it
-    /// was given: it changes nothing.
+    /// The offer again with another SDP.
     fn take_offer_again(&mut self, update: &Update, media: &mut dyn MediaPorts) {
-        if self.lines().is_named_by(update, media) {
-            return;
-        }
         let peer = self.peer_of(update.sender);
         match &mut self.offered {
             Some(lines) => lines.apply(update, peer, &self.agreed, media),
@@ -233,6 +277,7 @@ impl Dialog {
     /// The offered streams are agreed, but those that the answer refused.
     fn settle(&mut self, media: &mut dyn MediaPorts, now: Millis) {
         self.note_progress(Progress::Answered);
+        self.crossing = None;
         let Some(offered) = self.offered.take() else { return };
         let agreed = offered.accepted();
         agreed.expect_changes(&self.agreed, self.peer, media, now);
@@ -292,6 +337,8 @@ impl Dialog {
 
     /// No longer keeps the streams whose time is over.
     pub(super) fn drop_lingering(&mut self, now: Millis) {
+        let in_time = |(offer, _): &(Offer, Lines)| now.saturating_sub(offer.since) < CROSSING_TIME;
+        self.crossing = self.crossing.take().filter(in_time);
         self.lingering.retain(|(_, until)| now < *until);
     }
 
@@ -299,7 +346,9 @@ impl Dialog {
     pub(super) fn channels(&self) -> impl Iterator<Item = ChannelId> {
         let offered = self.offered.iter().flat_map(Lines::streams);
         let lingering = self.lingering.iter().map(|(stream, _)| stream);
-        self.agreed.streams().chain(offered).chain(lingering).map(|stream| stream.channel)
+        let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
+        let streams = self.agreed.streams().chain(offered).chain(crossing).chain(lingering);
+        streams.map(|stream| stream.channel)
     }
 
     /// True while no SDP of the callee is part of it.

@@ -60,6 +60,9 @@ impl Lines {
                 continue;
             };
             stream.refused = false;
+            if stream.is_spiral(update, item, media) {
+                continue;
+            }
             let change = stream.set_item(update, item);
             if agreed.with_channel(stream.channel).is_none() {
                 stream.expect((update.sender, peer), change, media, update.now);
@@ -88,12 +91,6 @@ impl Lines {
         }
     }
 
-    /// True when the SDP of a message names one of these ports.
-    pub(super) fn is_named_by(&self, update: &Update, media: &dyn MediaPorts) -> bool {
-        let items = update.items().unwrap_or_default();
-        self.streams().any(|stream| items.iter().any(|item| stream.is_named_by(item, media)))
-    }
-
     /// The ports of the streams that match the items of a late message.
     pub(super) fn ports_of_matches(
         &self,
@@ -102,7 +99,10 @@ impl Lines {
         media: &dyn MediaPorts,
     ) -> Vec<Option<SocketAddr>> {
         let port = |(index, item): (usize, &Item)| {
-            let stream = self.get(index).filter(|stream| stream.matches(update.sender, item))?;
+            let matches = |stream: &&Stream| {
+                stream.matches(update.sender, item) || stream.is_spiral(update, item, media)
+            };
+            let stream = self.get(index).filter(matches)?;
             media.local(stream.channel, update.receiver())
         };
         items.iter().enumerate().map(port).collect()

@@ -128,17 +128,13 @@ impl Session {
             let items = update.items().unwrap_or_default();
             return Ok(self.initial.lines.ports_of_matches(update, items, media));
         }
-        if again && self.initial.lines.is_named_by(update, media) {
-            // A spiral: the request comes back with the ports it was given.
-            return Ok(self.initial.lines.ports(update.receiver(), media));
-        }
         if !again {
             self.open_initial(update, media)?;
         }
         self.initial.lines.apply(update, PeerId::CALLER, &Lines::default(), media);
         let ports = self.initial.lines.ports(update.receiver(), media);
         let answer = self.answer(update, ports.clone(), media)?;
-        self.initial.answers.add(fingerprint, &answer);
+        self.initial.answers.add(fingerprint, Side::Caller, &answer);
         Ok(ports)
     }
 
@@ -164,7 +160,7 @@ impl Session {
         self.initial.sequence.last = update.request.cseq;
         self.initial.lines = lines;
         self.initial.offered = true;
-        self.initial.answers.clear();
+        self.initial.answers.clear(Side::Caller);
         self.note_families(update, true);
         self.changed = update.now;
         Ok(())
@@ -198,7 +194,7 @@ impl Session {
         };
         self.note_opened(dialog.lines());
         if dialog.answers.get(fingerprint).is_none() {
-            dialog.answers.add(fingerprint, &answer);
+            dialog.answers.add(fingerprint, update.direction, &answer);
         }
         if update.is_initial() {
             self.initial.sequence.last = self.initial.sequence.last.max(update.request.cseq);
@@ -265,7 +261,13 @@ impl Session {
         }
         let peer = PeerId(self.peers.saturating_add(1));
         let dialog = match self.initial.offered {
-            true => Dialog::of_initial_offer(tag, peer, sequence, self.initial.lines.clone()),
+            true => Dialog::of_initial_offer(
+                tag,
+                peer,
+                sequence,
+                self.initial.lines.clone(),
+                update.now,
+            ),
             false => Dialog::new(tag, peer),
         };
         Ok(Some((None, dialog)))

@@ -116,12 +116,14 @@ impl Stream {
         self.sides.get(side).expectation.is_some_and(|known| known.agrees(item))
     }
 
-    /// True when `item` names one of this stream's own ports.
-    pub(super) fn is_named_by(&self, item: &Item, media: &dyn MediaPorts) -> bool {
+    /// True when `item` names the port that the receiver is to send to, and the
+    /// sender's own SDP is known: the message has passed a server of this relay
+    /// before, and comes back with what it was given.
+    pub(super) fn is_spiral(&self, update: &Update, item: &Item, media: &dyn MediaPorts) -> bool {
         let named = item.address.map(|ip| SocketAddr::new(ip, item.port));
-        [Side::Caller, Side::Callee]
-            .into_iter()
-            .any(|side| named.is_some() && media.local(self.channel, side) == named)
+        named.is_some()
+            && self.sides.get(update.sender).expectation.is_some()
+            && media.local(self.channel, update.receiver()) == named
     }
 
     pub(super) fn is_held(&self) -> bool {
