@@ -92,6 +92,7 @@ impl Requesting {
         let engine = &self.engine;
         engine.counters().count(Counter::Cancelled);
         engine.calls().abandon(update.ticket, seconds(self.started));
+        engine.calls().reply_without_sdp(&update.call, seconds(self.started));
         // The relay makes a session that no later message ends.
         if let Some(exchange) = self.request.as_ref().map(|request| request.exchange())
             && update.ticket.is_new()
@@ -172,7 +173,10 @@ impl Requesting {
         worker.spare = self.request.take();
         let done = match result {
             Some(Err(error)) => {
-                self.engine.calls().abandon(update.ticket, seconds(now));
+                let calls = self.engine.calls();
+                calls.abandon(update.ticket, seconds(now));
+                // The reply goes on with the SDP of the phone.
+                calls.reply_without_sdp(&update.call, seconds(now));
                 Err(error)
             }
             Some(Ok(_)) | None => self.write(update, worker, now, edits),

@@ -87,10 +87,23 @@ pub(super) fn start(
     let state = CallState {
         offer_answer: leg.offer_answer(),
         relayed_upstream: settings.loop_marker() && leg.relayed_upstream(),
-        relayed_lines: leg.relayed_lines(),
+        // A late answer of an ended call may belong to an earlier offer.
+        relayed_lines: leg.relayed_lines().filter(|_| leg.is_active()),
         ours: &|line, address| leg.is_relay_address(line, address),
     };
-    let prepared = media::prepare(message, text, &state, options, settings)?;
+    let answers_cancelled = leg.status() == LegStatus::Cancelled
+        && call.method == Method::Invite
+        && call.status.is_some_and(|status| (200..300).contains(&status));
+    if call.is_initial_invite() || answers_cancelled {
+        worker.cancel_deletes(call.key);
+    }
+    let prepared = match media::prepare(message, text, &state, options, settings) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            calls.reply_without_sdp(&call, seconds(now));
+            return Err(error);
+        }
+    };
     let decision = prepared.decision;
     let mut update = Update {
         call,
@@ -103,6 +116,8 @@ pub(super) fn start(
         report_full_table(&engine, message.call_id()?, stored);
     }
     let Some(plan) = prepared.plan else {
+        // The SDP is not changed, but the reply makes or confirms its dialog.
+        calls.reply_without_sdp(&call, seconds(now));
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Unchanged })));
     };
     if leg.status() == LegStatus::Ended && !leg.is_new_try() {
@@ -111,12 +126,6 @@ pub(super) fn start(
         let Some(accepted) = accepted else { return Err(ended(worker, message)) };
         let state = State::Stored(plan, accepted);
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state })));
-    }
-    let answers_cancelled = leg.status() == LegStatus::Cancelled
-        && call.method == Method::Invite
-        && call.status.is_some_and(|status| (200..300).contains(&status));
-    if call.is_initial_invite() || answers_cancelled {
-        worker.cancel_deletes(call.key);
     }
     let times = Times {
         total: milliseconds(settings.relay_timeout()),

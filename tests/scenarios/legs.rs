@@ -12,6 +12,7 @@ mod rule_7_without_state;
 mod rule_8_ringing;
 mod rule_9_late_provisional;
 mod same_call_id;
+mod unchanged_replies;
 
 use std::sync::{Arc, Mutex};
 
