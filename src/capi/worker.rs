@@ -161,9 +161,8 @@ pub unsafe extern "C" fn mp_client_lists(
 /// (RFC 3261 20.10), as edits: IPv6 in brackets, maddr is removed, everything
 /// else stays. For a SIP-asymmetric client the port stays too. The sender's
 /// Contact is the first sip: or sips: Contact. In a REGISTER with several
-/// Contacts it is the first one that adds a binding (the first one at all when
-/// each has expires=0), together with the Contacts of the same host, port and
-/// transport, at most 32.
+/// Contacts it is the first one that adds a binding, and the first one at all
+/// when each removes its binding (expires=0).
 ///
 /// No edit is made for "Contact: *", for other schemes, for a GRUU (RFC 5627,
 /// parameter gr), in 3xx replies, in replies to REGISTER and when the Contact

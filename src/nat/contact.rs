@@ -4,18 +4,15 @@ use crate::address::{Host, canonical, push_uri_host};
 use crate::bytes;
 use crate::edit::{Edits, Verb};
 use crate::error::{Error, Result, Status};
-use crate::sip::message::MAX_CONTACTS;
 use crate::sip::{Contact, Message, Method, Uri};
 
 /// Replaces host and port of the sender's Contact by the message's source (IPv6 in
 /// brackets) and removes `maddr`. With `sip_asymmetric` the port is kept. Replaces
 /// this verb's earlier edits in `edits`.
 ///
-/// The sender's Contact is the first sip: or sips: Contact. In a REGISTER with several
-/// Contacts it is the first one that adds a binding (the first one at all when each
-/// removes its binding). With it go the Contacts of the same host, port and transport,
-/// and those that are the source but have a `maddr`. Contacts after the 32nd do not
-/// count.
+/// The sender's Contact is the first sip: or sips: Contact; in a REGISTER with several,
+/// the first one that adds a binding, and the first one at all when each removes its
+/// binding. Contacts after the 32nd do not count.
 ///
 /// Unchanged: `Contact: *`, other schemes, a GRUU (RFC 5627), 3xx replies, replies to
 /// REGISTER, and Contacts without `maddr` that are equal to the source.
@@ -30,46 +27,12 @@ pub fn fix_contact(message: &Message<'_>, sip_asymmetric: bool, edits: &mut Edit
     if has_foreign_contacts(message)? {
         return Ok(());
     }
-    let fixed = match sender.is_special {
-        false => fix(message, sender.contact, sip_asymmetric, false, edits),
-        true => fix_special(message, sender.contact, sip_asymmetric, edits),
-    };
+    let has_maddr = sender.is_special && sender.contact.uri.maddr().is_some();
+    let fixed = fix(message, sender.contact, sip_asymmetric, has_maddr, edits);
     if fixed.is_err() {
         edits.remove_verb(Verb::FixContact);
     }
     fixed
-}
-
-#[cold]
-fn fix_special(
-    message: &Message<'_>,
-    contact: &Contact<'_>,
-    sip_asymmetric: bool,
-    edits: &mut Edits,
-) -> Result<()> {
-    if message.is_register() {
-        return fix_all(message, contact, sip_asymmetric, edits);
-    }
-    fix(message, contact, sip_asymmetric, contact.uri.maddr().is_some(), edits)
-}
-
-/// Fixes every Contact of the phone's socket. Contacts that differ still differ
-/// afterwards: no removed binding becomes the one that is added.
-fn fix_all(
-    message: &Message<'_>,
-    contact: &Contact<'_>,
-    sip_asymmetric: bool,
-    edits: &mut Edits,
-) -> Result<()> {
-    // A value that cannot be parsed comes after `contact`.
-    for other in message.contacts().take(MAX_CONTACTS).map_while(Result::ok) {
-        let same =
-            have_same_socket(contact, &other) || equals_source(message, &other, sip_asymmetric);
-        if same && !other.uri.is_gruu() {
-            fix(message, &other, sip_asymmetric, other.uri.maddr().is_some(), edits)?;
-        }
-    }
-    Ok(())
 }
 
 fn fix(
@@ -117,16 +80,6 @@ fn replace(
         uri.parameters = uri.parameters.get(behind..).unwrap_or_default();
     }
     Ok(())
-}
-
-/// True when two Contacts name the same socket of a phone: host, port and transport.
-/// A NAT shows one socket as one address.
-fn have_same_socket(one: &Contact<'_>, other: &Contact<'_>) -> bool {
-    let (one, other) = (&one.uri, &other.uri);
-    one.host == other.host
-        && one.port_or_default() == other.port_or_default()
-        && one.secure == other.secure
-        && one.transport().eq_ignore_ascii_case(other.transport())
 }
 
 /// True when the Contacts are not the sender's: in a redirect they are other

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::sip::{CSeq, Contact, Source, Uri, Via};
 
 pub use self::headers::MAX_HEADERS;
-pub(crate) use self::sender::{MAX_CONTACTS, SenderContact};
+pub(crate) use self::sender::SenderContact;
 pub use super::start_line::{Method, StartLine};
 
 /// The longest message accepted, in bytes.

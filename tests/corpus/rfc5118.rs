@@ -3,6 +3,9 @@
 
 use crate::torture::{NO_SDP, Row, VIA, VIA_CONTACT, VIA_CONTACT_SDP, compare};
 
+/// The SDP cannot be read: bytes beyond Content-Length are no part of it.
+const GOES_ON: &str = "MP_ERR_SYNTAX: Content-Length: the SDP goes on after it";
+
 const MESSAGES: [Row; 15] = [
     Row {
         file: "ipv4-mapped-ipv6.clfixed.dat",
@@ -13,11 +16,10 @@ const MESSAGES: [Row; 15] = [
     },
     Row {
         file: "ipv4-mapped-ipv6.dat",
-        nat_test: VIA_CONTACT_SDP,
+        nat_test: VIA_CONTACT,
         fix_contact: "[::ffff:192.0.2.2] -> 203.0.113.5:61234",
-        rewrite_sdp: "IP6 ::ffff:192.0.2.2 -> IP4 203.0.113.9, 6000 -> 50000, 6024 -> 50004",
-        why: "4.9: ::ffff:192.0.2.2 is an IPv6 token in c= and goes with its address; Content- \
-              Length is short by its line ends, what is behind it stays",
+        rewrite_sdp: GOES_ON,
+        why: "4.9: Content-Length is short by its line ends, and cuts a line of the SDP",
     },
     Row {
         file: "ipv6-bad.dat",
@@ -58,11 +60,10 @@ const MESSAGES: [Row; 15] = [
     },
     Row {
         file: "ipv6-in-sdp.dat",
-        nat_test: VIA_CONTACT_SDP,
+        nat_test: VIA_CONTACT,
         fix_contact: "[2001:db8::20] -> 203.0.113.5:61234",
-        rewrite_sdp: "IP6 2001:db8::20 -> IP4 203.0.113.9, 6000 -> 50000, 6024 -> 50004",
-        why: "4.6: IP6 becomes IP4 with the relay's address; Content-Length is short by its \
-              line ends",
+        rewrite_sdp: GOES_ON,
+        why: "4.6: Content-Length is short by its line ends, and cuts a line of the SDP",
     },
     Row {
         file: "mult-ip-in-header.dat",
@@ -81,12 +82,10 @@ const MESSAGES: [Row; 15] = [
     },
     Row {
         file: "mult-ip-in-sdp.dat",
-        nat_test: VIA_CONTACT_SDP,
+        nat_test: VIA_CONTACT,
         fix_contact: "[2001:db8::9:1] -> 203.0.113.5:61234",
-        rewrite_sdp: "22334 -> 50000, IP4 192.0.2.1 -> IP4 203.0.113.9, \
-                      6024 -> 50004, IP6 2001:db8::1 -> IP4 203.0.113.9",
-        why: "4.8: each stream's own c= is replaced, whatever its family; Content-Length is short \
-              by its line ends",
+        rewrite_sdp: GOES_ON,
+        why: "4.8: Content-Length is short by its line ends, and cuts a line of the SDP",
     },
     Row {
         file: "port-ambiguous.dat",

@@ -147,10 +147,9 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// False when no header line after the first Contact can be a Contact; with
-    /// `next_only`, when the next line cannot. Reads few bytes of each line: nearly all
-    /// messages have one Contact.
-    pub(super) fn may_have_more_contacts(&self, next_only: bool) -> bool {
+    /// False when no header line after the first Contact can be a Contact. Reads few
+    /// bytes of each line: nearly all messages have one Contact.
+    pub(super) fn may_have_more_contacts(&self) -> bool {
         let Some(contact) = self.first.get(HeaderName::Contact as usize) else { return true };
         let mut rest = self.raw.get(contact.get().end()..).unwrap_or_default();
         loop {
@@ -158,7 +157,6 @@ impl<'a> Headers<'a> {
                 [] | [b'\n', ..] | [b'\r', b'\n', ..] => return false,
                 [b'm' | b'M', b':' | b' ' | b'\t', ..] => return true,
                 [b'c' | b'C', _, _, _, b'a' | b'A', ..] => return true,
-                _ if next_only => return false,
                 _ => {}
             }
             let Some(end) = bytes::find(b'\n', rest) else { return false };

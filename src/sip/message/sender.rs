@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::sip::{Contact, Method, StartLine};
 
 /// The most Contacts of a REGISTER that count.
-pub(crate) const MAX_CONTACTS: usize = 32;
+const MAX_CONTACTS: usize = 32;
 
 /// The sender's Contact after its first use.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Sender<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SenderContact<'m, 'a> {
     pub(crate) contact: &'m Contact<'a>,
-    /// False when it surely has no `maddr`, and is the only Contact that counts.
+    /// False when it surely has no `maddr`.
     pub(crate) is_special: bool,
 }
 
@@ -72,24 +72,26 @@ impl<'a> Message<'a> {
     }
 
     /// True for a REGISTER, which may have several Contacts.
-    pub(crate) fn is_register(&self) -> bool {
+    fn is_register(&self) -> bool {
         matches!(self.start_line, StartLine::Request { method: Method::Register, .. })
     }
 
-    /// False when no Contact after the first one counts; `rest` is its list after it.
-    /// When the first one adds a binding, a Contact header counts only directly after
-    /// its own.
+    /// False when the first Contact surely is the first one that adds a binding; `rest`
+    /// is its list after it.
     fn may_have_more_contacts(&self, first: &Contact<'a>, rest: Option<&[u8]>) -> bool {
-        rest.is_some() || self.headers.may_have_more_contacts(first.adds_binding())
+        !first.adds_binding() && (rest.is_some() || self.headers.may_have_more_contacts())
     }
 
     /// The first Contact that adds a binding, else the first one. A GRUU does not
-    /// count.
+    /// count, nor what comes after a value that cannot be parsed.
     fn first_binding(&self) -> Result<Option<Contact<'a>>> {
         let mut first = None;
         let mut header = None;
         for contact in self.contacts().take(MAX_CONTACTS) {
-            let contact = contact?;
+            let contact = match contact {
+                Err(_) if first.is_some() => break,
+                contact => contact?,
+            };
             if contact.uri.is_gruu() {
                 continue;
             }
