@@ -83,6 +83,8 @@ pub(super) struct Dialog {
     /// both are refused, or the later one, and then this one may be answered.
     crossing: Option<(Offer, Lines)>,
     lingering: Vec<(Stream, Millis)>,
+    /// The channels that the callee may be a peer of.
+    joined: Vec<ChannelId>,
     pub(super) answers: Answers,
 }
 
@@ -99,6 +101,7 @@ impl Dialog {
             offered: None,
             crossing: None,
             lingering: Vec::new(),
+            joined: Vec::new(),
             answers: Answers::default(),
         }
     }
@@ -285,8 +288,11 @@ impl Dialog {
         let agreed = &self.agreed;
         let in_use = |stream: &Stream| agreed.with_channel(stream.channel).is_some();
         self.lingering.retain(|(stream, _)| !in_use(stream));
-        let replaced = before.0.into_iter().flatten().filter(|stream| !in_use(stream));
-        self.lingering.extend(replaced.map(|stream| (stream, now.saturating_add(LINGER))));
+        for stream in before.0.into_iter().flatten().filter(|stream| !in_use(stream)) {
+            // Another dialog may have the same ports.
+            media.demote((stream.channel, Side::Callee), self.peer);
+            self.lingering.push((stream, now.saturating_add(LINGER)));
+        }
     }
 
     fn peer_of(&self, side: Side) -> PeerId {
@@ -325,6 +331,20 @@ impl Dialog {
         }
     }
 
+    /// The callee's packets are no longer accepted on ports that are in no place any
+    /// more: other dialogs may have the same ports.
+    pub(super) fn leave_unused(&mut self, media: &mut dyn MediaPorts) {
+        let mut used: Vec<ChannelId> = self.channels().collect();
+        used.sort_unstable();
+        used.dedup();
+        for channel in &self.joined {
+            if used.binary_search(channel).is_err() {
+                media.remove_peer((*channel, Side::Callee), self.peer);
+            }
+        }
+        self.joined = used;
+    }
+
     /// The callee's packets are no longer accepted.
     pub(super) fn remove_callee(&self, media: &mut dyn MediaPorts) {
         let mut channels: Vec<ChannelId> = self.channels().collect();
@@ -353,7 +373,8 @@ impl Dialog {
 
     /// True while no SDP of the callee is part of it.
     pub(super) fn is_silent(&self) -> bool {
-        self.offer
-            .is_none_or(|offer| offer.progress == Progress::Open && offer.offerer == Side::Caller)
+        let offered_only =
+            |offer: Offer| offer.progress == Progress::Open && offer.offerer == Side::Caller;
+        !self.confirmed && self.agreed.0.is_empty() && self.offer.is_none_or(offered_only)
     }
 }

@@ -83,6 +83,17 @@ impl Learner {
         self.update_target(rules);
     }
 
+    /// Packets are sent to another peer, if there is one.
+    pub(super) fn demote(&mut self, id: PeerId, rules: &Rules) {
+        if self.main.is_some_and(|main| main.id == id)
+            && let Some(next) = self.others.pop()
+        {
+            let before = self.main.replace(next);
+            self.others.splice(0..0, before);
+            self.update_target(rules);
+        }
+    }
+
     /// Packets of this peer are no longer accepted.
     pub(super) fn remove_peer(&mut self, id: PeerId, rules: &Rules) {
         if self.main.is_some_and(|main| main.id == id) {
@@ -206,7 +217,9 @@ impl Peer {
         }
         let silent = now.saturating_sub(self.last) >= rules.rebinding;
         let free = self.open || self.learned.is_none() || self.provisional || silent;
-        expected && free && self.lock(source, now)
+        // The address and port of the SDP may take their place back at any time.
+        let exact = self.expected.sdp() == Some(source);
+        expected && (free || exact) && self.lock(source, now)
     }
 
     fn lock(&mut self, source: SocketAddr, now: Millis) -> bool {

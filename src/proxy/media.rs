@@ -110,6 +110,24 @@ impl<S: Sockets> Media<S> {
         self.channels.get(usize::try_from(id.0).ok()?)?.as_ref()
     }
 
+    fn change_learners(
+        &mut self,
+        id: ChannelId,
+        side: Side,
+        change: impl Fn(&mut Learner, &Rules),
+    ) {
+        let Media { channels, rules, .. } = self;
+        let entry = usize::try_from(id.0).ok().and_then(|index| channels.get_mut(index));
+        let Some(Some(channel)) = entry else {
+            self.faults += 1;
+            return;
+        };
+        let (rtp, rtcp) = channel.side(side);
+        change(&mut rtp.learner, rules);
+        change(&mut rtcp.learner, rules);
+        self.check_loops(id, indices(side));
+    }
+
     /// Binds an RTP and an RTCP port, skipping pairs that other programs use.
     fn open_pair(&mut self, family: Family) -> Result<Pair<S::Socket>, Refusal> {
         let local = self.locals.get_mut(family).ok_or(Refusal::NoAddress)?;
@@ -310,17 +328,12 @@ impl<S: Sockets> MediaPorts for Media<S> {
         self.check_loops(id, indices(side));
     }
 
+    fn demote(&mut self, (id, side): (ChannelId, Side), peer: PeerId) {
+        self.change_learners(id, side, |learner, rules| learner.demote(peer, rules));
+    }
+
     fn remove_peer(&mut self, (id, side): (ChannelId, Side), peer: PeerId) {
-        let Media { channels, rules, .. } = self;
-        let entry = usize::try_from(id.0).ok().and_then(|index| channels.get_mut(index));
-        let Some(Some(channel)) = entry else {
-            self.faults += 1;
-            return;
-        };
-        let (rtp, rtcp) = channel.side(side);
-        rtp.learner.remove_peer(peer, rules);
-        rtcp.learner.remove_peer(peer, rules);
-        self.check_loops(id, indices(side));
+        self.change_learners(id, side, |learner, rules| learner.remove_peer(peer, rules));
     }
 
     fn warn_if_waiting(&mut self, expectation: &Expectation, receive_only: bool) {

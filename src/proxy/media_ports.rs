@@ -30,6 +30,8 @@ pub(super) trait MediaPorts {
         change: Change,
         now: Millis,
     );
+    /// Packets to a side are sent to another of its peers, if there is one.
+    fn demote(&mut self, side: (ChannelId, Side), peer: PeerId);
     /// Packets of a peer are no longer accepted.
     fn remove_peer(&mut self, side: (ChannelId, Side), peer: PeerId);
     /// Notes a warning when nothing is sent to a side with this expectation before

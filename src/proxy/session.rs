@@ -403,6 +403,7 @@ impl Session {
 
     /// Closes the ports of streams that no dialog has in any place.
     fn close_unused(&mut self, media: &mut dyn MediaPorts, now: Millis) {
+        self.dialogs.iter_mut().for_each(|dialog| dialog.leave_unused(media));
         let mut used: Vec<ChannelId> = self.dialogs.iter().flat_map(Dialog::channels).collect();
         if self.initial.until.is_none_or(|until| now < until) {
             used.extend(self.initial.lines.streams().map(|stream| stream.channel));

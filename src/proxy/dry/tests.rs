@@ -107,6 +107,30 @@ fn two_confirmed_dialogs_are_received_until_one_is_removed() {
 }
 
 #[test]
+fn newer_of_two_dialogs_leaves_the_shared_ports_when_it_moves() {
+    for pause in [0, 3_000] {
+        let mut world = World::new();
+        let callees = offered(&mut world);
+        let caller = world.send("reply", 1, "a>b", B).first();
+        world.send("reply", 1, "a>c", C);
+        world.reaches(A, caller, C);
+        let moved = "198.51.100.3:6010";
+        let own = world.send("request", 9, "c>a", moved).first();
+        let callee = world.send("reply", 9, "c>a", A).first();
+        // Its own ports are the caller's for this dialog; the shared ones are the other's.
+        world.reaches(A, own, moved);
+        world.reaches(moved, callee, A);
+        world.reaches(A, caller, B);
+        world.reaches(B, callees, A);
+        world.wait(pause);
+        assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+        world.reaches(A, caller, B);
+        world.reaches(B, callees, A);
+        world.reaches_nobody(C, callees);
+    }
+}
+
+#[test]
 fn removed_early_dialog_leaves_the_unanswered_session() {
     let mut world = World::new();
     let callees = offered(&mut world);
@@ -321,6 +345,11 @@ fn callee_without_a_tag_is_answered_and_can_be_put_on_hold() {
     assert_eq!(world.send_in("c", "reply", 2, "a>", held, "final: yes\r\n").first(), caller);
     world.reaches(A, caller, B);
     assert!(world.proxy.sessions(world.now)[0].on_hold);
+    // Refused, offered again, and both repeated.
+    for (cseq, sdp) in [(3, A_NEW), (3, A_NEW), (4, A), (4, A)] {
+        assert_ne!(world.send("request", cseq, "a>", sdp).0, "error");
+        world.reaches(A, caller, B);
+    }
     // The callee's BYE: its From tag is null.
     assert_eq!(world.remove(">a", "scope: dialog\r\n").0, "removed");
     assert_eq!(world.proxy.open_streams(), 0);

@@ -128,6 +128,17 @@ fn rebinding_after_silence_is_accepted_from_same_address() {
 }
 
 #[test]
+fn address_of_the_sdp_takes_its_place_back_without_silence() {
+    let mut phone = learner(side("198.51.100.7", "198.51.100.7:4000"));
+    assert!(phone.accept(at("198.51.100.7:4000"), 1_100));
+    assert!(phone.accept(at("198.51.100.7:4010"), 9_000));
+    assert_eq!(phone.target(), Some(at("198.51.100.7:4010")));
+    assert!(phone.accept(at("198.51.100.7:4000"), 9_020));
+    assert_eq!(phone.target(), Some(at("198.51.100.7:4000")));
+    assert!(!phone.accept(at("198.51.100.7:4010"), 9_040));
+}
+
+#[test]
 fn refresh_keeps_lock_and_resume_opens_it() {
     let known = side("198.51.100.7", "192.168.1.10:4000");
     let mut phone = learner(known);

@@ -66,6 +66,10 @@ impl MediaPorts for Ports {
         self.expected.push((expectation.port, change));
     }
 
+    fn demote(&mut self, (id, _): (ChannelId, Side), _: PeerId) {
+        assert!(self.open.contains_key(&id.0));
+    }
+
     fn remove_peer(&mut self, (id, _): (ChannelId, Side), peer: PeerId) {
         assert!(self.open.contains_key(&id.0));
         self.removed.push(peer);
