@@ -30,7 +30,7 @@ fn over_a_restart(
 }
 
 /// Alice's offer within a call is refused with this status.
-fn refused(scene: &mut Scene<'_>, call: &mut Call, status: &str) {
+pub(crate) fn refused(scene: &mut Scene<'_>, call: &mut Call, status: &str) {
     let offer = audio_of(&scene.alice, 2);
     scene.alice.ask(call, "INVITE", "", &offer);
     let invite = scene.bob.request("INVITE");

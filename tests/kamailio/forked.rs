@@ -69,7 +69,7 @@ impl Fork {
     }
 
     /// The other phone answers; what alice got.
-    fn answered_by_other(&mut self, scene: &mut Scene<'_>) -> Sip {
+    pub(crate) fn answered_by_other(&mut self, scene: &mut Scene<'_>) -> Sip {
         let answer = audio_of(&self.other, 1);
         self.other.answer(&self.second, "200 OK", "", &answer);
         let ok = scene.alice.response(200, "INVITE");

@@ -18,6 +18,7 @@ mod module;
 mod parameters;
 mod phone;
 mod repaired;
+mod routes;
 mod scene;
 mod server;
 mod stock;
