@@ -127,6 +127,15 @@ pub(super) fn start(
         let state = State::Stored(plan, accepted);
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state })));
     }
+    // A delayed offer in a reply is older than the next INVITE of its transaction's
+    // sender: the reply is a repeated one (RFC 3261 13.3.1.4), not a new offer.
+    let repeated = call.status.is_some()
+        && decision.role == Role::Offer
+        && state.offer_answer.newest_offer.is_some_and(|newest| newest > call.cseq);
+    if let Some(accepted) = repeated.then(|| stored_answer(&plan, &leg)).flatten() {
+        let state = State::Stored(plan, accepted);
+        return Ok(Started::Rewrite(Box::new(Rewrite { update, state })));
+    }
     let times = Times {
         total: milliseconds(settings.relay_timeout()),
         each: settings.relay_try().map(milliseconds),

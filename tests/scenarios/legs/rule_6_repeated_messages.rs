@@ -31,6 +31,25 @@ fn repeated_messages_give_the_same_edits_and_requests() {
     });
 }
 
+/// The ACK of a re-INVITE without SDP is lost, and the 200 with the offer comes again
+/// after the next re-INVITE.
+#[test]
+fn late_delayed_offer_is_no_new_offer() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        assert_eq!(scene.send(&Step::request("INVITE", 2, "a", "b")), Ok(None));
+        let port = scene.relayed(&reply_sdp("200 OK", 2, "b"));
+        scene.relayed(&Step::request("ACK", 2, "a", "b").sdp(alice_sdp()));
+        scene.relayed(&kit::call::reinvite(3));
+        let requests = scene.requests().len();
+        assert_eq!(scene.relayed(&reply_sdp("200 OK", 2, "b")), port);
+        assert_eq!(scene.requests().len(), requests, "the relay gets no offer");
+        scene.relayed(&reply_sdp("200 OK", 3, "b"));
+        assert_eq!(scene.requests().len(), requests + 1);
+    });
+}
+
 /// An answer that comes again after a later offer still answers its own offer.
 #[test]
 fn late_answer_has_the_cseq_of_its_offer() {

@@ -47,6 +47,7 @@ fn answer_that_the_relay_refuses_confirms_its_dialog() {
             })
         });
         scene.relayed(&invite(1));
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "b")), Ok(None));
         assert!(scene.send(&reply_sdp("183 Session Progress", 1, "b")).is_err());
         assert!(scene.send(&reply_sdp("200 OK", 1, "b")).is_err());
         bye_ends(&mut scene);

@@ -1,0 +1,37 @@
+//! Answers that refuse lines: the relay is told, and another dialog of the same offer
+//! is not affected (RFC 3264 6).
+
+use kit::call::{Step, bob_sdp};
+use kit::relay::header;
+
+use super::{Scene, invite, reply, reply_sdp};
+
+fn refused() -> String {
+    bob_sdp().replace("m=audio 30000", "m=audio 0")
+}
+
+#[test]
+fn answer_that_refuses_all_lines_is_reported_to_the_relay() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.relayed(&Step::request("INVITE", 7, "b", "a").sdp(bob_sdp()));
+        let answer = Step::reply("200 OK", "INVITE", 7, "b", "a").sdp(refused());
+        assert_eq!(scene.send(&answer), Ok(Some(0)), "the line stays refused");
+        let requests = scene.requests();
+        let last = requests.last().expect("a request");
+        assert_eq!((header(last, "type"), header(last, "cseq")), ("reply", "7"));
+        assert!(header(last, "media").contains(":0:"), "{last}");
+    });
+}
+
+#[test]
+fn second_answer_is_relayed_after_one_that_refuses_all_lines() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        let answer = reply("200 OK", 1, "c").sdp(refused());
+        assert_eq!(scene.send(&answer), Ok(Some(0)));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        assert_eq!(scene.requests().len(), 3);
+    });
+}
