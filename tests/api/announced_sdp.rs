@@ -4,6 +4,7 @@
 use kit::call;
 use kit::rewriting::parse;
 use kit::{cases, udp};
+use mediaproxy::sdp::Session;
 use mediaproxy::sip::Message;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::{Edits, Options, Status};
@@ -22,9 +23,13 @@ fn phone_sdp() -> String {
     call::alice_sdp().replace('\n', "\r\n")
 }
 
-/// The SDP that is found, or the status.
+/// The SDP that is found and read, or the status.
 fn found(raw: &[u8]) -> Result<Option<String>, Status> {
-    let found = find_sdp(&parse(raw)).map_err(|error| error.status())?;
+    let message = parse(raw);
+    let found = find_sdp(&message).map_err(|error| error.status())?;
+    if let Some(sdp) = found {
+        Session::parse(sdp).map_err(|error| error.status())?;
+    }
     Ok(found.map(|sdp| String::from_utf8(sdp.to_vec()).unwrap()))
 }
 

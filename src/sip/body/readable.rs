@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::sip::body::is_verbatim;
 use crate::sip::{HeaderName, Message, StartLine};
 
-/// Checks that the SDP `found` in `body` can be read, and without one, that none was
-/// announced: by `content_type`, or in a header line that cannot be read.
+/// Checks that the SDP `found` in `body` is whole and not encoded, and without one,
+/// that none was announced: by `content_type`, or in a header line that cannot be
+/// read. Lines of the SDP that end in CR alone are an error of `Session::parse`.
 #[inline]
 pub(super) fn check(
     message: &Message<'_>,
@@ -23,9 +24,6 @@ pub(super) fn check(
 }
 
 fn check_sdp(message: &Message<'_>, body: &[u8], sdp: &[u8]) -> Result<()> {
-    if has_bare_cr(sdp) {
-        return Err(Error::syntax("the SDP has lines that end in CR alone"));
-    }
     if goes_on(body, beyond(message, body)?) {
         return Err(Error::syntax("Content-Length: the SDP goes on after it"));
     }
@@ -95,11 +93,7 @@ fn goes_on(body: &[u8], beyond: &[u8]) -> bool {
 /// True when a line that has text after it ends in CR alone.
 fn has_bare_cr(text: &[u8]) -> bool {
     let after = text.get(1..).unwrap_or_default();
-    // Without an early end, and with a signed comparison, the compiler compares 16
-    // bytes at once. A line starts with ASCII text.
-    text.iter()
-        .zip(after)
-        .fold(false, |found, (byte, next)| found | ((*byte == b'\r') & (next.cast_signed() > 13)))
+    text.iter().zip(after).any(|(byte, next)| *byte == b'\r' && next.is_ascii_graphic())
 }
 
 /// True when the text has a media type that is SDP or may hold one.
