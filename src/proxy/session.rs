@@ -322,9 +322,7 @@ impl Session {
         if !self.answered {
             self.answered = true;
             self.changed = update.now;
-            let forked = !early.is_empty();
-            let time = if forked { FORK_TIME } else { 0 };
-            self.initial.until = Some(update.now.saturating_add(time));
+            self.initial.until = Some(update.now.saturating_add(FORK_TIME));
         }
     }
 
