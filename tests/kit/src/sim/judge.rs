@@ -210,6 +210,15 @@ impl World {
             let phones = self.phones().filter(move |phone| Some(phone.id) == owner(end));
             phones.flat_map(|phone| &phone.dialogs)
         };
+        // A caller hears every branch of its pending INVITE.
+        let calling = |phone: &Phone| {
+            let offers =
+                |sdp: &Option<Sdp>| sdp.as_ref().is_some_and(|sdp| sdp.line_of(receiver).is_some());
+            phone.calls.iter().any(|calling| !calling.done && offers(&calling.message.sdp))
+        };
+        if self.phones().any(|phone| calling(phone)) {
+            return true;
+        }
         // Both sides, since the caller's early dialog may not be there yet.
         dialogs(receiver).any(|dialog| talks(dialog, receiver, sender))
             // And a caller is not told that one of several branches has failed.

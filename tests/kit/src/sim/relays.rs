@@ -25,6 +25,8 @@ pub enum Power {
 #[derive(Debug)]
 struct Relay {
     power: Power,
+    /// How often it was started: a new process has other free ports.
+    started: u16,
     proxy: DryProxy,
 }
 
@@ -61,7 +63,11 @@ pub struct SharedRelays(Arc<Mutex<Relays>>);
 
 impl SharedRelays {
     pub fn new(count: usize, delay: u64, now: u64) -> Self {
-        let relays = (0..count).map(|number| Relay { power: Power::Runs, proxy: proxy(number) });
+        let relays = (0..count).map(|number| Relay {
+            power: Power::Runs,
+            started: 0,
+            proxy: proxy(number, 0),
+        });
         SharedRelays(Arc::new(Mutex::new(Relays {
             now,
             delay,
@@ -95,8 +101,9 @@ pub fn setting(relay: usize) -> String {
     format!("mediaproxy2:/relay{relay};ipv6=yes")
 }
 
-fn proxy(number: usize) -> DryProxy {
-    let mut config = Config::new("/none", vec![address(number)], (30_000, 30_399));
+fn proxy(number: usize, started: u16) -> DryProxy {
+    let first = 30_000 + 400 * started;
+    let mut config = Config::new("/none", vec![address(number)], (first, first + 399));
     config.trusted = Networks::parse("10.9.9.0/24").expect("a network");
     DryProxy::new(&config)
 }
@@ -109,7 +116,8 @@ impl Relays {
     pub fn set_power(&mut self, relay: usize, power: Power) {
         let Some(entry) = self.relays.get_mut(relay) else { return };
         if power == Power::Dead {
-            entry.proxy = proxy(relay);
+            entry.started = (entry.started + 1) % 50;
+            entry.proxy = proxy(relay, entry.started);
             let of_relay = self.connections.iter_mut().filter(|c| c.relay == relay);
             of_relay.for_each(|connection| connection.closed = true);
         }
