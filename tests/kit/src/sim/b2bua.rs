@@ -279,7 +279,12 @@ impl B2bua {
                 sdp.lines.insert(0, line);
             }
             (Edit::AddsFirst, false) if !sdp.lines.is_empty() => {
-                sdp.lines.remove(0);
+                // A line that the callee has refused stays so.
+                let line = sdp.lines.remove(0);
+                if let Some(added) = leg.added.as_mut().filter(|_| !line.is_active()) {
+                    added.address.set_port(0);
+                    added.end = 0;
+                }
             }
             _ => {}
         }
@@ -295,11 +300,12 @@ impl B2bua {
             let ports = &mut leg.ports[number];
             if !line.is_active() {
                 ports.remote[side] = None;
-            } else if line.kind.is_relayed() && line.address.ip() != ip {
+            } else if line.kind.is_relayed()
+                && line.address.ip() != ip
+                && !line.address.ip().is_unspecified()
+            {
                 ports.remote[side] = Some(line.address);
-                if !line.address.ip().is_unspecified() {
-                    line.address = SocketAddr::new(ip, ports.ports[1 - side]);
-                }
+                line.address = SocketAddr::new(ip, ports.ports[1 - side]);
             }
         }
     }

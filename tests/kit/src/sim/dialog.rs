@@ -89,6 +89,8 @@ pub struct Dialog {
     pub first_answer: Option<Sdp>,
     /// When a provisional reply with SDP came or was sent.
     pub early_media_at: u64,
+    /// A reliable provisional reply of ours waits for its PRACK.
+    pub unacknowledged: bool,
     pub held: bool,
     pub listens: bool,
     held_by_zero: bool,
@@ -121,6 +123,7 @@ impl Dialog {
             acknowledged: None,
             first_answer: None,
             early_media_at: 0,
+            unacknowledged: false,
             held: false,
             listens: false,
             held_by_zero: false,
@@ -250,7 +253,10 @@ impl Dialog {
             match earlier.filter(|_| change == Change::Back) {
                 Some((end, address)) => (line.end, line.address) = (*end, *address),
                 None => {
-                    let ip = line.address.ip();
+                    let Some(end) = ids.ends.iter().rev().find(|end| end.owner == phone) else {
+                        continue;
+                    };
+                    let ip = end.address.ip();
                     let address = SocketAddr::new(ip, 2_000 + 2 * ids.ends.len() as u16);
                     (line.address, line.end) = (address, ids.end(phone, address));
                 }

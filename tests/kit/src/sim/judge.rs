@@ -90,13 +90,14 @@ impl World {
         self.phones().flat_map(|phone| streams(phone, ended_after)).collect()
     }
 
-    /// True when another phone than that with this tag has answered the call.
-    fn other_answered(&self, call_id: u32, tag: u32) -> bool {
+    /// True when another phone than that with this tag has answered the call, or
+    /// with `early` has early media.
+    fn other_answered(&self, call_id: u32, tag: u32, early: bool) -> bool {
         self.phones().flat_map(|phone| &phone.dialogs).any(|dialog| {
             !dialog.caller
                 && dialog.call_id == call_id
                 && dialog.local_tag != tag
-                && dialog.confirmed_at > 0
+                && (dialog.confirmed_at > 0 || early && dialog.early_media_at > 0)
         })
     }
 
@@ -123,12 +124,12 @@ impl World {
             let known = is_ours(sender.remote.address.ip())
                 && !sender.remote.address.ip().is_unspecified()
                 && !sender.local.address.ip().is_unspecified();
-            // While another answer is under way the relay may know of it already.
-            let raced = (sender.early || receiver.early || !quiet)
-                && self.other_answered(sender.call_id, sender.callee_tag);
             // A NAT lets nothing in before its phone has sent something.
             let open = !self.nats.contains_key(&receiver.phone) || receiver.local.direction.sends();
             let chosen = !sender.caller || sender.newest;
+            // While another answer is under way the relay may know of it already.
+            let raced = (sender.early || receiver.early || !quiet)
+                && self.other_answered(sender.call_id, sender.callee_tag, !quiet && sender.caller);
             if relayed && directions && known && open && chosen && !raced {
                 required.push((sender.local.end, sender.remote.address, receiver.local.end));
             }
@@ -216,7 +217,7 @@ impl World {
                 |sdp: &Option<Sdp>| sdp.as_ref().is_some_and(|sdp| sdp.line_of(receiver).is_some());
             phone.calls.iter().any(|calling| !calling.done && offers(&calling.message.sdp))
         };
-        if self.phones().any(|phone| calling(phone)) {
+        if self.phones().any(calling) {
             return true;
         }
         // Both sides, since the caller's early dialog may not be there yet.

@@ -34,6 +34,7 @@ impl Phone {
                 let Some(dialog) = self.dialog_of(&request) else {
                     return self.refuse_request(&request, 481, context);
                 };
+                dialog.unacknowledged = false;
                 context.stop(Repeated::Provisional(dialog.call_id, dialog.local_tag));
                 self.serve(&request, request.reply(200, 0, id), context);
             }
@@ -199,6 +200,7 @@ impl Phone {
         }
         if reliable && dialog.acknowledged.is_none() && dialog.local_tag != 0 {
             dialog.acknowledged = Some(1);
+            dialog.unacknowledged = true;
             reply.rseq = Some(1);
             let key = Repeated::Provisional(dialog.call_id, dialog.local_tag);
             context.repeat_reply(reply, key);
@@ -213,6 +215,10 @@ impl Phone {
         let Some(at) = self.waiting() else { return };
         let (id, ip, refused) = (self.id, self.ip, self.refused_lines);
         let dialog = &mut self.dialogs[at];
+        // RFC 3262 3: the answer in a reliable reply must be acknowledged first.
+        if dialog.unacknowledged {
+            return;
+        }
         let Some(invite) = dialog.invite.take() else { return };
         let mut reply = invite.reply(200, dialog.local_tag, id);
         let answered = dialog.media.local.is_some() && dialog.media.received.is_none();

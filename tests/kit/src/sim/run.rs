@@ -13,6 +13,13 @@ use super::sdp::EndId;
 use super::topology::first_hop;
 use super::world::{Node, World};
 
+/// A relay ends a session that is silent for 90 s: phones are not silent longer
+/// than this (milliseconds).
+const MAX_SILENCE: u64 = 75_000;
+/// A relay ends an unanswered session after 300 s, and a server gives up a pending
+/// INVITE after 6 minutes.
+const UNANSWERED: u64 = 400_000;
+
 /// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -40,6 +47,8 @@ struct Run {
     given: Vec<(EndId, SocketAddr)>,
     faults: Vec<String>,
     calls: u64,
+    /// When phones sent media last.
+    sent_at: u64,
     /// When the given addresses are looked at again.
     changed_at: u64,
 }
@@ -47,7 +56,8 @@ struct Run {
 impl Run {
     fn new(script: &Script, recording: bool) -> Self {
         let world = World::new(&script.setup, recording);
-        Run { world, given: Vec::new(), faults: Vec::new(), calls: 0, changed_at: 0 }
+        let sent_at = world.now;
+        Run { world, given: Vec::new(), faults: Vec::new(), calls: 0, changed_at: 0, sent_at }
     }
 
     fn finish(mut self, script: &Script) -> Outcome {
@@ -130,9 +140,9 @@ impl Run {
     /// when all is quiet.
     fn pass(&mut self, milliseconds: u64, media: bool) {
         let until = self.world.now + milliseconds;
-        let mut sent_at = self.world.now;
         loop {
-            let slice = if media { until.min(sent_at + 20_000) } else { until };
+            let silence = if media { 20_000 } else { MAX_SILENCE };
+            let slice = until.min((self.sent_at + silence).max(self.world.now));
             if self.world.run(slice) {
                 self.world.agreed.clear();
                 self.agreed();
@@ -144,7 +154,7 @@ impl Run {
             if self.world.now >= until {
                 break;
             }
-            sent_at = self.world.now;
+            self.sent_at = self.world.now;
             self.world.send_media();
         }
         self.library_faults();
@@ -209,6 +219,10 @@ impl Run {
             }
         }
         self.pass(TIMEOUT + 3_000, false);
+        if self.world.disturbed {
+            // What a failed server or relay did not hear ends by its timeout.
+            self.pass(UNANSWERED, false);
+        }
         let mut left = self.world.check_left();
         for _ in 0..5 {
             if left.is_empty() {
