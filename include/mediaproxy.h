@@ -937,7 +937,10 @@ mp_status mp_fix_contact_with(mp_worker *worker,
 // that an earlier rewrite made in this list. options may be NULL. Calling it
 // again for the same message gives the same result.
 //
-// MP_NO_SDP when the message has no SDP. MP_ERR_SYNTAX or MP_ERR_LIMIT for a
+// MP_NO_SDP when the message has no SDP. MP_ERR_ENDED when the call has ended
+// within the last 32 seconds, or ended while its relay worked on the request; a
+// repeated or late answer of an ended call gets the same ports as before while
+// they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a
 // message that cannot be parsed, and for SDP that is announced and cannot be
 // read: its Content-Encoding is not identity, it has lines that end in CR
 // alone, or the body is shorter than Content-Length or goes on beyond it
@@ -956,9 +959,19 @@ mp_status mp_rewrite_sdp(mp_worker *worker,
                          const mp_options *options,
                          mp_edits *edits);
 
-// Terminates the session or the branch that the message ends: a BYE, a CANCEL
-// or a failure reply to an INVITE (RFC 3261 15, 9, 13.3.1.3). Sends a delete
-// request to the relay of the call. It never waits: a delete that cannot be
+// Terminates what the message ends. Give it each message for which
+// mp_message_terminates is 1; whether that ends the call depends on the call:
+//
+// - A BYE ends its dialog, and the call with its last dialog (RFC 3261 15).
+// - A failure reply to the INVITE of a call ends the call with all its early
+//   dialogs, whatever its To tag (RFC 3261 12.3): give it the reply that goes
+//   to the caller. With the option scope = branch it is the reply of one branch
+//   of several, and ends the early dialogs of that branch only.
+// - A CANCEL sends nothing: the final reply to the INVITE ends the call, or 32
+//   seconds without one (RFC 3261 9.1).
+// - A failure reply to a later INVITE ends nothing (RFC 3261 14.1).
+//
+// Sends a delete request to the relay. It never waits: a delete that cannot be
 // sent now is queued and sent later. Calling it again for the same message
 // does no harm. options may be NULL.
 //

@@ -230,8 +230,9 @@ impl Worker {
     /// # Errors
     /// `Status::Syntax` or `Status::Limit` for a message that cannot be parsed,
     /// `Status::NoRelay`, `Status::RelayTimeout` or `Status::RelayAnswer` when no
-    /// relay served the request, `Status::WrongProcess` after a fork. The list of
-    /// edits is unchanged then.
+    /// relay served the request, `Status::Ended` when the call has ended within the
+    /// last 32 s or ended while its relay worked on the request,
+    /// `Status::WrongProcess` after a fork. The list of edits is unchanged then.
     ///
     /// ```
     /// # use mediaproxy::{Edits, Message, Options};
@@ -314,9 +315,12 @@ impl Worker {
         started
     }
 
-    /// Terminates the session or the branch that the message ends: a BYE, a CANCEL
-    /// or a failure reply to INVITE (RFC 3261 15, 9, 13.3.1.3). Sends a delete
-    /// request to the relay, or queues it; never waits. Idempotent.
+    /// Terminates what the message ends: a BYE its dialog, and the call with its last
+    /// one (RFC 3261 15); a failure reply to the INVITE of a call the call, or the
+    /// early dialogs of one branch ([`crate::ScopeOption`], 12.3). A CANCEL sends
+    /// nothing: the final reply ends the call, or 32 s without one (9.1). A failure
+    /// reply to a later INVITE ends nothing (14.1). Sends a delete request to the
+    /// relay, or queues it; never waits. Idempotent.
     ///
     /// # Errors
     /// `Status::Argument` for a message that ends no session, `Status::Syntax` when
