@@ -62,6 +62,13 @@ static int is_branch(void *message)
     return msg->is_branch;
 }
 
+static int may_go_on(void *message)
+{
+    const struct message *msg = message;
+
+    return msg->may_go_on;
+}
+
 /* Lumps are kept in the order of their offsets. */
 static int replace(void *message, enum mpm_mark mark, size_t offset, size_t remove, mp_str text)
 {
@@ -149,6 +156,7 @@ const struct mpm_server mpm_server = {
     .identify = identify,
     .options = options,
     .is_branch = is_branch,
+    .may_go_on = may_go_on,
     .replace = replace,
     .remove = remove_lumps,
     .contact_uri = contact_uri,

@@ -24,7 +24,7 @@ struct message {
     uint64_t id;
     /* What the server's parser found out. */
     int call;
-    int is_invite, has_to_tag, is_branch;
+    int is_invite, has_to_tag, is_branch, may_go_on;
     unsigned int status;
     /* The URIs of the parsed Contacts; empty after the last one. */
     mp_str contacts[3];

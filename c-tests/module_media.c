@@ -86,6 +86,7 @@ static unsigned long ended_by(struct message *message)
 void ends(void)
 {
     struct message offer, other;
+    unsigned long calls;
 
     receive(&offer, OFFER, 20);
     CHECK(mpm_use_media_proxy(&offer, mp_text(NULL)) == MPM_TRUE);
@@ -111,4 +112,18 @@ void ends(void)
     receive(&other, OFFER, 21);
     CHECK(mpm_use_media_proxy(&other, mp_text(NULL)) == MPM_TRUE);
     CHECK(ended_by(&other) == 1);
+    /* In a route that may try another target, and does so once. */
+    receive(&other, OFFER, 22);
+    other.may_go_on = 1;
+    CHECK(mpm_use_media_proxy(&other, mp_text(NULL)) == MPM_TRUE);
+    CHECK(ended_by(&other) == 0);
+    CHECK(mpm_use_media_proxy(&other, mp_text(NULL)) == MPM_TRUE);
+    calls = active_calls();
+    mpm_route_ended(&other);
+    CHECK(active_calls() == calls && ended_by(&other) == 0);
+    mpm_route_ended(&offer);
+    CHECK(active_calls() == calls);
+    mpm_route_ended(&other);
+    CHECK(active_calls() == calls - 1);
+    mpm_route_ended(&other);
 }

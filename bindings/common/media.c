@@ -43,6 +43,7 @@ int mpm_rewrite(void *message, const struct mpm_options *options)
     process = mpm_disabled() ? NULL : mpm_parsed(message, verb, &described);
     if (process == NULL)
         return MPM_FALSE;
+    mpm_use_again(described.id);
     set_options(process->options, options);
     if (options->set.len > 0 &&
         mp_options_set_relay_set(process->options, options->set) != MP_OK)

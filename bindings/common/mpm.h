@@ -97,6 +97,10 @@ struct mpm_server {
      * have forked: a reply that has not been chosen to go upstream, or a request
      * on the way to one of its targets. Else 0. */
     int (*is_branch)(void *message);
+    /* 1 in a route where a script may give up an INVITE and then try another
+     * target with it: the server calls mpm_route_ended after this route. May be
+     * NULL. */
+    int (*may_go_on)(void *message);
 
     /* Makes a lump under `mark`: the `remove` bytes at `offset` of the raw
      * message are replaced by `text`, which is copied into memory that lives as
@@ -182,6 +186,9 @@ int mpm_use_media_proxy(void *message, mp_str set);
  * the script gives up; of a branch only, where is_branch of the server says so.
  * Every other message ends nothing: MPM_TRUE. */
 int mpm_end_media_session(void *message);
+/* The script's route for this message is over: ends the call of an INVITE that
+ * was given up, unless the route has used the relay for it afterwards. */
+void mpm_route_ended(void *message);
 /* The same by identifiers; an empty `to_tag` stands for the whole call. */
 int mpm_end_call(mp_str call_id, mp_str from_tag, mp_str to_tag);
 

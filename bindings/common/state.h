@@ -52,6 +52,8 @@ void mpm_note_error(uint64_t id, const char *verb, mp_str why);
 int mpm_rewrite(void *message, const struct mpm_options *options);
 
 /* verbs.c */
+/* A script that has given up the INVITE of this id uses the relay for it again. */
+void mpm_use_again(uint64_t id);
 /* Which client lists the sender is on, MP_ASYMMETRIC_* ORed; 0 when the message
  * cannot be read. */
 uint32_t mpm_client_lists(void *message);

@@ -42,6 +42,32 @@ uint32_t mpm_client_lists(void *message)
     return lists;
 }
 
+/* The INVITE that a script has given up in a route that may still use the relay
+ * for it again. */
+static uint64_t given_up;
+static int has_given_up;
+
+void mpm_use_again(uint64_t id)
+{
+    if (given_up == id)
+        has_given_up = 0;
+}
+
+void mpm_route_ended(void *message)
+{
+    struct mpm_message described;
+    struct mpm_call call;
+
+    if (!has_given_up)
+        return;
+    mpm_server.describe(message, &described);
+    if (described.id != given_up)
+        return;
+    has_given_up = 0;
+    if (mpm_server.identify(message, &call) == 0)
+        mpm_end_call(call.call_id, call.from_tag, call.to_tag);
+}
+
 /* A message that terminates nothing by itself. Only the INVITE that begins a
  * call can be given up by a script, in its request or failure route: the final
  * reply is the server's own then. A re-INVITE that is given up leaves its call
@@ -54,6 +80,11 @@ static int give_up(void *message, uint64_t id, const char *verb, int is_branch)
         return mpm_failed(id, verb, MP_ERR_SYNTAX, mp_text("Call-ID, From or To cannot be read"));
     if (call.status != 0 || !call.is_invite || call.to_tag.len > 0 || is_branch)
         return MPM_TRUE;
+    if (mpm_server.may_go_on != NULL && mpm_server.may_go_on(message)) {
+        given_up = id;
+        has_given_up = 1;
+        return MPM_TRUE;
+    }
     return mpm_end_call(call.call_id, call.from_tag, call.to_tag);
 }
 

@@ -12,9 +12,10 @@ extern rpc_export_t rpc_cmds[];
 extern pv_export_t pvs[];
 
 int dialog_init(void);
-void routes_init(void);
-/* is_branch of struct mpm_server. */
+int routes_init(void);
+/* is_branch and may_go_on of struct mpm_server. */
 int routes_is_branch(void *message);
+int routes_may_go_on(void *message);
 /* Tells the common part which sockets the server listens on. */
 void sockets_init(void);
 int statistics_init(void);

@@ -17,6 +17,7 @@ const struct mpm_server mpm_server = {
     .identify = family_identify,
     .options = options,
     .is_branch = routes_is_branch,
+    .may_go_on = routes_may_go_on,
     .replace = family_replace,
     .remove = family_remove,
     .contact_uri = family_contact_uri,
@@ -29,12 +30,11 @@ static int mod_init(void)
     char error[MPM_ERROR_SIZE];
 
     sockets_init();
-    routes_init();
     if (mpm_start(error) != 0) {
         LM_ERR("%s\n", error);
         return -1;
     }
-    if (family_avps_init() != 0 || dialog_init() != 0 || statistics_init() != 0)
+    if (routes_init() != 0 || family_avps_init() != 0 || dialog_init() != 0 || statistics_init() != 0)
         return -1;
     return processes_init();
 }
