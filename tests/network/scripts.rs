@@ -121,3 +121,95 @@ fn update_glare_and_refusals_of_both_sides_keep_the_media() {
          b reinvites ports\nwait 3000\n",
     );
 }
+
+#[test]
+fn answer_that_crosses_a_cancel_makes_one_session() {
+    for topology in ["direct", "stateful", "fork"] {
+        holds(&format!(
+            "topology {topology}\nlatency 40\na calls\nwait 300\nb rings\nwait 300\na cancels\nwait 45\n\
+             b answers\nwait 3000\n"
+        ));
+    }
+}
+
+#[test]
+fn cancel_that_overtakes_its_invite_leaves_nothing() {
+    holds("topology stateful\nrelay-delay 30\na calls\na cancels\nwait 3000\n");
+    holds("topology fork\nrelay-delay 30\na calls\na cancels\nwait 3000\n");
+}
+
+/// The way is so long that the 200 is repeated before its ACK can come.
+#[test]
+fn answer_repeated_after_bye_makes_no_session() {
+    holds(
+        "topology direct\nlatency 300\na calls\nwait 1000\nb answers\nwait 1300\na hangs-up\nwait 5000\n",
+    );
+}
+
+#[test]
+fn bye_that_meets_a_rewrite_leaves_nothing() {
+    holds(
+        "topology direct\nrelay-delay 30\na calls\nwait 200\nb answers\nwait 3000\na reinvites ports\n\
+         b hangs-up\nwait 3000\n",
+    );
+}
+
+#[test]
+fn challenge_that_is_repeated_does_not_end_the_new_try() {
+    holds(
+        "topology direct\nlatency 300\na calls\nwait 1000\nb refuses 407\nwait 3000\nb rings\nwait 1000\n\
+         b answers\nwait 4000\n",
+    );
+}
+
+#[test]
+fn second_answer_leaves_the_first_one() {
+    for keeps in ["first", "newest", "both"] {
+        holds(&format!(
+            "topology fork\nlatency 40\ncaller-keeps {keeps}\na calls\nwait 300\nb rings\nc rings\n\
+             wait 300\nb answers\nc answers\nwait 3000\na hangs-up\nwait 3000\n"
+        ));
+    }
+}
+
+#[test]
+fn ringing_keeps_the_session_for_minutes() {
+    let ringing = "wait 60000\nb rings\n".repeat(7);
+    holds(&format!(
+        "topology stateful\na calls\nwait 10\nb rings\n{ringing}b answers\nwait 3000\n"
+    ));
+}
+
+#[test]
+fn branch_that_is_given_up_is_not_heard() {
+    holds(
+        "topology fork\na calls\nwait 10\nb rings with-sdp\nwait 100\nc rings with-sdp reliably\n\
+         wait 1000\nc answers without-sdp\nwait 5000\n",
+    );
+}
+
+#[test]
+fn missing_tags_count_as_null() {
+    for phone in [1, 2] {
+        holds(&format!("topology direct\nwithout-tags {phone}\n{PLAIN}"));
+        holds(&format!(
+            "topology stateful\nwithout-tags {phone}\na calls\nwait 10\nb answers\nwait 3000\n\
+             b reinvites ports\nwait 3000\na reinvites hold\nwait 3000\n"
+        ));
+    }
+}
+
+#[test]
+fn application_server_that_adds_or_drops_a_line_moves_no_stream() {
+    for edit in ["adds-first", "drops-first"] {
+        holds(&format!("topology hairpin\nstreams audio video\nb2bua {edit}\n{PLAIN}"));
+    }
+}
+
+#[test]
+fn relay_that_dies_is_replaced_by_the_next_offer() {
+    holds(
+        "topology direct\nrelays 2\na calls\nwait 10\nb answers\nwait 3000\nrelay 0 dies\nrelay 1 dies\n\
+         wait 1000\nrelay 0 returns\nrelay 1 returns\nwait 3000\na reinvites ports\nwait 3000\n",
+    );
+}
