@@ -49,6 +49,8 @@ struct Offer {
     offerer: Side,
     progress: Progress,
     since: Millis,
+    /// Later offers of the dialog have higher ones.
+    number: u32,
 }
 
 /// The meaning of a message with SDP.
@@ -76,6 +78,7 @@ pub(super) struct Dialog {
     pub(super) confirmed: bool,
     sequences: Sides<Option<Sequence>>,
     offer: Option<Offer>,
+    offers: u32,
     agreed: Lines,
     /// The streams of the offer in force until its answer is final.
     offered: Option<Lines>,
@@ -97,6 +100,7 @@ impl Dialog {
             confirmed: false,
             sequences: Sides::default(),
             offer: None,
+            offers: 0,
             agreed: Lines::default(),
             offered: None,
             crossing: None,
@@ -117,7 +121,14 @@ impl Dialog {
         let (direction, offerer, cseq) = (Side::Caller, Side::Caller, sequence.last);
         Dialog {
             sequences: Sides { caller: Some(sequence), callee: None },
-            offer: Some(Offer { direction, cseq, offerer, progress: Progress::Open, since }),
+            offer: Some(Offer {
+                direction,
+                cseq,
+                offerer,
+                progress: Progress::Open,
+                since,
+                number: 0,
+            }),
             offered: Some(lines),
             ..Dialog::new(tag, peer)
         }
@@ -137,7 +148,12 @@ impl Dialog {
         match self.meaning(update) {
             Meaning::Offer => self.take_offer(update, families, media)?,
             Meaning::OfferAgain => self.take_offer_again(update, media),
-            Meaning::Answer => self.take_answer(update, media),
+            Meaning::Answer => {
+                self.take_answer(update, media);
+                if !update.is_early() {
+                    return Ok(self.agreed.ports(update.receiver(), media));
+                }
+            }
             Meaning::CrossingAgain => {
                 let crossing = self.crossing.iter();
                 let ports = crossing.map(|(_, lines)| lines.ports(update.receiver(), media));
@@ -230,7 +246,9 @@ impl Dialog {
         let first = self.sequences.get(direction).map_or(cseq, |known| known.first);
         *self.sequences.get_mut(direction) = Some(Sequence { first, last: cseq });
         let (offerer, progress, since) = (update.sender, Progress::Open, update.now);
-        self.offer = Some(Offer { direction, cseq, offerer, progress, since });
+        self.offers = self.offers.wrapping_add(1);
+        let number = self.offers;
+        self.offer = Some(Offer { direction, cseq, offerer, progress, since, number });
         self.answers.clear(direction);
         let peer = self.peer_of(update.sender);
         let offered = self.offered.insert(lines);
@@ -280,7 +298,6 @@ impl Dialog {
     /// The offered streams are agreed, but those that the answer refused.
     fn settle(&mut self, media: &mut dyn MediaPorts, now: Millis) {
         self.note_progress(Progress::Answered);
-        self.crossing = None;
         let Some(offered) = self.offered.take() else { return };
         let agreed = offered.accepted();
         agreed.expect_changes(&self.agreed, self.peer, media, now);
@@ -292,6 +309,16 @@ impl Dialog {
             // Another dialog may have the same ports.
             media.demote((stream.channel, Side::Callee), self.peer);
             self.lingering.push((stream, now.saturating_add(LINGER)));
+        }
+        self.end_crossing();
+    }
+
+    /// An offer was answered. An earlier one was refused; a later one may follow the
+    /// answer that it has overtaken (RFC 5407 section 3.1).
+    fn end_crossing(&mut self) {
+        let Some((crossing, lines)) = self.crossing.take() else { return };
+        if self.offer.is_some_and(|answered| answered.number < crossing.number) {
+            (self.offer, self.offered) = (Some(crossing), Some(lines));
         }
     }
 
