@@ -59,16 +59,31 @@ pub struct Plan {
     foundations: Foundations,
     /// The whole SDP.
     sdp: Spot,
+    /// The last line of the SDP has no line end.
+    open: bool,
+    /// A session-level address may be replaced: one is not 0.0.0.0 (hold), and a
+    /// relayed stream uses it.
+    session_moves: bool,
+    /// A line has a port count above 1.
+    has_counts: bool,
+    /// See [`Plan::is_left_to_ice`].
+    left_to_ice: bool,
     /// The message's line end.
     line_end: &'static [u8],
     /// The session-level c= lines, for streams that must keep them.
-    old_lines: Vec<u8>,
+    old_lines: Box<[u8]>,
 }
 
 impl Plan {
     /// True when there is no request to send and nothing to change.
     pub fn is_empty(&self) -> bool {
         self.streams.is_empty()
+    }
+
+    /// True for an offer with a line without an address, whose media flows between the
+    /// candidates of ICE.
+    pub fn is_left_to_ice(&self) -> bool {
+        self.left_to_ice
     }
 
     /// The m= lines that are relayed, or are already at the relay: bit 0 is the
@@ -101,6 +116,8 @@ struct Place {
     port: u16,
     /// The stream has no c= line of its own.
     uses_session_address: bool,
+    /// The range of the m= line and its i= line.
+    head: Spot,
     /// The line has a port count above 1, which is refused.
     has_count: bool,
     /// The line has no address yet ([`trickles`]). With candidates, all of the line is
@@ -143,8 +160,6 @@ enum When {
     /// The session-level address is replaced, and the relay's answer refuses this
     /// stream.
     Refused(u8),
-    /// This stream is relayed at another address than the session level's.
-    Apart(u8),
     /// At least one stream is relayed.
     Any,
 }
@@ -218,6 +233,7 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         plan: Plan {
             answer: rules.role == Role::Answer,
             sdp: spot(message, session.text)?,
+            open: !ends_line(session.text),
             line_end: message.line_end(),
             streams: Vec::with_capacity(session.media.len()),
             places: Vec::with_capacity(session.media.len()),
@@ -230,8 +246,10 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         planner.list(index, media)?;
     }
     if !planner.needs_relay() {
-        return Ok(Plan { lines: planner.plan.lines, ..Plan::default() });
+        let Plan { lines, left_to_ice, .. } = planner.plan;
+        return Ok(Plan { lines, left_to_ice, ..Plan::default() });
     }
+    planner.plan.session_moves = planner.session_can_move();
     planner.session_level()?;
     planner.stream_level()?;
     planner.last_line();
@@ -254,7 +272,7 @@ struct Planner<'p, 'm, 'a> {
 impl<'a> Planner<'_, '_, 'a> {
     /// Adds an m= line to the request.
     fn list(&mut self, index: usize, media: &Media<'a>) -> Result<()> {
-        let connection = self.session.connection_of(media);
+        let connection = media.connection.as_ref().or(self.session.connection.as_ref());
         let offered = self.is_offered(index, media);
         let mut fate = match offered || media.port != 0 && media.relayable() {
             true => self.fate(index, media, connection, offered)?,
@@ -272,7 +290,9 @@ impl<'a> Planner<'_, '_, 'a> {
             // A line that the offer had with port 0 and a=bundle-only (RFC 9143 6)
             // has the port of its group in the answer.
             let unshared = !offered && leader.is_none();
-            if unshared || (trickles && ice && candidates.is_none() && !self.plan.answer) {
+            let left_to_ice = trickles && ice && candidates.is_none() && !self.plan.answer;
+            if unshared || left_to_ice {
+                self.plan.left_to_ice |= left_to_ice;
                 fate = Fate::Kept;
             } else {
                 self.ports |= port_bit(media.port);
@@ -288,11 +308,14 @@ impl<'a> Planner<'_, '_, 'a> {
         if matches!(fate, Fate::Relay | Fate::Spiral) {
             self.plan.lines |= line_bit(index);
         }
+        let has_count = media.count > 1 && (!trickles || candidates.is_some());
+        self.plan.has_counts |= has_count;
         self.plan.places.push(Place {
             fate,
             port: media.port,
             uses_session_address: media.connection.is_none() && !trickles,
-            has_count: media.count > 1 && (!trickles || candidates.is_some()),
+            head: spot(self.message, media.head)?,
+            has_count,
             trickles,
             candidates,
             leader,
@@ -318,7 +341,7 @@ impl<'a> Planner<'_, '_, 'a> {
         &self,
         index: usize,
         media: &Media<'a>,
-        connection: Option<Connection<'a>>,
+        connection: Option<&Connection<'a>>,
         offered: bool,
     ) -> Result<Fate> {
         if media.port == 0 {
@@ -349,7 +372,7 @@ impl<'a> Planner<'_, '_, 'a> {
         &self,
         index: usize,
         media: &Media<'a>,
-        connection: Option<Connection<'a>>,
+        connection: Option<&Connection<'a>>,
     ) -> Option<u8> {
         let mine = *self.groups.get(index)?;
         // Without this check the search would be quadratic for a large group.
@@ -378,7 +401,7 @@ impl<'a> Planner<'_, '_, 'a> {
 }
 
 /// True for a line without an address: 0.0.0.0 or `::` with port 9 (RFC 8840 4.1.1).
-fn trickles(media: &Media<'_>, connection: Option<Connection<'_>>) -> bool {
+fn trickles(media: &Media<'_>, connection: Option<&Connection<'_>>) -> bool {
     media.port == 9 && connection.is_some_and(|connection| connection.is_unspecified())
 }
 

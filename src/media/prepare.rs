@@ -34,6 +34,8 @@ pub struct Prepared {
     pub plan: Option<Plan>,
     /// The offer carries the loop marker of a proxy before this one.
     pub relayed_upstream: bool,
+    /// No line of the offer is relayed, which must be stored for its answer.
+    pub left_alone: bool,
 }
 
 /// Prepares the rewrite of the SDP `text` of `message`. `Status::Syntax` and
@@ -61,9 +63,17 @@ pub fn prepare(
     // before it carries the marker.
     let answers_upstream = decision.role == Role::Answer && call.relayed_upstream;
     let plan = if answers_upstream { None } else { Some(plan(message, &session, &rules)?) };
+    let left_alone = plan.as_ref().is_some_and(|plan| {
+        decision.role == Role::Offer
+            && plan.is_empty()
+            && plan.relayed_lines() == 0
+            && (plan.is_left_to_ice() || call.relayed_lines.is_some())
+            && !(rules.loop_marker && session.loop_marker)
+    });
     Ok(Prepared {
         decision,
         plan: plan.filter(|plan| !plan.is_empty()),
         relayed_upstream: rules.loop_marker && session.loop_marker && decision.role == Role::Offer,
+        left_alone,
     })
 }

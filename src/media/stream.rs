@@ -8,7 +8,7 @@ use crate::relay::StreamAddress;
 use crate::sdp::Connection;
 
 /// The address of a c= line; 0.0.0.0 without one.
-pub(super) fn stream_address(connection: Option<Connection<'_>>) -> StreamAddress {
+pub(super) fn stream_address(connection: Option<&Connection<'_>>) -> StreamAddress {
     match connection.map(|connection| connection.host) {
         None => StreamAddress::Ip(Ipv4Addr::UNSPECIFIED.into()),
         Some(Host::Ip(ip)) => StreamAddress::Ip(ip),

@@ -34,8 +34,6 @@ pub struct Media<'a> {
     pub kind: &'a [u8],
     /// The port as written, without `/count`.
     pub port_text: &'a [u8],
-    /// The port and `/count` as written.
-    pub ports_text: &'a [u8],
     /// The port.
     pub port: u16,
     /// The number of ports after the slash (RFC 8866 5.14), at least 1; 1 without a
@@ -65,9 +63,6 @@ pub struct Media<'a> {
     pub mid: Option<&'a [u8]>,
     /// The ICE attributes of the stream.
     pub ice: Ice<'a>,
-    /// The lines with attributes that name further addresses of the stream, each with
-    /// its line end: a=altc (RFC 6947) and a=source-filter (RFC 4570).
-    pub address_attributes: Vec<&'a [u8]>,
 }
 
 impl<'a> Media<'a> {
@@ -84,7 +79,6 @@ impl<'a> Media<'a> {
         Ok(Media {
             kind,
             port_text,
-            ports_text: ports,
             port,
             count,
             transport,
@@ -98,8 +92,14 @@ impl<'a> Media<'a> {
             rtcp_mux: false,
             mid: None,
             ice: Ice::default(),
-            address_attributes: Vec::new(),
         })
+    }
+
+    /// The port and `/count` as written.
+    pub fn ports_text(&self) -> &'a [u8] {
+        let start = bytes::offset_in(self.text, self.port_text);
+        let from = start.and_then(|start| self.text.get(start..)).unwrap_or_default();
+        words(from).next().unwrap_or_default()
     }
 
     /// True for the transports that are relayed: `RTP/*`, `UDP/*`, `udp`
@@ -157,7 +157,7 @@ mod tests {
     fn port_with_count_is_split() {
         let media = Media::parse(b"audio 40000/2 RTP/AVP 0").unwrap();
         assert_eq!(media.kind, b"audio");
-        assert_eq!((media.port_text, media.ports_text), (&b"40000"[..], &b"40000/2"[..]));
+        assert_eq!(media.port_text, b"40000");
         assert_eq!((media.port, media.count), (40000, 2));
         assert_eq!(media.transport, b"RTP/AVP");
     }

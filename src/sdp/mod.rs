@@ -4,6 +4,7 @@
 pub mod active;
 pub mod address;
 pub mod ice;
+pub(crate) mod lines;
 pub mod media;
 pub mod session;
 

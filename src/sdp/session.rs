@@ -1,7 +1,8 @@
 //! The session level of SDP, and its streams.
 
-use crate::bytes::{find, is_space, offset_in, trim, trim_end};
+use crate::bytes::{is_space, offset_in, trim, trim_end};
 use crate::error::{Error, Result};
+use crate::sdp::lines::{Lines, ends_in_cr_lines, has_cr_line_ends, without_line_end};
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
 
@@ -11,6 +12,9 @@ pub const MAX_STREAMS: usize = 64;
 const USUAL_STREAMS: usize = 2;
 /// The number of streams that the second allocation adds.
 const MORE_STREAMS: usize = 6;
+
+/// The error text for lines that end in CR only.
+const CR_ONLY: &str = "SDP with lines that end in CR only";
 
 /// Parsed SDP; all parts are slices of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,11 +36,20 @@ pub struct Session<'a> {
     pub bundles: Vec<&'a [u8]>,
     /// True when any level has the line a=nortpproxy:yes.
     pub loop_marker: bool,
-    /// The session-level lines with attributes that name addresses of streams
-    /// ([`Media::address_attributes`]), each with its line end.
-    pub address_attributes: Vec<&'a [u8]>,
+    /// The lines that name further addresses of streams.
+    pub address_attributes: Vec<AddressAttribute<'a>>,
     /// The streams in order, those with port 0 included.
     pub media: Vec<Media<'a>>,
+}
+
+/// An attribute that names addresses of a stream: a=altc (RFC 6947) or
+/// a=source-filter (RFC 4570).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressAttribute<'a> {
+    /// The index of its stream; `None` at the session level.
+    pub stream: Option<usize>,
+    /// The line with its line end.
+    pub line: &'a [u8],
 }
 
 impl<'a> Session<'a> {
@@ -45,13 +58,10 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// `Status::Limit` for a 65th stream; `Status::Syntax`, with the line
-    /// number, for an m= or c= line that cannot be parsed, and for lines that end in
-    /// CR only (RFC 8866 5: CRLF, and LF is accepted): their addresses would bypass
-    /// the relay.
+    /// number, for an m= or c= line that cannot be parsed; `Status::Syntax` also for SDP
+    /// whose lines end in CR only (RFC 8866 5: CRLF, and LF is accepted), or those
+    /// behind an m= or c= line: their addresses would bypass the relay.
     pub fn parse(text: &'a [u8]) -> Result<Self> {
-        if has_cr_line_ends(text) {
-            return Err(Error::syntax("SDP with a line that ends in CR only"));
-        }
         let mut session = Session {
             text,
             origin_line: None,
@@ -87,6 +97,9 @@ impl<'a> Session<'a> {
                 _ => {}
             }
         }
+        if ends_in_cr_lines(text) {
+            return Err(Error::syntax(CR_ONLY));
+        }
         session.finish_section(&section, text.len());
         Ok(session)
     }
@@ -116,6 +129,9 @@ impl<'a> Session<'a> {
             let number = self.line_number(line);
             let text = format!("SDP line {number}: more than {MAX_STREAMS} streams (m= lines)");
             return Err(Error::limit(text));
+        }
+        if has_cr_line_ends(value) {
+            return Err(Error::syntax(CR_ONLY));
         }
         let mut media = Media::parse(value).map_err(|reason| {
             Error::syntax(format!("SDP line {}: m= line with {reason}", self.line_number(line)))
@@ -219,10 +235,8 @@ impl<'a> Session<'a> {
     /// Stores the line of an attribute that names addresses of streams.
     fn on_address_attribute(&mut self, value: &[u8], line: &'a [u8]) {
         if value.starts_with(b"altc:") || value.starts_with(b"source-filter:") {
-            match self.media.last_mut() {
-                Some(media) => media.address_attributes.push(line),
-                None => self.address_attributes.push(line),
-            }
+            let stream = self.media.len().checked_sub(1);
+            self.address_attributes.push(AddressAttribute { stream, line });
         }
     }
 
@@ -280,47 +294,4 @@ struct Section {
     ufrag: bool,
     /// The section has a=ice-pwd.
     password: bool,
-}
-
-/// The lines of SDP with their line ends: CRLF or LF, and either or none after
-/// the last line.
-pub(crate) struct Lines<'a>(&'a [u8]);
-
-impl<'a> Lines<'a> {
-    pub(crate) fn new(text: &'a [u8]) -> Self {
-        Lines(text)
-    }
-}
-
-impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let end = find(b'\n', self.0).map_or(self.0.len(), |at| at + 1);
-        let (line, rest) = self.0.split_at_checked(end)?;
-        self.0 = rest;
-        Some(line)
-    }
-}
-
-/// A line, or the tail of one, without its CRLF or LF.
-pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// True when a line may end in CR only: CR and the start of a line (a letter and `=`).
-/// A CR inside a line is left alone.
-pub(super) fn has_cr_line_ends(text: &[u8]) -> bool {
-    let Some(behind) = text.get(2..) else { return false };
-    // Without an early exit the compiler can compare many bytes in one step.
-    let suspect = |found, (byte, behind): (&u8, &u8)| found | (*byte == b'\r') & (*behind == b'=');
-    text.iter().zip(behind).fold(false, suspect)
-        && text
-            .windows(3)
-            .any(|bytes| matches!(bytes, [b'\r', letter, b'='] if letter.is_ascii_alphabetic()))
 }

@@ -115,6 +115,10 @@ pub(super) fn start(
         let stored = calls.mark_relayed_upstream(&call, &decision.update, seconds(now));
         report_full_table(&engine, message.call_id()?, stored);
     }
+    if prepared.left_alone {
+        let stored = calls.mark_left_alone(&call, &decision.update, seconds(now));
+        report_full_table(&engine, message.call_id()?, stored);
+    }
     let Some(plan) = prepared.plan else {
         // The SDP is not changed, but the reply makes or confirms its dialog.
         calls.reply_without_sdp(&call, seconds(now));

@@ -120,7 +120,8 @@ fn loop_marker_after_a_removed_open_line_is_a_line() {
 
 #[test]
 fn line_that_ends_in_cr_only_is_an_error() {
-    let sdp = lines(&["v=0", "c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0", "m=video 6 RTP/AVP 31"]);
+    // What comes behind the CR of an m= or c= line, or of the last line, would be lost.
+    let sdp = lines(&["c=IN IP4 10.0.0.1", "m=audio 4 RTP/AVP 0", "m=video 6 RTP/AVP 31", "a=x"]);
     let case = Case::offer(RELAY, &[50000, 50002]);
     case.sdp(&sdp);
     let ends: Vec<usize> = sdp.match_indices("\r\n").map(|(at, _)| at).collect();
@@ -134,8 +135,4 @@ fn line_that_ends_in_cr_only_is_an_error() {
         assert_eq!(case.error(&mixed).status(), Status::Syntax, "{mixed:?}");
     }
     assert_eq!(case.error(&sdp.replace("\r\n", "\r")).status(), Status::Syntax);
-    // A CR inside a line, or more than one before the LF, ends no line.
-    case.sdp(&sdp.replace("\r\n", "\r\r\n"));
-    case.sdp(&sdp.replace("v=0", "v=0\r"));
-    case.sdp(&sdp.replace("v=0", "v=\r=0"));
 }

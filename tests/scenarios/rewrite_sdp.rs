@@ -2,6 +2,7 @@
 //! and what becomes of the message, against a stand-in relay.
 
 mod settings;
+mod streams;
 
 use kit::call::{
     ALICE, BOB, Step, alice_sdp, answer, audio, bob_sdp, invite, reinvite, rewrite, rewrite_with,

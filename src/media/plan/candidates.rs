@@ -8,7 +8,7 @@ use crate::bytes::{self, push_number};
 use crate::relay::IceCandidate;
 use crate::sdp::Media;
 use crate::sdp::address::words;
-use crate::sdp::session::Lines;
+use crate::sdp::lines::Lines;
 
 /// The highest type preference (RFC 8445 5.1.2.2).
 const HIGHEST_TYPE: u32 = 126;
@@ -34,7 +34,7 @@ pub(super) struct Candidates {
 /// which starts with `R` and has no other: the most of them at the start of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Foundations {
-    marks: usize,
+    marks: u8,
 }
 
 /// The formula of RFC 8445 5.1.2.1 for component 1.
@@ -63,7 +63,7 @@ impl Candidates {
             let foundation = words.next().unwrap_or_default();
             let Some(priority) = words.nth(2).and_then(bytes::number) else { continue };
             let marks = foundation.iter().take_while(|byte| **byte == b'R').count();
-            foundations.marks = foundations.marks.max(marks.min(MAX_MARKS));
+            foundations.marks = foundations.marks.max(marks.min(MAX_MARKS) as u8);
             lowest = lowest.min(priority);
             if priority >> 24 == HIGHEST_TYPE {
                 let local = priority >> 8 & HIGHEST_LOCAL;
@@ -100,7 +100,7 @@ impl Candidates {
     ) {
         for component in 0..1 + u16::from(self.component_2) {
             text.extend_from_slice(b"a=candidate:");
-            text.resize(text.len().saturating_add(foundations.marks), b'R');
+            text.resize(text.len().saturating_add(foundations.marks.into()), b'R');
             // Writing to a Vec cannot fail.
             let _ = write!(text, "R{:x} {} UDP ", foundation(address), component + 1);
             push_number(self.priority.saturating_sub(component.into()), text);

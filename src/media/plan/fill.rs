@@ -12,8 +12,8 @@ use crate::sdp::session::MAX_STREAMS;
 
 use super::{Fate, Named, Place, Plan, What, When};
 
-/// The relay's port for each m= line; `None` for one that is not relayed.
-type Ports = [Option<u16>; MAX_STREAMS];
+/// The relay's port for each m= line; 0 for one that is not relayed.
+type Ports = [u16; MAX_STREAMS];
 
 /// The relay's address and port for each m= line that is relayed.
 #[derive(Debug)]
@@ -34,13 +34,13 @@ impl Assigned {
     /// The relay's address and port for an m= line, counted from 0; `None` when the
     /// line is not relayed.
     pub fn line(&self, line: usize) -> Option<SocketAddr> {
-        let port = self.ports.get(line).copied().flatten()?;
+        let port = self.ports.get(line).copied().filter(|port| *port != 0)?;
         Some(SocketAddr::new(self.address_of(line), port))
     }
 
-    /// True for a line whose address is not `shared`.
-    fn is_apart(&self, line: u8, shared: IpAddr) -> bool {
-        !self.others.is_empty() && self.address_of(line.into()) != shared
+    /// The port of a line; `None` when it is not relayed.
+    fn port_of(&self, line: u8) -> Option<u16> {
+        self.ports.get(usize::from(line)).copied().filter(|port| *port != 0)
     }
 
     fn address_of(&self, line: usize) -> IpAddr {
@@ -73,8 +73,8 @@ impl Plan {
                 for (line, other) in others {
                     lines.push((*line, media_address(*other)?));
                 }
-                let mut assigned =
-                    Assigned { address, ports: self.decide(ports, warn)?, others: lines };
+                let ports = self.decide(ports, warn)?;
+                let mut assigned = Assigned { address, ports, others: lines };
                 self.share_addresses(&mut assigned);
                 Ok(Accepted::Ports(assigned))
             }
@@ -88,13 +88,13 @@ impl Plan {
     /// The addresses that a call has stored for the m= lines, instead of a relay's
     /// answer. `None` when it has none for a line that is to be relayed.
     pub fn accept_stored(&self, stored: impl Fn(usize) -> Option<SocketAddr>) -> Option<Accepted> {
-        let (mut address, mut ports, mut others) = (None, [None; MAX_STREAMS], Vec::new());
+        let (mut address, mut ports, mut others) = (None, [0; MAX_STREAMS], Vec::new());
         let relayed = |(_, place): &(usize, &Place)| place.fate == Fate::Relay;
         for ((line, _), port) in
             self.places.iter().enumerate().zip(&mut ports).filter(|(at, _)| relayed(at))
         {
-            let stored = stored(line)?;
-            *port = Some(stored.port());
+            let stored = stored(line).filter(|stored| stored.port() != 0)?;
+            *port = stored.port();
             if *address.get_or_insert(stored.ip()) != stored.ip() {
                 others.push((line, stored.ip()));
             }
@@ -145,16 +145,17 @@ impl Plan {
         if given.len() != wanted {
             warn(&format!("the relay gave {} ports for {wanted} streams", given.len()));
         }
-        let mut decided: Ports = [None; MAX_STREAMS];
+        let mut decided: Ports = [0; MAX_STREAMS];
         for (index, (place, stream)) in self.places.iter().zip(&self.streams).enumerate() {
             if place.fate != Fate::Relay {
                 continue;
             }
             let port = match place.leader {
-                Some(leader) => decided.get(usize::from(leader)).copied().flatten(),
-                None => given.get(index).copied().filter(|port| (1..u16::MAX).contains(port)),
+                Some(leader) => decided.get(usize::from(leader)),
+                None => given.get(index).filter(|port| **port != u16::MAX),
             };
-            if port.is_none() {
+            let port = port.copied().unwrap_or_default();
+            if port == 0 {
                 let named = Named(index, &stream.kind);
                 if !self.answer {
                     return Err(unusable(format!("no usable port for {named}")));
@@ -165,14 +166,16 @@ impl Plan {
                 *slot = port;
             }
         }
-        self.warn_of_counts(&decided, warn);
+        if self.has_counts {
+            self.warn_of_counts(&decided, warn);
+        }
         Ok(decided)
     }
 
     /// A relay has one port pair for a line: a port count (RFC 8866 5.14) is refused,
     /// and the SDP goes on with one port.
     fn warn_of_counts(&self, ports: &Ports, warn: &mut dyn FnMut(&str)) {
-        let refused = |(place, port): &(&Place, &Option<u16>)| place.has_count && port.is_some();
+        let refused = |(place, port): &(&Place, &u16)| place.has_count && **port != 0;
         let mut lines = self.places.iter().zip(ports).zip(&self.streams).enumerate();
         if let Some((line, (_, stream))) = lines.find(|(_, (pair, _))| refused(pair)) {
             let named = Named(line, &stream.kind);
@@ -195,12 +198,9 @@ impl Plan {
     }
 
     fn push(&self, assigned: &Assigned, edits: &mut Edits) -> Result<()> {
-        let relayed = |line: u8| assigned.ports.get(usize::from(line)).copied().flatten();
-        let relayed_places = self.places.iter().zip(&assigned.ports).enumerate();
-        let relayed_places = relayed_places.filter(|(_, (_, port))| port.is_some());
         let (mut first, mut session) = (None, None);
-        for (line, (place, _)) in relayed_places {
-            if place.trickles && place.candidates.is_none() {
+        for (line, (place, port)) in self.places.iter().zip(&assigned.ports).enumerate() {
+            if *port == 0 || (place.trickles && place.candidates.is_none()) {
                 continue;
             }
             first = first.or(Some(line));
@@ -209,41 +209,70 @@ impl Plan {
             }
         }
         // The address of the session level: of the first line that uses it.
-        let shared = session.or(first).map_or(assigned.address, |line| assigned.address_of(line));
+        let is_mixed = !assigned.others.is_empty();
+        let shared = match session.or(first).filter(|_| is_mixed) {
+            Some(line) => assigned.address_of(line),
+            None => assigned.address,
+        };
         let mut common = Relay::new(shared);
+        if is_mixed && self.session_moves {
+            self.push_own_addresses(assigned, shared, edits)?;
+        }
         let mut last_line_gone = false;
         for piece in &self.pieces {
             let applies = match piece.when {
-                When::Relayed(line) => relayed(line),
-                When::Apart(line) => relayed(line).filter(|_| assigned.is_apart(line, shared)),
-                When::Refused(line) => (session.is_some() && relayed(line).is_none()).then_some(0),
+                When::Relayed(line) => assigned.port_of(line),
+                When::Refused(line) => {
+                    (session.is_some() && assigned.port_of(line).is_none()).then_some(0)
+                }
                 When::SessionMoves => session.map(|_| 0),
                 When::Any => first.map(|_| 0),
             };
             let Some(port) = applies else { continue };
-            let mut own = None;
-            if let When::Relayed(line) | When::Apart(line) = piece.when
-                && assigned.is_apart(line, shared)
-            {
-                own = Some(Relay::new(assigned.address_of(line.into())));
-            }
-            let relay = own.as_mut().unwrap_or(&mut common);
+            let mut own;
+            let relay = match piece.when {
+                When::Relayed(line) if is_mixed => {
+                    own = Relay::new(assigned.address_of(line.into()));
+                    &mut own
+                }
+                _ => &mut common,
+            };
             let remove = match piece.what {
                 What::Address { ipv6, suffix } if ipv6 != relay.ipv6 => {
                     piece.spot.len.saturating_add(suffix)
                 }
                 _ => piece.spot.len,
             };
-            let what = match piece.what {
-                What::LoopMarker { .. } if last_line_gone => {
-                    What::LoopMarker { after_open_line: false }
-                }
-                what => what,
-            };
-            last_line_gone |= what == What::Nothing && piece.spot.end() == self.sdp.end();
+            let mut what = piece.what;
+            match &mut what {
+                What::Nothing => last_line_gone |= piece.spot.end() == self.sdp.end(),
+                What::LoopMarker { after_open_line } => *after_open_line &= !last_line_gone,
+                _ => {}
+            }
             let (offset, remove) = (piece.spot.offset as usize, remove as usize);
             edits.push_with(Verb::RewriteSdp, offset, remove, |text| {
                 self.write(what, relay, port, text);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Adds a c= line to each line that uses the session-level address, which another
+    /// line has now. They come before candidates at the same place.
+    fn push_own_addresses(
+        &self,
+        assigned: &Assigned,
+        shared: IpAddr,
+        edits: &mut Edits,
+    ) -> Result<()> {
+        for (line, address) in assigned.lines() {
+            let place = self.places.get(line).filter(|place| place.uses_session_address);
+            let Some(place) = place.filter(|_| address.ip() != shared) else { continue };
+            let at = place.head.end();
+            let after_open_line = self.open && at == self.sdp.end();
+            let mut relay = Relay::new(address.ip());
+            edits.push_with(Verb::RewriteSdp, at.offset as usize, 0, |text| {
+                self.own_address(&mut relay, after_open_line, text);
             })?;
         }
         Ok(())
@@ -265,14 +294,7 @@ impl Plan {
                 self.line(&self.old_lines, after_open_line, text);
             }
             What::OwnAddress { after_open_line } => {
-                if after_open_line {
-                    text.extend_from_slice(self.line_end);
-                }
-                text.extend_from_slice(b"c=IN ");
-                relay.push_connection(text);
-                if !after_open_line {
-                    text.extend_from_slice(self.line_end);
-                }
+                self.own_address(relay, after_open_line, text);
             }
             What::LoopMarker { after_open_line } => {
                 self.line(b"a=nortpproxy:yes", after_open_line, text);
@@ -280,6 +302,18 @@ impl Plan {
                     text.extend_from_slice(self.line_end);
                 }
             }
+        }
+    }
+
+    /// Appends a c= line with the relay's address.
+    fn own_address(&self, relay: &mut Relay, after_open_line: bool, text: &mut Vec<u8>) {
+        if after_open_line {
+            text.extend_from_slice(self.line_end);
+        }
+        text.extend_from_slice(b"c=IN ");
+        relay.push_connection(text);
+        if !after_open_line {
+            text.extend_from_slice(self.line_end);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::sdp::address::words;
 use crate::sdp::{Connection, Media};
 
-use super::{Fate, Piece, Planner, Spot, What, When, ends_line, spot};
+use super::{Fate, Piece, Place, Planner, Spot, What, When, ends_line, spot};
 
 impl<'a> Planner<'_, '_, 'a> {
     /// The pieces above the first m= line.
@@ -18,7 +18,7 @@ impl<'a> Planner<'_, '_, 'a> {
         {
             self.address(When::Any, &origin)?;
         }
-        if self.session_can_move() {
+        if self.plan.session_moves {
             let first = self.session.connection.iter();
             for connection in first.chain(&self.session.more_connections) {
                 if !connection.is_unspecified() {
@@ -26,9 +26,9 @@ impl<'a> Planner<'_, '_, 'a> {
                 }
             }
         }
-        for line in &self.session.address_attributes {
-            if !filters_multicast(line) {
-                self.piece(spot(self.message, line)?, When::Any, What::Nothing);
+        for attribute in &self.session.address_attributes {
+            if attribute.stream.is_none() && !filters_multicast(attribute.line) {
+                self.piece(spot(self.message, attribute.line)?, When::Any, What::Nothing);
             }
         }
         Ok(())
@@ -37,14 +37,14 @@ impl<'a> Planner<'_, '_, 'a> {
     /// Adds the loop marker, after an address that is inserted at the same place.
     pub(super) fn last_line(&mut self) {
         if self.rules.loop_marker {
-            let after_open_line = !ends_line(self.session.text);
+            let after_open_line = self.plan.open;
             self.piece(self.plan.sdp.end(), When::Any, What::LoopMarker { after_open_line });
         }
     }
 
     /// True when a session-level address may be replaced: one is not 0.0.0.0 (hold),
     /// and a relayed stream uses it.
-    fn session_can_move(&self) -> bool {
+    pub(super) fn session_can_move(&self) -> bool {
         let session = self.session;
         let mut all = session.connection.iter().chain(&session.more_connections);
         all.any(|connection| !connection.is_unspecified())
@@ -57,44 +57,36 @@ impl<'a> Planner<'_, '_, 'a> {
 
     /// The pieces of each stream.
     pub(super) fn stream_level(&mut self) -> Result<()> {
-        let moves = self.session_can_move();
+        let moves = self.plan.session_moves;
         for (line, media) in (0u8..).zip(&self.session.media) {
             let Some(place) = self.plan.places.get(usize::from(line)).copied() else { break };
             let uses_session = moves && media.connection.is_none();
-            let keeps = match place.fate {
-                Fate::Relay if !place.trickles => {
-                    // Before a candidate at the same place.
-                    if uses_session {
-                        self.own_address(When::Apart(line), media)?;
-                    }
-                    self.relayed(line, media, false)?;
-                    // An offer is refused as a whole, an answer stream by stream.
-                    self.plan.answer.then_some(When::Refused(line))
-                }
-                Fate::Relay if place.candidates.is_some() => {
-                    if media.connection.is_none() {
-                        self.own_address(When::Relayed(line), media)?;
-                    }
-                    self.relayed(line, media, true)?;
-                    self.plan.answer.then_some(When::Refused(line))
-                }
-                _ => (media.port != 0).then_some(When::SessionMoves),
-            };
+            let mut keeps = (media.port != 0).then_some(When::SessionMoves);
+            if place.fate == Fate::Relay && (!place.trickles || place.candidates.is_some()) {
+                self.relayed(line, media, place)?;
+                // An offer is refused as a whole, an answer stream by stream.
+                keeps = self.plan.answer.then_some(When::Refused(line));
+            }
             if let Some(when) = keeps
                 && uses_session
             {
-                self.keep_address(when, media)?;
+                self.keep_address(when, media, place.head);
             }
         }
         Ok(())
     }
 
-    /// The pieces of a stream that is to be relayed. `hold_too`: addresses 0.0.0.0
-    /// are replaced as well.
-    fn relayed(&mut self, line: u8, media: &Media<'a>, hold_too: bool) -> Result<()> {
+    /// The pieces of a stream that is to be relayed.
+    fn relayed(&mut self, line: u8, media: &Media<'a>, place: Place) -> Result<()> {
         let when = When::Relayed(line);
+        let hold_too = place.trickles;
         let moves = |connection: &Connection<'a>| hold_too || !connection.is_unspecified();
-        let port = if media.count > 1 { media.ports_text } else { media.port_text };
+        // Before a candidate at the same place.
+        if hold_too && media.connection.is_none() {
+            let after_open_line = !ends_line(media.head);
+            self.piece(place.head.end(), when, What::OwnAddress { after_open_line });
+        }
+        let port = if media.count > 1 { media.ports_text() } else { media.port_text };
         self.piece(spot(self.message, port)?, when, What::Port);
         for connection in media.connection.iter().chain(&media.more_connections) {
             if moves(connection) {
@@ -111,13 +103,13 @@ impl<'a> Planner<'_, '_, 'a> {
                 self.address(when, &connection)?;
             }
         }
-        for attribute in &media.address_attributes {
-            self.piece(spot(self.message, attribute)?, when, What::Nothing);
+        for attribute in &self.session.address_attributes {
+            if attribute.stream == Some(line.into()) {
+                self.piece(spot(self.message, attribute.line)?, when, What::Nothing);
+            }
         }
-        let place = self.plan.places.get(usize::from(line));
-        let candidates = place.and_then(|place| place.candidates);
-        if let Some(first) = media.ice.first_candidate
-            && let Some(candidates) = candidates
+        if let Some(candidates) = place.candidates
+            && let Some(first) = media.ice.first_candidate
             && !self.is_our_candidate(line, first)
         {
             let spot = Spot { len: 0, ..spot(self.message, first)? };
@@ -139,28 +131,14 @@ impl<'a> Planner<'_, '_, 'a> {
     }
 
     /// Adds the session's old c= lines to a stream that keeps using them.
-    fn keep_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
+    fn keep_address(&mut self, when: When, media: &Media<'a>, head: Spot) {
         if self.plan.old_lines.is_empty() {
-            let first = self.session.connection.iter();
-            for connection in first.chain(&self.session.more_connections) {
-                if !self.plan.old_lines.is_empty() {
-                    self.plan.old_lines.extend_from_slice(self.plan.line_end);
-                }
-                self.plan.old_lines.extend_from_slice(connection.line);
-            }
+            let all = self.session.connection.iter().chain(&self.session.more_connections);
+            let lines: Vec<&[u8]> = all.map(|connection| connection.line).collect();
+            self.plan.old_lines = lines.join(self.plan.line_end).into();
         }
-        let head = spot(self.message, media.head)?;
         let after_open_line = !ends_line(media.head);
         self.piece(head.end(), when, What::OldAddress { after_open_line });
-        Ok(())
-    }
-
-    /// Adds a c= line with the relay's address to a stream.
-    fn own_address(&mut self, when: When, media: &Media<'a>) -> Result<()> {
-        let head = spot(self.message, media.head)?;
-        let after_open_line = !ends_line(media.head);
-        self.piece(head.end(), when, What::OwnAddress { after_open_line });
-        Ok(())
     }
 
     fn address(&mut self, when: When, connection: &Connection<'a>) -> Result<()> {

@@ -12,8 +12,10 @@ use super::{CallMessage, Calls};
 
 /// What a message with SDP changes.
 struct Change<'u> {
-    /// `None`: another proxy has rewritten the SDP.
+    /// `None`: no relay has the SDP, or another proxy's.
     relay: Option<u32>,
+    /// Another proxy has rewritten the SDP.
+    upstream: bool,
     offer_answer: &'u OfferAnswerUpdate,
     media: &'u RelayPorts,
     relayed_lines: Option<u64>,
@@ -81,8 +83,8 @@ impl<'b> Calls<'b> {
         seconds: u32,
     ) -> Recorded {
         let CallUpdate { relay, offer_answer, media, relayed_lines } = update;
-        let relay = Some(*relay);
-        let change = Change { relay, offer_answer, media, relayed_lines: *relayed_lines };
+        let (relay, relayed_lines) = (Some(*relay), *relayed_lines);
+        let change = Change { relay, upstream: false, offer_answer, media, relayed_lines };
         self.store(message, ticket, &change, seconds)
     }
 
@@ -95,7 +97,22 @@ impl<'b> Calls<'b> {
         seconds: u32,
     ) -> Recorded {
         let media = &RelayPorts::default();
-        let change = Change { relay: None, offer_answer, media, relayed_lines: None };
+        let relayed_lines = None;
+        let change = Change { relay: None, upstream: true, offer_answer, media, relayed_lines };
+        self.store(message, self.begin(message, seconds), &change, seconds)
+    }
+
+    /// Stores an offer whose SDP stays as it is, since none of its m= lines is relayed:
+    /// nor is any of its answer.
+    pub fn mark_left_alone(
+        &self,
+        message: &CallMessage,
+        offer_answer: &OfferAnswerUpdate,
+        seconds: u32,
+    ) -> Recorded {
+        let media = &RelayPorts::default();
+        let relayed_lines = Some(0);
+        let change = Change { relay: None, upstream: false, offer_answer, media, relayed_lines };
         self.store(message, self.begin(message, seconds), &change, seconds)
     }
 
@@ -131,7 +148,7 @@ impl<'b> Calls<'b> {
                 leg.store(MASK, mask);
                 new = new.with_masked();
             }
-            Some(if foreign { new } else { new.with_upstream(change.relay.is_none()) })
+            Some(if foreign { new } else { new.with_upstream(change.upstream) })
         });
         let Some(state) = old else { return Recorded::EndedMeanwhile };
         leg.store_dialog(message, by_caller, state, change.offer_answer);

@@ -19,7 +19,7 @@ use super::input::Input;
 const COMMANDS: [Command; 4] = [Command::Request, Command::Reply, Command::Delete, Command::Probe];
 
 /// The headers of MediaProxy 2 that a query may have.
-const HEADERS: [&str; 16] = [
+const HEADERS: [&str; 17] = [
     "type",
     "dialog_id",
     "call_id",
@@ -32,6 +32,7 @@ const HEADERS: [&str; 16] = [
     "signaling_ip",
     "media_relay",
     "early_tag",
+    "final",
     "address_family",
     "mixed_families",
     "media",
