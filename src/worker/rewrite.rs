@@ -245,9 +245,10 @@ impl Worker {
             (Method::Bye, Err(_)) => 0,
             (_, Err(error)) => return Err(error),
         };
-        // The branch that the server has sent the INVITE on.
+        // The branch that the server has sent the INVITE on. A failure on it ends early
+        // dialogs only.
         let branch = match (method, status) {
-            (Method::Invite, Some(101..)) => calls.branch(message.top_branch()),
+            (Method::Invite, Some(101..200 | 300..)) => calls.branch(message.top_branch()),
             _ => 0,
         };
         let key = calls.key(message.call_id()?, message.from_tag()?, message.to_tag()?);
