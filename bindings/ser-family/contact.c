@@ -21,7 +21,8 @@ static contact_t *contact_at(struct sip_msg *msg, const char *wanted, int *moved
     contact_t *contact;
 
     *moved = 0;
-    if (msg->contact == NULL && (parse_headers(msg, HDR_CONTACT_F, 0) < 0 || msg->contact == NULL))
+    /* The first Contact is not the last one. */
+    if (parse_headers(msg, HDR_EOH_F, 0) < 0 || msg->contact == NULL)
         return NULL;
     for (field = contact_field(msg->contact); field != NULL; field = contact_field(field->next)) {
         for (contact = ((contact_body_t *)field->parsed)->contacts; contact != NULL;

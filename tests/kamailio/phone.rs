@@ -287,6 +287,16 @@ impl Phone {
         self.response(200, "REGISTER")
     }
 
+    /// Registers, and removes another Contact before its own in the same request.
+    pub(crate) fn register_and_remove(&mut self, removed: &str) -> Sip {
+        let mut call = self.call(self.user, &format!("again-{}-{}", self.user, self.port));
+        call.dialog.target = format!("sip:{}", self.server);
+        call.dialog.cseq += 1;
+        let via = format!("{}Contact: <{removed}>;expires=0\r\n", self.via());
+        self.ask_over(&via, &call.dialog, "REGISTER", "Expires: 600\r\n", "");
+        self.response(200, "REGISTER")
+    }
+
     /// Sends a request in a call, with a description where `body` is not empty.
     pub(crate) fn ask(&mut self, call: &mut Call, method: &str, more: &str, body: &str) {
         if !matches!(method, "ACK" | "CANCEL") {

@@ -21,6 +21,23 @@ fn registrar_saves_the_repaired_contact() {
     });
 }
 
+/// A phone that moves removes its old Contact in the request that adds the new one.
+#[test]
+fn register_that_removes_one_contact_and_adds_another_is_saved() {
+    with_module(kit::here!(), |network, directory| {
+        let mut scene = stock(network, directory, Module::Ours, &[]);
+        let nat = HOMES[0].nat;
+        for registered in [false, true] {
+            scene.alice.register_and_remove("sip:alice@10.99.0.9:5060");
+            let saved = scene.server.rpc(&["ul.lookup", "location", "alice"]).expect("a contact");
+            assert!(saved.contains(&format!("sip:alice@{nat}:")), "{registered}: {saved}");
+            assert!(!saved.contains(PHONE) && !saved.contains("10.99.0.9"), "{saved}");
+            scene.alice.register();
+        }
+        scene.ends_well();
+    });
+}
+
 /// The dialog module keeps the repaired Contacts: the BYEs it makes itself reach
 /// both phones, through their NATs.
 #[test]
