@@ -149,6 +149,8 @@ impl DryProxy {
 #[cfg(test)]
 mod exchanges;
 #[cfg(test)]
+mod offers;
+#[cfg(test)]
 mod own_ports;
 #[cfg(test)]
 mod phones;

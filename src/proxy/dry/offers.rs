@@ -1,0 +1,192 @@
+//! Offers within a dialog, with packets: agreed, refused, repeated and crossing.
+
+use super::phones::{Sdp, World};
+
+const A: Sdp = "198.51.100.1:4000";
+const A_NEW: Sdp = "198.51.100.1:4010";
+const B: Sdp = "198.51.100.2:5000";
+
+/// A call whose initial offer was sent: the ports that callees send to.
+fn offered(world: &mut World) -> std::net::SocketAddr {
+    world.send("request", 1, "a>", A).first()
+}
+
+#[test]
+fn reoffer_that_is_refused_leaves_the_agreed_stream() {
+    // Back to the port of before, at once or later; another one; the same one.
+    for (time, port) in [(0, A), (2_500, A), (0, "198.51.100.1:4020"), (0, A_NEW)] {
+        let mut world = World::new();
+        offered(&mut world);
+        world.send("reply", 1, "a>b", B);
+        let callee = world.send("request", 2, "a>b", A_NEW).first();
+        let caller = world.send("reply", 2, "a>b", B).first();
+        world.wait(time);
+        world.send("request", 3, "a>b", port);
+        for pause in [0, 0, 3_500, 60_000] {
+            world.reaches(A_NEW, caller, B);
+            world.reaches(B, callee, A_NEW);
+            world.wait(pause);
+        }
+        // The other side's offer is refused as well.
+        world.send("request", 1, "b>a", "198.51.100.2:5020");
+        world.reaches(A_NEW, caller, B);
+        world.reaches(B, callee, A_NEW);
+    }
+}
+
+#[test]
+fn reoffer_back_to_the_port_before_is_agreed() {
+    for time in [0, 2_500] {
+        let mut world = World::new();
+        let callee = offered(&mut world);
+        let caller = world.send("reply", 1, "a>b", B).first();
+        world.send("request", 2, "a>b", A_NEW);
+        world.send("reply", 2, "a>b", B);
+        world.wait(time);
+        let callee_again = world.send("request", 3, "a>b", A).first();
+        let caller_again = world.send("reply", 3, "a>b", B).first();
+        assert_eq!(time == 0, (caller, callee) == (caller_again, callee_again));
+        world.reaches(A, caller_again, B);
+        world.reaches(B, callee_again, A);
+        world.wait(32_000);
+        world.reaches(A, caller_again, B);
+        assert_eq!(world.proxy.open_streams(), 1);
+    }
+}
+
+#[test]
+fn replaced_ports_stay_open_for_two_seconds_after_each_change() {
+    let mut world = World::new();
+    offered(&mut world);
+    let first = world.send("reply", 1, "a>b", B).first();
+    world.send("request", 2, "a>b", A_NEW);
+    let second = world.send("reply", 2, "a>b", B).first();
+    world.wait(1_000);
+    world.send("request", 3, "a>b", "198.51.100.1:4020");
+    let third = world.send("reply", 3, "a>b", B).first();
+    world.reaches(A, first, B);
+    world.reaches(A_NEW, second, B);
+    world.wait(1_000);
+    world.reaches_nobody(A, first);
+    world.reaches(A_NEW, second, B);
+    world.wait(1_000);
+    world.reaches_nobody(A_NEW, second);
+    world.reaches("198.51.100.1:4020", third, B);
+}
+
+#[test]
+fn final_reply_without_sdp_makes_the_early_answer_final() {
+    let mut world = World::new();
+    offered(&mut world);
+    world.send("reply", 1, "a>b", B);
+    let callee = world.send("request", 2, "a>b", A_NEW).first();
+    // In a reliable 183 (RFC 3262).
+    let caller = world.send("reply", 2, "a>?b", B).first();
+    world.wait(3_000);
+    assert_eq!(world.proxy.open_streams(), 2, "the request may still fail");
+    assert_eq!(world.send("reply", 2, "a>b", "").first(), caller);
+    // Those of the initial offer, which another branch may answer, are closed as well.
+    world.wait(32_000);
+    assert_eq!(world.proxy.open_streams(), 1);
+    world.reaches(A_NEW, caller, B);
+    world.reaches(B, callee, A_NEW);
+}
+
+#[test]
+fn offer_whose_signalling_moved_has_its_effect_with_the_answer() {
+    let private = "192.168.1.10:4000";
+    let mut world = World::new();
+    let from = |ip: &str| format!("signaling_ip: {ip}\r\n");
+    let callee = world.send_in("c", "request", 1, "a>", private, &from("198.51.100.1")).first();
+    let caller = world.send("reply", 1, "a>b", B).first();
+    world.reaches("198.51.100.1:61000", caller, B);
+    let mut refused = world.clone();
+    for world in [&mut world, &mut refused] {
+        world.send_in("c", "request", 2, "a>b", private, &from("203.0.113.5"));
+        world.reaches("198.51.100.1:61000", caller, B);
+        world.reaches(B, callee, "198.51.100.1:61000");
+    }
+    world.send("reply", 2, "a>b", B);
+    world.reaches_nobody("198.51.100.1:61000", caller);
+    world.reaches("203.0.113.5:61000", caller, B);
+    world.reaches(B, callee, "203.0.113.5:61000");
+}
+
+#[test]
+fn repeated_messages_have_the_same_answer_also_after_a_refused_stream() {
+    let two = "198.51.100.1:4000,198.51.100.1:4002";
+    let mut world = World::new();
+    let offer = world.send("request", 1, "a>", two);
+    let early = world.send("reply", 1, "a>?b", "198.51.100.2:5000,198.51.100.2:5002");
+    let answer = world.send("reply", 1, "a>b", "198.51.100.2:5000,198.51.100.2:0");
+    assert!(answer.0.ends_with(" 0"), "{answer:?}");
+    world.wait(32_000);
+    assert_eq!(world.proxy.open_streams(), 1);
+    for _ in 0..2 {
+        let before = world.proxy.state();
+        assert_eq!(world.send("request", 1, "a>", two), offer);
+        assert_eq!(world.send("reply", 1, "a>?b", "198.51.100.2:5000,198.51.100.2:5002"), early);
+        let again = world.send("reply", 1, "a>b", "198.51.100.2:5000,198.51.100.2:0");
+        assert_eq!(again, answer);
+        assert_eq!(world.proxy.state(), before);
+    }
+    let offer = world.send("request", 2, "a>b", two);
+    let answer = world.send("reply", 2, "a>b", "198.51.100.2:0,198.51.100.2:0");
+    assert_eq!(world.send("request", 2, "a>b", two), offer);
+    assert_eq!(world.send("reply", 2, "a>b", "198.51.100.2:0,198.51.100.2:0"), answer);
+    world.wait(2_000);
+    assert_eq!(world.proxy.open_streams(), 0);
+}
+
+/// RFC 5407 section 3.1.3: the callee's re-INVITE overtakes its 200.
+#[test]
+fn offer_that_overtakes_the_answer_before_it_is_answered_as_well() {
+    let moved = "198.51.100.2:5010";
+    for (early, sdp) in [(false, moved), (true, moved), (false, B), (true, B)] {
+        let mut world = World::new();
+        let callees = offered(&mut world);
+        if early {
+            world.send("reply", 1, "a>?b", "");
+        }
+        let offer = world.send("request", 8, "b>a", sdp);
+        let caller = world.send("reply", 1, "a>b", B).first();
+        world.reaches(A, caller, B);
+        world.reaches(B, callees, A);
+        assert_eq!(world.send("request", 8, "b>a", sdp), offer);
+        let callee = world.send("reply", 8, "b>a", A).first();
+        world.reaches(A, offer.first(), sdp);
+        world.reaches(sdp, callee, A);
+        assert_eq!(world.send("reply", 1, "a>b", B).first(), caller);
+        world.reaches(A, offer.first(), sdp);
+    }
+}
+
+/// Both sides offer at the same time, and messages are lost: whichever offer is repeated
+/// and answered in the end is agreed.
+#[test]
+fn crossing_offers_have_the_same_answer_when_they_are_repeated() {
+    for answered in ["a", "b"] {
+        let mut world = World::new();
+        offered(&mut world);
+        world.send("reply", 1, "a>b", B);
+        let (of_a, of_b) = (A_NEW, "198.51.100.2:5010");
+        let first = world.send("request", 2, "a>b", of_a);
+        let second = world.send("request", 8, "b>a", of_b);
+        for _ in 0..2 {
+            assert_eq!(world.send("request", 2, "a>b", of_a), first);
+            assert_eq!(world.send("request", 8, "b>a", of_b), second);
+        }
+        if answered == "a" {
+            let caller = world.send("reply", 2, "a>b", B).first();
+            world.reaches(of_a, caller, B);
+            world.reaches(B, first.first(), of_a);
+        } else {
+            let callee = world.send("reply", 8, "b>a", A).first();
+            world.reaches(A, second.first(), of_b);
+            world.reaches(of_b, callee, A);
+        }
+        world.wait(32_000);
+        // A later offer than the answered one is refused without a message.
+        assert_eq!(world.proxy.open_streams(), if answered == "a" { 2 } else { 1 });
+    }
+}
