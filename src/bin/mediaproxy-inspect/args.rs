@@ -48,7 +48,7 @@ Tests (numbers in brackets):
   private_source (1024)   it came from a private address
   source_sdp (2048)       a stream's address is not where the message came from
   websocket (4096)        it came over a WebSocket
-  first_hop (8192)        it came from the phone itself, not through another proxy
+  first_hop (8192)        it came from the phone, not through another proxy
 
 In the output, lines with - are those of the message, lines with + what they
 would become; \"line 7\" is the message's seventh line. Characters that cannot be
