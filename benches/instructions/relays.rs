@@ -9,7 +9,7 @@ use mediaproxy::Settings;
 use mediaproxy::internals::hash::hash;
 use mediaproxy::internals::shared::calls::history::OfferAnswerUpdate;
 use mediaproxy::internals::shared::calls::{
-    CallKey, CallMessage, CallUpdate, Recorded, RelayPorts,
+    CallKey, CallMessage, CallUpdate, Recorded, RelayPorts, Ticket,
 };
 use mediaproxy::sip::Method;
 
@@ -99,10 +99,44 @@ pub(crate) fn record(times: u64) {
     let engine = engine(1);
     let (message, update) = known_call(&engine);
     let calls = engine.calls();
+    let ticket = calls.begin(&message, 100);
     for n in 0..times {
         let seconds = 100 + (n as u32 & 1023);
-        let ticket = calls.begin(&message, seconds);
         let recorded = calls.record(&message, ticket, &update, seconds);
         assert!(matches!(recorded, Recorded::Stored { .. }));
+    }
+}
+
+/// INVITEs that start calls. Always as many keys, so that only the times count.
+fn invites(engine: &Engine) -> Vec<CallMessage> {
+    let key = |n: u32| engine.calls().key(&n.to_be_bytes(), FROM_TAG, b"");
+    let invite = |key| CallMessage { method: Method::Invite, cseq: 1, ..CallMessage::command(key) };
+    (0..2_000).map(key).map(invite).collect()
+}
+
+/// The INVITE of a new call, before the request to its relay.
+pub(crate) fn begin(times: u64) {
+    let engine = engine(1);
+    let (calls, invites) = (engine.calls(), invites(&engine));
+    for invite in invites.iter().take(times as usize) {
+        assert_ne!(calls.begin(std::hint::black_box(invite), 100), Ticket::default());
+    }
+}
+
+/// A message of an unknown call, in a table that has been full.
+pub(crate) fn miss(times: u64) {
+    let mut settings = Settings::new();
+    for (name, value) in [("sip_asymmetrics", ""), ("rtp_asymmetrics", ""), ("max_calls", "256")] {
+        settings.set(name, value).expect("a setting");
+    }
+    let engine = Engine::new(settings, Log::none()).expect("an engine");
+    let (calls, invites) = (engine.calls(), invites(&engine));
+    for invite in &invites {
+        calls.begin(invite, 100);
+    }
+    let message = CallMessage::command(known_key(&engine));
+    for _ in 0..times {
+        let leg = calls.look_up(std::hint::black_box(&message), 1_000);
+        assert_eq!(leg.relay(), None);
     }
 }

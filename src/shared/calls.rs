@@ -34,14 +34,15 @@ mod leg;
 mod message;
 mod ports;
 mod record;
+mod scope;
 mod slots;
 mod state;
 pub mod update;
 mod words;
 
-pub use ends::{DeleteScope, EndScope, Termination};
 pub use message::{CallKey, CallMessage};
 
+pub use scope::{DeleteScope, EndScope, Termination};
 pub use state::{LegState, LegStatus};
 pub use update::{CallUpdate, Recorded, RelayPorts, Ticket};
 pub use words::table_words;

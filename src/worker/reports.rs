@@ -4,15 +4,42 @@
 use crate::error::Result;
 use crate::log::Level;
 use crate::options::Options;
-use crate::relay::Query;
-use crate::shared::CallMessage;
-use crate::shared::calls::{LegState, LegStatus};
+use crate::relay::{Query, Scope};
+use crate::shared::calls::{DeleteScope, LegState, LegStatus};
+use crate::shared::{CallMessage, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::deletes::Sent;
 use crate::worker::rewrite::has_null_to_tag;
 use crate::worker::{Worker, seconds};
 
 impl Worker {
+    /// Stores what a reply does to its dialog whatever its SDP. A 2xx whose dialog had a
+    /// BYE before ends the call with it, if it is the only one.
+    pub(super) fn store_reply(
+        &mut self,
+        message: &Message<'_>,
+        call: &CallMessage,
+        leg: &LegState<'_>,
+        now: u64,
+    ) -> Result<()> {
+        let engine = self.engine.clone();
+        if engine.calls().reply_without_sdp(call, seconds(now)) != DeleteScope::Call {
+            return Ok(());
+        }
+        let list = self.relays.clone();
+        let relay = leg.relay().and_then(|relay| self.relay_by_identity(relay, &list));
+        let Some(relay) = relay else { return Ok(()) };
+        let delete = Delete {
+            relay: relay.identity,
+            scope: Scope::Session,
+            call_id: message.call_id()?.to_vec(),
+            from_tag: message.from_tag()?.to_vec(),
+            to_tag: message.to_tag()?.to_vec(),
+        };
+        self.delete(call.key, delete, &relay, now);
+        Ok(())
+    }
+
     /// Stores the state that a message without SDP gives its call, and reports it
     /// to a relay with the capability for it, without waiting for the answer: a
     /// provisional reply, which keeps an unanswered session, and a 200, which
@@ -37,10 +64,10 @@ impl Worker {
             }
             _ => return Ok(()),
         };
+        self.store_reply(message, call, leg, now)?;
         if !leg.is_active() {
             return Ok(());
         }
-        calls.reply_without_sdp(call, seconds(now));
         let unanswered = matches!(leg.status(), LegStatus::Pending | LegStatus::Cancelled);
         if !provisional && leg.status() == LegStatus::Cancelled {
             self.cancel_deletes(call.key);

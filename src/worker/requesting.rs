@@ -13,7 +13,7 @@ use crate::relay::link::{Wait, Wire};
 use crate::relay::{Action, Facts, Need, Purpose, Query, Relay, Request, Role, Scope};
 use crate::shared::calls::history::OfferAnswerUpdate;
 use crate::shared::calls::update::LINES;
-use crate::shared::calls::{CallMessage, CallUpdate, Recorded, RelayPorts, Ticket};
+use crate::shared::calls::{CallMessage, CallUpdate, DeleteScope, Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
 use crate::shared::{Counter, Delete};
 use crate::worker::choose::Choice;
@@ -209,7 +209,9 @@ impl Requesting {
         };
         let recorded = calls.record(&update.call, update.ticket, &stored, seconds(now));
         match recorded {
-            Recorded::EndedMeanwhile => return Err(self.ended_meanwhile(update, worker, now)),
+            Recorded::EndedMeanwhile(scope) => {
+                return Err(self.ended_meanwhile(update, scope, worker, now));
+            }
             Recorded::Stored { first: false, .. } => {}
             Recorded::Stored { cancelled, .. } => {
                 worker.count_for(relay, RelayCounter::Calls);
@@ -229,11 +231,25 @@ impl Requesting {
     /// Deletes the session that the relay has made or changed for a call that has
     /// ended: the delete of its end may have reached the relay before the request.
     #[cold]
-    fn ended_meanwhile(&self, update: &Update, worker: &mut Worker, now: u64) -> Error {
+    fn ended_meanwhile(
+        &self,
+        update: &Update,
+        scope: DeleteScope,
+        worker: &mut Worker,
+        now: u64,
+    ) -> Error {
         let text = "the call ended while its relay worked on the request";
         let relay = self.accepted.as_ref().map(|(relay, _)| relay);
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
-            let delete = delete_of(relay, request.exchange().query());
+            let mut delete = delete_of(relay, request.exchange().query());
+            if scope == DeleteScope::Dialog {
+                // Another dialog is alive.
+                if !relay.capabilities(worker.facts(relay)).branch_delete {
+                    self.engine.counters().count(Counter::DeletesWithheld);
+                    return Error::new(Status::Ended, text);
+                }
+                delete.scope = Scope::Dialog;
+            }
             let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
             let line = format_args!("relay {name}: call {call_id}: {text}; a delete follows");
             self.engine.log().write(Level::Info, line);

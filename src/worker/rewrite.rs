@@ -125,6 +125,7 @@ pub(super) fn start(
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Unchanged })));
     };
     if leg.status() == LegStatus::Ended && !leg.is_new_try() {
+        worker.store_reply(message, &call, &leg, now)?;
         let late = call.status.is_some() || decision.role == Role::Answer;
         let accepted = late.then(|| stored_answer(&plan, &leg)).flatten();
         let Some(accepted) = accepted else { return Err(ended(worker, message)) };

@@ -19,13 +19,20 @@ pub(super) enum DialogState {
 }
 
 /// The first word of a dialog: callee tag (32) | the top of the hash of the server
-/// branch that it was made on (24) | free (5) | state (3), 0 for a free word.
+/// branch that it was made on (16) | the relayed m= lines of the last offer of its own
+/// (12), and 1 when these are all (1) | state (3), 0 for a free word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dialog {
     pub(super) tag: u32,
     branch: u32,
+    mask: u32,
     pub(super) state: DialogState,
 }
+
+const BRANCH_BITS: u32 = 16;
+const MASK_LINES: u32 = 12;
+/// In the mask: its lines are all that are relayed.
+const WHOLE: u32 = 1;
 
 impl Dialog {
     fn unpack(word: u64) -> Option<Dialog> {
@@ -36,11 +43,17 @@ impl Dialog {
             4 => DialogState::Over,
             _ => return None,
         };
-        Some(Dialog { tag: tag_of(word), branch: (word >> 8) as u32 & 0xff_ffff, state })
+        Some(Dialog {
+            tag: tag_of(word),
+            branch: low((word >> 16) as u32, BRANCH_BITS),
+            mask: low((word >> 3) as u32, MASK_LINES + 1),
+            state,
+        })
     }
 
     fn pack(self) -> u64 {
-        u64::from(self.tag) << 32 | u64::from(self.branch) << 8 | self.state as u64
+        let low = self.branch << 16 | self.mask << 3 | self.state as u32;
+        u64::from(self.tag) << 32 | u64::from(low)
     }
 
     pub(super) fn is_live(self) -> bool {
@@ -49,7 +62,21 @@ impl Dialog {
 
     /// True for a dialog made by a reply on this server branch.
     pub(super) fn is_on(self, branch: u32) -> bool {
-        branch != 0 && self.branch == branch >> 8
+        branch != 0 && self.branch == branch >> BRANCH_BITS
+    }
+
+    /// The relayed m= lines of the last offer of its own: `None` when there was none,
+    /// `Some(None)` when they are not stored.
+    pub(super) fn relayed_lines(self) -> Option<Option<u64>> {
+        let lines = u64::from(self.mask >> 1);
+        (self.mask != 0).then_some((self.mask & WHOLE != 0).then_some(lines))
+    }
+
+    fn with_relayed_lines(self, lines: u64) -> Dialog {
+        let whole = lines >> MASK_LINES == 0;
+        // Without the bit a mask says that there was an offer.
+        let mask = if whole { (lines as u32) << 1 | WHOLE } else { 2 };
+        Dialog { mask, ..self }
     }
 }
 
@@ -198,7 +225,7 @@ impl Leg<'_> {
         for _ in 0..4 {
             let new = match (dialog.state, state) {
                 (DialogState::Assumed, DialogState::Early | DialogState::Confirmed) => {
-                    new_dialog(dialog.tag, state, branch)
+                    Dialog { state, branch: branch >> BRANCH_BITS, ..dialog }.pack()
                 }
                 (DialogState::Early, DialogState::Confirmed) => Dialog { state, ..dialog }.pack(),
                 _ => return,
@@ -213,6 +240,19 @@ impl Leg<'_> {
         }
     }
 
+    /// Stores the relayed m= lines of an offer in the dialog at `at`.
+    pub(super) fn store_relayed_lines(&self, at: usize, tag: u32, lines: u64) {
+        for _ in 0..4 {
+            let old = self.load(at);
+            let Some(dialog) = Dialog::unpack(old).filter(|dialog| dialog.tag == tag) else {
+                return;
+            };
+            if self.swap(at, old, dialog.with_relayed_lines(lines).pack()) {
+                return;
+            }
+        }
+    }
+
     /// Terminates the dialogs that `which` selects and returns their number.
     pub(super) fn end_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
         let live = self.dialogs().filter(|(_, dialog)| dialog.is_live() && which(*dialog));
@@ -220,12 +260,13 @@ impl Leg<'_> {
         live.filter(|(at, dialog)| self.swap(*at, dialog.pack(), over(*dialog))).count()
     }
 
-    /// Frees the words of the dialogs that `which` selects.
-    pub(super) fn free_dialogs(&self, which: impl Fn(Dialog) -> bool) {
-        for (at, dialog) in self.dialogs().filter(|(_, dialog)| which(*dialog)) {
+    /// Frees the words of the dialogs that `which` selects and returns their number.
+    pub(super) fn free_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
+        let free = |(at, dialog): &(usize, Dialog)| {
             self.store(at + 1, 0);
-            self.swap(at, dialog.pack(), 0);
-        }
+            self.swap(*at, dialog.pack(), 0)
+        };
+        self.dialogs().filter(|(_, dialog)| which(*dialog)).filter(free).count()
     }
 
     /// The numbers of early and of confirmed dialogs with words.
@@ -260,5 +301,5 @@ impl Leg<'_> {
 }
 
 fn new_dialog(tag: u32, state: DialogState, branch: u32) -> u64 {
-    Dialog { tag, branch: branch >> 8, state }.pack()
+    Dialog { tag, branch: branch >> BRANCH_BITS, mask: 0, state }.pack()
 }

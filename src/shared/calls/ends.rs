@@ -4,50 +4,9 @@ use super::Calls;
 use super::dialog::{Dialog, DialogState};
 use super::leg::{Leg, Phase, State};
 use super::message::{CallKey, CallMessage};
+use super::scope::{DeleteScope, EndScope, Termination};
 use super::state::LegStatus;
 use crate::sip::Method;
-
-/// Which part of the leg a failure reply to its initial INVITE ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EndScope {
-    /// The reply goes upstream: it ends the leg with all its early dialogs.
-    #[default]
-    Call,
-    /// It is one server branch's: only the early dialogs of that branch end.
-    Branch,
-}
-
-/// The delete request for the relay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeleteScope {
-    /// Delete the whole leg.
-    Call,
-    /// Delete the dialog with these tags.
-    Dialog,
-    /// Delete the session if none of its dialogs is confirmed: the leg is not
-    /// stored. Send nothing to a relay that cannot do this.
-    Unanswered,
-    /// Queue a delete of the leg for 32 s later, when the cancelled INVITE has had
-    /// no final reply by then.
-    Cancelled,
-    /// Another dialog is alive, and the relay's delete would remove it as well:
-    /// send none.
-    Withheld,
-    /// Nothing ended.
-    Nothing,
-}
-
-/// What a message has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Termination {
-    /// What is deleted at the relay.
-    pub scope: DeleteScope,
-    /// The identity of the leg's relay. `None` for a leg that is not stored, and
-    /// for one that no relay has answered.
-    pub relay: Option<u32>,
-    /// The leg is stored, and the message's tags are those of none of its dialogs.
-    pub wrong_tags: bool,
-}
 
 impl<'b> Calls<'b> {
     /// Terminates what the message ends, and says what to delete at the relay.
@@ -123,10 +82,12 @@ impl Ending<'_, '_> {
     }
 
     fn leg(&self) -> (DeleteScope, bool) {
-        match self.leg.end(self.seconds) {
-            true => (DeleteScope::Call, false),
+        match (self.leg.end(self.seconds), self.leg.state().phase()) {
+            // Stored in the middle of the call: the leg may have other dialogs.
+            (true, Phase::None) => (DeleteScope::Dialog, false),
+            (true, _) => (DeleteScope::Call, false),
             // Another process was faster.
-            false => self.nothing(),
+            (false, _) => self.nothing(),
         }
     }
 
@@ -198,13 +159,29 @@ impl Ending<'_, '_> {
         let CallMessage { branch, key, .. } = *self.message;
         let own = |dialog: Dialog| dialog.tag == key.to && key.to != 0;
         let early = |dialog: Dialog| dialog.state == DialogState::Early;
-        let had_own = leg.end_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
-        leg.end_dialogs(|dialog| early(dialog) && dialog.is_on(branch));
+        // A 2xx may still make them again.
+        let had_own = leg.free_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
+        leg.free_dialogs(|dialog| early(dialog) && dialog.is_on(branch));
         if had_own { self.one_dialog() } else { self.nothing() }
     }
 }
 
 impl Leg<'_> {
+    /// After a message of a dialog whose BYE came before: what to delete at the relay.
+    /// The leg ends if it was waiting for the 2xx of this dialog only.
+    pub(super) fn end_if_over(&self, tag: u32, seconds: u32) -> DeleteScope {
+        let over = |dialog: Dialog| dialog.state == DialogState::Over;
+        if !self.dialog(tag).is_some_and(|(_, dialog)| over(dialog)) {
+            return DeleteScope::Nothing;
+        }
+        let state = self.state();
+        let live = self.dialogs().any(|(_, dialog)| dialog.is_live());
+        if live || state.has_more() || state.is_unanswered() || !self.end(seconds) {
+            return DeleteScope::Dialog;
+        }
+        DeleteScope::Call
+    }
+
     /// Ends the leg. False when it had ended before.
     fn end(&self, seconds: u32) -> bool {
         if self.status(self.state(), seconds) == LegStatus::Ended {

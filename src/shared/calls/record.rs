@@ -5,19 +5,21 @@ use super::claim::same_leg;
 use super::dialog::DialogState;
 use super::history::OfferAnswerUpdate;
 use super::leg::{Leg, Phase, State};
+use super::scope::DeleteScope;
 use super::state::LegStatus;
 use super::update::{CallUpdate, Recorded, RelayPorts, Ticket};
 use super::words::MASK;
 use super::{CallMessage, Calls};
 
 /// What a message with SDP changes.
-struct Change<'u> {
+#[derive(Default)]
+struct Change {
     /// `None`: no relay has the SDP, or another proxy's.
     relay: Option<u32>,
     /// Another proxy has rewritten the SDP.
     upstream: bool,
-    offer_answer: &'u OfferAnswerUpdate,
-    media: &'u RelayPorts,
+    offer_answer: OfferAnswerUpdate,
+    media: RelayPorts,
     relayed_lines: Option<u64>,
 }
 
@@ -82,8 +84,8 @@ impl<'b> Calls<'b> {
         update: &CallUpdate,
         seconds: u32,
     ) -> Recorded {
-        let CallUpdate { relay, offer_answer, media, relayed_lines } = update;
-        let (relay, relayed_lines) = (Some(*relay), *relayed_lines);
+        let CallUpdate { relay, offer_answer, media, relayed_lines } = *update;
+        let relay = Some(relay);
         let change = Change { relay, upstream: false, offer_answer, media, relayed_lines };
         self.store(message, ticket, &change, seconds)
     }
@@ -96,9 +98,8 @@ impl<'b> Calls<'b> {
         offer_answer: &OfferAnswerUpdate,
         seconds: u32,
     ) -> Recorded {
-        let media = &RelayPorts::default();
-        let relayed_lines = None;
-        let change = Change { relay: None, upstream: true, offer_answer, media, relayed_lines };
+        let offer_answer = *offer_answer;
+        let change = Change { upstream: true, offer_answer, ..Change::default() };
         self.store(message, self.begin(message, seconds), &change, seconds)
     }
 
@@ -110,9 +111,8 @@ impl<'b> Calls<'b> {
         offer_answer: &OfferAnswerUpdate,
         seconds: u32,
     ) -> Recorded {
-        let media = &RelayPorts::default();
-        let relayed_lines = Some(0);
-        let change = Change { relay: None, upstream: false, offer_answer, media, relayed_lines };
+        let offer_answer = *offer_answer;
+        let change = Change { relayed_lines: Some(0), offer_answer, ..Change::default() };
         self.store(message, self.begin(message, seconds), &change, seconds)
     }
 
@@ -120,7 +120,7 @@ impl<'b> Calls<'b> {
         &self,
         message: &CallMessage,
         ticket: Ticket,
-        change: &Change<'_>,
+        change: &Change,
         seconds: u32,
     ) -> Recorded {
         let kept = self.at(ticket).filter(|leg| !leg.is_expired(seconds));
@@ -131,7 +131,6 @@ impl<'b> Calls<'b> {
             return Recorded::Full { log: self.slots.note_full(seconds) };
         };
         let foreign = leg.is_foreign(message, by_caller);
-        let mask = change.relayed_lines.filter(|_| !foreign);
         let initial = message.is_initial_invite() && by_caller;
         let first = leg.relay() == 0;
         let old = leg.change(|state| {
@@ -144,39 +143,55 @@ impl<'b> Calls<'b> {
             if initial && change.offer_answer.offered == Some(state.cseq()) {
                 new = new.with_offered();
             }
-            if let Some(mask) = mask {
-                leg.store(MASK, mask);
+            if initial && let Some(lines) = change.relayed_lines {
+                leg.store(MASK, lines);
                 new = new.with_masked();
             }
             Some(if foreign { new } else { new.with_upstream(change.upstream) })
         });
-        let Some(state) = old else { return Recorded::EndedMeanwhile };
-        leg.store_dialog(message, by_caller, state, change.offer_answer);
+        let Some(state) = old else { return Recorded::EndedMeanwhile(DeleteScope::Call) };
+        let tag = message.key.callee_tag(by_caller);
+        if let Some(at) = leg.store_dialog(message, by_caller, state, change)
+            && let Some(lines) = change.relayed_lines.filter(|_| !initial)
+        {
+            leg.store_relayed_lines(at, tag, lines);
+        }
         if !foreign && !change.media.is_empty() {
-            leg.store_ports(message.is_for_caller(by_caller), change.media);
+            leg.store_ports(message.is_for_caller(by_caller), &change.media);
         }
         let now = leg.touch(change.relay.filter(|_| !foreign), seconds);
         // The end of the leg reads the relay after it has changed the state.
         if now.has_ended() || now.ends() != state.ends() {
-            return Recorded::EndedMeanwhile;
+            return Recorded::EndedMeanwhile(DeleteScope::Call);
         }
-        Recorded::Stored { first, cancelled: now.phase() == Phase::Cancelled }
+        match leg.end_if_over(tag, seconds) {
+            DeleteScope::Nothing => {
+                Recorded::Stored { first, cancelled: now.phase() == Phase::Cancelled }
+            }
+            scope => Recorded::EndedMeanwhile(scope),
+        }
     }
 
     /// Stores the state of a dialog after a provisional or 2xx reply to INVITE without
-    /// SDP. A leg that is not stored stays so.
-    pub fn reply_without_sdp(&self, message: &CallMessage, seconds: u32) {
+    /// SDP, and returns what must be deleted at the relay: the leg, when the BYE of its
+    /// only dialog has come before the 2xx. A leg that is not stored stays so.
+    pub fn reply_without_sdp(&self, message: &CallMessage, seconds: u32) -> DeleteScope {
+        let nothing = DeleteScope::Nothing;
         if !message.is_invite_provisional() && !message.is_invite_success() {
-            return;
+            return nothing;
         }
-        let Some((leg, by_caller)) = self.locate(message.key, seconds) else { return };
+        let Some((leg, by_caller)) = self.locate(message.key, seconds) else { return nothing };
         let old = leg.change(|state| match leg.status(state, seconds) {
             LegStatus::Ended => None,
             _ => Some(state.after(message, by_caller)),
         });
-        let Some(state) = old else { return };
-        leg.store_dialog(message, by_caller, state, &OfferAnswerUpdate::default());
+        let Some(state) = old else { return nothing };
+        leg.store_dialog(message, by_caller, state, &Change::default());
         leg.touch(None, seconds);
+        match leg.end_if_over(message.key.callee_tag(by_caller), seconds) {
+            DeleteScope::Call => DeleteScope::Call,
+            _ => nothing,
+        }
     }
 }
 
@@ -227,14 +242,16 @@ impl Leg<'_> {
             && self.dialogs().any(|(_, dialog)| dialog.is_live())
     }
 
-    /// Stores the dialog of a message with its offers. `state` is the leg's before it.
+    /// Stores the dialog of a message with its offers; its index. `state` is the leg's
+    /// before it.
     fn store_dialog(
         &self,
         message: &CallMessage,
         by_caller: bool,
         state: State,
-        offer_answer: &OfferAnswerUpdate,
-    ) {
+        change: &Change,
+    ) -> Option<usize> {
+        let offer_answer = &change.offer_answer;
         let tag = message.key.callee_tag(by_caller);
         let stored = || self.dialog(tag).map(|(at, _)| at);
         let at = if message.is_invite_success() {
@@ -251,7 +268,7 @@ impl Leg<'_> {
                 // RFC 3261 13.2.2.1.
                 (true, None) => stored(),
             }
-        } else if offer_answer.offered.is_some() && tag != 0 {
+        } else if tag != 0 && (offer_answer.offered.is_some() || change.relayed_lines.is_some()) {
             self.put_dialog(tag, DialogState::Assumed, 0)
         } else {
             stored()
@@ -259,5 +276,6 @@ impl Leg<'_> {
         if let Some(at) = at {
             self.store_offers(at, tag, by_caller, offer_answer);
         }
+        at
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::dialog::DialogState;
 use super::history::OfferAnswerState;
 use super::leg::{Leg, State};
 use super::update::RelayPorts;
@@ -19,7 +20,7 @@ pub enum LegStatus {
     Established,
     /// Its initial INVITE was cancelled, at most 32 s ago, and has no final reply yet.
     Cancelled,
-    /// It has ended, at most 32 s ago.
+    /// It has ended, at most 32 s ago, or the message's dialog has.
     Ended,
 }
 
@@ -39,13 +40,29 @@ struct Found<'b> {
     state: State,
 }
 
+impl Found<'_> {
+    /// True for a message of a dialog that is over, unless it may end more.
+    #[inline]
+    fn is_over(&self, message: &CallMessage) -> bool {
+        let tag = message.key.callee_tag(self.by_caller);
+        tag != 0
+            && message.status.is_none_or(|status| status < 300)
+            && self.leg.dialog(tag).is_some_and(|(_, dialog)| dialog.state == DialogState::Over)
+    }
+}
+
 impl<'b> Calls<'b> {
     /// Finds the stored state of a message's leg at the time `seconds`.
     #[inline]
     pub fn look_up(&self, message: &CallMessage, seconds: u32) -> LegState<'b> {
         let found = self.locate(message.key, seconds).map(|(leg, by_caller)| {
             let state = leg.state();
-            (Found { leg, by_caller, state }, leg.status(state, seconds))
+            let found = Found { leg, by_caller, state };
+            let status = match found.is_over(message) {
+                true => LegStatus::Ended,
+                false => leg.status(state, seconds),
+            };
+            (found, status)
         });
         let status = found.map_or(LegStatus::Unknown, |(_, status)| status);
         LegState { found: found.map(|(found, _)| found), message: *message, status }
@@ -112,11 +129,18 @@ impl LegState<'_> {
         self.found.is_some_and(|found| found.state.upstream())
     }
 
-    /// The m= lines of the leg's last offer that are relayed, as bits. `None` when
-    /// they are not stored.
+    /// The m= lines that are relayed of the offer that the message answers, as bits:
+    /// the last one of its dialog, else that of the initial INVITE. `None` when they
+    /// are not stored.
     pub fn relayed_lines(&self) -> Option<u64> {
-        let found = self.found.filter(|found| found.state.masked())?;
-        Some(found.leg.load(MASK))
+        let Found { leg, by_caller, state } = self.found?;
+        let CallMessage { key, status, cseq, .. } = self.message;
+        let to_initial = by_caller && status.is_some() && state.offered() == Some(cseq);
+        let dialog = leg.dialog(key.callee_tag(by_caller)).filter(|_| !to_initial);
+        match dialog.and_then(|(_, dialog)| dialog.relayed_lines()) {
+            Some(own) => own,
+            None => state.masked().then(|| leg.load(MASK)),
+        }
     }
 
     /// True when the leg's relay gave this address and port for this m= line, to

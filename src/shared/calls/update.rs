@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::history::OfferAnswerUpdate;
+use super::scope::DeleteScope;
 
-/// The number of m= lines whose relay ports are stored.
-pub const LINES: usize = 12;
+pub use super::words::LINES;
 
 /// The relay's addresses in one SDP, by m= line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +104,8 @@ pub enum Recorded {
         /// false, until the table was not full for a minute.
         log: bool,
     },
-    /// The leg ended while the rewrite waited: the relay must be sent a delete of
-    /// the leg, and the message has no edits.
-    EndedMeanwhile,
+    /// The leg or the message's dialog ended while the rewrite waited: the relay must
+    /// be sent a delete of this scope (`Call` or `Dialog`), and the message has no
+    /// edits.
+    EndedMeanwhile(DeleteScope),
 }

@@ -2,8 +2,8 @@
 
 use crate::shared::block::LINE;
 
-use super::update::LINES;
-
+/// The number of m= lines whose relay ports are stored.
+pub const LINES: usize = 12;
 /// Words of the table for each leg: 256 bytes.
 pub(super) const ENTRY_WORDS: usize = BODY + 2;
 /// Words of a leg besides its key and its usage.

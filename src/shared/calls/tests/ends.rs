@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::shared::calls::expiry;
+use crate::shared::calls::leg::State;
 
 #[test]
 fn bye_of_unknown_leg_is_left_to_the_relay() {
@@ -33,7 +34,10 @@ fn bye_of_one_confirmed_dialog_leaves_the_other() {
         let end = |bye| table.calls().terminate(bye, EndScope::Call, branch_delete, 100).scope;
         assert_eq!(end(&bye), first);
         assert_eq!(end(&bye), DeleteScope::Nothing, "repeated");
-        table.answer(200, 1, "a", "b2");
+        let repeated = table.reply(200, 1, "a", "b2");
+        assert_eq!(table.calls().look_up(&repeated, 100).status(), LegStatus::Ended);
+        let late = table.record(&repeated, &update(), 100);
+        assert_eq!(late, Recorded::EndedMeanwhile(DeleteScope::Dialog));
         assert_eq!(end(&bye), DeleteScope::Nothing, "a repeated 200 revives no dialog");
         assert_eq!(end(&table.request(Method::Bye, 2, "b1", "a")), DeleteScope::Call);
     }
@@ -65,7 +69,55 @@ fn bye_of_a_leg_without_stored_dialogs_ends_the_leg() {
     assert_eq!(table.bye("a", "b"), DeleteScope::Call);
     let restarted = Table::new(64);
     restarted.offer(&restarted.request(Method::Invite, 5, "b", "a"), 100);
-    assert_eq!(restarted.bye("a", "b"), DeleteScope::Call);
+    assert_eq!(restarted.bye("a", "b"), DeleteScope::Dialog, "it may have others");
+    assert_eq!(restarted.status(100), LegStatus::Ended);
+}
+
+#[test]
+fn bye_after_a_restart_ends_its_dialog_only() {
+    let table = Table::new(64);
+    table.answer(200, 1, "a", "d");
+    assert_eq!(table.bye("a", "d"), DeleteScope::Dialog);
+}
+
+/// The BYE overtakes the 2xx, which waits for its relay.
+#[test]
+fn bye_before_the_2xx_of_its_dialog_ends_the_leg_with_the_2xx() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b");
+    let answer = table.reply(200, 1, "a", "b");
+    let ticket = table.calls().begin(&answer, 100);
+    assert_eq!(table.bye("b", "a"), DeleteScope::Dialog);
+    let late = table.calls().record(&answer, ticket, &update(), 100);
+    assert_eq!(late, Recorded::EndedMeanwhile(DeleteScope::Call));
+    assert_eq!(table.status(100), LegStatus::Ended);
+}
+
+#[test]
+fn bye_before_a_2xx_without_sdp_ends_the_leg_with_the_2xx() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b");
+    table.bye("b", "a");
+    let success = table.reply(200, 1, "a", "b");
+    assert_eq!(table.calls().look_up(&success, 100).status(), LegStatus::Ended);
+    assert_eq!(table.calls().reply_without_sdp(&success, 100), DeleteScope::Call);
+    assert_eq!(table.calls().reply_without_sdp(&success, 100), DeleteScope::Nothing);
+}
+
+#[test]
+fn bye_before_the_2xx_of_its_dialog_leaves_the_others() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(200, 1, "a", "b1");
+    table.answer(200, 1, "a", "b2");
+    let reinvite = table.request(Method::Invite, 2, "a", "b2");
+    let ticket = table.calls().begin(&reinvite, 100);
+    assert_eq!(table.bye("b2", "a"), DeleteScope::Dialog);
+    let late = table.calls().record(&reinvite, ticket, &offered(2), 100);
+    assert_eq!(late, Recorded::EndedMeanwhile(DeleteScope::Dialog));
+    assert_eq!(table.bye("a", "b1"), DeleteScope::Call);
 }
 
 #[test]
@@ -92,11 +144,11 @@ fn bye_of_confirmed_dialogs_beyond_eight_ends_the_leg_with_the_last() {
     let table = Table::new(64);
     table.invite(1);
     let tags: Vec<String> = (0..10).map(|n| format!("b{n}")).collect();
-    let more = |tag: &String| table.key("a", tag).to >> 8 & 0xfff;
+    let more = |tag: &String| State::default().with_more(table.key("a", tag).to);
     for tag in tags.iter().chain(&tags) {
         table.answer(200, 1, "a", tag);
     }
-    let same = more(&tags[8]) % 12 == more(&tags[9]) % 12;
+    let same = more(&tags[8]) == more(&tags[9]);
     for (n, tag) in tags.iter().enumerate().take(if same { 8 } else { 9 }) {
         assert_eq!(table.bye("a", tag), DeleteScope::Dialog, "{n}");
     }
@@ -166,14 +218,14 @@ fn branch_failure_ends_the_early_dialogs_of_its_branch() {
     let table = Table::new(64);
     table.invite(1);
     let on = |branch, to| CallMessage { branch, ..table.reply(180, 1, "a", to) };
-    let branches = [("b1", 1 << 8), ("b2", 1 << 8), ("b3", 2 << 8)];
+    let branches = [("b1", 1 << 16), ("b2", 1 << 16), ("b3", 2 << 16)];
     for (tag, branch) in branches {
         table.calls().reply_without_sdp(&on(branch, tag), 100);
     }
-    assert_eq!(table.branch_failure(1, "silent", 3 << 8), DeleteScope::Nothing);
-    assert_eq!(table.branch_failure(1, "unheard", 1 << 8), DeleteScope::Nothing);
-    assert_eq!(table.bye("a", "b2"), DeleteScope::Nothing, "ended with its branch");
-    assert_eq!(table.branch_failure(1, "b3", 2 << 8), DeleteScope::Dialog);
+    assert_eq!(table.branch_failure(1, "silent", 3 << 16), DeleteScope::Nothing);
+    assert_eq!(table.branch_failure(1, "unheard", 1 << 16), DeleteScope::Nothing);
+    assert_eq!(table.bye("a", "b2"), DeleteScope::Nothing, "it ended with its branch");
+    assert_eq!(table.branch_failure(1, "b3", 2 << 16), DeleteScope::Dialog);
     assert_eq!(table.status(100), LegStatus::Pending, "until the final reply");
     assert_eq!(table.failure(1, "a", "b3"), DeleteScope::Call);
 }
@@ -278,11 +330,12 @@ fn end_while_a_rewrite_waits_is_noticed() {
         let ticket = calls.begin(&invite, 100);
         assert_eq!(end(&table), DeleteScope::Call);
         let late = calls.record(&invite, ticket, &offered(1), 101);
-        assert_eq!(late, Recorded::EndedMeanwhile);
+        assert_eq!(late, Recorded::EndedMeanwhile(DeleteScope::Call));
         let again = table.request(Method::Invite, 2, "a", "");
         let retry = calls.begin(&again, 102);
         let late = calls.record(&invite, ticket, &offered(1), 102);
-        assert_eq!(late, Recorded::EndedMeanwhile, "although the leg is tried again");
+        let ended = Recorded::EndedMeanwhile(DeleteScope::Call);
+        assert_eq!(late, ended, "although the leg is tried again");
         assert_eq!(
             calls.record(&again, retry, &offered(2), 102),
             Recorded::Stored { first: true, cancelled: false }

@@ -151,16 +151,30 @@ fn relay_ports_are_exact_by_line_and_side() {
 }
 
 #[test]
-fn relayed_lines_are_those_of_the_last_offer() {
+fn relayed_lines_are_those_of_the_last_offer_of_the_dialog() {
     let table = Table::new(64);
     let invite = table.request(Method::Invite, 1, "a", "");
     stored(table.record(&invite, &CallUpdate { relayed_lines: Some(0b101), ..offered(1) }, 100));
     table.answer(200, 1, "a", "b");
-    let lines = || table.calls().look_up(&invite, 100).relayed_lines();
+    let answer = table.reply(200, 1, "a", "b");
+    let lines = || table.calls().look_up(&answer, 100).relayed_lines();
     assert_eq!(lines(), Some(0b101));
     let offer = table.request(Method::Update, 2, "b", "a");
     stored(table.record(&offer, &CallUpdate { relayed_lines: Some(0), ..update() }, 100));
-    assert_eq!(lines(), Some(0));
+    assert_eq!(lines(), Some(0b101), "the reply to the initial INVITE");
+    let of = |message: &CallMessage| table.calls().look_up(message, 100).relayed_lines();
+    let reply = |cseq, tag| {
+        let reply = CallMessage { method: Method::Update, ..table.reply(200, cseq, "b", "a") };
+        CallMessage { key: table.key(tag, "a"), ..reply }
+    };
+    assert_eq!(of(&reply(2, "b")), Some(0));
+    assert_eq!(of(&table.reply(200, 1, "a", "c")), Some(0b101), "another dialog");
+    let wide = CallUpdate { relayed_lines: Some(1 << 12), ..update() };
+    stored(table.record(&table.request(Method::Update, 3, "b", "a"), &wide, 100));
+    assert_eq!(of(&reply(3, "b")), None, "more lines than are stored");
+    let whole = CallUpdate { relayed_lines: Some(0xfff), ..update() };
+    stored(table.record(&table.request(Method::Update, 4, "b", "a"), &whole, 100));
+    assert_eq!(of(&reply(4, "b")), Some(0xfff));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn handle(table: &Table, message: &CallMessage) -> u64 {
     let recorded = match table.record(message, &update, 100) {
         Recorded::Stored { first, .. } => u64::from(first),
         Recorded::Full { .. } => 2,
-        Recorded::EndedMeanwhile => 3,
+        Recorded::EndedMeanwhile(_) => 3,
     };
     16 + (known << 8 | carried << 4 | recorded)
 }
