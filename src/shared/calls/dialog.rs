@@ -11,8 +11,8 @@ pub(super) enum DialogState {
     Early = 1,
     /// A 2xx reply to INVITE came.
     Confirmed = 2,
-    /// Only a request within it came: it may be the dialog of another leg. It keeps
-    /// the offers and does not keep the leg.
+    /// Only a request within it came, or its branch failed: it does not keep the leg.
+    /// A 2xx makes it confirmed.
     Assumed = 3,
     /// It has ended. Its offers are stored for repeated messages.
     Over = 4,
@@ -196,16 +196,18 @@ impl Leg<'_> {
     /// confirmed dialog stays confirmed, one that is over stays over. `None` when no
     /// words are free.
     pub(super) fn put_dialog(&self, tag: u32, state: DialogState, branch: u32) -> Option<usize> {
+        if let Some((at, dialog)) = self.dialog(tag) {
+            self.raise(at, dialog, state, branch);
+            return Some(at);
+        }
         for at in (DIALOGS..BODY).step_by(2) {
             let word = self.load(at);
             match Dialog::unpack(word) {
-                Some(dialog) if dialog.tag == tag => {
-                    self.raise(at, dialog, state, branch);
-                    return Some(at);
-                }
                 None if self.swap(at, word, new_dialog(tag, state, branch)) => return Some(at),
                 // Another process was faster, perhaps with the same dialog.
-                None if tag_of(self.load(at)) == tag => return Some(at),
+                None if self.dialog(tag).is_some_and(|(stored, _)| stored == at) => {
+                    return Some(at);
+                }
                 _ => {}
             }
         }
@@ -255,18 +257,27 @@ impl Leg<'_> {
 
     /// Terminates the dialogs that `which` selects and returns their number.
     pub(super) fn end_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
-        let live = self.dialogs().filter(|(_, dialog)| dialog.is_live() && which(*dialog));
-        let over = |dialog: Dialog| Dialog { state: DialogState::Over, ..dialog }.pack();
-        live.filter(|(at, dialog)| self.swap(*at, dialog.pack(), over(*dialog))).count()
+        self.leave_live(which, DialogState::Over)
     }
 
-    /// Frees the words of the dialogs that `which` selects and returns their number.
-    pub(super) fn free_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
-        let free = |(at, dialog): &(usize, Dialog)| {
+    /// Gives up the dialogs that `which` selects and returns their number. A 2xx may
+    /// still confirm them.
+    pub(super) fn give_up_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
+        self.leave_live(which, DialogState::Assumed)
+    }
+
+    fn leave_live(&self, which: impl Fn(Dialog) -> bool, state: DialogState) -> usize {
+        let live = self.dialogs().filter(|(_, dialog)| dialog.is_live() && which(*dialog));
+        let new = |dialog: Dialog| Dialog { state, ..dialog }.pack();
+        live.filter(|(at, dialog)| self.swap(*at, dialog.pack(), new(*dialog))).count()
+    }
+
+    /// Frees the words of the dialogs that `which` selects.
+    pub(super) fn free_dialogs(&self, which: impl Fn(Dialog) -> bool) {
+        for (at, dialog) in self.dialogs().filter(|(_, dialog)| which(*dialog)) {
             self.store(at + 1, 0);
-            self.swap(*at, dialog.pack(), 0)
-        };
-        self.dialogs().filter(|(_, dialog)| which(*dialog)).filter(free).count()
+            self.swap(at, dialog.pack(), 0);
+        }
     }
 
     /// The numbers of early and of confirmed dialogs with words.

@@ -159,9 +159,8 @@ impl Ending<'_, '_> {
         let CallMessage { branch, key, .. } = *self.message;
         let own = |dialog: Dialog| dialog.tag == key.to && key.to != 0;
         let early = |dialog: Dialog| dialog.state == DialogState::Early;
-        // A 2xx may still make them again.
-        let had_own = leg.free_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
-        leg.free_dialogs(|dialog| early(dialog) && dialog.is_on(branch));
+        let had_own = leg.give_up_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
+        leg.give_up_dialogs(|dialog| early(dialog) && dialog.is_on(branch));
         if had_own { self.one_dialog() } else { self.nothing() }
     }
 }
