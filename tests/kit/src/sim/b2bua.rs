@@ -298,9 +298,8 @@ impl B2bua {
                 leg.ports.push(Ports { ports: [first, first + 2], remote: [None; 2] });
             }
             let ports = &mut leg.ports[number];
-            if !line.is_active() {
-                ports.remote[side] = None;
-            } else if line.kind.is_relayed()
+            if line.is_active()
+                && line.kind.is_relayed()
                 && line.address.ip() != ip
                 && !line.address.ip().is_unspecified()
             {

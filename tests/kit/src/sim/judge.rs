@@ -310,6 +310,16 @@ impl World {
         })
     }
 
+    /// True when the side with this tag has sent a newer request by now: a copy of
+    /// an old one, or of its reply, is of no use to anybody.
+    pub fn is_old(&self, (tag, cseq): (u32, u32)) -> bool {
+        let b2bua = matches!(self.setup.topology, "hairpin" | "edge");
+        self.phones().flat_map(|phone| &phone.dialogs).any(|dialog| {
+            let side = (dialog.cseq >= 100) == (cseq >= 100);
+            side && (b2bua || dialog.local_tag == tag) && dialog.cseq > cseq && cseq > 1
+        })
+    }
+
     /// What is left after the last call is over and 64 x T1 have passed.
     pub fn check_left(&mut self) -> Vec<String> {
         let now = self.now;

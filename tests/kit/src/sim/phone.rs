@@ -24,6 +24,8 @@ pub struct Calling {
     pub done: bool,
     /// By a failure reply.
     pub failed: bool,
+    /// When the first 2xx came.
+    pub answered_at: Option<u64>,
     provisional: bool,
     /// The user has hung up before the answer.
     pub cancelled: bool,
@@ -103,6 +105,7 @@ impl Phone {
             message: message.clone(),
             done: false,
             failed: false,
+            answered_at: None,
             provisional: false,
             cancelled: false,
             cancel_sent: false,

@@ -1,6 +1,6 @@
 //! What a phone does with the replies to its requests.
 
-use super::context::{Context, Out, Repeated};
+use super::context::{Context, Out, Repeated, TIMEOUT};
 use super::dialog::{Dialog, State};
 use super::message::{Message, Method, Via};
 use super::phone::{Keeps, Phone};
@@ -114,6 +114,11 @@ impl Phone {
     fn on_success(&mut self, number: usize, reply: Message, context: &mut Context<'_>) {
         if self.calls[number].failed {
             // RFC 3261 17.1.1.2: its transaction is over; nobody receives it.
+            return;
+        }
+        // RFC 3261 13.2.2.4: the INVITE is over 64 x T1 after its first 2xx.
+        let answered_at = *self.calls[number].answered_at.get_or_insert(context.now);
+        if context.now > answered_at + TIMEOUT {
             return;
         }
         let at = self.fork(number, &reply, context);

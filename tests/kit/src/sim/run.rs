@@ -191,8 +191,9 @@ impl Run {
             errors.append(&mut library.errors);
         }
         for error in errors {
-            let excused =
-                self.world.disturbed || error.ended && self.world.has_ended(error.call_id);
+            let excused = self.world.disturbed
+                || error.ended && self.world.has_ended(error.call_id)
+                || self.world.is_old(error.request);
             if excused {
                 self.world.excused.extend(error.ends);
             } else {

@@ -43,6 +43,8 @@ pub struct Failure {
     /// The ends whose addresses stayed in the message.
     pub ends: Vec<EndId>,
     pub call_id: u32,
+    /// The tag of the side that sent the request, and its CSeq.
+    pub request: (u32, u32),
 }
 
 impl Failure {
@@ -53,6 +55,7 @@ impl Failure {
             ended: error.status() == mediaproxy::Status::Ended,
             ends: lines.map(|line| line.end).collect(),
             call_id: message.call_id,
+            request: (message.from_tag, message.cseq),
         }
     }
 }
