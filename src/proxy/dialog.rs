@@ -68,6 +68,14 @@ enum Meaning {
     Unknown,
 }
 
+/// A stream that a re-offer replaced.
+#[derive(Clone, Debug)]
+struct Lingering {
+    line: usize,
+    stream: Stream,
+    until: Millis,
+}
+
 /// A dialog, early or confirmed.
 #[derive(Clone, Debug)]
 pub(super) struct Dialog {
@@ -85,7 +93,8 @@ pub(super) struct Dialog {
     /// The unanswered offer of the other side, which the one in force has crossed:
     /// both are refused, or the later one, and then this one may be answered.
     crossing: Option<(Offer, Lines)>,
-    lingering: Vec<(Stream, Millis)>,
+    /// At most one for each m= line.
+    lingering: Vec<Lingering>,
     /// The channels that the callee may be a peer of.
     joined: Vec<ChannelId>,
     pub(super) answers: Answers,
@@ -139,14 +148,14 @@ impl Dialog {
     pub(super) fn update(
         &mut self,
         update: &Update,
-        families: Families,
+        (families, room): (Families, usize),
         media: &mut dyn MediaPorts,
     ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
         if self.answers_crossing(update) {
             self.put_crossing_in_force();
         }
         match self.meaning(update) {
-            Meaning::Offer => self.take_offer(update, families, media)?,
+            Meaning::Offer => self.take_offer(update, (families, room), media)?,
             Meaning::OfferAgain => self.take_offer_again(update, media),
             Meaning::Answer => {
                 self.take_answer(update, media);
@@ -212,7 +221,7 @@ impl Dialog {
     fn take_offer(
         &mut self,
         update: &Update,
-        families: Families,
+        (families, room): (Families, usize),
         media: &mut dyn MediaPorts,
     ) -> Result<(), Refusal> {
         let answered_early = self.offer.is_some_and(|offer| offer.progress == Progress::Early);
@@ -220,7 +229,7 @@ impl Dialog {
         let agreed = early.as_ref().unwrap_or(&self.agreed);
         let offered = self.offered.iter().flat_map(|lines| lines.0.iter().enumerate());
         let offered = offered.filter_map(|(line, stream)| Some((Some(line), stream.as_ref()?)));
-        let lingering = self.lingering.iter().map(|(stream, _)| (None, stream));
+        let lingering = self.lingering.iter().map(|old| (None, &old.stream));
         let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
         let lingering = lingering.chain(crossing.map(|stream| (None, stream)));
         let before = Before {
@@ -228,6 +237,7 @@ impl Dialog {
             others: offered.chain(lingering).collect(),
             families,
             callee: self.peer,
+            room,
         };
         let lines = before.open(update, media)?;
         if answered_early {
@@ -304,11 +314,13 @@ impl Dialog {
         let before = std::mem::replace(&mut self.agreed, agreed);
         let agreed = &self.agreed;
         let in_use = |stream: &Stream| agreed.with_channel(stream.channel).is_some();
-        self.lingering.retain(|(stream, _)| !in_use(stream));
-        for stream in before.0.into_iter().flatten().filter(|stream| !in_use(stream)) {
+        self.lingering.retain(|old| !in_use(&old.stream));
+        for (line, stream) in before.0.into_iter().enumerate() {
+            let Some(stream) = stream.filter(|stream| !in_use(stream)) else { continue };
             // Another dialog may have the same ports.
             media.demote((stream.channel, Side::Callee), self.peer);
-            self.lingering.push((stream, now.saturating_add(LINGER)));
+            self.lingering.retain(|old| old.line != line);
+            self.lingering.push(Lingering { line, stream, until: now.saturating_add(LINGER) });
         }
         self.end_crossing();
     }
@@ -386,13 +398,13 @@ impl Dialog {
     pub(super) fn drop_lingering(&mut self, now: Millis) {
         let in_time = |(offer, _): &(Offer, Lines)| now.saturating_sub(offer.since) < CROSSING_TIME;
         self.crossing = self.crossing.take().filter(in_time);
-        self.lingering.retain(|(_, until)| now < *until);
+        self.lingering.retain(|old| now < old.until);
     }
 
     /// The channels of all its streams.
     pub(super) fn channels(&self) -> impl Iterator<Item = ChannelId> {
         let offered = self.offered.iter().flat_map(Lines::streams);
-        let lingering = self.lingering.iter().map(|(stream, _)| stream);
+        let lingering = self.lingering.iter().map(|old| &old.stream);
         let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
         let streams = self.agreed.streams().chain(offered).chain(crossing).chain(lingering);
         streams.map(|stream| stream.channel)

@@ -21,6 +21,8 @@ pub(super) struct Before<'a> {
     pub(super) families: Families,
     /// The callee's peer.
     pub(super) callee: PeerId,
+    /// How many streams may be opened.
+    pub(super) room: usize,
 }
 
 impl Before<'_> {
@@ -47,7 +49,7 @@ impl Before<'_> {
             let stream = match kept {
                 _ if item.port == 0 => None,
                 Some(kept) => Some(kept.offered_again()),
-                None => match media.open(families) {
+                None => match self.open_one(families, opened.len(), media) {
                     Ok(channel) => {
                         opened.push(channel);
                         Some(self.opened(channel, (index, item), update, media))
@@ -61,6 +63,18 @@ impl Before<'_> {
             lines.0.push(stream);
         }
         Ok(lines)
+    }
+
+    fn open_one(
+        &self,
+        families: Sides<Family>,
+        opened: usize,
+        media: &mut dyn MediaPorts,
+    ) -> Result<ChannelId, Refusal> {
+        match opened < self.room {
+            true => media.open(families),
+            false => Err(Refusal::TooManyStreams),
+        }
     }
 
     /// A stream with new ports. Until the receiver of the offer answers, it is

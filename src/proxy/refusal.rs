@@ -23,6 +23,8 @@ pub enum Refusal {
     TooManyDialogs(usize),
     /// The limit of sessions, given here, is reached.
     TooManySessions(usize),
+    /// The session has as many streams with open ports as it can have.
+    TooManyStreams,
     /// The proxy has no address of a family the phones can use.
     NoAddress,
     /// Every port pair from the first to the last port given here is taken.
@@ -50,6 +52,7 @@ impl fmt::Display for Refusal {
             Refusal::TooManySessions(limit) => {
                 write!(f, "limit of {limit} sessions reached")
             }
+            Refusal::TooManyStreams => f.write_str("limit of streams of one session reached"),
             Refusal::NoAddress => f.write_str("no proxy address of that address family"),
             Refusal::PortsExhausted(first, last) => {
                 write!(f, "no free port pair in {first}-{last}; widen the port range")

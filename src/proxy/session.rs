@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 
 use super::answer::{Answer, Answers};
-use super::control::Kind;
+use super::control::{Kind, MAX_STREAMS};
 use super::dialog::{Dialog, Sequence};
 use super::family::{Family, Side, Sides};
 use super::ids::{ChannelId, PeerId};
@@ -25,6 +25,10 @@ use super::warning::Warning;
 /// How long another branch may confirm a dialog after the first one (64 x T1,
 /// RFC 3261 section 13.2.2.4): its answer names the ports of the initial offer.
 const FORK_TIME: Millis = 32_000;
+
+/// The most streams with open ports, in all places: one session must not take the ports
+/// of all others.
+const MAX_OPEN: usize = 4 * MAX_STREAMS;
 
 /// The phase of a session, which selects its timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +154,7 @@ impl Session {
             others: lines.collect(),
             families: self.families,
             callee: PeerId::CALLER,
+            room: self.room(),
         };
         let lines = before.open(update, media)?;
         self.note_opened(&lines);
@@ -180,7 +185,7 @@ impl Session {
         let is_offer = dialog.is_offer(update);
         let result = match known {
             Some(ports) => Ok(ports),
-            None => dialog.update(update, self.families, media),
+            None => dialog.update(update, (self.families, self.room()), media),
         };
         let answer = result.and_then(|ports| self.answer(update, ports, media));
         let answer = match answer {
@@ -367,6 +372,11 @@ impl Session {
     /// does: requests of the caller without To tag are in that dialog.
     fn has_null_tag_dialog(&self) -> bool {
         self.dialogs.iter().any(|dialog| dialog.tag.is_empty() && !dialog.is_silent())
+    }
+
+    /// How many further streams may be opened.
+    fn room(&self) -> usize {
+        MAX_OPEN.saturating_sub(self.open.len())
     }
 
     fn note_families(&mut self, update: &Update, is_offer: bool) {
