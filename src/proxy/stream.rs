@@ -74,7 +74,9 @@ impl Stream {
         let side = self.sides.get_mut(update.sender);
         let before = *side;
         let expectation = match (before.expectation, item.is_unspecified()) {
-            (Some(before), true) => before,
+            // On hold the side may send from its port; 9 stands for none (RFC 8839).
+            (Some(before), true) if item.port == 9 => before,
+            (Some(before), true) => Expectation { port: item.port, ..before },
             _ => Expectation {
                 signaling: update.request.signaling,
                 sdp_address: item.address.filter(|_| !item.is_unspecified()),

@@ -162,6 +162,39 @@ fn repeated_messages_have_the_same_answer_also_after_a_refused_stream() {
     assert_eq!(world.proxy.open_streams(), 0);
 }
 
+/// RFC 3264 section 8.4: 0.0.0.0 holds, here with another port.
+#[test]
+fn port_of_a_hold_with_0_0_0_0_is_that_of_the_resumed_stream() {
+    let mut world = World::new();
+    offered(&mut world);
+    let caller = world.send("reply", 1, "a>b", B).first();
+    let from = "signaling_ip: 198.51.100.2\r\n";
+    for (cseq, sdp) in [(101, "0.0.0.0:5000 sendonly"), (102, "0.0.0.0:5004 sendonly")] {
+        world.send_in("c", "request", cseq, "b>a", sdp, from);
+        let callee = world.send("reply", cseq, "b>a", "198.51.100.1:4000 recvonly").first();
+        let port = sdp.split([':', ' ']).nth(1).unwrap();
+        world.reaches(&format!("198.51.100.2:{port}"), callee, A);
+    }
+    let callee = world.send("request", 2, "a>b", A).first();
+    assert_eq!(world.send("reply", 2, "a>b", "198.51.100.2:5004 sendonly").first(), caller);
+    world.reaches("198.51.100.2:5004", callee, A);
+    world.reaches(A, caller, "198.51.100.2:5004");
+}
+
+/// The relay was restarted between the offer and the answer: the answer is an offer for
+/// it, which nobody answers, and the next offer makes the call work.
+#[test]
+fn answer_of_an_unknown_call_is_followed_by_an_offer_that_is_answered() {
+    for sdp in [B, "198.51.100.2:5010"] {
+        let mut world = World::new();
+        world.send("reply", 1, "a>b", B);
+        let caller = world.send("request", 101, "b>a", sdp).first();
+        let callee = world.send("reply", 101, "b>a", A).first();
+        world.reaches(A, caller, sdp);
+        world.reaches(sdp, callee, A);
+    }
+}
+
 /// RFC 5407 section 3.1.3: the callee's re-INVITE overtakes its 200.
 #[test]
 fn offer_that_overtakes_the_answer_before_it_is_answered_as_well() {
