@@ -59,7 +59,7 @@ impl Worker {
             (Method::Invite, Some(200..=299)) => false,
             (Method::Invite, None) if call.is_initial_invite() => {
                 // The offer comes in a reply. Until then no relay has the call.
-                calls.begin(call, seconds(now));
+                calls.begin_found(leg, seconds(now));
                 return Ok(());
             }
             _ => return Ok(()),

@@ -153,7 +153,7 @@ pub(super) fn start(
     query.null_to_tag = has_null_to_tag(&call, &leg);
     query.streams.clone_from(&plan.streams);
     update.relayed_lines = (decision.role == Role::Offer).then(|| plan.relayed_lines());
-    update.ticket = calls.begin(&call, seconds(now));
+    update.ticket = calls.begin_found(&leg, seconds(now));
     let requesting = Requesting::start(request, plan, choice, worker, now);
     let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);

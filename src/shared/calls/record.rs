@@ -6,7 +6,7 @@ use super::dialog::DialogState;
 use super::history::OfferAnswerUpdate;
 use super::leg::{Leg, Phase, State};
 use super::scope::DeleteScope;
-use super::state::LegStatus;
+use super::state::{LegState, LegStatus};
 use super::update::{CallUpdate, Recorded, RelayPorts, Ticket};
 use super::words::MASK;
 use super::{CallMessage, Calls};
@@ -29,8 +29,14 @@ impl<'b> Calls<'b> {
     /// the one before starts again in its leg, also in an ended one (RFC 3261 8.1.3.5,
     /// 22.2).
     pub fn begin(&self, message: &CallMessage, seconds: u32) -> Ticket {
+        self.begin_found(&self.look_up(message, seconds), seconds)
+    }
+
+    /// The same for a message whose leg was looked up just before.
+    pub fn begin_found(&self, found: &LegState<'b>, seconds: u32) -> Ticket {
+        let message = found.message();
         let initial = message.is_initial_invite();
-        let (leg, made) = match self.locate(message.key, seconds) {
+        let (leg, made) = match found.leg() {
             Some((leg, by_caller)) => {
                 if initial && by_caller {
                     leg.invite_again(message.cseq, seconds);

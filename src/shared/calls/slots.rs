@@ -147,7 +147,7 @@ impl<'b> Slots<'b> {
         None
     }
 
-    /// Takes a slot for a new leg; true with the leg if this process made it. `None`
+    /// Takes a slot for a leg that is not stored; true with the leg if this process made it. `None`
     /// when both buckets are full.
     ///
     /// Two processes may take a slot for one leg at the same time. Each claims one,
@@ -158,7 +158,9 @@ impl<'b> Slots<'b> {
     #[cold]
     pub(super) fn take(&self, call: u64, key: u64, seconds: u32) -> Option<(Leg<'b>, bool)> {
         for attempt in 0..CLAIMS {
-            match self.find_any(call, key) {
+            // The caller has searched. A slot taken since then shows in `wins`.
+            let found = if attempt == 0 { None } else { self.find_any(call, key) };
+            match found {
                 Some(leg) if !leg.is_expired(seconds) => return Some((leg, false)),
                 Some(leg) => {
                     leg.key.empty(leg.word, seconds, || leg.clear());

@@ -69,7 +69,17 @@ impl<'b> Calls<'b> {
     }
 }
 
-impl LegState<'_> {
+impl<'b> LegState<'b> {
+    /// The message whose leg was looked up.
+    pub(super) fn message(&self) -> &CallMessage {
+        &self.message
+    }
+
+    /// The leg; with it true when the message's From is its caller.
+    pub(super) fn leg(&self) -> Option<(Leg<'b>, bool)> {
+        self.found.map(|found| (found.leg, found.by_caller))
+    }
+
     /// The state of the leg.
     pub fn status(&self) -> LegStatus {
         self.status
