@@ -176,7 +176,14 @@ impl Requesting {
                 let calls = self.engine.calls();
                 calls.abandon(update.ticket, seconds(now));
                 // The reply goes on with the SDP of the phone.
-                calls.reply_without_sdp(&update.call, seconds(now));
+                let over = calls.reply_without_sdp(&update.call, seconds(now));
+                if over == DeleteScope::Call
+                    && let Some(relay) = worker.relay_of_call(&self.choice)
+                    && let Some(request) = &worker.spare
+                {
+                    let delete = delete_of(&relay, request.exchange().query());
+                    worker.delete(update.call.key, delete, &relay, now);
+                }
                 Err(error)
             }
             Some(Ok(_)) | None => self.write(update, worker, now, edits),

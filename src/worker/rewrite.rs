@@ -94,13 +94,13 @@ pub(super) fn start(
     let answers_cancelled = leg.status() == LegStatus::Cancelled
         && call.method == Method::Invite
         && call.status.is_some_and(|status| (200..300).contains(&status));
-    if call.is_initial_invite() || answers_cancelled {
+    if leg.is_first_try() || answers_cancelled {
         worker.cancel_deletes(call.key);
     }
     let prepared = match media::prepare(message, text, &state, options, settings) {
         Ok(prepared) => prepared,
         Err(error) => {
-            calls.reply_without_sdp(&call, seconds(now));
+            worker.store_reply(message, &call, &leg, now)?;
             return Err(error);
         }
     };
@@ -121,7 +121,7 @@ pub(super) fn start(
     }
     let Some(plan) = prepared.plan else {
         // The SDP is not changed, but the reply makes or confirms its dialog.
-        calls.reply_without_sdp(&call, seconds(now));
+        worker.store_reply(message, &call, &leg, now)?;
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Unchanged })));
     };
     if leg.status() == LegStatus::Ended && !leg.is_new_try() {

@@ -99,6 +99,13 @@ impl<'b> LegState<'b> {
             && self.found.is_some_and(newer)
     }
 
+    /// True for an INVITE that starts a leg, or that tries again in one with a newer
+    /// CSeq. False for a repeated one.
+    pub fn is_first_try(&self) -> bool {
+        let newer = |found: Found<'_>| found.by_caller && self.message.cseq > found.state.cseq();
+        self.message.is_initial_invite() && self.found.is_none_or(newer)
+    }
+
     /// True when the message is within a dialog although it has no To tag: the side
     /// that receives the request has a null tag (RFC 3261 12.1.1).
     pub fn has_null_to_tag(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Answers that refuse lines: the relay is told, and another dialog of the same offer
 //! is not affected (RFC 3264 6).
 
-use kit::call::{Step, bob_sdp};
+use kit::call::{Step, alice_sdp, bob_sdp};
 use kit::relay::header;
 
 use super::{Scene, invite, reply, reply_sdp};
@@ -33,5 +33,22 @@ fn second_answer_is_relayed_after_one_that_refuses_all_lines() {
         assert_eq!(scene.send(&answer), Ok(Some(0)));
         scene.relayed(&reply_sdp("200 OK", 1, "b"));
         assert_eq!(scene.requests().len(), 3);
+    });
+}
+
+/// A dialog without an offer of its own answers the initial offer.
+#[test]
+fn update_of_one_fork_does_not_take_lines_from_the_answer_of_another() {
+    let two = |first: String, port: u16| first + &format!("m=video {port} RTP/AVP 96\n");
+    Scene::each(|mut scene| {
+        scene.relayed(&Step::request("INVITE", 1, "a", "").sdp(two(alice_sdp(), 40_002)));
+        scene.relayed(&reply("183 Session Progress", 1, "c").sdp(two(bob_sdp(), 30_002)));
+        scene.relayed(&Step::request("UPDATE", 3, "a", "c").sdp(two(alice_sdp(), 0)));
+        scene.relayed(&Step::reply("200 OK", "UPDATE", 3, "a", "c").sdp(two(bob_sdp(), 0)));
+        let answer = reply("200 OK", 1, "b").sdp(two(bob_sdp(), 30_002));
+        scene.relayed(&answer);
+        let requests = scene.requests();
+        let media = header(requests.last().expect("a request"), "media");
+        assert!(media.contains("video:10.0.0.2:30002:"), "{media}");
     });
 }

@@ -65,6 +65,18 @@ fn cancel_without_a_final_reply_deletes_after_32_s() {
 }
 
 #[test]
+fn only_a_newer_invite_cancels_the_delete_of_a_cancelled_one() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.end(&cancel(1, ""));
+        let _ = scene.send(&invite(1));
+        assert_eq!(scene.worker.engine().deletes().len(), 1, "a copy of the first one");
+        scene.relayed(&invite(2));
+        assert_eq!(scene.worker.engine().deletes().len(), 0);
+    });
+}
+
+#[test]
 fn cancel_of_a_reinvite_or_of_another_invite_changes_nothing() {
     Scene::each(|mut scene| {
         scene.relayed(&invite(2));

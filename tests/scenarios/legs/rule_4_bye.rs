@@ -71,6 +71,28 @@ fn late_reply_of_an_ended_call_gets_the_stored_ports() {
     });
 }
 
+/// A copy of the INVITE that comes after the BYE starts nothing: the delete stays.
+#[test]
+fn repeated_invite_keeps_the_queued_delete() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.relay.close_at_once();
+        scene.end(&Step::request("BYE", 2, "a", "b"));
+        // The relay does not answer: the next verb queues the delete.
+        for _ in 0..100 {
+            assert_eq!(scene.send(&invite(1)), Err(Status::Ended));
+            if !scene.worker.engine().deletes().is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(scene.send(&invite(1)), Err(Status::Ended));
+        assert_eq!(scene.worker.engine().deletes().len(), 1);
+        assert_eq!(scene.count(Counter::DeletesCancelled), 0);
+    });
+}
+
 #[test]
 fn offer_in_an_ended_call_is_an_error() {
     Scene::each(|mut scene| {

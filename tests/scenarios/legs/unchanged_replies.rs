@@ -35,17 +35,36 @@ fn answer_whose_sdp_cannot_be_parsed_confirms_its_dialog() {
     });
 }
 
+/// A relay that refuses every answer of the call of the test.
+fn refusing(kind: Kind) -> Scene {
+    Scene::scripted(kind, |request| {
+        let refused = request.contains("type: reply") && request.contains("call_id: call@x");
+        Reply::Say(match (request.starts_with("remove"), refused) {
+            (true, _) => "removed\r\n".to_string(),
+            (_, true) => "error\r\n".to_string(),
+            _ => "203.0.113.9 50000 50004\r\n".to_string(),
+        })
+    })
+}
+
+/// The BYE of the only dialog overtook its 200.
+#[test]
+fn refused_answer_after_the_bye_of_its_dialog_ends_the_call() {
+    for kind in [Kind::BuiltIn, Kind::Dispatcher] {
+        let mut scene = refusing(kind);
+        scene.relayed(&invite(1));
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "b")), Ok(None));
+        scene.end(&Step::request("BYE", 9, "b", "a"));
+        assert!(scene.send(&reply_sdp("200 OK", 1, "b")).is_err());
+        assert_eq!(scene.deletes().last().map(String::as_str), Some("session a b"));
+        assert_eq!(scene.active_calls(), 0);
+    }
+}
+
 #[test]
 fn answer_that_the_relay_refuses_confirms_its_dialog() {
     for kind in [Kind::BuiltIn, Kind::Dispatcher] {
-        let mut scene = Scene::scripted(kind, |request| {
-            let refused = request.contains("type: reply") && request.contains("call_id: call@x");
-            Reply::Say(match (request.starts_with("remove"), refused) {
-                (true, _) => "removed\r\n".to_string(),
-                (_, true) => "error\r\n".to_string(),
-                _ => "203.0.113.9 50000 50004\r\n".to_string(),
-            })
-        });
+        let mut scene = refusing(kind);
         scene.relayed(&invite(1));
         assert_eq!(scene.send(&reply("180 Ringing", 1, "b")), Ok(None));
         assert!(scene.send(&reply_sdp("183 Session Progress", 1, "b")).is_err());
