@@ -29,7 +29,11 @@ pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
     let body = message.body()?;
     let Some(content_type) = message.header(HeaderName::ContentType)? else {
         let found = Some(body).filter(|body| body.starts_with(b"v="));
-        readable::check(message, body, found, None)?;
+        match found {
+            Some(sdp) => readable::check_sdp(message, body, sdp)?,
+            None if body.is_empty() => {}
+            None => readable::check_none(message, body, None)?,
+        }
         return Ok(found);
     };
     let disposition = message.header(HeaderName::ContentDisposition)?;
@@ -39,14 +43,13 @@ pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
         is_encoded: is_encoded(message)?,
         content: body,
     };
-    let found = entity.find(0)?;
-    readable::check(
-        message,
-        body,
-        found,
-        Some(content_type.value).filter(|_| entity.is_session()),
-    )?;
-    Ok(found)
+    match entity.find(0)? {
+        Some(sdp) => readable::check_sdp(message, body, sdp).map(|()| Some(sdp)),
+        None => {
+            let announced = Some(content_type.value).filter(|_| entity.is_session());
+            readable::check_none(message, body, announced).map(|()| None)
+        }
+    }
 }
 
 /// True when the body has a Content-Encoding other than identity.

@@ -6,24 +6,11 @@ use crate::error::{Error, Result};
 use crate::sip::body::is_verbatim;
 use crate::sip::{HeaderName, Message, StartLine};
 
-/// Checks that the SDP `found` in `body` is whole and not encoded, and without one,
-/// that none was announced: by `content_type`, or in a header line that cannot be
-/// read. Lines of the SDP that end in CR alone are an error of `Session::parse`.
-#[inline]
-pub(super) fn check(
-    message: &Message<'_>,
-    body: &[u8],
-    found: Option<&[u8]>,
-    content_type: Option<&[u8]>,
-) -> Result<()> {
-    match found {
-        Some(sdp) => check_sdp(message, body, sdp),
-        None if body.is_empty() && content_type.is_none() => Ok(()),
-        None => check_other(message, body, content_type),
+/// Checks that the SDP that was found in `body` is whole and not encoded.
+pub(super) fn check_sdp(message: &Message<'_>, body: &[u8], sdp: &[u8]) -> Result<()> {
+    if has_cr_line_ends(sdp) {
+        return Err(Error::syntax("SDP with a line that ends in CR only"));
     }
-}
-
-fn check_sdp(message: &Message<'_>, body: &[u8], sdp: &[u8]) -> Result<()> {
     if goes_on(body, beyond(message, body)?) {
         return Err(Error::syntax("Content-Length: the SDP goes on after it"));
     }
@@ -38,8 +25,14 @@ fn check_sdp(message: &Message<'_>, body: &[u8], sdp: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Checks that a message in which no SDP was found announces none, by `content_type` or
+/// in a header line that cannot be read.
 #[cold]
-fn check_other(message: &Message<'_>, body: &[u8], content_type: Option<&[u8]>) -> Result<()> {
+pub(super) fn check_none(
+    message: &Message<'_>,
+    body: &[u8],
+    content_type: Option<&[u8]>,
+) -> Result<()> {
     let headers = message.raw().get(..message.body_offset()?).unwrap_or_default();
     if has_bare_cr(headers) && announces_sdp(headers) {
         return Err(Error::syntax("the message has lines that end in CR alone"));
@@ -88,6 +81,17 @@ fn goes_on(body: &[u8], beyond: &[u8]) -> bool {
             !at_line_start && StartLine::parse(line).is_none()
         }
     }
+}
+
+/// True when a line of SDP ends in CR alone: CR and the start of a line, a letter and
+/// `=`. Its address would bypass the relay. Any other CR is left alone.
+fn has_cr_line_ends(sdp: &[u8]) -> bool {
+    let behind = sdp.get(2..).unwrap_or_default();
+    // Without an early end the compiler compares 16 bytes at once.
+    let suspect = |found, (byte, behind): (&u8, &u8)| found | (*byte == b'\r') & (*behind == b'=');
+    let is_start =
+        |bytes: &[u8]| matches!(bytes, [b'\r', letter, b'='] if letter.is_ascii_alphabetic());
+    sdp.iter().zip(behind).fold(false, suspect) && sdp.windows(3).any(is_start)
 }
 
 /// True when a line that has text after it ends in CR alone.
