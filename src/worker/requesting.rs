@@ -249,6 +249,10 @@ impl Requesting {
         let relay = self.accepted.as_ref().map(|(relay, _)| relay);
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
             let mut delete = delete_of(relay, request.exchange().query());
+            if scope == DeleteScope::Nothing {
+                // A new INVITE of the same call uses the session.
+                return Error::new(Status::Ended, text);
+            }
             if scope == DeleteScope::Dialog {
                 // Another dialog is alive.
                 if !relay.capabilities(worker.facts(relay)).branch_delete {

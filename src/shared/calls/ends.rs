@@ -97,6 +97,9 @@ impl Ending<'_, '_> {
         let own = || leg.dialogs().filter(|(_, dialog)| dialog.tag == tag);
         let was_confirmed = own().any(|(_, dialog)| dialog.state == DialogState::Confirmed);
         let was_early = own().any(|(_, dialog)| dialog.state == DialogState::Early);
+        if state.phase() == Phase::None && !was_confirmed && !was_early {
+            return self.bye_after_restart(tag);
+        }
         if was_confirmed || was_early {
             if leg.end_dialogs(|dialog| dialog.tag == tag) == 0 {
                 return self.nothing();
@@ -117,6 +120,19 @@ impl Ending<'_, '_> {
             true => self.one_dialog(),
             false => self.leg(),
         }
+    }
+
+    /// In a leg that was stored in the middle of the call: the relay knows whether the
+    /// tags are those of a dialog. The leg ends when no other dialog is stored.
+    fn bye_after_restart(&self, tag: u32) -> (DeleteScope, bool) {
+        let own = |dialog: Dialog| dialog.tag == tag && dialog.state == DialogState::Assumed;
+        let owns = self.leg.dialogs().any(|(_, dialog)| own(dialog));
+        self.leg.free_dialogs(own);
+        let stored = || self.leg.dialogs().any(|(_, dialog)| dialog.state != DialogState::Over);
+        if owns && !stored() {
+            return self.leg();
+        }
+        (DeleteScope::Dialog, false)
     }
 
     fn cancel(&self) -> (DeleteScope, bool) {

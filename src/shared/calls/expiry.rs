@@ -30,6 +30,8 @@ impl Leg<'_> {
     pub(super) fn touch(&self, relay: Option<u32>, seconds: u32) -> State {
         let state = self.state();
         let stored_for = match state.phase() {
+            // A 2xx to another INVITE than the last one came.
+            Phase::Pending if self.count_dialogs().1 > 0 => Some(ESTABLISHED),
             Phase::Pending => Some(PENDING),
             Phase::Cancelled => None,
             Phase::Completed => Some(ESTABLISHED),

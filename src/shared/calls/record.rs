@@ -155,7 +155,11 @@ impl<'b> Calls<'b> {
             }
             Some(if foreign { new } else { new.with_upstream(change.upstream) })
         });
-        let Some(state) = old else { return Recorded::EndedMeanwhile(DeleteScope::Call) };
+        let Some(state) = old else {
+            let ended = leg.status(leg.state(), seconds) == LegStatus::Ended;
+            let scope = if ended { DeleteScope::Call } else { DeleteScope::Nothing };
+            return Recorded::EndedMeanwhile(scope);
+        };
         let tag = message.key.callee_tag(by_caller);
         if let Some(at) = leg.store_dialog(message, by_caller, state, change)
             && let Some(lines) = change.relayed_lines.filter(|_| !initial)

@@ -10,7 +10,6 @@ use crate::sip::Method;
 mod dialogs;
 mod ends;
 mod legs;
-mod model;
 mod processes;
 mod storage;
 

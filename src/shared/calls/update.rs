@@ -106,6 +106,6 @@ pub enum Recorded {
     },
     /// The leg or the message's dialog ended while the rewrite waited: the relay must
     /// be sent a delete of this scope (`Call` or `Dialog`), and the message has no
-    /// edits.
+    /// edits. `Nothing`: the leg has started again since, and keeps its session.
     EndedMeanwhile(DeleteScope),
 }

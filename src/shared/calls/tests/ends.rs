@@ -80,6 +80,18 @@ fn bye_after_a_restart_ends_its_dialog_only() {
     assert_eq!(table.bye("a", "d"), DeleteScope::Dialog);
 }
 
+#[test]
+fn bye_with_wrong_tags_after_a_restart_is_left_to_the_relay() {
+    let table = Table::new(64);
+    table.offer(&table.request(Method::Invite, 5, "b", "a"), 100);
+    for (from, to) in [("b", "x"), ("x", "b"), ("b", "b")] {
+        assert_eq!(table.bye(from, to), DeleteScope::Dialog, "{from} {to}");
+        assert_eq!(table.status(100), LegStatus::Established);
+    }
+    assert_eq!(table.bye("a", "b"), DeleteScope::Dialog);
+    assert_eq!(table.status(100), LegStatus::Ended);
+}
+
 /// The BYE overtakes the 2xx, which waits for its relay.
 #[test]
 fn bye_before_the_2xx_of_its_dialog_ends_the_leg_with_the_2xx() {
@@ -334,8 +346,8 @@ fn end_while_a_rewrite_waits_is_noticed() {
         let again = table.request(Method::Invite, 2, "a", "");
         let retry = calls.begin(&again, 102);
         let late = calls.record(&invite, ticket, &offered(1), 102);
-        let ended = Recorded::EndedMeanwhile(DeleteScope::Call);
-        assert_eq!(late, ended, "although the leg is tried again");
+        let ended = Recorded::EndedMeanwhile(DeleteScope::Nothing);
+        assert_eq!(late, ended, "the next try keeps its session");
         assert_eq!(
             calls.record(&again, retry, &offered(2), 102),
             Recorded::Stored { first: true, cancelled: false }
