@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 
 use super::answer::Answers;
+use super::control::Kind;
 use super::family::{Side, Sides};
 use super::ids::{ChannelId, PeerId};
 use super::learning::{Change, Millis};
@@ -266,8 +267,12 @@ impl Dialog {
         Ok(())
     }
 
-    /// The offer again with another SDP.
+    /// The offer again with another SDP. A request has one SDP (RFC 3261 section
+    /// 8.1.1.5): its copy changes nothing. Replies may differ, provisional and final.
     fn take_offer_again(&mut self, update: &Update, media: &mut dyn MediaPorts) {
+        if update.request.kind == Kind::Request {
+            return;
+        }
         let peer = self.peer_of(update.sender);
         match &mut self.offered {
             Some(lines) => lines.apply(update, peer, &self.agreed, media),

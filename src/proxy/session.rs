@@ -132,9 +132,11 @@ impl Session {
             let items = update.items().unwrap_or_default();
             return Ok(self.initial.lines.ports_of_matches(update, items, media));
         }
-        if !again {
-            self.open_initial(update, media)?;
+        if again {
+            // A copy with another SDP: a spiral, or somebody who has seen the request.
+            return Ok(self.initial.lines.ports(update.receiver(), media));
         }
+        self.open_initial(update, media)?;
         self.initial.lines.apply(update, PeerId::CALLER, &Lines::default(), media);
         let ports = self.initial.lines.ports(update.receiver(), media);
         let answer = self.answer(update, ports.clone(), media)?;

@@ -162,6 +162,28 @@ fn repeated_messages_have_the_same_answer_also_after_a_refused_stream() {
     assert_eq!(world.proxy.open_streams(), 0);
 }
 
+#[test]
+fn copy_of_a_request_with_another_sdp_changes_nothing() {
+    let thief = "203.0.113.66:6666";
+    let mut world = World::new();
+    let callee = offered(&mut world);
+    assert_eq!(world.send("request", 1, "a>", thief).first(), callee);
+    let caller = world.send("reply", 1, "a>b", B).first();
+    let check = |world: &mut World| {
+        world.reaches(A, caller, B);
+        world.reaches(B, callee, A);
+        world.reaches_nobody(thief, caller);
+    };
+    assert_eq!(world.send("request", 1, "a>", thief).first(), callee);
+    check(&mut world);
+    world.send("request", 2, "a>b", A);
+    world.send("request", 2, "a>b", thief);
+    check(&mut world);
+    world.send("reply", 2, "a>b", B);
+    world.send("request", 2, "a>b", thief);
+    check(&mut world);
+}
+
 /// RFC 3264 section 8.4: 0.0.0.0 holds, here with another port.
 #[test]
 fn port_of_a_hold_with_0_0_0_0_is_that_of_the_resumed_stream() {
