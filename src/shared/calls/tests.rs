@@ -12,6 +12,7 @@ mod ends;
 mod legs;
 mod processes;
 mod storage;
+mod wrong_tags;
 
 /// The relay of every update.
 const RELAY: u32 = 7;
