@@ -155,6 +155,8 @@ fn line_that_ends_in_cr_alone_is_refused_wherever_it_is_in_the_sdp() {
     let (last, inner) = ends.split_last().unwrap();
     let mut bodies: Vec<_> = inner.iter().map(|at| cut(&[*at])).collect();
     bodies.extend([cut(inner), cut(&ends), cut(&ends[1..]), cut(&ends[..1])]);
+    // Ends in the wrong order begin each line with CR.
+    bodies.push(sdp.replace("\r\n", "\n\r"));
     for body in bodies {
         refused(&invite(&format!("{SDP}{}", length(&body)), &body));
         refused(&invite(SDP, &body));
