@@ -246,6 +246,11 @@ impl Requesting {
         now: u64,
     ) -> Error {
         let text = "the call ended while its relay worked on the request";
+        let leg = self.engine.calls().look_up(&update.call, seconds(now));
+        if scope == DeleteScope::Call && leg.is_active() {
+            // A new INVITE has come: the session is that of the new try.
+            return Error::new(Status::Ended, text);
+        }
         let relay = self.accepted.as_ref().map(|(relay, _)| relay);
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
             let mut delete = delete_of(relay, request.exchange().query());

@@ -128,6 +128,25 @@ fn cancel_while_the_invite_waits_schedules_the_delete() {
     assert_eq!(scene.worker.engine().deletes().len(), 0);
 }
 
+/// A copy of the first INVITE still waits when the second try is answered.
+#[test]
+fn late_copy_of_an_ended_try_does_not_end_the_next_one() {
+    for kind in [Kind::BuiltIn, Kind::Dispatcher] {
+        let (mut scene, open) = slow(kind);
+        scene.relayed(&invite(1));
+        open.store(false, Ordering::SeqCst);
+        let mut copy = invite(1).start(&mut scene.worker, now());
+        scene.relay.wait_for(2);
+        scene.end(&reply("407 Proxy Authentication Required", 1, "s"));
+        open.store(true, Ordering::SeqCst);
+        scene.relayed(&invite(2));
+        scene.relayed(&reply_sdp("200 OK", 2, "b"));
+        assert_eq!(finish(&mut scene, &mut copy), Err(Status::Ended));
+        assert_eq!(scene.deletes(), ["session a s"], "{kind:?}");
+        assert_eq!(scene.active_calls(), 1);
+    }
+}
+
 /// The caller of the library gives up before the relay has answered.
 #[test]
 fn cancelled_rewrite_of_the_first_invite_leaves_no_session() {

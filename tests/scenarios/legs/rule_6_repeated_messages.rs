@@ -31,6 +31,23 @@ fn repeated_messages_give_the_same_edits_and_requests() {
     });
 }
 
+/// Whoever has seen the INVITE can send it again with another SDP.
+#[test]
+fn copy_of_the_invite_after_the_answer_changes_nothing() {
+    Scene::each(|mut scene| {
+        let port = scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        let requests = scene.requests().len();
+        assert_eq!(scene.relayed(&invite(1)), port);
+        let other =
+            Step::request("INVITE", 1, "a", "").sdp(kit::call::audio("198.51.100.66", 6666));
+        assert_eq!(scene.relayed(&other), port);
+        assert_eq!(scene.requests().len(), requests, "the relay gets no offer");
+        scene.relayed(&kit::call::reinvite(2));
+        assert_eq!(scene.requests().len(), requests + 1);
+    });
+}
+
 /// The ACK of a re-INVITE without SDP is lost, and the 200 with the offer comes again
 /// after the next re-INVITE.
 #[test]
