@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kit::sim::choices::Choices;
-use kit::sim::generate::{SHORT_DIALOGS, script, short_dialog};
+use kit::sim::generate::{SHORT_DIALOGS, Trouble, script, short_dialog};
 use kit::sim::shrink::{judged, kind, report};
 use kit::sim::{Script, Setup};
 
@@ -48,10 +48,20 @@ fn short_dialogs_hold() {
     run_all(SHORT_DIALOGS, short_dialog);
 }
 
+/// With the short dialogs 20,000 calls, and 2,000,000 with `MEDIAPROXY_LONG`.
+#[test]
+fn long_calls_by_seed_hold() {
+    let count = match std::env::var_os("MEDIAPROXY_LONG") {
+        None => 6_600,
+        Some(_) => 1_340_000,
+    };
+    run_all(count, |seed| script(&mut Choices::of_seed(seed), seed, Trouble::None));
+}
+
 #[test]
 fn scripts_are_read_as_they_are_written() {
     for seed in 0..300 {
-        let made = script(&mut Choices::of_seed(seed), seed);
+        let made = script(&mut Choices::of_seed(seed), seed, Trouble::All);
         assert_eq!(made.to_string().parse(), Ok(made));
     }
     assert_eq!(

@@ -67,26 +67,22 @@ struct Leg {
     added: Option<Line>,
     over: bool,
     edit: Edit,
-    /// The ports before the offers whose replies have not come yet, and their
-    /// branches.
-    agreed: Option<Vec<Ports>>,
-    offers: Vec<u64>,
+    /// The addresses in offers that wait for their replies, by branch.
+    offers: BTreeMap<u64, Vec<(usize, usize, SocketAddr)>>,
 }
 
 impl Leg {
     /// A refused offer changes nothing (RFC 3261 14.1).
     fn replied(&mut self, branch: u64, status: u16) {
-        if status < 200 || !self.offers.contains(&branch) {
+        if status < 200 {
             return;
         }
-        self.offers.retain(|offer| *offer != branch);
-        if status >= 300
-            && let Some(agreed) = &self.agreed
-        {
-            self.ports.clone_from(agreed);
-        }
-        if self.offers.is_empty() {
-            self.agreed = None;
+        for (line, side, address) in self.offers.remove(&branch).unwrap_or_default() {
+            if status < 300
+                && let Some(ports) = self.ports.get_mut(line)
+            {
+                ports.remote[side] = Some(address);
+            }
         }
     }
 }
@@ -181,16 +177,12 @@ impl B2bua {
         if message.method == Method::Bye {
             entry.over = true;
         }
-        if matches!(message.method, Method::Invite | Method::Update)
-            && !entry.offers.contains(&branch)
-        {
-            entry.agreed.get_or_insert_with(|| entry.ports.clone());
-            entry.offers.push(branch);
-        }
         message.record_route.clear();
         message.contact = self.id;
         message.origin = Some(self.ip);
-        self.describe(leg, from_caller, &mut message.sdp, context);
+        let offers = matches!(message.method, Method::Invite | Method::Update);
+        let waits = (offers && to != 0).then_some(branch);
+        self.describe(leg, from_caller, waits, &mut message.sdp, context);
         context.send(message.route[0], message);
     }
 
@@ -207,8 +199,7 @@ impl B2bua {
             dropped: None,
             added: None,
             over: false,
-            agreed: None,
-            offers: Vec::new(),
+            offers: BTreeMap::new(),
             // What it would do to the answer of a callee's offer is not the same.
             edit: if message.sdp.is_some() { manner.edit } else { Edit::Nothing },
         });
@@ -242,16 +233,17 @@ impl B2bua {
         entry.replied(branch, message.status.unwrap_or(0));
         message.contact = self.id;
         message.origin = Some(self.ip);
-        self.describe(leg, !from_caller, &mut message.sdp, context);
+        self.describe(leg, !from_caller, None, &mut message.sdp, context);
         context.reply(message);
     }
 
     /// Changes a description that goes to the callee (`from_caller`) or to the
-    /// caller.
+    /// caller. `waits`: the branch of an offer that waits for its answer.
     fn describe(
         &mut self,
         leg: usize,
         from_caller: bool,
+        waits: Option<u64>,
         sdp: &mut Option<Sdp>,
         context: &mut Context<'_>,
     ) {
@@ -303,7 +295,13 @@ impl B2bua {
                 && line.address.ip() != ip
                 && !line.address.ip().is_unspecified()
             {
-                ports.remote[side] = Some(line.address);
+                match waits.filter(|_| ports.remote[side].is_some()) {
+                    None => ports.remote[side] = Some(line.address),
+                    Some(branch) => {
+                        let offer = leg.offers.entry(branch).or_default();
+                        offer.push((number, side, line.address));
+                    }
+                }
                 line.address = SocketAddr::new(ip, ports.ports[1 - side]);
             }
         }

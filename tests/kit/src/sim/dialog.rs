@@ -89,6 +89,11 @@ pub struct Dialog {
     pub first_answer: Option<Sdp>,
     /// When a provisional reply with SDP came or was sent.
     pub early_media_at: u64,
+    /// Our 2xx to the initial INVITE waits for its ACK: no BYE before it (RFC 3261
+    /// 15).
+    pub waits_for_ack: bool,
+    /// The user has hung up.
+    pub hung_up: bool,
     /// A reliable provisional reply of ours waits for its PRACK.
     pub unacknowledged: bool,
     pub held: bool,
@@ -124,6 +129,8 @@ impl Dialog {
             first_answer: None,
             early_media_at: 0,
             unacknowledged: false,
+            waits_for_ack: false,
+            hung_up: false,
             held: false,
             listens: false,
             held_by_zero: false,

@@ -10,16 +10,37 @@ use super::relays::Power;
 use super::script::{Script, Setup, Step, TOPOLOGIES};
 use super::sdp::Kind;
 
+/// How much trouble a script has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No message is lost, no relay or server fails, every phone has tags, and no
+    /// stream is removed or held by 0.0.0.0.
+    None,
+    All,
+}
+
 /// A long script: one to three calls, each with up to twelve exchanges.
-pub fn script(choices: &mut Choices<'_>, seed: u64) -> Script {
-    let setup = setup(choices, seed);
+pub fn script(choices: &mut Choices<'_>, seed: u64, trouble: Trouble) -> Script {
+    let mut setup = setup(choices, seed);
+    if trouble == Trouble::None {
+        (setup.loss, setup.without_tags) = (0, 0);
+    }
     let phones = TOPOLOGIES.iter().find(|(name, _)| *name == setup.topology).map_or(2, |t| t.1);
     let mut maker = Maker { choices, phones: phones as u8, setup: &setup, steps: Vec::new() };
     for _ in 0..1 + maker.choices.below(6) / 3 {
         maker.call();
     }
-    let steps = maker.steps;
+    let mut steps = maker.steps;
+    steps.retain(|step| trouble == Trouble::All || !is_trouble(step));
     Script { setup, steps }
+}
+
+fn is_trouble(step: &Step) -> bool {
+    match step {
+        Step::Offers { change, .. } => matches!(change, Change::HoldZero | Change::Second),
+        Step::Relay { .. } | Step::Restarts { .. } => true,
+        _ => false,
+    }
 }
 
 fn setup(choices: &mut Choices<'_>, seed: u64) -> Setup {

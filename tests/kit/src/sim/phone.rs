@@ -148,8 +148,12 @@ impl Phone {
 
     /// Ends the newest confirmed dialog with BYE.
     pub fn hang_up(&mut self, context: &mut Context<'_>) {
-        let confirmed = |dialog: &&mut Dialog| dialog.state == State::Confirmed;
+        let confirmed = |dialog: &&mut Dialog| dialog.state == State::Confirmed && !dialog.hung_up;
         let Some(dialog) = self.dialogs.iter_mut().rev().find(confirmed) else { return };
+        dialog.hung_up = true;
+        if dialog.waits_for_ack {
+            return;
+        }
         let bye = dialog.request(Method::Bye, self.id, context);
         dialog.end(context.now);
         context.repeat_request(bye);
@@ -160,7 +164,7 @@ impl Phone {
         while self.calls.iter().any(|calling| !calling.done && !calling.cancelled) {
             self.cancel(context);
         }
-        while self.dialogs.iter().any(|dialog| dialog.state == State::Confirmed) {
+        while self.dialogs.iter().any(|d| d.state == State::Confirmed && !d.hung_up) {
             self.hang_up(context);
         }
         while self.dialogs.iter().any(|d| d.is_live() && d.invite.is_some()) {
@@ -175,7 +179,7 @@ impl Phone {
         let fits = |dialog: &&mut Dialog| {
             let state = dialog.state == State::Confirmed
                 || early_too && dialog.state == State::Early && dialog.acknowledged.is_some();
-            state && dialog.is_stable()
+            state && dialog.is_stable() && !dialog.hung_up
         };
         let Some(dialog) = self.dialogs.iter_mut().rev().find(fits) else { return };
         if method == Method::Update && change == Change::Delayed {

@@ -98,7 +98,9 @@ impl Phone {
         if dialog.state != State::Early {
             return;
         }
-        if let Some(offer) = dialog.media.sent.clone().filter(|_| reply.sdp.is_some()) {
+        // While an UPDATE of ours is pending, this is a copy of the first answer.
+        let answers = reply.sdp.is_some() && dialog.pending.is_none();
+        if let Some(offer) = dialog.media.sent.clone().filter(|_| answers) {
             dialog.early_media_at = context.now;
             dialog.accept_answer(offer, reply.sdp.clone(), context.now);
             context.out.push(Out::Agreed);
@@ -137,7 +139,10 @@ impl Phone {
         dialog.confirm(context.now);
         let mut ack = dialog.request_with_cseq(Method::Ack, reply.cseq, id, context);
         match (dialog.media.sent.clone(), reply.sdp.clone()) {
-            (Some(offer), Some(_)) => dialog.accept_answer(offer, reply.sdp, context.now),
+            // After a reliable answer the SDP of the 2xx is only a copy of it.
+            (Some(offer), Some(_)) if dialog.pending.is_none() => {
+                dialog.accept_answer(offer, reply.sdp, context.now);
+            }
             (None, Some(offer)) if dialog.media.local.is_none() => {
                 // The offer of a call without an offer (RFC 3261 13.2.1).
                 dialog.sent_at = context.now;

@@ -155,15 +155,32 @@ impl Phone {
 
     pub(super) fn on_ack(&mut self, ack: &Message, context: &mut Context<'_>) {
         context.stop(Repeated::Failure(ack.branch()));
-        let now = context.now;
         let Some(dialog) = self.dialog_of(ack) else { return };
         if ack.cseq != dialog.answered_cseq {
             return;
         }
         context.stop(Repeated::Success(dialog.call_id, dialog.local_tag, ack.cseq));
-        if !std::mem::take(&mut dialog.offered_in_success) {
-            return;
+        dialog.waits_for_ack = false;
+        let bye = dialog.hung_up && dialog.state == State::Confirmed;
+        if std::mem::take(&mut dialog.offered_in_success) {
+            Self::on_answer_in_ack(dialog, ack, context);
         }
+        if bye {
+            self.send_bye(ack, context);
+        }
+    }
+
+    fn send_bye(&mut self, ack: &Message, context: &mut Context<'_>) {
+        let id = self.id;
+        let Some(dialog) = self.dialog_of(ack) else { return };
+        let bye = dialog.request(Method::Bye, id, context);
+        dialog.end(context.now);
+        context.repeat_request(bye);
+    }
+
+    /// The ACK has the answer to the offer in our 2xx.
+    fn on_answer_in_ack(dialog: &mut Dialog, ack: &Message, context: &mut Context<'_>) {
+        let now = context.now;
         match (dialog.media.sent.clone(), &ack.sdp) {
             (Some(offer), Some(answer)) => {
                 dialog.accept_answer(offer, Some(answer.clone()), now);
@@ -247,6 +264,7 @@ impl Phone {
             }
         }
         dialog.confirm(context.now);
+        dialog.waits_for_ack = true;
         dialog.answered_cseq = invite.cseq;
         context.stop(Repeated::Provisional(dialog.call_id, dialog.local_tag));
         let key = Repeated::Success(dialog.call_id, dialog.local_tag, invite.cseq);

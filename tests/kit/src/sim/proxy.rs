@@ -243,6 +243,10 @@ impl Proxy {
             if status >= 300 {
                 return self.on_branch_failure(at, number, message, context);
             }
+            if status < 200 && entry.last.is_some() {
+                // RFC 3261 16.7: the branch has had its final reply, or its timeout.
+                return;
+            }
             if status >= 200 {
                 entry.last = Some(message.clone());
                 self.forks[at].success = true;
