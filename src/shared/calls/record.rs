@@ -130,6 +130,7 @@ impl<'b> Calls<'b> {
         seconds: u32,
     ) -> Recorded {
         let kept = self.at(ticket).filter(|leg| !leg.is_expired(seconds));
+        let ends = kept.map(|_| ticket.ends);
         let kept = kept.map(|leg| (leg, same_leg(leg.word, message.key.leg_of_from())));
         let found = kept.or_else(|| self.locate(message.key, seconds));
         let found = found.or_else(|| Some((self.take(message, seconds)?.0, true)));
@@ -137,16 +138,18 @@ impl<'b> Calls<'b> {
             return Recorded::Full { log: self.slots.note_full(seconds) };
         };
         let foreign = leg.is_foreign(message, by_caller);
-        let initial = message.is_initial_invite() && by_caller;
+        // Another INVITE without To tag is within the dialog of a null tag.
+        let initial =
+            message.is_initial_invite() && by_caller && leg.state().cseq() == message.cseq;
         let first = leg.relay() == 0;
         let old = leg.change(|state| {
             if leg.status(state, seconds) == LegStatus::Ended
-                || ticket.place.is_some() && ticket.ends != state.ends()
+                || ends.is_some_and(|ends| ends != state.ends())
             {
                 return None;
             }
             let mut new = state.after(message, by_caller);
-            if initial && change.offer_answer.offered == Some(state.cseq()) {
+            if initial && change.offer_answer.offered.is_some() {
                 new = new.with_offered();
             }
             if initial && let Some(lines) = change.relayed_lines {
@@ -161,8 +164,9 @@ impl<'b> Calls<'b> {
             return Recorded::EndedMeanwhile(scope);
         };
         let tag = message.key.callee_tag(by_caller);
-        if let Some(at) = leg.store_dialog(message, by_caller, state, change)
-            && let Some(lines) = change.relayed_lines.filter(|_| !initial)
+        if !initial
+            && let Some(at) = leg.store_dialog(message, by_caller, state, change)
+            && let Some(lines) = change.relayed_lines
         {
             leg.store_relayed_lines(at, tag, lines);
         }

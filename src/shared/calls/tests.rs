@@ -10,6 +10,7 @@ use crate::sip::Method;
 mod dialogs;
 mod ends;
 mod legs;
+mod model;
 mod processes;
 mod storage;
 mod wrong_tags;
