@@ -185,6 +185,8 @@ enum What {
     Candidates(Candidates),
     /// No text: the line goes.
     Nothing,
+    /// No text: words behind an address go.
+    NoWords,
     /// The session's old c= lines.
     OldAddress {
         /// The line before it has no line end.

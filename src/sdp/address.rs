@@ -1,7 +1,7 @@
 //! Network addresses of c=, o= and a=rtcp lines: `IN IP4 192.0.2.1`.
 
 use crate::address::{Host, dotted_quad, parse_host};
-use crate::bytes::{is_space, offset_in};
+use crate::bytes::{is_space, offset_in, trim_end};
 use crate::sdp::lines::has_cr_line_ends;
 
 /// A network address in SDP.
@@ -11,11 +11,12 @@ pub struct Connection<'a> {
     /// RFC 7195).
     pub network: &'a [u8],
     /// From the address type to the end of the address, the part an edit
-    /// replaces: `IP4 192.0.2.1`, without a TTL or count after `/`.
+    /// replaces: `IP4 192.0.2.1`, without a TTL or count after `/`. Where more words
+    /// follow, which is invalid (RFC 8866 5.7), all of them belong to it.
     pub text: &'a [u8],
     /// The address as written.
     pub address: &'a [u8],
-    /// The text between the address and the next space: `/127`, or empty.
+    /// What is kept behind `text`: `/127`, or empty.
     pub suffix: &'a [u8],
     /// The address or host name, parsed.
     pub host: Host<'a>,
@@ -26,7 +27,8 @@ pub struct Connection<'a> {
 impl<'a> Connection<'a> {
     /// Parses network type, address type and address at the start of `value`,
     /// which is part of `line`; `None` when one of the three is missing, or when other
-    /// lines follow that end in CR only. What else follows them is ignored.
+    /// lines follow that end in CR only. Words that follow them are of no use, but they
+    /// may be addresses: they belong to `text`.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
         // Fast path.
         if let Some((network, [b' ', text @ ..])) = value.split_at_checked(2)
@@ -45,10 +47,13 @@ impl<'a> Connection<'a> {
         let address_type = words.next()?;
         let word = words.next()?;
         let slash = word.iter().position(|byte| *byte == b'/').unwrap_or(word.len());
-        let (address, suffix) = word.split_at_checked(slash)?;
+        let (address, mut suffix) = word.split_at_checked(slash)?;
         let start = offset_in(value, address_type)?;
-        let end = offset_in(value, address)?.checked_add(address.len())?;
-        let text = value.get(start..end)?;
+        let mut text = value.get(start..offset_in(value, suffix)?)?;
+        if words.next().is_some() {
+            text = trim_end(value.get(start..)?);
+            suffix = b"";
+        }
         Some(Connection { network, text, address, suffix, host: parse_host(address), line })
     }
 
@@ -56,6 +61,12 @@ impl<'a> Connection<'a> {
     pub fn is_ipv6(&self) -> bool {
         self.text.get(..3).is_some_and(|kind| kind.eq_ignore_ascii_case(b"IP6"))
             && self.text.get(3).is_some_and(|byte| is_space(*byte))
+    }
+
+    /// What follows the address in `text`: a TTL or count and more words. Usually empty.
+    pub(crate) fn more_words(&self) -> &'a [u8] {
+        let start = offset_in(self.text, self.address).unwrap_or(self.text.len());
+        self.text.get(start.saturating_add(self.address.len())..).unwrap_or_default()
     }
 
     /// True for the network type `IN`, the only one with IP addresses.
@@ -118,6 +129,19 @@ mod tests {
         assert_eq!(found.text, b"IP4 224.2.1.1");
         assert_eq!(found.suffix, b"/127/3");
         assert!(found.is_multicast());
+    }
+
+    #[test]
+    fn more_words_are_part_of_text() {
+        for more in [" 192.0.2.2", "/127 192.0.2.2", " x\t192.0.2.2 y"] {
+            let line = format!("IN IP4 192.0.2.1{more} ");
+            let found = read(line.as_bytes()).unwrap();
+            assert_eq!(found.text, format!("IP4 192.0.2.1{more}").as_bytes());
+            assert_eq!((found.more_words(), found.suffix), (more.as_bytes(), &b""[..]));
+            assert_eq!(found.host, Host::Ip("192.0.2.1".parse().unwrap()));
+        }
+        assert_eq!(read(b"IN IP4 192.0.2.1/127 ").unwrap().more_words(), b"");
+        assert_eq!(read(b"IN IP4 192.0.2.1").unwrap().more_words(), b"");
     }
 
     #[test]

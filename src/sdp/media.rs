@@ -19,11 +19,12 @@ pub enum Direction {
 /// The a=rtcp attribute (RFC 3605).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rtcp<'a> {
-    /// The port as written.
+    /// The port as written, the part that an edit replaces. Where what follows it is
+    /// not `IN`, an address type and an address, all of it: it may be an address.
     pub port_text: &'a [u8],
-    /// The port.
-    pub port: u16,
-    /// The address, if the attribute has one.
+    /// The port; `None` when it cannot be read, or is 0 before other text.
+    pub port: Option<u16>,
+    /// The address, if the attribute has one that can be read.
     pub connection: Option<Connection<'a>>,
 }
 
@@ -52,7 +53,7 @@ pub struct Media<'a> {
     pub more_connections: Vec<Connection<'a>>,
     /// The stream's own direction attribute.
     pub direction: Option<Direction>,
-    /// The first a=rtcp line that can be parsed.
+    /// The first a=rtcp line that is not empty.
     pub rtcp: Option<Rtcp<'a>>,
     /// Further a=rtcp lines of the stream. RFC 3605 allows one; the addresses of
     /// all are rewritten, so that none bypasses the relay.
@@ -138,14 +139,24 @@ fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
 
 impl<'a> Rtcp<'a> {
     /// Parses the value of an a=rtcp attribute, which is part of `line`; `None`
-    /// when its port cannot be parsed. An incomplete address counts as none.
+    /// when it is empty.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
         let port_text = words(value).next()?;
-        let port = bytes::port(port_text)?;
+        let port = bytes::port(port_text);
         let end = bytes::offset_in(value, port_text)?.checked_add(port_text.len())?;
-        let behind = bytes::trim_start(value.get(end..)?);
-        let connection = Connection::parse(behind, line).filter(Connection::is_internet);
-        Some(Rtcp { port_text, port, connection })
+        let behind = bytes::trim(value.get(end..)?);
+        if port.is_some() {
+            if behind.is_empty() {
+                return Some(Rtcp { port_text, port, connection: None });
+            }
+            let connection = Connection::parse(behind, line).filter(Connection::is_internet);
+            if connection.is_some() {
+                return Some(Rtcp { port_text, port, connection });
+            }
+        }
+        let digits = port_text.split(|byte| !byte.is_ascii_digit()).next();
+        let port = digits.and_then(bytes::port).filter(|port| *port != 0);
+        Some(Rtcp { port_text: bytes::trim(value), port, connection: None })
     }
 }
 
@@ -203,12 +214,30 @@ mod tests {
     #[test]
     fn rtcp_with_and_without_address() {
         let plain = Rtcp::parse(b"53020", b"").unwrap();
-        assert_eq!((plain.port, plain.connection), (53020, None));
+        assert_eq!((plain.port, plain.connection), (Some(53020), None));
         let full = Rtcp::parse(b"53020 IN IP6 2001:db8::1", b"").unwrap();
         assert_eq!(full.connection.unwrap().text, b"IP6 2001:db8::1");
-        let cut = Rtcp::parse(b"53020 IN IP4", b"").unwrap();
-        assert_eq!(cut.connection, None);
-        assert_eq!(Rtcp::parse(b"", b""), None);
-        assert_eq!(Rtcp::parse(b"70000", b""), None);
+        assert_eq!(full.port_text, b"53020");
+        assert_eq!(Rtcp::parse(b"0", b"").unwrap().port, Some(0));
+        assert_eq!(Rtcp::parse(b" ", b""), None);
+    }
+
+    #[test]
+    fn rtcp_that_cannot_be_read_is_replaced_whole() {
+        for (value, port) in [
+            ("53020 IN IP4", Some(53020)),
+            ("53020 192.0.2.1", Some(53020)),
+            ("53020/2 IN IP4 192.0.2.1", Some(53020)),
+            ("53020 PSTN E164 1", Some(53020)),
+            ("0 192.0.2.1", None),
+            ("70000", None),
+            ("x IN IP4 192.0.2.1", None),
+            ("192.0.2.1 53020", Some(192)),
+        ] {
+            let padded = format!(" {value}\t");
+            let rtcp = Rtcp::parse(padded.as_bytes(), b"").unwrap();
+            assert_eq!((rtcp.port_text, rtcp.port), (value.as_bytes(), port), "{value}");
+            assert_eq!(rtcp.connection, None);
+        }
     }
 }

@@ -42,8 +42,9 @@ pub struct Session<'a> {
     pub media: Vec<Media<'a>>,
 }
 
-/// An attribute that names addresses of a stream: a=altc (RFC 6947) or
-/// a=source-filter (RFC 4570).
+/// An attribute that names addresses of a stream: a=altc (RFC 6947),
+/// a=source-filter (RFC 4570), or a=rtcp at the session level, where RFC 3605 does not
+/// allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressAttribute<'a> {
     /// The index of its stream; `None` at the session level.
@@ -202,6 +203,8 @@ impl<'a> Session<'a> {
             b"can" | b"rtc" | b"mid" | b"rem" => {
                 if let Some(media) = self.media.last_mut() {
                     on_media_attribute(media, key, value, line);
+                } else if value.starts_with(b"rtcp:") {
+                    self.address_attributes.push(AddressAttribute { stream: None, line });
                 }
             }
             b"sen" | b"rec" | b"ina" => self.on_direction(trim(value)),

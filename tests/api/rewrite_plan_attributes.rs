@@ -136,3 +136,105 @@ fn line_that_ends_in_cr_only_is_an_error() {
     }
     assert_eq!(case.error(&sdp.replace("\r\n", "\r")).status(), Status::Syntax);
 }
+
+/// What a=rtcp of audio, m= port 4000, becomes with the relay's port 50000.
+#[track_caller]
+fn rtcp_becomes(before: &str, after: &str) {
+    let session = ["c=IN IP4 10.0.0.1", "m=audio 4000 RTP/AVP 0"];
+    let moved = ["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0"];
+    let end = "a=sendrecv";
+    for case in [Case::offer(RELAY, &[50000]), Case::answer(RELAY, &[50000])] {
+        rewrites(&case, &[session[0], session[1], before, end], &[moved[0], moved[1], after, end]);
+    }
+}
+
+#[test]
+fn rtcp_in_any_form_shows_no_address_of_the_phone() {
+    for (before, after) in [
+        ("4001", "50001"),
+        ("4001 IN IP4 10.0.0.1", "50001 IN IP4 203.0.113.9"),
+        ("4001  IN\tIP6 2001:db8::1 ", "50001  IN\tIP4 203.0.113.9 "),
+        ("4001 IN IP4 10.0.0.1 10.0.0.2", "50001 IN IP4 203.0.113.9"),
+        ("4001 IN IP4 0.0.0.0", "50001 IN IP4 0.0.0.0"),
+        ("4001 IN IP4 0.0.0.0 10.0.0.1", "50001 IN IP4 0.0.0.0"),
+        ("0", "0"),
+        ("0 IN IP4 10.0.0.1", "0 IN IP4 203.0.113.9"),
+        // Not in the form of RFC 3605.
+        ("4001 10.0.0.1", "50001"),
+        ("4001 IP4 10.0.0.1", "50001"),
+        ("4001 IN IP4", "50001"),
+        ("4001 IN 10.0.0.1", "50001"),
+        ("4001 PSTN E164 +4989", "50001"),
+        ("4001/2", "50001"),
+        ("4001/2 IN IP4 10.0.0.1 ", "50001 "),
+        ("10.0.0.1:4001", "50001"),
+        ("0 10.0.0.1", "50001"),
+        ("70000 IN IP4 10.0.0.1", "50001"),
+        ("x IN IP4 10.0.0.1", "50001"),
+        ("", ""),
+        (" ", " "),
+    ] {
+        rtcp_becomes(&format!("a=rtcp:{before}"), &format!("a=rtcp:{after}"));
+    }
+}
+
+#[test]
+fn rtcp_of_the_session_goes_when_a_stream_is_relayed() {
+    let sdp = |address: &str, rtcp: &[&str], port: u16| {
+        let connection = format!("c=IN IP4 {address}");
+        let stream = format!("m=audio {port} RTP/AVP 0");
+        let mut all = vec![connection.as_str()];
+        all.extend(rtcp);
+        all.extend(["a=rtcp-mux", stream.as_str()]);
+        lines(&all)
+    };
+    for rtcp in ["a=rtcp:4001 IN IP4 10.0.0.1", "a=rtcp:4001", "a=rtcp:10.0.0.1"] {
+        let before = sdp("10.0.0.1", &[rtcp], 4000);
+        let case = Case::offer(RELAY, &[50000]);
+        assert_eq!(case.sdp(&before), sdp("203.0.113.9", &[], 50000));
+        let (out, _) = Case::answer(RELAY, &[0]).run(&invite(before.as_bytes())).unwrap();
+        assert_eq!(body_of(&out), before, "the relay refuses the stream");
+    }
+}
+
+#[test]
+fn words_behind_an_address_go_with_it() {
+    for (relay, kept) in [(RELAY, "IP4 203.0.113.9"), ("2001:db8:9::9", "IP6 2001:db8:9::9")] {
+        for more in [" 10.0.0.2", "/127 10.0.0.2", " 10.0.0.2 x", "\tIP4 10.0.0.2"] {
+            let (old, new) = (format!("c=IN IP4 10.0.0.1{more} "), format!("c=IN {kept} "));
+            let held = format!("c=IN IP4 0.0.0.0{more}");
+            rewrites(
+                &Case::offer(relay, &[50000, 50002, 0]),
+                &[
+                    &old,
+                    &held,
+                    "m=audio 4000 RTP/AVP 0",
+                    "m=video 4002 RTP/AVP 31",
+                    &held,
+                    &old,
+                    "m=message 9 TCP/MSRP *",
+                    &old,
+                ],
+                &[
+                    &new,
+                    "c=IN IP4 0.0.0.0",
+                    "m=audio 50000 RTP/AVP 0",
+                    "m=video 50002 RTP/AVP 31",
+                    "c=IN IP4 0.0.0.0",
+                    &new,
+                    "m=message 9 TCP/MSRP *",
+                    &old,
+                ],
+            );
+        }
+    }
+}
+
+#[test]
+fn loop_marker_after_words_that_went_is_a_line() {
+    let mut case = Case::offer(RELAY, &[50000]);
+    case.loop_marker = true;
+    let sdp = "m=audio 4 RTP/AVP 0\r\nc=IN IP4 0.0.0.0 10.0.0.1";
+    let marked = ["m=audio 50000 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=nortpproxy:yes"];
+    assert_eq!(case.sdp(sdp), lines(&marked));
+}

@@ -289,7 +289,7 @@ impl Plan {
             What::Candidates(candidates) => {
                 candidates.push(self.foundations, relay.address, port, self.line_end, text);
             }
-            What::Nothing => {}
+            What::Nothing | What::NoWords => {}
             What::OldAddress { after_open_line } => {
                 self.line(&self.old_lines, after_open_line, text);
             }

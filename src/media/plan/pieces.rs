@@ -18,12 +18,12 @@ impl<'a> Planner<'_, '_, 'a> {
         {
             self.address(When::Any, &origin)?;
         }
-        if self.plan.session_moves {
-            let first = self.session.connection.iter();
-            for connection in first.chain(&self.session.more_connections) {
-                if !connection.is_unspecified() {
-                    self.address(When::SessionMoves, connection)?;
-                }
+        let first = self.session.connection.iter();
+        for connection in first.chain(&self.session.more_connections) {
+            if connection.is_unspecified() {
+                self.remove_more_words(When::Any, connection)?;
+            } else if self.plan.session_moves {
+                self.address(When::SessionMoves, connection)?;
             }
         }
         for attribute in &self.session.address_attributes {
@@ -89,18 +89,21 @@ impl<'a> Planner<'_, '_, 'a> {
         let port = if media.count > 1 { media.ports_text() } else { media.port_text };
         self.piece(spot(self.message, port)?, when, What::Port);
         for connection in media.connection.iter().chain(&media.more_connections) {
-            if moves(connection) {
-                self.address(when, connection)?;
+            match moves(connection) {
+                true => self.address(when, connection)?,
+                false => self.remove_more_words(when, connection)?,
             }
         }
         for rtcp in media.rtcp.iter().chain(&media.more_rtcp) {
-            let same_as_rtp = media.rtcp_mux && rtcp.port == media.port;
-            if rtcp.port != 0 {
+            let same_as_rtp = media.rtcp_mux && rtcp.port == Some(media.port);
+            if rtcp.port != Some(0) {
                 let what = What::RtcpPort { same_as_rtp };
                 self.piece(spot(self.message, rtcp.port_text)?, when, what);
             }
-            if let Some(connection) = rtcp.connection.filter(moves) {
-                self.address(when, &connection)?;
+            match &rtcp.connection {
+                Some(connection) if moves(connection) => self.address(when, connection)?,
+                Some(connection) => self.remove_more_words(when, connection)?,
+                None => {}
             }
         }
         for attribute in &self.session.address_attributes {
@@ -145,6 +148,15 @@ impl<'a> Planner<'_, '_, 'a> {
         let suffix = connection.suffix.len() as u32;
         let what = What::Address { ipv6: connection.is_ipv6(), suffix };
         self.piece(spot(self.message, connection.text)?, when, what);
+        Ok(())
+    }
+
+    /// Removes what follows the address of a line that is on hold and stays so.
+    fn remove_more_words(&mut self, when: When, connection: &Connection<'a>) -> Result<()> {
+        let more = connection.more_words();
+        if !more.is_empty() {
+            self.piece(spot(self.message, more)?, when, What::NoWords);
+        }
         Ok(())
     }
 

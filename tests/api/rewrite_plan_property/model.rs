@@ -13,6 +13,8 @@ pub(crate) struct Address {
     family: &'static str,
     pub(crate) host: &'static str,
     suffix: &'static str,
+    /// More words, which are invalid but real.
+    more: &'static str,
     /// What a relay can do with it.
     kind: Kind,
 }
@@ -27,20 +29,22 @@ enum Kind {
 }
 
 const fn address(family: &'static str, host: &'static str, suffix: &'static str) -> Address {
-    Address { network: "IN", family, host, suffix, kind: Kind::Phone }
+    Address { network: "IN", family, host, suffix, more: "", kind: Kind::Phone }
 }
 
-const PHONES: [Address; 6] = [
+const PHONES: [Address; 7] = [
     address("IP4", "10.0.0.1", ""),
     address("IP4", "10.0.0.2", "/127"),
     address("IP4", "phone.lan", ""),
     address("IP6", "2001:db8::10", ""),
     address("IP6", "2001:db8::11", "/3"),
     address("IP6", "::ffff:10.0.0.1", ""),
+    Address { more: " 10.0.0.3 x", ..address("IP4", "10.0.0.1", "/127") },
 ];
-const HOLDS: [Address; 2] = [
+const HOLDS: [Address; 3] = [
     Address { kind: Kind::Hold, ..address("IP4", "0.0.0.0", "") },
     Address { kind: Kind::Hold, ..address("IP6", "::", "") },
+    Address { kind: Kind::Hold, more: " 10.0.0.3", ..address("IP4", "0.0.0.0", "") },
 ];
 const OTHERS: [Address; 3] = [
     Address { kind: Kind::Unreachable, ..address("IP4", "233.252.0.1", "/127") },
@@ -50,14 +54,21 @@ const OTHERS: [Address; 3] = [
 
 impl Address {
     fn text(&self) -> String {
-        format!("{} {} {}{}", self.network, self.family, self.host, self.suffix)
+        let Address { network, family, host, suffix, more, .. } = self;
+        format!("{network} {family} {host}{suffix}{more}")
+    }
+
+    /// As a line on hold of a relayed stream has it.
+    fn held(&self) -> String {
+        let suffix = if self.more.is_empty() { self.suffix } else { "" };
+        Address { suffix, more: "", ..*self }.text()
     }
 
     /// The relay's in its place: what stands behind a slash means nothing in
     /// the other family.
     fn moved(&self, relay: IpAddr) -> String {
         let family = if relay.is_ipv6() { "IP6" } else { "IP4" };
-        let suffix = if family == self.family { self.suffix } else { "" };
+        let suffix = if family == self.family && self.more.is_empty() { self.suffix } else { "" };
         format!("{} {family} {relay}{suffix}", self.network)
     }
 
@@ -82,6 +93,8 @@ pub(crate) fn any_address() -> impl Strategy<Value = Address> {
 #[derive(Clone, Debug)]
 enum Attribute {
     Rtcp(u16, Option<Address>),
+    /// Not in the form of RFC 3605.
+    OddRtcp(&'static str),
     Mux,
     Candidate {
         component: u8,
@@ -103,7 +116,9 @@ impl Attribute {
                 format!("a=candidate:1 {component} UDP 2130706431 10.0.0.1 4000 typ host")
             }
             Attribute::RemoteCandidates => "a=remote-candidates:1 10.0.0.1 4000".into(),
-            Attribute::Further(text) | Attribute::Other(text) => (*text).into(),
+            Attribute::OddRtcp(text) | Attribute::Further(text) | Attribute::Other(text) => {
+                (*text).into()
+            }
         }
     }
 }
@@ -138,6 +153,16 @@ const FURTHER: [&str; 3] = [
     "a=altc:2 IP6 2001:db8::10 4000",
     "a=source-filter: incl IN IP4 * 10.0.0.1",
 ];
+const ODD_RTCP: [&str; 7] = [
+    "a=rtcp:4001 10.0.0.1",
+    "a=rtcp:4001 IP4 10.0.0.1",
+    "a=rtcp:4001 IN IP4",
+    "a=rtcp:4001/2 IN IP4 10.0.0.1",
+    "a=rtcp:0 10.0.0.1",
+    "a=rtcp:10.0.0.1 4001",
+    "a=rtcp: x IN IP4 10.0.0.1",
+];
+const SESSION_RTCP: &str = "a=rtcp:4001 IN IP4 10.0.0.1";
 const GROUP_FILTER: &str = "a=source-filter: incl IN IP4 233.252.0.1 10.0.0.1";
 const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
 
@@ -162,6 +187,7 @@ fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
     let rtcp = prop_oneof![
         3 => Just(Vec::new()),
         1 => port().prop_map(|port| vec![Attribute::Rtcp(port, None)]),
+        1 => prop::sample::select(&ODD_RTCP[..]).prop_map(|text| vec![Attribute::OddRtcp(text)]),
         1 => (port(), any_address()).prop_map(|(port, at)| vec![Attribute::Rtcp(port, Some(at))]),
         1 => prop::collection::vec((port(), prop::option::of(any_address())), 2..4)
             .prop_map(|all| all.into_iter().map(|(port, at)| Attribute::Rtcp(port, at)).collect()),
@@ -487,11 +513,14 @@ impl Description {
             Some(how) if moves && address.kind == Kind::Phone => {
                 format!("c={}", address.moved(how.relay))
             }
+            Some(_) if address.kind == Kind::Hold => format!("c={}", address.held()),
             _ => format!("c={}", address.text()),
         }));
         if self.further {
             lines.push(GROUP_FILTER.into());
-            lines.extend(how.is_none().then(|| FURTHER[2].into()));
+            if how.is_none() {
+                lines.extend([FURTHER[2].into(), SESSION_RTCP.into()]);
+            }
         }
         lines.push("t=0 0".into());
         lines.extend(self.marked.then(|| "a=nortpproxy:yes".into()));
@@ -563,6 +592,7 @@ impl Description {
                 Some((how, _)) if trickles || address.kind == Kind::Phone => {
                     address.moved(how.relay)
                 }
+                Some(_) if address.kind == Kind::Hold => address.held(),
                 _ => address.text(),
             };
             text.line(format!("c={new}"), end());
@@ -581,6 +611,15 @@ impl Description {
                 continue;
             }
             let new = match attribute {
+                Attribute::OddRtcp(text) => {
+                    let space = if text.starts_with("a=rtcp: ") { " " } else { "" };
+                    format!("a=rtcp:{space}{}", port + 1)
+                }
+                // An address that no phone can send to.
+                Attribute::Rtcp(old, Some(at)) if at.network != "IN" => {
+                    let same = mux && *old == stream.port;
+                    format!("a=rtcp:{}", if same { port } else { port + 1 })
+                }
                 Attribute::Rtcp(old, address) => {
                     let new = match *old {
                         0 => 0,
@@ -590,7 +629,7 @@ impl Description {
                     let moved = |at: &Address| match (at.network, at.kind) {
                         ("IN", Kind::Phone | Kind::Unreachable) => at.moved(how.relay),
                         ("IN", Kind::Hold) if trickles => at.moved(how.relay),
-                        _ => at.text(),
+                        _ => at.held(),
                     };
                     let address = address.as_ref().map(|at| format!(" {}", moved(at)));
                     format!("a=rtcp:{new}{}", address.unwrap_or_default())

@@ -194,14 +194,21 @@ fn moved(line: &str, from: usize, relay: IpAddr, hold_too: bool) -> String {
     let (kind_at, kind) = found[1];
     let (address_at, word) = found[2];
     let old = word.split('/').next().unwrap();
+    // A second address, which is nobody's to use.
+    let more = found.len() > 3;
+    let (last_at, last) = found[found.len() - 1];
+    let behind = &line[from + last_at + last.len()..];
     if !hold_too && ip(old).is_some_and(|ip| ip.is_unspecified()) {
-        return line.to_string();
+        return match more {
+            true => format!("{}{behind}", &line[..from + address_at + old.len()]),
+            false => line.to_string(),
+        };
     }
     let token = if relay.is_ipv6() { "IP6" } else { "IP4" };
     // A TTL or a count means nothing in the other family.
     let same_family = kind.eq_ignore_ascii_case("IP6") == relay.is_ipv6();
     let kept = if same_family { old.len() } else { word.len() };
-    let after = &line[from + address_at + kept..];
+    let after = if more { behind } else { &line[from + address_at + kept..] };
     format!("{}{token} {relay}{after}", &line[..from + kind_at])
 }
 
@@ -306,21 +313,27 @@ impl<'l> Stream<'l> {
         expected
     }
 
-    /// An a=rtcp line; `None` when its port cannot be read.
+    /// An a=rtcp line; `None` for an empty one.
     fn rtcp(&self, line: &str, port: u16, relay: IpAddr, mux: bool) -> Option<String> {
         let found = words(&line[7..]);
         let (at, old) = *found.first()?;
-        let digits = old.chars().all(|c| c.is_ascii_digit());
-        let number = old.parse::<u16>().ok().filter(|_| digits)?;
-        let behind = 7 + at + old.len();
+        let (last_at, last) = *found.last()?;
+        let digits: String = old.chars().take_while(char::is_ascii_digit).collect();
+        let number = digits.parse::<u16>().ok();
+        let is_port = number.is_some() && digits == old;
         let internet = found.len() > 3 && found[1].1.eq_ignore_ascii_case("IN");
-        let hold_too = self.trickles();
-        let rest = if internet { moved(line, behind, relay, hold_too) } else { line.to_string() };
-        let rest = &rest[behind..];
+        let readable = is_port && (internet || found.len() == 1);
         let new = match number {
-            0 => 0,
-            _ if mux && number == self.port => port,
+            Some(0) if readable => 0,
+            Some(number) if mux && number == self.port => port,
             _ => port + 1,
+        };
+        let behind = 7 + at + old.len();
+        let rest = match (readable, internet) {
+            // It may be the phone's address in any form.
+            (false, _) => line[7 + last_at + last.len()..].to_string(),
+            (true, true) => moved(line, behind, relay, self.trickles())[behind..].to_string(),
+            (true, false) => line[behind..].to_string(),
         };
         Some(format!("{}{new}{rest}", &line[..7 + at]))
     }
@@ -430,10 +443,12 @@ fn check_description(was: &str, is: &str, given: &Given<'_>, candidates: bool) {
     let any = ports.iter().any(Option::is_some);
     let mut expected: Vec<String> = Vec::new();
     for line in session {
-        if any && names_more_addresses(line) && !filters_group(line) {
+        let goes = names_more_addresses(line) || line.starts_with("a=rtcp:");
+        if any && goes && !filters_group(line) {
             continue;
         }
-        let moves = session_moves && line.starts_with("c=");
+        let on_hold = || any && ip(address(line)).is_some_and(|ip| ip.is_unspecified());
+        let moves = line.starts_with("c=") && (session_moves || on_hold());
         expected.push(match moves {
             true => moved(line, 2, given.address, false),
             false => line.to_string(),
