@@ -84,7 +84,7 @@ proptest! {
     #[test]
     fn relay_requests_have_the_cseq_of_the_offer(call in call(1..40)) {
         let (relay, mut worker) = relay_and_worker();
-        for sent in call.messages() {
+        for (at, sent) in call.messages().iter().enumerate() {
             let before = relay.requests().len();
             let step = step(sent);
             let raw = step.bytes();
@@ -97,6 +97,11 @@ proptest! {
             let told = worker.rewrite_sdp(&message, &Options::default(), &mut Edits::new()).unwrap();
             prop_assert_eq!(told, sent.description.is_some());
             let Some((_, cseq)) = sent.description else { continue };
+            // A repeated message may get the ports that are stored, without a request.
+            let repeated = call.messages().iter().take(at).any(|earlier| earlier == sent);
+            if repeated && relay.requests().len() == before {
+                continue;
+            }
             let requests = relay.wait_for(before + 1);
             let requests = requests.last().unwrap();
             let kind = if sent.status.is_some() { "reply" } else { "request" };
