@@ -68,6 +68,8 @@ pub struct Plan {
     has_counts: bool,
     /// See [`Plan::is_left_to_ice`].
     left_to_ice: bool,
+    /// See [`Plan::unserved`].
+    unserved: Option<Box<str>>,
     /// The message's line end.
     line_end: &'static [u8],
     /// The session-level c= lines, for streams that must keep them.
@@ -84,6 +86,18 @@ impl Plan {
     /// candidates of ICE.
     pub fn is_left_to_ice(&self) -> bool {
         self.left_to_ice
+    }
+
+    /// What to say of the first active line of an answer that keeps its address although
+    /// the offer had no line for it that was relayed: the answer's lines are in another
+    /// order, or more than the offer's (RFC 3264 6 allows neither), and the media
+    /// of this line does not pass the relay. An empty plan may have it too.
+    pub fn unserved(&self) -> Option<&str> {
+        self.unserved.as_deref()
+    }
+
+    pub(crate) fn take_unserved(&mut self) -> Option<Box<str>> {
+        self.unserved.take()
     }
 
     /// The m= lines that are relayed, or are already at the relay: bit 0 is the
@@ -248,8 +262,8 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
         planner.list(index, media)?;
     }
     if !planner.needs_relay() {
-        let Plan { lines, left_to_ice, .. } = planner.plan;
-        return Ok(Plan { lines, left_to_ice, ..Plan::default() });
+        let Plan { lines, left_to_ice, unserved, .. } = planner.plan;
+        return Ok(Plan { lines, left_to_ice, unserved, ..Plan::default() });
     }
     planner.plan.session_moves = planner.session_can_move();
     planner.session_level()?;
@@ -300,6 +314,9 @@ impl<'a> Planner<'_, '_, 'a> {
                 self.ports |= port_bit(media.port);
             }
         }
+        if fate == Fate::Kept && self.plan.answer {
+            self.note_unserved(index, media, connection);
+        }
         self.plan.streams.push(Stream {
             kind: media_type(media.kind),
             address: stream_address(connection),
@@ -336,6 +353,40 @@ impl<'a> Planner<'_, '_, 'a> {
         match media.port {
             0 => relayed || media.relayable(),
             _ => relayed && !media.is_tcp(),
+        }
+    }
+
+    /// Notes the first line that [`Plan::unserved`] is about. Only with the stored lines
+    /// of the offer; not where a relay has nothing to do: on hold, on a multicast
+    /// address, with ICE, or already at the relay.
+    #[cold]
+    fn note_unserved(
+        &mut self,
+        index: usize,
+        media: &Media<'a>,
+        connection: Option<&Connection<'a>>,
+    ) {
+        let Some(lines) = self.rules.relayed_lines else { return };
+        let relayed = lines & line_bit(index) != 0;
+        let Some(connection) = connection.filter(|connection| connection.is_internet()) else {
+            return;
+        };
+        let address = connection.host.ip().map(|ip| SocketAddr::new(ip, media.port));
+        let is_served = media.port == 0
+            || !(relayed || media.relayable())
+            || connection.is_multicast()
+            || connection.is_unspecified()
+            || media.ice.credentials
+            || self.session.ice_credentials
+            || address.is_some_and(|address| (self.rules.ours)(index, address));
+        if !is_served && self.plan.unserved.is_none() {
+            let named = Named(index, media.kind);
+            let reason = match relayed {
+                true => "the answer changes its transport",
+                false => "its offer has no relayed line there",
+            };
+            let text = format!("{named} of the answer keeps its own address: {reason}");
+            self.plan.unserved = Some(text.into());
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Prepared {
     pub relayed_upstream: bool,
     /// No line of the offer is relayed, which must be stored for its answer.
     pub left_alone: bool,
+    /// [`Plan::unserved`], of a plan without a request too.
+    pub unserved: Option<Box<str>>,
 }
 
 /// Prepares the rewrite of the SDP `text` of `message`. `Status::Syntax` and
@@ -62,7 +64,7 @@ pub fn prepare(
     // The proxy that relays an offer also relays its answer, which may pass here
     // before it carries the marker.
     let answers_upstream = decision.role == Role::Answer && call.relayed_upstream;
-    let plan = if answers_upstream { None } else { Some(plan(message, &session, &rules)?) };
+    let mut plan = if answers_upstream { None } else { Some(plan(message, &session, &rules)?) };
     let left_alone = plan.as_ref().is_some_and(|plan| {
         decision.role == Role::Offer
             && plan.is_empty()
@@ -70,10 +72,12 @@ pub fn prepare(
             && (plan.is_left_to_ice() || call.relayed_lines.is_some())
             && !(rules.loop_marker && session.loop_marker)
     });
+    let unserved = plan.as_mut().and_then(Plan::take_unserved);
     Ok(Prepared {
         decision,
         plan: plan.filter(|plan| !plan.is_empty()),
         relayed_upstream: rules.loop_marker && session.loop_marker && decision.role == Role::Offer,
         left_alone,
+        unserved,
     })
 }

@@ -2,7 +2,9 @@
 //! and turns the answer into edits.
 
 use crate::edit::{Edits, Verb};
+use crate::engine::Engine;
 use crate::error::{Error, Result, Status};
+use crate::log::Level;
 use crate::media::plan::Accepted;
 use crate::media::{self, CallState, Plan, role};
 use crate::options::Options;
@@ -115,6 +117,9 @@ pub(super) fn start(
         let stored = calls.mark_relayed_upstream(&call, &decision.update, seconds(now));
         report_full_table(&engine, message.call_id()?, stored);
     }
+    if let Some(unserved) = &prepared.unserved {
+        warn_of_call(&engine, message, unserved);
+    }
     if prepared.left_alone {
         let stored = calls.mark_left_alone(&call, &decision.update, seconds(now));
         report_full_table(&engine, message.call_id()?, stored);
@@ -164,6 +169,12 @@ pub(super) fn start(
     let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);
     Ok(Started::Rewrite(rewrite))
+}
+
+#[cold]
+fn warn_of_call(engine: &Engine, message: &Message<'_>, text: &str) {
+    let call_id = message.call_id().unwrap_or_default().escape_ascii();
+    engine.log().write(Level::Warning, format_args!("call {call_id}: {text}"));
 }
 
 /// True when the To tag of a message is null, not missing (RFC 3261 12.1.1): in a

@@ -74,8 +74,9 @@ fn line_that_the_offer_did_not_relay_is_left_alone_in_the_answer() {
     let mut case = Case::answer(RELAY, &[51000, 0, 51004]);
     case.relayed_lines = Some(0b101);
     assert_eq!(sent(&case, &answer), [20000, 0, 20004]);
+    let (out, _) = case.run(&invite(answer.as_bytes())).unwrap();
     assert_eq!(
-        case.sdp(&answer),
+        body_of(&out),
         lines(&[
             "c=IN IP4 203.0.113.9",
             "m=audio 51000 RTP/AVP 0",
@@ -86,7 +87,8 @@ fn line_that_the_offer_did_not_relay_is_left_alone_in_the_answer() {
     );
     case.relayed_lines = Some(0);
     assert!(case.streams(&answer).is_empty(), "no line of the offer is relayed");
-    assert_eq!(case.sdp(&answer), answer);
+    let (out, _) = case.run(&invite(answer.as_bytes())).unwrap();
+    assert_eq!(body_of(&out), answer);
 }
 
 #[test]
@@ -101,7 +103,79 @@ fn line_that_the_offer_relayed_is_relayed_by_position() {
     let mut case = Case::answer(RELAY, &[51000, 0, 51004]);
     case.relayed_lines = Some(0b111);
     assert_eq!(sent(&case, &tcp), [20000, 0, 20004]);
-    assert!(case.sdp(&tcp).contains("m=application 20002 TCP/BFCP *\r\nc=IN IP4 10.0.0.2\r\n"));
+    let (out, complaints) = case.run(&invite(tcp.as_bytes())).unwrap();
+    assert!(body_of(&out).contains("m=application 20002 TCP/BFCP *\r\nc=IN IP4 10.0.0.2\r\n"));
+    let reason = "the answer changes its transport";
+    assert_eq!(complaints, [unserved("stream 2 (application)", reason)]);
+}
+
+fn unserved(stream: &str, reason: &str) -> String {
+    format!("{stream} of the answer keeps its own address: {reason}")
+}
+
+/// What is said of an answer with these m= lines at 10.0.0.2, whose offer had the lines
+/// of this mask relayed.
+fn complaints(mask: Option<u64>, media: &[&str]) -> Vec<String> {
+    let mut all = vec!["c=IN IP4 10.0.0.2"];
+    all.extend(media);
+    let ports: Vec<u16> =
+        (0..64).map(|line| if mask.unwrap_or(!0) >> line & 1 != 0 { 51_000 } else { 0 }).collect();
+    let mut case = Case::answer(RELAY, &ports[..media.len()]);
+    case.relayed_lines = mask;
+    case.ours = vec!["10.0.0.2:50000".parse().unwrap()];
+    case.run(&invite(lines(&all).as_bytes())).unwrap().1
+}
+
+#[test]
+fn answer_whose_line_has_no_relayed_line_in_the_offer_is_reported_once() {
+    let (audio, video) = ("m=audio 20000 RTP/AVP 0", "m=video 20004 UDP/TLS/RTP/SAVPF 96");
+    let message = "m=message 9 TCP/MSRP *";
+    let at = |stream| unserved(stream, "its offer has no relayed line there");
+    for (mask, media, stream) in [
+        // The order of the offer's lines changed.
+        (0b01, &[message, audio][..], "stream 2 (audio)"),
+        // One line more than the offer.
+        (0b01, &[audio, video], "stream 2 (video)"),
+        // The offer's line had port 0, or another transport.
+        (0b10, &[audio, video], "stream 1 (audio)"),
+        (0b00, &[audio], "stream 1 (audio)"),
+        // Only the first of them is named.
+        (0b00, &[message, video, audio, audio], "stream 2 (video)"),
+    ] {
+        let told = complaints(Some(mask), media);
+        match stream {
+            // In the place of the offer's audio is TCP, which is named first.
+            "stream 2 (audio)" => {
+                let reason = "the answer changes its transport";
+                assert_eq!(told, [unserved("stream 1 (message)", reason)]);
+                assert_eq!(complaints(Some(0), media), [at(stream)]);
+            }
+            _ => assert_eq!(told, [at(stream)], "{mask:b} {media:?}"),
+        }
+    }
+}
+
+#[test]
+fn answer_whose_lines_need_no_relay_is_not_reported() {
+    let audio = "m=audio 20000 RTP/AVP 0";
+    for media in [
+        &["m=audio 0 RTP/AVP 0"][..],
+        &["m=message 9 TCP/MSRP *"],
+        &["m=x 20000 x-unknown *"],
+        &["m=audio 50000 RTP/AVP 0"],
+        &[audio, "c=IN IP4 233.252.0.1/127"],
+        &[audio, "c=IN IP4 0.0.0.0"],
+        &["m=audio 9 RTP/AVP 0", "c=IN IP6 ::"],
+        &[audio, "c=PSTN E164 +4989"],
+        &[audio, "a=ice-ufrag:u", "a=ice-pwd:p"],
+    ] {
+        assert_eq!(complaints(Some(0), media), [""; 0], "{media:?}");
+    }
+    assert_eq!(complaints(Some(0b11), &[audio, audio]), [""; 0]);
+    assert_eq!(complaints(None, &["m=message 9 TCP/MSRP *", audio]), [""; 0], "no stored offer");
+    let mut offer = Case::offer(RELAY, &[50000]);
+    offer.relayed_lines = Some(0);
+    offer.sdp(&lines(&["c=IN IP4 10.0.0.1", audio]));
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Case {
         let message = parse(raw);
         let plan = self.plan(&message)?;
         let mut edits = Edits::new();
-        let mut complaints = Vec::new();
+        let mut complaints: Vec<String> = plan.unserved().map(String::from).into_iter().collect();
         plan.fill(&self.answer, &mut edits, &mut |text| complaints.push(text.to_string()))?;
         let mut out = Vec::new();
         edits.apply(&message, &mut out)?;

@@ -52,3 +52,26 @@ fn update_of_one_fork_does_not_take_lines_from_the_answer_of_another() {
         assert!(media.contains("video:10.0.0.2:30002:"), "{media}");
     });
 }
+
+/// Old phones answer in an order of their own. Their media does not pass the relay,
+/// which must be seen.
+#[test]
+fn answer_in_another_order_than_its_offer_is_a_warning_with_the_call_id() {
+    let message = "m=message 9 TCP/MSRP *\n";
+    let in_front = |sdp: String| sdp.replace("m=audio", &format!("{message}m=audio"));
+    Scene::each(|mut scene| {
+        scene.relayed(&Step::request("INVITE", 1, "a", "").sdp(alice_sdp() + message));
+        scene.log.lock().unwrap().clear();
+        let warning = "call call@x: stream 1 (message) of the answer keeps its own address: \
+                       the answer changes its transport";
+        let more = "call call@x: stream 2 (audio) of the answer keeps its own address: \
+                    its offer has no relayed line there";
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "b").sdp(in_front(bob_sdp()))), Ok(Some(9)));
+        assert_eq!(scene.log.lock().unwrap().drain(..).collect::<Vec<_>>(), [warning]);
+        let two = bob_sdp() + "m=audio 30002 RTP/AVP 0\n";
+        scene.relayed(&reply("200 OK", 1, "b").sdp(two));
+        assert_eq!(scene.log.lock().unwrap().drain(..).collect::<Vec<_>>(), [more]);
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        assert!(scene.log.lock().unwrap().is_empty());
+    });
+}
