@@ -33,6 +33,23 @@ fn messages_in_a_dialog_work_after_a_restart() {
     }
 }
 
+/// Whose tags these are, only the relay knows.
+#[test]
+fn bye_with_wrong_tags_after_a_restart_ends_no_call() {
+    for (from, to) in [("b", "x"), ("x", "b"), ("a", "x"), ("x", "a")] {
+        let mut scene = Scene::new(Kind::BuiltIn);
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.restart();
+        scene.relayed(&Step::request("INVITE", 5, "b", "a").sdp(bob_sdp()));
+        scene.end(&Step::request("BYE", 6, from, to));
+        let deletes = scene.deletes();
+        assert!(deletes.iter().all(|delete| delete.starts_with("dialog ")), "{deletes:?}");
+        assert_eq!(scene.active_calls(), 1, "BYE from {from} to {to}");
+        scene.relayed(&Step::reply("200 OK", "INVITE", 5, "b", "a").sdp(bob_sdp()));
+    }
+}
+
 /// The relay knows whether the call has other dialogs; a dispatcher takes it whole.
 #[test]
 fn bye_after_a_restart_deletes_its_dialog() {
