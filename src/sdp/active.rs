@@ -4,7 +4,7 @@
 //! It must agree with `Session::parse`: `tests/kit/src/fuzz/sdp.rs` compares the two on
 //! any text, in the fuzz target and on the committed regressions.
 
-use crate::sdp::lines::{Lines, ends_in_cr_lines, has_cr_line_ends, without_line_end};
+use crate::sdp::lines::{Lines, has_cr_line_ends, without_line_end};
 use crate::sdp::session::MAX_STREAMS;
 use crate::sdp::{Connection, Media};
 
@@ -14,6 +14,9 @@ use crate::sdp::{Connection, Media};
 /// Returns false for SDP that [`crate::sdp::Session::parse`] refuses too; the
 /// connections visited until then are to be ignored.
 pub fn for_each_connection<'a>(text: &'a [u8], visit: &mut dyn FnMut(Connection<'a>)) -> bool {
+    if has_cr_line_ends(text) {
+        return false;
+    }
     let mut session = None;
     let mut stream = None;
     let mut count = 0usize;
@@ -24,7 +27,7 @@ pub fn for_each_connection<'a>(text: &'a [u8], visit: &mut dyn FnMut(Connection<
                 visit_inherited(&stream, session, visit);
                 count = count.saturating_add(1);
                 let Ok(media) = Media::parse(value) else { return false };
-                if count > MAX_STREAMS || has_cr_line_ends(value) {
+                if count > MAX_STREAMS {
                     return false;
                 }
                 stream = Some(Stream { active: media.port != 0, own: false });
@@ -45,7 +48,7 @@ pub fn for_each_connection<'a>(text: &'a [u8], visit: &mut dyn FnMut(Connection<
         }
     }
     visit_inherited(&stream, session, visit);
-    !ends_in_cr_lines(text)
+    true
 }
 
 /// Visits the session's connection for a stream without a c= line of its own.

@@ -2,7 +2,6 @@
 
 use crate::address::{Host, dotted_quad, parse_host};
 use crate::bytes::{is_space, offset_in, trim_end};
-use crate::sdp::lines::has_cr_line_ends;
 
 /// A network address in SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +25,8 @@ pub struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     /// Parses network type, address type and address at the start of `value`,
-    /// which is part of `line`; `None` when one of the three is missing, or when other
-    /// lines follow that end in CR only. Words that follow them are of no use, but they
-    /// may be addresses: they belong to `text`.
+    /// which is part of `line`; `None` when one of the three is missing. Words that follow
+    /// them are of no use, but they may be addresses: they belong to `text`.
     pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
         // Fast path.
         if let Some((network, [b' ', text @ ..])) = value.split_at_checked(2)
@@ -38,9 +36,6 @@ impl<'a> Connection<'a> {
         {
             let host = Host::Ip(ip.into());
             return Some(Connection { network, text, address, suffix, host, line });
-        }
-        if has_cr_line_ends(value) {
-            return None;
         }
         let mut words = words(value);
         let network = words.next()?;

@@ -2,7 +2,7 @@
 
 use crate::bytes::{is_space, offset_in, trim, trim_end};
 use crate::error::{Error, Result};
-use crate::sdp::lines::{Lines, ends_in_cr_lines, has_cr_line_ends, without_line_end};
+use crate::sdp::lines::{Lines, has_cr_line_ends, without_line_end};
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
 
@@ -12,9 +12,6 @@ pub const MAX_STREAMS: usize = 64;
 const USUAL_STREAMS: usize = 2;
 /// The number of streams that the second allocation adds.
 const MORE_STREAMS: usize = 6;
-
-/// The error text for lines that end in CR only.
-const CR_ONLY: &str = "SDP with lines that end in CR only";
 
 /// Parsed SDP; all parts are slices of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,10 +56,13 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// `Status::Limit` for a 65th stream; `Status::Syntax`, with the line
-    /// number, for an m= or c= line that cannot be parsed; `Status::Syntax` also for SDP
-    /// whose lines end in CR only (RFC 8866 5: CRLF, and LF is accepted), or those
-    /// behind an m= or c= line: their addresses would bypass the relay.
+    /// number, for an m= or c= line that cannot be parsed; `Status::Syntax` also for a
+    /// line that ends in CR only (RFC 8866 5: CRLF, and LF is accepted): the address in
+    /// the line behind it would bypass the relay.
     pub fn parse(text: &'a [u8]) -> Result<Self> {
+        if has_cr_line_ends(text) {
+            return Err(Error::syntax("SDP with a line that ends in CR only"));
+        }
         let mut session = Session {
             text,
             origin_line: None,
@@ -98,9 +98,6 @@ impl<'a> Session<'a> {
                 _ => {}
             }
         }
-        if ends_in_cr_lines(text) {
-            return Err(Error::syntax(CR_ONLY));
-        }
         session.finish_section(&section, text.len());
         Ok(session)
     }
@@ -130,9 +127,6 @@ impl<'a> Session<'a> {
             let number = self.line_number(line);
             let text = format!("SDP line {number}: more than {MAX_STREAMS} streams (m= lines)");
             return Err(Error::limit(text));
-        }
-        if has_cr_line_ends(value) {
-            return Err(Error::syntax(CR_ONLY));
         }
         let mut media = Media::parse(value).map_err(|reason| {
             Error::syntax(format!("SDP line {}: m= line with {reason}", self.line_number(line)))

@@ -23,8 +23,8 @@ pub const MAX_DEPTH: usize = 8;
 /// `Status::Syntax` for a multipart without boundary, and for SDP that is announced
 /// but cannot be read: it is encoded (Content-Encoding other than identity, RFC 3261
 /// 20.12; in a part also Content-Transfer-Encoding), it is hidden by lines that end in
-/// CR alone, or it goes on beyond Content-Length. `Status::Limit` for a multipart nested deeper
-/// than [`MAX_DEPTH`]. The errors of [`Message::body`].
+/// CR alone, or it goes on beyond Content-Length. `Status::Limit` for a multipart nested
+/// deeper than [`MAX_DEPTH`]. The errors of [`Message::body`].
 pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
     let body = message.body()?;
     let Some(content_type) = message.header(HeaderName::ContentType)? else {

@@ -6,11 +6,9 @@ use crate::error::{Error, Result};
 use crate::sip::body::is_verbatim;
 use crate::sip::{HeaderName, Message, StartLine};
 
-/// Checks that the SDP that was found in `body` is whole and not encoded.
+/// Checks that the SDP that was found in `body` is whole and not encoded. Whether its
+/// lines can be read is for `Session::parse`.
 pub(super) fn check_sdp(message: &Message<'_>, body: &[u8], sdp: &[u8]) -> Result<()> {
-    if has_cr_line_ends(sdp) {
-        return Err(Error::syntax("SDP with a line that ends in CR only"));
-    }
     if goes_on(body, beyond(message, body)?) {
         return Err(Error::syntax("Content-Length: the SDP goes on after it"));
     }
@@ -81,17 +79,6 @@ fn goes_on(body: &[u8], beyond: &[u8]) -> bool {
             !at_line_start && StartLine::parse(line).is_none()
         }
     }
-}
-
-/// True when a line of SDP ends in CR alone: CR and the start of a line, a letter and
-/// `=`. Its address would bypass the relay. Any other CR is left alone.
-fn has_cr_line_ends(sdp: &[u8]) -> bool {
-    let behind = sdp.get(2..).unwrap_or_default();
-    // Without an early end the compiler compares 16 bytes at once.
-    let suspect = |found, (byte, behind): (&u8, &u8)| found | (*byte == b'\r') & (*behind == b'=');
-    let is_start =
-        |bytes: &[u8]| matches!(bytes, [b'\r', letter, b'='] if letter.is_ascii_alphabetic());
-    sdp.iter().zip(behind).fold(false, suspect) && sdp.windows(3).any(is_start)
 }
 
 /// True when a line that has text after it ends in CR alone.
