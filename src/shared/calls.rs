@@ -90,7 +90,7 @@ impl<'b> Calls<'b> {
 
     /// Finds the leg of a message. With it: true when the message's From is the leg's
     /// caller.
-    #[inline]
+    #[inline(always)]
     fn locate(&self, key: CallKey, seconds: u32) -> Option<(Leg<'b>, bool)> {
         let (leg, by_caller) = self.slots.find(key, seconds)?;
         // Without To tag it is the leg of a null caller tag, or a leg of its own.

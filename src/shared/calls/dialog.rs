@@ -1,6 +1,8 @@
 //! The dialogs of a leg (RFC 3261 12), two words each: who and in which state, and
 //! the offers of both sides.
 
+use std::sync::atomic::Ordering;
+
 use super::history::{OfferAnswerUpdate, ReplyOffer};
 use super::leg::Leg;
 use super::words::{BODY, DIALOGS};
@@ -183,9 +185,14 @@ impl Leg<'_> {
     /// The dialog with this callee tag.
     #[inline]
     pub(super) fn dialog(&self, tag: u32) -> Option<(usize, Dialog)> {
-        let words = (DIALOGS..BODY).step_by(2).map(|at| (at, self.load(at)));
-        let mut same = words.filter(|(_, word)| tag_of(*word) == tag);
-        same.find_map(|(at, word)| Some((at, Dialog::unpack(word)?)))
+        let (_, words) = self.body.split_at_checked(DIALOGS)?;
+        for (number, [word, _]) in words.as_chunks().0.iter().enumerate() {
+            let word = word.load(Ordering::Acquire);
+            if tag_of(word) == tag && word & 7 != 0 {
+                return Some((DIALOGS + 2 * number, Dialog::unpack(word)?));
+            }
+        }
+        None
     }
 
     pub(super) fn offers(&self, at: usize, tag: u32) -> Offers {

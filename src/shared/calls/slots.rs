@@ -8,6 +8,7 @@
 //! The words of the table: one line of its own, the keys of all slots, the words
 //! [`Leg::usage`], and then the [`BODY`] words of each leg.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ const FULL: usize = 0;
 /// A table that was not full for so long becomes full again (seconds).
 pub(super) const FULL_EVERY: u32 = 60;
 
+/// No place.
+const NOWHERE: (usize, u64) = (usize::MAX, 0);
+
 /// The words of the call table, divided.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slots<'b> {
@@ -37,6 +41,7 @@ pub(super) struct Slots<'b> {
     keys: &'b [AtomicU64],
     usages: &'b [AtomicU64],
     bodies: &'b [[AtomicU64; BODY]],
+    buckets: usize,
 }
 
 impl<'b> Slots<'b> {
@@ -45,7 +50,8 @@ impl<'b> Slots<'b> {
         let slots = rest.len() / ENTRY_WORDS;
         let (keys, rest) = rest.split_at_checked(slots).unwrap_or_default();
         let (usages, rest) = rest.split_at_checked(slots).unwrap_or_default();
-        Slots { header, keys, usages, bodies: rest.as_chunks().0 }
+        let buckets = slots.div_ceil(BUCKET);
+        Slots { header, keys, usages, bodies: rest.as_chunks().0, buckets }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -72,57 +78,109 @@ impl<'b> Slots<'b> {
 
     /// The places of the two buckets for a Call-ID. The second is empty when there is
     /// only one bucket.
+    pub(super) fn buckets(&self, call: u64) -> [Range<usize>; 2] {
+        [self.first(call), self.second(call)]
+    }
+
     #[inline]
-    pub(super) fn buckets(&self, call: u64) -> [std::ops::Range<usize>; 2] {
-        let slots = self.keys.len();
-        let buckets = slots.div_ceil(BUCKET) as u64;
-        let at = |bits: u64| (((bits & 0xffff_ffff) * buckets) >> 32) as usize;
-        let first = at(call);
-        let second = match at(call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) {
-            same if same == first => (first + 1) % (buckets.max(1) as usize),
-            other => other,
-        };
-        let places = |bucket: usize| bucket * BUCKET..((bucket + 1) * BUCKET).min(slots);
-        let only = second == first;
-        [places(first), if only { 0..0 } else { places(second) }]
+    fn first(&self, call: u64) -> Range<usize> {
+        self.places(self.scaled(call))
+    }
+
+    #[inline]
+    fn second(&self, call: u64) -> Range<usize> {
+        let first = self.scaled(call);
+        match self.scaled(call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) {
+            other if other != first => self.places(other),
+            _ if self.buckets <= 1 => 0..0,
+            _ if first + 1 == self.buckets => self.places(0),
+            _ => self.places(first + 1),
+        }
+    }
+
+    /// The bucket for the low 32 of these bits.
+    #[inline]
+    fn scaled(&self, bits: u64) -> usize {
+        (((bits & 0xffff_ffff) * self.buckets as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn places(&self, bucket: usize) -> Range<usize> {
+        let start = bucket * BUCKET;
+        start..(start + BUCKET).min(self.keys.len())
     }
 
     /// The words of a bucket with their places.
     #[inline]
     fn bucket(
         &self,
-        places: std::ops::Range<usize>,
+        places: Range<usize>,
     ) -> impl Iterator<Item = (usize, &'b AtomicU64)> + use<'b> {
-        let slots = self.keys.get(places.clone()).unwrap_or_default();
-        places.zip(slots)
+        let start = places.start;
+        let slots = self.keys.get(places).unwrap_or_default();
+        slots.iter().enumerate().map(move |(at, slot)| (start + at, slot))
     }
 
     /// Finds the leg whose caller sent the message, else the one whose caller
     /// receives it. With the leg: true for the first.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, key: CallKey, seconds: u32) -> Option<(Leg<'b>, bool)> {
         let (from, to) = (key.leg_of_from(), key.leg_of_to());
-        let mut receiver = None;
-        for places in self.buckets(key.call) {
-            for (place, slot) in self.bucket(places) {
-                let word = slot.load(Ordering::Acquire);
-                if word == NEW {
+        let mut receiver = NOWHERE;
+        let mut sender = self.search(self.first(key.call), from, to, seconds, &mut receiver);
+        if sender == NOWHERE {
+            sender = self.search(self.second(key.call), from, to, seconds, &mut receiver);
+        }
+        let by_caller = sender != NOWHERE;
+        let (place, word) = if by_caller { sender } else { receiver };
+        Some((self.leg(place, word)?, by_caller))
+    }
+
+    /// Finds place and word of the leg with the key `from` in one bucket. If it meets
+    /// the leg with the key `to`, `receiver` is that.
+    #[inline]
+    fn search(
+        &self,
+        places: Range<usize>,
+        from: u64,
+        to: u64,
+        seconds: u32,
+        receiver: &mut (usize, u64),
+    ) -> (usize, u64) {
+        let start = places.start;
+        let slots = self.keys.get(places).unwrap_or_default();
+        let load = |slot: &AtomicU64| slot.load(Ordering::Acquire);
+        let mut at = 0;
+        while let Some(word) = slots.get(at).map(load) {
+            let place = start + at;
+            if same_call(word, from) {
+                if same_leg(word, from) && !self.is_expired(place, seconds) {
+                    return (place, word);
+                }
+                if same_leg(word, to) && !self.is_expired(place, seconds) {
+                    *receiver = (place, word);
+                }
+            } else if word == NEW {
+                break;
+            }
+            at += 1;
+            // Most slots are of other Call-IDs, and `NEW` ones are the last.
+            while let Some(four) = slots.get(at..).and_then(|slots| slots.first_chunk()) {
+                let [a, b, c, d] = four.each_ref().map(load);
+                let same = |word| same_call(word, from);
+                if (d == NEW) | same(a) | same(b) | same(c) | same(d) {
                     break;
                 }
-                if !same_call(word, from) {
-                    continue;
-                }
-                if same_leg(word, from) {
-                    let leg = self.leg(place, word)?;
-                    if !leg.is_expired(seconds) {
-                        return Some((leg, true));
-                    }
-                } else if same_leg(word, to) {
-                    receiver = self.leg(place, word).filter(|leg| !leg.is_expired(seconds));
-                }
+                at += four.len();
             }
         }
-        receiver.map(|leg| (leg, false))
+        NOWHERE
+    }
+
+    #[inline]
+    fn is_expired(&self, place: usize, seconds: u32) -> bool {
+        let usage = self.usages.get(place).map_or(0, |usage| usage.load(Ordering::SeqCst));
+        seconds > usage as u32
     }
 
     /// Finds a leg of the Call-ID one of whose dialogs has the tag of From.
@@ -211,7 +269,7 @@ impl<'b> Slots<'b> {
     }
 
     /// The number of free slots of a bucket.
-    fn free(&self, places: std::ops::Range<usize>, seconds: u32) -> usize {
+    fn free(&self, places: Range<usize>, seconds: u32) -> usize {
         let mut free = 0;
         let end = places.end;
         for (place, slot) in self.bucket(places) {

@@ -37,35 +37,34 @@ struct Found<'b> {
     leg: Leg<'b>,
     /// The request of the message's transaction is from the leg's caller.
     by_caller: bool,
+    /// The state when the leg was found.
     state: State,
-}
-
-impl Found<'_> {
-    /// True for a message of a dialog that is over, unless it may end more.
-    #[inline]
-    fn is_over(&self, message: &CallMessage) -> bool {
-        let tag = message.key.callee_tag(self.by_caller);
-        tag != 0
-            && message.status.is_none_or(|status| status < 300)
-            && self.leg.dialog(tag).is_some_and(|(_, dialog)| dialog.state == DialogState::Over)
-    }
 }
 
 impl<'b> Calls<'b> {
     /// Finds the stored state of a message's leg at the time `seconds`.
-    #[inline]
+    #[inline(always)]
     pub fn look_up(&self, message: &CallMessage, seconds: u32) -> LegState<'b> {
-        let found = self.locate(message.key, seconds).map(|(leg, by_caller)| {
-            let state = leg.state();
-            let found = Found { leg, by_caller, state };
-            let status = match found.is_over(message) {
-                true => LegStatus::Ended,
-                false => leg.status(state, seconds),
-            };
-            (found, status)
-        });
-        let status = found.map_or(LegStatus::Unknown, |(_, status)| status);
-        LegState { found: found.map(|(found, _)| found), message: *message, status }
+        let Some((leg, by_caller)) = self.locate(message.key, seconds) else {
+            return LegState { found: None, message: *message, status: LegStatus::Unknown };
+        };
+        let state = leg.state();
+        let status = match leg.is_over(message, by_caller) {
+            true => LegStatus::Ended,
+            false => leg.status(state, seconds),
+        };
+        LegState { found: Some(Found { leg, by_caller, state }), message: *message, status }
+    }
+}
+
+impl Leg<'_> {
+    /// True for a message of a dialog that is over, unless it may end more.
+    #[inline(always)]
+    fn is_over(&self, message: &CallMessage, by_caller: bool) -> bool {
+        let tag = message.key.callee_tag(by_caller);
+        tag != 0
+            && message.status.is_none_or(|status| status < 300)
+            && self.dialog(tag).is_some_and(|(_, dialog)| dialog.state == DialogState::Over)
     }
 }
 
