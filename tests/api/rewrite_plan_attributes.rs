@@ -231,6 +231,30 @@ fn words_behind_an_address_go_with_it() {
 }
 
 #[test]
+fn all_session_addresses_are_the_relays() {
+    rewrites(
+        &Case::offer(RELAY, &[50000, 0]),
+        &[
+            "c=IN IP4 10.0.0.1",
+            "c=IN IP6 2001:db8::1",
+            "c=IN IP4 10.0.0.1",
+            "m=audio 4000 RTP/AVP 0",
+            "m=message 9 TCP/MSRP *",
+        ],
+        &[
+            "c=IN IP4 203.0.113.9",
+            "c=IN IP4 203.0.113.9",
+            "c=IN IP4 203.0.113.9",
+            "m=audio 50000 RTP/AVP 0",
+            "m=message 9 TCP/MSRP *",
+            "c=IN IP4 10.0.0.1",
+            "c=IN IP6 2001:db8::1",
+            "c=IN IP4 10.0.0.1",
+        ],
+    );
+}
+
+#[test]
 fn loop_marker_after_words_that_went_is_a_line() {
     let mut case = Case::offer(RELAY, &[50000]);
     case.loop_marker = true;

@@ -21,8 +21,15 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
+        Scene::on(&["127.0.0.1"])
+    }
+
+    /// With a relay that has these addresses.
+    fn on(addresses: &[&str]) -> Scene {
         let directory = Directory::new();
-        let proxy = Proxy::bind(kit::proxy::config(&directory)).unwrap();
+        let mut config = kit::proxy::config(&directory);
+        config.addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+        let proxy = Proxy::bind(config).unwrap();
         proxy.start().unwrap();
         let worker = worker(&directory);
         Scene { proxy, worker, directory }
@@ -114,6 +121,39 @@ fn talk(a: &Phone, to_a: SocketAddr, b: &Phone, to_b: SocketAddr) {
         a_hears |= a.rtp.recv(&mut buffer).is_ok_and(|length| &buffer[..length] == b"from b");
     }
     assert!(a_hears && b_hears, "a hears b: {a_hears}, b hears a: {b_hears}");
+}
+
+/// Two lines on addresses of two families: each is relayed in its own.
+#[test]
+fn lines_of_two_families_are_relayed_each_in_its_family() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        println!("SKIP {}: no IPv6 on this machine", kit::here!());
+        return;
+    }
+    let mut scene = Scene::on(&["127.0.0.1", "::1"]);
+    let phones = |ip: &str| [Phone::new(ip), Phone::new("::1")];
+    let (alice, bob) = (phones("127.0.0.2"), phones("127.0.0.3"));
+    let mut shown = |step: Step, ip, [audio, video]: &[Phone; 2]| {
+        let [audio, video] = [audio.at(), video.at()];
+        let sdp = kit::call::audio(&audio.ip().to_string(), audio.port())
+            + &format!("m=video {} RTP/AVP 96\nc=IN IP6 {}\n", video.port(), video.ip());
+        let text = call::rewrite(&mut scene.worker, &from(step, ip).sdp(sdp));
+        let words = |start: &str| -> Vec<String> {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(start));
+            lines.map(|line| line.split(' ').next().unwrap().to_string()).collect()
+        };
+        let (ip4, ip6) = (words("c=IN IP4 "), words("c=IN IP6 "));
+        assert_eq!((&ip4[..], &ip6[..]), (&["127.0.0.1".into()][..], &["::1".into()][..]));
+        let at = |ip: &String, kind: &str| {
+            SocketAddr::new(ip.parse().unwrap(), words(kind)[0].parse().unwrap())
+        };
+        [at(&ip4[0], "m=audio "), at(&ip6[0], "m=video ")]
+    };
+    let to_alice = shown(invite("a", 1), A, &alice);
+    let to_bob = shown(reply("200 OK", 1, "a", "b"), B, &bob);
+    for line in 0..2 {
+        talk(&alice[line], to_bob[line], &bob[line], to_alice[line]);
+    }
 }
 
 const A: &str = "127.0.0.2:5060";

@@ -220,6 +220,26 @@ mod tests {
     }
 
     #[test]
+    fn line_with_port_0_keeps_its_place() {
+        let mut query = query();
+        let stream = query.streams[0].clone();
+        for (kind, port) in [("message", 0), ("video", 40004)] {
+            let kind = kind.as_bytes().to_vec().into();
+            query.streams.push(Stream { kind, port, ..stream.clone() });
+        }
+        assert!(encoded(&query).starts_with(
+            "request c1@192.168.1.10 192.168.1.10:40000:audio,192.168.1.10:0:message,\
+             192.168.1.10:40004:video 127.0.0.1 "
+        ));
+        let answer = b"203.0.113.5 50000 0 50004\n";
+        assert!(matches!(
+            MediaProxy1.decode(Command::Request, answer, true),
+            Decoded::Answer { answer: Ok(Answer::Ports { ports, .. }), .. }
+                if ports == [50000, 0, 50004]
+        ));
+    }
+
+    #[test]
     fn delete_of_an_unanswered_call_is_not_sent() {
         let mut out = Vec::new();
         for (scope, sent) in
