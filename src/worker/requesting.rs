@@ -13,7 +13,8 @@ use crate::relay::link::{Wait, Wire};
 use crate::relay::{Action, Facts, Need, Purpose, Query, Relay, Request, Role, Scope};
 use crate::shared::calls::history::OfferAnswerUpdate;
 use crate::shared::calls::update::LINES;
-use crate::shared::calls::{CallMessage, CallUpdate, DeleteScope, Recorded, RelayPorts, Ticket};
+use crate::shared::calls::{CallMessage, CallUpdate, DeleteScope, LegStatus};
+use crate::shared::calls::{Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
 use crate::shared::{Counter, Delete};
 use crate::worker::choose::Choice;
@@ -89,21 +90,29 @@ impl Requesting {
         if std::process::id() != self.pid {
             return;
         }
-        let engine = &self.engine;
+        let (engine, calls, now) = (&self.engine, self.engine.calls(), self.started);
         engine.counters().count(Counter::Cancelled);
-        engine.calls().abandon(update.ticket, seconds(self.started));
-        engine.calls().reply_without_sdp(&update.call, seconds(self.started));
-        // The relay makes a session that no later message ends.
-        if let Some(exchange) = self.request.as_ref().map(|request| request.exchange())
-            && update.ticket.is_new()
-            && exchange.need() == Need::Receive
-            && let Some(relay) = exchange.relay()
-        {
-            let has = relay.capabilities(Facts::of(engine.health(), relay));
-            let scope = if has.branch_delete { Scope::Unanswered } else { Scope::Session };
-            let delete = Delete { scope, ..delete_of(relay, exchange.query()) };
-            queue(engine, update.call.key, relay, &delete, self.started, self.started);
-        }
+        calls.abandon(update.ticket, seconds(now));
+        let over = calls.reply_without_sdp(&update.call, seconds(now)) == DeleteScope::Call;
+        let Some(exchange) = self.request.as_ref().map(|request| request.exchange()) else {
+            return;
+        };
+        let Some(relay) = exchange.relay() else { return };
+        let branch_delete = relay.capabilities(Facts::of(engine.health(), relay)).branch_delete;
+        let under_way = exchange.need() == Need::Receive;
+        let ended = calls.look_up(&update.call, seconds(now)).status() == LegStatus::Ended;
+        // The relay makes or changes a session that no later message ends.
+        let scope = if over || under_way && ended && update.call.lacks_to_tag() {
+            Scope::Session
+        } else if under_way && ended && branch_delete {
+            Scope::Dialog
+        } else if under_way && update.ticket.is_new() {
+            if branch_delete { Scope::Unanswered } else { Scope::Session }
+        } else {
+            return;
+        };
+        let delete = Delete { scope, ..delete_of(relay, exchange.query()) };
+        queue(engine, update.call.key, relay, &delete, now, now);
     }
 
     /// Does all steps that need no waiting. True when the request is over.
@@ -247,15 +256,12 @@ impl Requesting {
     ) -> Error {
         let text = "the call ended while its relay worked on the request";
         let leg = self.engine.calls().look_up(&update.call, seconds(now));
-        if scope == DeleteScope::Call && leg.is_active() {
-            // A new INVITE has come: the session is that of the new try.
-            return Error::new(Status::Ended, text);
-        }
         let relay = self.accepted.as_ref().map(|(relay, _)| relay);
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
             let mut delete = delete_of(relay, request.exchange().query());
-            if scope == DeleteScope::Nothing {
-                // A new INVITE of the same call uses the session.
+            let here = leg.relay().is_none_or(|stored| stored == relay.identity);
+            if scope != DeleteScope::Dialog && leg.is_active() && here {
+                // A new INVITE has come: the session is that of the new try.
                 return Error::new(Status::Ended, text);
             }
             if scope == DeleteScope::Dialog {

@@ -110,9 +110,13 @@ impl Worker {
         };
         // For a call that is not stored (after a restart, or with a full table)
         // this is the relay that a new call would have.
-        let relay = match leg.status() {
-            LegStatus::Unknown => self.choose_new(&choice, &[], now),
-            _ => relay,
+        let relay = match (leg.status(), terminated.relay) {
+            (LegStatus::Unknown, None) => self.choose_new(&choice, &[], now),
+            // A rewrite may have stored another relay since the call was looked up.
+            (_, stored) => {
+                choice.stored = stored;
+                self.relay_of_call(&choice)
+            }
         };
         let Some(relay) = relay else { return };
         let has = relay.capabilities(self.facts(&relay));
@@ -135,7 +139,7 @@ impl Worker {
         if scope == Scope::Unanswered && !has.branch_delete {
             return;
         }
-        if leg.status() == LegStatus::Cancelled {
+        if leg.status() == LegStatus::Cancelled && terminated.scope == DeleteScope::Call {
             self.cancel_deletes(call.key);
         }
         self.delete(call.key, delete, &relay, now);

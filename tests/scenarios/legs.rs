@@ -1,6 +1,7 @@
 //! The rules for calls: what belongs to a call, what ends it, and what a relay is
 //! sent for it (RFC 3261 9, 12, 14.1, 15; RFC 3264). Each rule has a file.
 
+mod full_table;
 mod refused_lines;
 mod rule_10_null_tags;
 mod rule_1_reinvite_failures;

@@ -76,6 +76,23 @@ fn only_a_newer_invite_cancels_the_delete_of_a_cancelled_one() {
     });
 }
 
+/// Each branch answers the CANCEL with its own 487; the final reply is to come yet.
+#[test]
+fn branch_failure_keeps_the_delete_of_a_cancelled_invite() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "b").branch("z9hG4bKa"));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "c").branch("z9hG4bKb"));
+        scene.end(&cancel(1, ""));
+        scene.end_branch(&reply("487 Request Terminated", 1, "b").branch("z9hG4bKa"));
+        scene.end(&Step::request("BYE", 2, "a", "c"));
+        assert_eq!(scene.worker.engine().deletes().len(), 1);
+        scene.end(&reply("487 Request Terminated", 1, "b"));
+        assert_eq!(scene.deletes().last().map(String::as_str), Some("session a b"));
+        assert_eq!(scene.worker.engine().deletes().len(), 0);
+    });
+}
+
 #[test]
 fn cancel_of_a_reinvite_or_of_another_invite_changes_nothing() {
     Scene::each(|mut scene| {

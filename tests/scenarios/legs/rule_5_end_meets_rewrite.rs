@@ -173,6 +173,52 @@ fn cancelled_rewrite_of_the_first_invite_leaves_no_session() {
     }
 }
 
+/// The call ends while the rewrite waits, and then the caller of the library gives up.
+#[test]
+fn cancelled_rewrite_of_an_ended_call_leaves_no_session() {
+    let (mut scene, open) = slow(Kind::BuiltIn);
+    scene.relayed(&invite(1));
+    scene.relayed(&reply_sdp("200 OK", 1, "b"));
+    open.store(false, Ordering::SeqCst);
+    let rewrite = kit::call::reinvite(2).start(&mut scene.worker, now());
+    scene.relay.wait_for(3);
+    scene.end(&Step::request("BYE", 5, "b", "a"));
+    scene.relay.wait_for(4);
+    drop(rewrite);
+    open.store(true, Ordering::SeqCst);
+    let deletes = scene.worker.engine().deletes();
+    let claim = deletes.claim(&mut 0, now() + 1, |_| true).expect("a queued delete");
+    assert_eq!((&*claim.delete.from_tag, &*claim.delete.to_tag), (&b"a"[..], &b"b"[..]));
+}
+
+/// One of two dialogs ends while its 200 waits: the other dialog goes on.
+#[test]
+fn bye_of_one_dialog_while_its_answer_waits() {
+    for (kind, deletes) in
+        [(Kind::BuiltIn, &["dialog c a", "dialog a c"][..]), (Kind::Dispatcher, &[][..])]
+    {
+        let (mut scene, open) = slow(kind);
+        scene.relayed(&invite(1));
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "c")), Ok(None));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        let count = scene.relay.requests().len();
+        open.store(false, Ordering::SeqCst);
+        let mut rewrite = reply_sdp("200 OK", 1, "c").start(&mut scene.worker, now());
+        scene.relay.wait_for(count + 1);
+        scene.end(&Step::request("BYE", 7, "c", "a"));
+        if kind == Kind::BuiltIn {
+            scene.relay.wait_for(count + 2);
+        }
+        open.store(true, Ordering::SeqCst);
+        assert_eq!(finish(&mut scene, &mut rewrite), Err(Status::Ended), "{kind:?}");
+        assert_eq!(scene.deletes(), deletes, "{kind:?}");
+        let withheld = if kind == Kind::BuiltIn { 0 } else { 2 };
+        assert_eq!(scene.count(Counter::DeletesWithheld), withheld);
+        assert_eq!(scene.active_calls(), 1);
+        scene.relayed(&kit::call::reinvite(2));
+    }
+}
+
 #[test]
 fn cancelled_rewrite_of_a_reinvite_keeps_the_session() {
     let (mut scene, open) = slow(Kind::Dispatcher);
