@@ -141,10 +141,11 @@ enum mp_status
     // The edits overlap, reach beyond the message or belong to another
     // message.
     MP_ERR_EDITS = -14,
-    // The call or the dialog of the message has ended within the last 32 seconds
-    // (RFC 3261 17.1.1.2: 64 x T1), or while this request waited for its relay.
-    // The message is unchanged, and nothing of that call or dialog is left at the
-    // relay. Refuse a request (an INVITE with 487); forward a reply as it is.
+    // The call or the dialog of the message has ended within the last 32
+    // seconds (RFC 3261 17.1.1.2: 64 x T1), or while this request waited for
+    // its relay. The message is unchanged, and nothing of that call or dialog
+    // is left at the relay. Refuse a request (an INVITE with 487); forward a
+    // reply as it is.
     MP_ERR_ENDED = -15,
 };
 #ifndef __cplusplus
@@ -461,8 +462,8 @@ mp_status mp_message_parse(mp_message *message,
 
 // 1 for a message that mp_end_session takes: a BYE or CANCEL request, or a
 // failure reply (300 to 699) to an INVITE (RFC 3261 9, 12.3, 15). 0 for every
-// other message, for one whose CSeq cannot be parsed, and for NULL. Whether such
-// a message ends its call depends on the call: give each of them to
+// other message, for one whose CSeq cannot be parsed, and for NULL. Whether
+// such a message ends its call depends on the call: give each of them to
 // mp_end_session.
 //
 //     if (mp_message_terminates(message))
@@ -526,10 +527,10 @@ typedef struct mp_options mp_options;
 mp_options *mp_options_new(void);
 
 // Sets one option from text, as the variable of a script holds it. The names
-// are role (auto, offer, answer), scope (call, branch), relay_set, media_relay, dialog_id,
-// ice_candidate (none, low-priority, high-priority), signaling_address and
-// receiver (an IP address), next_hop (a SIP URI): each does what the function
-// with that name at its end does. first_hop (yes, no) is for
+// are role (auto, offer, answer), scope (call, branch), relay_set,
+// media_relay, dialog_id, ice_candidate (none, low-priority, high-priority),
+// signaling_address and receiver (an IP address), next_hop (a SIP URI): each
+// does what the function with that name at its end does. first_hop (yes, no) is for
 // mp_fix_contact_with. The empty text restores the default. The value is
 // copied as it is.
 //
@@ -939,16 +940,15 @@ mp_status mp_fix_contact_with(mp_worker *worker,
 // again for the same message gives the same result.
 //
 // MP_NO_SDP when the message has no SDP. MP_ERR_ENDED when the call has ended
-// within the last 32 seconds, or ended while its relay worked on the request; a
-// repeated or late answer of an ended call gets the same ports as before while
-// they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a
-// message that cannot be parsed, and for SDP that is announced and cannot be
-// read: its Content-Encoding is not identity, it has lines that end in CR
-// alone, or the body is shorter than Content-Length or goes on beyond it
-// (RFC 3261 18.3, 20.12). Other bytes after the body are ignored.
-// MP_ERR_NO_RELAY, MP_ERR_RELAY_TIMEOUT or
-// MP_ERR_RELAY_ANSWER when no relay served the request. MP_ERR_WRONG_PROCESS
-// after a fork.
+// within the last 32 seconds, or ended while its relay worked on the request;
+// a repeated or late answer of an ended call gets the same ports as before
+// while they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that
+// cannot be parsed, and for SDP that is announced and cannot be read: its
+// Content-Encoding is not identity, it has lines that end in CR alone, or the
+// body is shorter than Content-Length or goes on beyond it (RFC 3261 18.3,
+// 20.12). Other bytes after the body are ignored. MP_ERR_NO_RELAY,
+// MP_ERR_RELAY_TIMEOUT or MP_ERR_RELAY_ANSWER when no relay served the
+// request. MP_ERR_WRONG_PROCESS after a fork.
 //
 //     mp_status status = mp_rewrite_sdp(worker, message, options, edits);
 //     if (status < MP_OK) {

@@ -72,10 +72,10 @@ pub extern "C" fn mp_options_new() -> *mut MpOptions {
 }
 
 /// Sets one option from text, as the variable of a script holds it. The names
-/// are role (auto, offer, answer), scope (call, branch), relay_set, media_relay, dialog_id,
-/// ice_candidate (none, low-priority, high-priority), signaling_address and
-/// receiver (an IP address), next_hop (a SIP URI): each does what the function
-/// with that name at its end does. first_hop (yes, no) is for
+/// are role (auto, offer, answer), scope (call, branch), relay_set,
+/// media_relay, dialog_id, ice_candidate (none, low-priority, high-priority),
+/// signaling_address and receiver (an IP address), next_hop (a SIP URI): each
+/// does what the function with that name at its end does. first_hop (yes, no) is for
 /// mp_fix_contact_with. The empty text restores the default. The value is
 /// copied as it is.
 ///

@@ -55,10 +55,11 @@ pub enum MpStatus {
     /// The edits overlap, reach beyond the message or belong to another
     /// message.
     MP_ERR_EDITS = -14,
-    /// The call or the dialog of the message has ended within the last 32 seconds
-    /// (RFC 3261 17.1.1.2: 64 x T1), or while this request waited for its relay.
-    /// The message is unchanged, and nothing of that call or dialog is left at the
-    /// relay. Refuse a request (an INVITE with 487); forward a reply as it is.
+    /// The call or the dialog of the message has ended within the last 32
+    /// seconds (RFC 3261 17.1.1.2: 64 x T1), or while this request waited for
+    /// its relay. The message is unchanged, and nothing of that call or dialog
+    /// is left at the relay. Refuse a request (an INVITE with 487); forward a
+    /// reply as it is.
     MP_ERR_ENDED = -15,
 }
 
