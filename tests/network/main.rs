@@ -1,4 +1,31 @@
-//! The simulated network: see `kit::sim`.
+//! The simulated network: phones, forking and stateless proxies, B2BUAs,
+//! application servers, NATs, lossy links, servers and relays, all of them in
+//! simulated time over the code of the library and its relay. The judge knows who
+//! has agreed with whom by RFC 3264: see [`kit::sim`].
+//!
+//! Each fault of the first call table and relay, and the test that fails when its
+//! mend is taken out by hand:
+//!
+//! | taken out | script in `scripts.rs` that fails |
+//! |---|---|
+//! | the caller's tag in the key of a leg | `b2bua_without_media_joins_two_sessions_of_one_relay`, `missing_tags_count_as_null` |
+//! | a branch's failure ends its branch only | `branch_that_is_busy_at_once_ends_no_call` |
+//! | the failure that goes upstream ends the leg under any tag | `downstream_fork_that_fails_under_any_tag_leaves_nothing` |
+//! | the failure of a re-INVITE ends nothing | `reinvite_back_to_the_old_port_that_is_refused_keeps_the_media`, `update_glare_and_refusals_of_both_sides_keep_the_media` |
+//! | a failure of an unknown leg deletes an unanswered session only | `reinvite_refused_after_a_restart_ends_nothing` |
+//! | CANCEL ends nothing by itself | `answer_that_crosses_a_cancel_makes_one_session` |
+//! | an INVITE with a newer CSeq is a new try of an ended leg | `challenge_that_is_repeated_does_not_end_the_new_try` |
+//! | the end of a dialog is not that of the leg | `second_answer_leaves_the_first_one` |
+//! | an ended leg is stored for 32 s | `bye_that_meets_a_rewrite_leaves_nothing` |
+//! | the end of a leg while a rewrite waits is found when its relay answers | `bye_that_meets_a_rewrite_leaves_nothing` |
+//! | sessions may point at each other's ports | `b2bua_without_media_joins_two_sessions_of_one_relay`, `application_server_that_adds_or_drops_a_line_moves_no_stream` |
+//! | 0.0.0.0 with port 9 is no address | `zero_address_with_port_9_stays_whole` |
+//! | `trusted_media_networks` | `recorder_that_only_listens_elsewhere_is_reached` |
+//!
+//! `cargo test` runs 20,000 calls: on two cores that do other work as well 140 a
+//! second in a debug build. `MEDIAPROXY_LONG` runs two million. Left out of the
+//! long calls are lost messages, restarts, failing relays, missing tags, and
+//! streams that are removed or held by 0.0.0.0: [`kit::sim::generate::Trouble`].
 
 mod calls;
 mod scripts;

@@ -66,11 +66,16 @@ fn downstream_fork_that_fails_under_any_tag_leaves_nothing() {
     holds("topology stateful\na calls\nwait 40000\n");
 }
 
+/// The server restarts before the re-INVITE, or between it and its refusal.
 #[test]
 fn reinvite_refused_after_a_restart_ends_nothing() {
     holds(
         "topology direct\na calls\nwait 10\nb answers\nwait 3000\nserver 0 restarts\nb will-refuse 1\n\
          a reinvites ports\nwait 3000\n",
+    );
+    holds(
+        "topology direct\nlatency 40\na calls\nwait 300\nb answers\nwait 3000\nb will-refuse 1\n\
+         a reinvites ports\nwait 60\nserver 0 restarts\nwait 3000\n",
     );
 }
 
@@ -134,8 +139,8 @@ fn answer_that_crosses_a_cancel_makes_one_session() {
 
 #[test]
 fn cancel_that_overtakes_its_invite_leaves_nothing() {
-    holds("topology stateful\nrelay-delay 30\na calls\na cancels\nwait 3000\n");
-    holds("topology fork\nrelay-delay 30\na calls\na cancels\nwait 3000\n");
+    holds("topology stateful\nrelay-delay 10\na calls\na cancels\nwait 3000\n");
+    holds("topology fork\nrelay-delay 10\na calls\na cancels\nwait 3000\n");
 }
 
 /// The way is so long that the 200 is repeated before its ACK can come.
@@ -149,7 +154,7 @@ fn answer_repeated_after_bye_makes_no_session() {
 #[test]
 fn bye_that_meets_a_rewrite_leaves_nothing() {
     holds(
-        "topology direct\nrelay-delay 30\na calls\nwait 200\nb answers\nwait 3000\na reinvites ports\n\
+        "topology direct\nrelay-delay 10\na calls\nwait 200\nb answers\nwait 3000\na reinvites ports\n\
          b hangs-up\nwait 3000\n",
     );
 }

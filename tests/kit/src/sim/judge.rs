@@ -7,8 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::dialog::{Dialog, State};
 use super::media::Fate;
 use super::message::NodeId;
-use super::phone::Phone;
+use super::phone::{Calling, Phone};
 use super::sdp::{EndId, Kind, Line, Sdp};
+use super::server::Failure;
 use super::world::World;
 
 /// After a change of an agreement packets of the earlier one may still pass
@@ -91,13 +92,17 @@ impl World {
     }
 
     /// True when another phone than that with this tag has answered the call, or
-    /// with `early` has early media.
+    /// with `early` has begun with early media at nearly the same time: the relay
+    /// may know the two in another order than the caller.
     fn other_answered(&self, call_id: u32, tag: u32, early: bool) -> bool {
-        self.phones().flat_map(|phone| &phone.dialogs).any(|dialog| {
-            !dialog.caller
-                && dialog.call_id == call_id
-                && dialog.local_tag != tag
-                && (dialog.confirmed_at > 0 || early && dialog.early_media_at > 0)
+        let callees = || {
+            let dialogs = self.phones().flat_map(|phone| &phone.dialogs);
+            dialogs.filter(|dialog| !dialog.caller && dialog.call_id == call_id)
+        };
+        let own = callees().find(|dialog| dialog.local_tag == tag).map_or(0, |d| d.early_media_at);
+        callees().filter(|dialog| dialog.local_tag != tag).any(|dialog| {
+            let near = dialog.early_media_at > 0 && dialog.early_media_at.abs_diff(own) < 1_000;
+            dialog.confirmed_at > 0 || early && near
         })
     }
 
@@ -129,7 +134,7 @@ impl World {
             let chosen = !sender.caller || sender.newest;
             // While another answer is under way the relay may know of it already.
             let raced = (sender.early || receiver.early || !quiet)
-                && self.other_answered(sender.call_id, sender.callee_tag, !quiet && sender.caller);
+                && self.other_answered(sender.call_id, sender.callee_tag, sender.caller);
             if relayed && directions && known && open && chosen && !raced {
                 required.push((sender.local.end, sender.remote.address, receiver.local.end));
             }
@@ -295,18 +300,27 @@ impl World {
         faults
     }
 
-    /// True when somebody has ended a call. A B2BUA gives its calls other numbers:
+    /// True when a BYE or a failure has ended the call of a message. A 2xx that
+    /// crosses a CANCEL is one of a live call. A B2BUA gives its calls other numbers:
     /// any call may be the one then.
-    pub fn has_ended(&self, call_id: u32) -> bool {
+    pub fn has_ended(&self, failure: &Failure) -> bool {
         let b2bua = matches!(self.setup.topology, "hairpin" | "edge");
+        let of_call = |other: u32| b2bua || other == failure.call_id;
+        let over = |dialog: &Dialog| {
+            let by_then = dialog.state == State::Over && dialog.over_at <= failure.at;
+            by_then && (dialog.confirmed_at > 0 || !failure.success)
+        };
+        let failed = |calling: &Calling| {
+            let by_then = calling.failed_at.is_some_and(|at| at <= failure.at);
+            let (tag, cseq) = failure.request;
+            let of_callee = tag != calling.message.from_tag;
+            by_then && (of_callee || calling.message.cseq == cseq)
+                || calling.cancelled && !failure.success
+        };
         self.phones().any(|phone| {
-            let ended = |dialog: &Dialog| dialog.state == State::Over;
-            let of_call = |dialog: &&Dialog| b2bua || dialog.call_id == call_id;
-            phone.dialogs.iter().filter(of_call).any(ended)
-                || phone.calls.iter().any(|calling| {
-                    (b2bua || calling.message.call_id == call_id)
-                        && (calling.cancelled || calling.done)
-                })
+            let mut dialogs = phone.dialogs.iter().filter(|dialog| of_call(dialog.call_id));
+            let mut calls = phone.calls.iter().filter(|c| of_call(c.message.call_id));
+            dialogs.any(over) || calls.any(failed)
         })
     }
 

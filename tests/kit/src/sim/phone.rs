@@ -22,8 +22,8 @@ pub enum Keeps {
 pub struct Calling {
     pub message: Message,
     pub done: bool,
-    /// By a failure reply.
-    pub failed: bool,
+    /// When a failure reply ended it.
+    pub failed_at: Option<u64>,
     /// When the first 2xx came.
     pub answered_at: Option<u64>,
     provisional: bool,
@@ -104,7 +104,7 @@ impl Phone {
         self.calls.push(Calling {
             message: message.clone(),
             done: false,
-            failed: false,
+            failed_at: None,
             answered_at: None,
             provisional: false,
             cancelled: false,
@@ -179,7 +179,7 @@ impl Phone {
         let fits = |dialog: &&mut Dialog| {
             let state = dialog.state == State::Confirmed
                 || early_too && dialog.state == State::Early && dialog.acknowledged.is_some();
-            state && dialog.is_stable() && !dialog.hung_up
+            state && dialog.is_stable() && !dialog.waits_for_ack && !dialog.hung_up
         };
         let Some(dialog) = self.dialogs.iter_mut().rev().find(fits) else { return };
         if method == Method::Update && change == Change::Delayed {

@@ -78,7 +78,7 @@ impl Phone {
                 if std::mem::replace(&mut self.calls[number].done, true) {
                     return;
                 }
-                self.calls[number].failed = true;
+                self.calls[number].failed_at = Some(context.now);
                 let of_call = |dialog: &&mut Dialog| {
                     dialog.caller
                         && dialog.state != State::Confirmed
@@ -114,7 +114,7 @@ impl Phone {
     }
 
     fn on_success(&mut self, number: usize, reply: Message, context: &mut Context<'_>) {
-        if self.calls[number].failed {
+        if self.calls[number].failed_at.is_some() {
             // RFC 3261 17.1.1.2: its transaction is over; nobody receives it.
             return;
         }

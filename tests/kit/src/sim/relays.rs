@@ -50,7 +50,8 @@ struct Transit {
 #[derive(Debug)]
 pub struct Relays {
     now: u64,
-    /// One way, in milliseconds; 0: an answer is there at once.
+    /// One way on the fastest connection, in milliseconds; 0: an answer is there at
+    /// once.
     delay: u64,
     relays: Vec<Relay>,
     connections: Vec<Connection>,
@@ -168,10 +169,20 @@ impl Relays {
         if self.delay == 0 {
             connection.received.extend(answers);
         } else {
-            let at = self.now + self.delay;
-            let transit = Transit { at, connection: number, to_relay: false, bytes: answers };
-            self.transit.push_back(transit);
+            let at = self.now + self.delay_of(number);
+            self.start(Transit { at, connection: number, to_relay: false, bytes: answers });
         }
+    }
+
+    /// Later connections are faster, so that a query can overtake another one.
+    fn delay_of(&self, connection: usize) -> u64 {
+        self.delay * (3 - connection as u64 % 3)
+    }
+
+    fn start(&mut self, transit: Transit) {
+        let later = |other: &Transit| other.at > transit.at;
+        let at = self.transit.iter().position(later).unwrap_or(self.transit.len());
+        self.transit.insert(at, transit);
     }
 
     fn send(&mut self, number: usize, bytes: &[u8]) -> io::Result<usize> {
@@ -181,8 +192,8 @@ impl Relays {
         if self.delay == 0 {
             self.at_relay(number, bytes);
         } else {
-            let (at, bytes) = (self.now + self.delay, bytes.to_vec());
-            self.transit.push_back(Transit { at, connection: number, to_relay: true, bytes });
+            let (at, bytes) = (self.now + self.delay_of(number), bytes.to_vec());
+            self.start(Transit { at, connection: number, to_relay: true, bytes });
         }
         Ok(bytes.len())
     }

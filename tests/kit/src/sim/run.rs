@@ -170,7 +170,11 @@ impl Run {
 
     fn agreed(&mut self) {
         self.library_faults();
-        self.faults.extend(self.world.check_required());
+        // A report to a relay may be under way: then media is checked when all is
+        // quiet.
+        if self.world.relays.get().next().is_none() {
+            self.faults.extend(self.world.check_required());
+        }
         if !self.world.disturbed {
             self.faults.extend(self.world.check_shown());
         }
@@ -192,7 +196,7 @@ impl Run {
         }
         for error in errors {
             let excused = self.world.disturbed
-                || error.ended && self.world.has_ended(error.call_id)
+                || error.ended && self.world.has_ended(&error)
                 || self.world.is_old(error.request);
             if excused {
                 self.world.excused.extend(error.ends);

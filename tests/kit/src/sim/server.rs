@@ -45,10 +45,13 @@ pub struct Failure {
     pub call_id: u32,
     /// The tag of the side that sent the request, and its CSeq.
     pub request: (u32, u32),
+    /// A 2xx to INVITE.
+    pub success: bool,
+    pub at: u64,
 }
 
 impl Failure {
-    fn new(message: &Message, error: &mediaproxy::Error) -> Self {
+    fn new(message: &Message, error: &mediaproxy::Error, at: u64) -> Self {
         let lines = message.sdp.iter().flat_map(|sdp| &sdp.lines);
         Failure {
             text: format!("{}: {}", message.summary(), error.text()),
@@ -56,6 +59,8 @@ impl Failure {
             ends: lines.map(|line| line.end).collect(),
             call_id: message.call_id,
             request: (message.from_tag, message.cseq),
+            success: message.is_invite_reply(200..=299),
+            at,
         }
     }
 }
@@ -161,7 +166,7 @@ impl Library {
                 None
             }
             Err(error) => {
-                self.errors.push(Failure::new(&message, &error));
+                self.errors.push(Failure::new(&message, &error, context.now));
                 Some((through(message, then), false))
             }
         }
@@ -182,7 +187,7 @@ impl Library {
                 Some(true)
             }
             Err(error) => {
-                self.errors.push(Failure::new(&waiting.message, &error));
+                self.errors.push(Failure::new(&waiting.message, &error, now));
                 Some(false)
             }
         }
