@@ -145,7 +145,7 @@ enum mp_status
     // seconds (RFC 3261 17.1.1.2: 64 x T1), or while this request waited for
     // its relay. The message is unchanged, and nothing of that call or dialog
     // is left at the relay. Refuse a request (an INVITE with 487); forward a
-    // reply as it is.
+    // reply or an ACK as it is.
     MP_ERR_ENDED = -15,
 };
 #ifndef __cplusplus
@@ -276,8 +276,8 @@ mp_status mp_address_parse(mp_str text, uint16_t port, mp_address *address);
 //     }
 typedef struct mp_config mp_config;
 
-// One setting, for a manual or a help text. The texts are UTF-8 and live as long
-// as the mp_config.
+// One setting, for a manual or a help text. The texts are UTF-8 and live as
+// long as the mp_config.
 typedef struct {
     // The heading of the group it belongs to.
     mp_str section;
@@ -530,9 +530,9 @@ mp_options *mp_options_new(void);
 // are role (auto, offer, answer), scope (call, branch), relay_set,
 // media_relay, dialog_id, ice_candidate (none, low-priority, high-priority),
 // signaling_address and receiver (an IP address), next_hop (a SIP URI): each
-// does what the function with that name at its end does. first_hop (yes, no) is for
-// mp_fix_contact_with. The empty text restores the default. The value is
-// copied as it is.
+// does what the function with that name at its end does. first_hop (yes, no)
+// is for mp_fix_contact_with. The empty text restores the default. The value
+// is copied as it is.
 //
 // Three options have no function of their own, and matter to a relay that
 // speaks MediaProxy 1.x: request_uri is the Request-URI where the server has
@@ -939,19 +939,23 @@ mp_status mp_fix_contact_with(mp_worker *worker,
 // that an earlier rewrite made in this list. options may be NULL. Calling it
 // again for the same message gives the same result.
 //
-// MP_NO_SDP when the message has no SDP. MP_ERR_ENDED when the call has ended
-// within the last 32 seconds, or ended while its relay worked on the request;
-// a repeated or late answer of an ended call gets the same ports as before
-// while they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that
-// cannot be parsed, and for SDP that is announced and cannot be read: its
+// MP_NO_SDP when the message has no SDP. MP_ERR_ENDED when the call or the
+// dialog has ended within the last 32 seconds, or ended while its relay worked
+// on the request; a repeated or late answer gets the same ports as before while
+// they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that cannot be
+// parsed, and for SDP that is announced and cannot be read: its
 // Content-Encoding is not identity, it has lines that end in CR alone, or the
 // body is shorter than Content-Length or goes on beyond it (RFC 3261 18.3,
 // 20.12). Other bytes after the body are ignored. MP_ERR_NO_RELAY,
-// MP_ERR_RELAY_TIMEOUT or MP_ERR_RELAY_ANSWER when no relay served the
-// request. MP_ERR_WRONG_PROCESS after a fork.
+// MP_ERR_RELAY_TIMEOUT or MP_ERR_RELAY_ANSWER when no relay served the request.
+// MP_ERR_WRONG_PROCESS after a fork.
+//
+// For an INVITE:
 //
 //     mp_status status = mp_rewrite_sdp(worker, message, options, edits);
-//     if (status < MP_OK) {
+//     if (status == MP_ERR_ENDED) {
+//         reply(487, "Request Terminated");
+//     } else if (status < MP_OK) {
 //         print(mp_worker_last_error(worker));
 //         reply(503, "Service Unavailable");
 //     }
@@ -1568,9 +1572,9 @@ mp_str mp_proxy_counters_help(size_t index);
 // this function.
 uint32_t mp_proxy_counters_kind(size_t index);
 
-// The value of number index in the counters that mp_proxy_statistics wrote; size
-// is sizeof *counters. 0 beyond the last one, for a member beyond size and for
-// NULL. Any thread of any process may call this function.
+// The value of number index in the counters that mp_proxy_statistics wrote;
+// size is sizeof *counters. 0 beyond the last one, for a member beyond size and
+// for NULL. Any thread of any process may call this function.
 uint64_t mp_proxy_counters_value(const mp_proxy_counters *counters,
                                  size_t size,
                                  size_t index);

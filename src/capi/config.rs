@@ -109,8 +109,8 @@ pub unsafe extern "C" fn mp_config_get(
     })
 }
 
-/// One setting, for a manual or a help text. The texts are UTF-8 and live as long
-/// as the mp_config.
+/// One setting, for a manual or a help text. The texts are UTF-8 and live as
+/// long as the mp_config.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct MpSetting {

@@ -75,9 +75,9 @@ pub extern "C" fn mp_options_new() -> *mut MpOptions {
 /// are role (auto, offer, answer), scope (call, branch), relay_set,
 /// media_relay, dialog_id, ice_candidate (none, low-priority, high-priority),
 /// signaling_address and receiver (an IP address), next_hop (a SIP URI): each
-/// does what the function with that name at its end does. first_hop (yes, no) is for
-/// mp_fix_contact_with. The empty text restores the default. The value is
-/// copied as it is.
+/// does what the function with that name at its end does. first_hop (yes, no)
+/// is for mp_fix_contact_with. The empty text restores the default. The value
+/// is copied as it is.
 ///
 /// Three options have no function of their own, and matter to a relay that
 /// speaks MediaProxy 1.x: request_uri is the Request-URI where the server has

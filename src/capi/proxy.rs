@@ -183,9 +183,9 @@ pub extern "C" fn mp_proxy_counters_kind(index: usize) -> u32 {
     boundary!(value MP_STATISTIC_COUNTER; => { Ok(values::kind(&Statistics::TABLE, index)) })
 }
 
-/// The value of number index in the counters that mp_proxy_statistics wrote; size
-/// is sizeof *counters. 0 beyond the last one, for a member beyond size and for
-/// NULL. Any thread of any process may call this function.
+/// The value of number index in the counters that mp_proxy_statistics wrote;
+/// size is sizeof *counters. 0 beyond the last one, for a member beyond size and
+/// for NULL. Any thread of any process may call this function.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_counters_value(
     counters: *const MpProxyCounters,

@@ -59,7 +59,7 @@ pub enum MpStatus {
     /// seconds (RFC 3261 17.1.1.2: 64 x T1), or while this request waited for
     /// its relay. The message is unchanged, and nothing of that call or dialog
     /// is left at the relay. Refuse a request (an INVITE with 487); forward a
-    /// reply as it is.
+    /// reply or an ACK as it is.
     MP_ERR_ENDED = -15,
 }
 

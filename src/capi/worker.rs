@@ -227,20 +227,24 @@ pub unsafe extern "C" fn mp_fix_contact_with(
 /// that an earlier rewrite made in this list. options may be NULL. Calling it
 /// again for the same message gives the same result.
 ///
-/// MP_NO_SDP when the message has no SDP. MP_ERR_ENDED when the call has ended
-/// within the last 32 seconds, or ended while its relay worked on the request;
-/// a repeated or late answer of an ended call gets the same ports as before
-/// while they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that
-/// cannot be parsed, and for SDP that is announced and cannot be read: its
+/// MP_NO_SDP when the message has no SDP. MP_ERR_ENDED when the call or the
+/// dialog has ended within the last 32 seconds, or ended while its relay worked
+/// on the request; a repeated or late answer gets the same ports as before while
+/// they are stored. MP_ERR_SYNTAX or MP_ERR_LIMIT for a message that cannot be
+/// parsed, and for SDP that is announced and cannot be read: its
 /// Content-Encoding is not identity, it has lines that end in CR alone, or the
 /// body is shorter than Content-Length or goes on beyond it (RFC 3261 18.3,
 /// 20.12). Other bytes after the body are ignored. MP_ERR_NO_RELAY,
-/// MP_ERR_RELAY_TIMEOUT or MP_ERR_RELAY_ANSWER when no relay served the
-/// request. MP_ERR_WRONG_PROCESS after a fork.
+/// MP_ERR_RELAY_TIMEOUT or MP_ERR_RELAY_ANSWER when no relay served the request.
+/// MP_ERR_WRONG_PROCESS after a fork.
+///
+/// For an INVITE:
 ///
 /// ```c
 /// mp_status status = mp_rewrite_sdp(worker, message, options, edits);
-/// if (status < MP_OK) {
+/// if (status == MP_ERR_ENDED) {
+///     reply(487, "Request Terminated");
+/// } else if (status < MP_OK) {
 ///     print(mp_worker_last_error(worker));
 ///     reply(503, "Service Unavailable");
 /// }
