@@ -201,8 +201,8 @@ const RELAYS: &[Setting] = &[
     Setting {
         name: "max_calls",
         default: Initial::Text("65536"),
-        help: "How many calls the call table holds. Calls beyond it are relayed, but their state \
-               is not stored.",
+        help: "How many calls the call table holds, with 256 bytes for each. Calls beyond it are \
+               relayed, but their state is not stored.",
         form: Form::Number {
             unit: "a number",
             range: 16..=1 << 24,
