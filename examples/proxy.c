@@ -119,9 +119,9 @@ static size_t repair(struct server *s, mp_str raw, const mp_address *source)
     status = mp_nat_test(s->worker, s->message, TESTS, 0, s->verdict);
     if (status == MP_OK && mp_verdict_matched(s->verdict) != 0)
         status = mp_fix_contact_with(s->worker, s->message, s->first_hop, s->edits);
-    /* MP_NO_CONTACT is not an error: a BYE has no Contact. Each failure reply goes
-     * back to the caller here: a server that forks gives those of one branch with
-     * mp_options_set_scope. */
+    /* MP_NO_CONTACT is not an error: a BYE has no Contact. An INVITE goes to one
+     * phone here, and each failure reply goes back to the caller. A server that sends
+     * it to several uses mp_options_set_scope for the reply of one phone. */
     if (status >= MP_OK && mp_message_terminates(s->message))
         status = mp_end_session(s->worker, s->message, NULL);
     else if (status >= MP_OK)

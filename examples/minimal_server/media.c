@@ -98,7 +98,7 @@ bool start_job(struct server *s, struct job *job)
         say(s, "behind NAT: %.*s", (int)why.len, why.ptr);
     }
 
-    /* This server never forks: each failure reply goes back to the caller. */
+    /* An INVITE goes to one phone: each failure reply goes back to the caller. */
     if (mp_message_terminates(s->message)) {
         status = mp_end_session(s->worker, s->message, NULL);
         say(s, "%s terminates its session", name_of(job));
