@@ -116,7 +116,7 @@ fn busy_branch_keeps_the_early_media_of_the_other() {
 
 /// All phones are busy: nothing is left of the call.
 #[test]
-fn all_branches_busy_leaves_no_session() {
+fn busy_reply_of_all_branches_leaves_no_session() {
     everywhere(kit::here!(), |scene| {
         let mut fork = Fork::ring(scene, "all-busy@x");
         let early = audio_of(&scene.bob, 1);

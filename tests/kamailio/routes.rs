@@ -18,7 +18,7 @@ fn everything_ends(test: &str, more: &[&'static str], scenario: impl FnOnce(&mut
 
 /// One phone is busy at once, the other one answers, and a re-INVITE is refused.
 #[test]
-fn every_route_ends_what_its_message_ends() {
+fn routes_end_what_their_message_ends() {
     everything_ends(kit::here!(), &[], |scene| {
         let mut fork = Fork::ring(scene, "everywhere@x");
         scene.bob.answer(&fork.first, "486 Busy Here", "", "");

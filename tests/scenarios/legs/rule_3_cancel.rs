@@ -65,7 +65,7 @@ fn cancel_without_a_final_reply_deletes_after_32_s() {
 }
 
 #[test]
-fn only_a_newer_invite_cancels_the_delete_of_a_cancelled_one() {
+fn delete_of_a_cancelled_invite_is_cancelled_by_a_newer_invite_only() {
     Scene::each(|mut scene| {
         scene.relayed(&invite(1));
         scene.end(&cancel(1, ""));

@@ -64,7 +64,7 @@ fn bye_after_a_restart_deletes_its_dialog() {
 }
 
 #[test]
-fn only_bye_ends_something_after_a_restart() {
+fn bye_alone_ends_something_after_a_restart() {
     Scene::each(|mut scene| {
         scene.relayed(&invite(1));
         scene.relayed(&reply_sdp("200 OK", 1, "b"));
