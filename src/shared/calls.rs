@@ -10,14 +10,14 @@
 //!
 //! What is stored of a leg, in at most 256 bytes:
 //! - the initial INVITE: its CSeq, whether it carried an offer, and whether it is
-//!   pending, completed or cancelled ([`leg`]);
+//!   pending, completed or cancelled (`leg`);
 //! - up to eight dialogs with their offers, and a set of hashes of more confirmed ones
-//!   ([`dialog`]);
-//! - the relay, and its exact addresses by m= line and side ([`ports`]);
-//! - whether and how often the leg has ended ([`ends`]), and when it expires
-//!   ([`expiry`]).
+//!   (`dialog`);
+//! - the relay, and its exact addresses by m= line and side (`ports`);
+//! - whether and how often the leg has ended (`ends`), and when it expires
+//!   (`expiry`).
 //!
-//! All of it consists of atomic words and needs no lock: see [`slots`] and [`claim`].
+//! All of it consists of atomic words and needs no lock: see `slots` and `claim`.
 //! Any process may be killed at any point. An operation reads at most two buckets and
 //! retries a word a bounded number of times.
 
