@@ -209,13 +209,14 @@ impl Leg<'_> {
         }
         for at in (DIALOGS..BODY).step_by(2) {
             let word = self.load(at);
-            match Dialog::unpack(word) {
-                None if self.swap(at, word, new_dialog(tag, state, branch)) => return Some(at),
-                // Another process was faster, perhaps with the same dialog.
-                None if self.dialog(tag).is_some_and(|(stored, _)| stored == at) => {
-                    return Some(at);
-                }
-                _ => {}
+            if Dialog::unpack(word).is_none() && self.swap(at, word, new_dialog(tag, state, branch))
+            {
+                return Some(at);
+            }
+            // Another process may have been faster with the same dialog.
+            if let Some(dialog) = Dialog::unpack(self.load(at)).filter(|d| d.tag == tag) {
+                self.raise(at, dialog, state, branch);
+                return Some(at);
             }
         }
         let weaker = |of: DialogState| self.dialogs().find(|(_, dialog)| dialog.state == of);

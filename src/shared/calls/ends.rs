@@ -109,7 +109,9 @@ impl Ending<'_, '_> {
         } else if state.may_have_more(tag) {
             leg.change(|state| Some(state.without_more(tag)));
         } else if state.has_more()
-            || leg.dialogs().any(|(_, dialog)| dialog.state != DialogState::Assumed)
+            || leg
+                .dialogs()
+                .any(|(_, dialog)| state.is_unanswered() || dialog.state != DialogState::Assumed)
         {
             return (DeleteScope::Nothing, true);
         }
@@ -126,10 +128,9 @@ impl Ending<'_, '_> {
     /// tags are those of a dialog. The leg ends when no other dialog is stored.
     fn bye_after_restart(&self, tag: u32) -> (DeleteScope, bool) {
         let own = |dialog: Dialog| dialog.tag == tag && dialog.state == DialogState::Assumed;
-        let owns = self.leg.dialogs().any(|(_, dialog)| own(dialog));
         self.leg.free_dialogs(own);
         let stored = || self.leg.dialogs().any(|(_, dialog)| dialog.state != DialogState::Over);
-        if owns && !stored() {
+        if !stored() {
             return self.leg();
         }
         (DeleteScope::Dialog, false)
@@ -137,7 +138,7 @@ impl Ending<'_, '_> {
 
     fn cancel(&self) -> (DeleteScope, bool) {
         let message = self.message;
-        if !self.by_caller || message.key.to != 0 {
+        if !self.by_caller || message.key.to != 0 || self.leg.is_confirmed() {
             return self.nothing();
         }
         let old = self.leg.change(|state| {
@@ -169,14 +170,15 @@ impl Ending<'_, '_> {
         if state.cseq() != self.message.cseq {
             return self.nothing();
         }
-        if state.is_unanswered() && scope == EndScope::Call {
+        let final_reply = state.is_unanswered() && scope == EndScope::Call;
+        if final_reply && !leg.is_confirmed() {
             return self.leg();
         }
         let CallMessage { branch, key, .. } = *self.message;
         let own = |dialog: Dialog| dialog.tag == key.to && key.to != 0;
         let early = |dialog: Dialog| dialog.state == DialogState::Early;
         let had_own = leg.give_up_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
-        leg.give_up_dialogs(|dialog| early(dialog) && dialog.is_on(branch));
+        leg.give_up_dialogs(|dialog| early(dialog) && (final_reply || dialog.is_on(branch)));
         if had_own { self.one_dialog() } else { self.nothing() }
     }
 }

@@ -1,6 +1,5 @@
 //! How long a leg is stored, by its state.
 
-use super::dialog::DialogState;
 use super::leg::{Leg, Phase, State};
 use super::state::LegStatus;
 
@@ -20,6 +19,7 @@ impl Leg<'_> {
             _ if state.has_ended() => LegStatus::Ended,
             Phase::Pending => LegStatus::Pending,
             // It is stored for `ENDED` after it has ended.
+            Phase::Cancelled if self.is_confirmed() => LegStatus::Established,
             Phase::Cancelled if seconds.saturating_add(ENDED) > self.expires() => LegStatus::Ended,
             Phase::Cancelled => LegStatus::Cancelled,
             Phase::None | Phase::Completed => LegStatus::Established,
@@ -30,13 +30,12 @@ impl Leg<'_> {
     pub(super) fn touch(&self, relay: Option<u32>, seconds: u32) -> State {
         let state = self.state();
         let stored_for = match state.phase() {
-            // A 2xx to another INVITE than the last one came.
-            Phase::Pending if self.count_dialogs().1 > 0 => Some(ESTABLISHED),
-            Phase::Pending => Some(PENDING),
-            Phase::Cancelled => None,
             Phase::Completed => Some(ESTABLISHED),
-            Phase::None if self.is_early_only() => Some(PENDING),
-            Phase::None => Some(ESTABLISHED),
+            // A 2xx to another INVITE than the last one, or after a restart.
+            _ if self.is_confirmed() => Some(ESTABLISHED),
+            // After a restart nothing of the other side has shown that there is a call.
+            Phase::Pending | Phase::None => Some(PENDING),
+            Phase::Cancelled => None,
         };
         let stored_for = stored_for.filter(|_| !state.has_ended());
         self.change_usage(|old, expires| {
@@ -64,10 +63,8 @@ impl Leg<'_> {
         self.change_usage(|relay, _| (relay, seconds.saturating_add(2 * ENDED)));
     }
 
-    /// True when the leg has early dialogs and no confirmed one.
-    fn is_early_only(&self) -> bool {
-        let states = || self.dialogs().map(|(_, dialog)| dialog.state);
-        states().any(|state| state == DialogState::Early)
-            && states().all(|state| state != DialogState::Confirmed)
+    /// True when the leg has a confirmed dialog.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.count_dialogs().1 > 0 || self.state().has_more()
     }
 }

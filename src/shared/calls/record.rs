@@ -199,7 +199,13 @@ impl<'b> Calls<'b> {
             LegStatus::Ended => None,
             _ => Some(state.after(message, by_caller)),
         });
-        let Some(state) = old else { return nothing };
+        let Some(state) = old else {
+            // The callee repeats a 2xx for 64 x T1 (RFC 3261 13.3.1.4).
+            if message.is_invite_success() && leg.state().has_ended() {
+                leg.start_ended(seconds);
+            }
+            return nothing;
+        };
         leg.store_dialog(message, by_caller, state, &Change::default());
         leg.touch(None, seconds);
         match leg.end_if_over(message.key.callee_tag(by_caller), seconds) {

@@ -81,6 +81,39 @@ fn bye_after_a_restart_ends_its_dialog_only() {
 }
 
 #[test]
+fn bye_of_a_pending_leg_whose_branch_failed_ends_nothing() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b1");
+    assert_eq!(table.branch_failure(1, "b1", 0), DeleteScope::Dialog);
+    assert_eq!(table.bye("b1", "a"), DeleteScope::Nothing);
+    assert_eq!(table.status(100), LegStatus::Pending);
+}
+
+/// A phone that rang sends an INVITE of its own with the caller's tag.
+#[test]
+fn failure_or_cancel_of_a_newer_invite_leaves_a_confirmed_dialog() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(180, 1, "a", "b");
+    table.invite(5);
+    table.answer(200, 1, "a", "b");
+    assert_eq!(table.cancel(5), DeleteScope::Nothing);
+    assert_eq!(table.failure(5, "a", "c"), DeleteScope::Nothing);
+    assert_eq!(table.bye("b", "a"), DeleteScope::Call);
+}
+
+#[test]
+fn late_2xx_of_an_ended_leg_starts_its_32_s_again() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.failure(1, "a", "b");
+    let late = table.reply(200, 1, "a", "b");
+    table.calls().reply_without_sdp(&late, 130);
+    assert_eq!(table.status(130 + expiry::ENDED), LegStatus::Ended);
+}
+
+#[test]
 fn bye_with_wrong_tags_after_a_restart_is_left_to_the_relay() {
     let table = Table::new(64);
     table.offer(&table.request(Method::Invite, 5, "b", "a"), 100);

@@ -83,6 +83,16 @@ fn leg_is_stored_as_long_as_its_state_says() {
 }
 
 #[test]
+fn request_in_an_unknown_dialog_is_stored_as_an_unanswered_leg_is() {
+    let table = Table::new(64);
+    table.offer(&table.request(Method::Invite, 5, "a", "b"), 100);
+    assert_eq!(table.status(101 + expiry::PENDING), LegStatus::Unknown);
+    table.offer(&table.request(Method::Invite, 5, "a", "b"), 100);
+    table.answer(200, 5, "a", "b");
+    assert_eq!(table.status(100 + expiry::ESTABLISHED), LegStatus::Established);
+}
+
+#[test]
 fn abandoned_rewrite_frees_the_leg_that_it_made() {
     let table = Table::new(1);
     let calls = table.calls();

@@ -63,6 +63,7 @@ impl Leg {
         match self.phase {
             _ if self.ended => LegStatus::Ended,
             Phase::Pending => LegStatus::Pending,
+            Phase::Cancelled if self.has(State::Confirmed) => LegStatus::Established,
             Phase::Cancelled if now > self.expires - ENDED => LegStatus::Ended,
             Phase::Cancelled => LegStatus::Cancelled,
             Phase::Restarted | Phase::Completed => LegStatus::Established,
@@ -70,13 +71,12 @@ impl Leg {
     }
 
     fn touch(&mut self, now: u32) {
-        let early = self.has(State::Early) && !self.has(State::Confirmed);
         self.expires = match self.phase {
             _ if self.ended => return,
+            _ if self.has(State::Confirmed) => now + ESTABLISHED,
+            Phase::Completed => now + ESTABLISHED,
             Phase::Cancelled => return,
-            Phase::Pending if !self.has(State::Confirmed) => now + PENDING,
-            Phase::Restarted if early => now + PENDING,
-            _ => now + ESTABLISHED,
+            Phase::Pending | Phase::Restarted => now + PENDING,
         };
     }
 
@@ -282,6 +282,10 @@ impl Model {
 
     fn reply_without_sdp(&mut self, message: &CallMessage, now: u32) -> DeleteScope {
         let found = self.find(message.key, now);
+        let ended = found.filter(|(at, _)| self.legs[at].ended && message.is_invite_success());
+        if let Some((at, _)) = ended {
+            self.legs.get_mut(&at).unwrap().expires = now + ENDED;
+        }
         let active = found.filter(|(at, _)| self.legs[at].status(now) != LegStatus::Ended);
         let Some((at, by_caller)) = active else { return DeleteScope::Nothing };
         match self.reply(message, at, by_caller, true, now) {
@@ -305,7 +309,7 @@ impl Model {
             (Method::Bye, None) => Model::bye(leg, tag, now),
             (Method::Cancel, None) => {
                 let own = by_caller && message.key.to == 0 && message.cseq == leg.cseq;
-                if !own || !leg.is_unanswered() {
+                if !own || !leg.is_unanswered() || leg.has(State::Confirmed) {
                     return DeleteScope::Nothing;
                 }
                 if leg.phase == Phase::Pending {
@@ -330,12 +334,13 @@ impl Model {
                 if own {
                     leg.dialogs.remove(&tag);
                 }
-                if own && !leg.is_live() && !leg.has(State::Assumed) {
+                if !leg.is_live() && !leg.has(State::Assumed) {
                     leg.end(now);
                 }
                 return DeleteScope::Dialog;
             }
             _ if leg.is_live() || leg.has(State::Over) => return DeleteScope::Nothing,
+            _ if leg.is_unanswered() && !leg.dialogs.is_empty() => return DeleteScope::Nothing,
             _ => return leg.end(now),
         }
         let early = state == Some(State::Early);
@@ -356,14 +361,15 @@ impl Model {
         if message.cseq != leg.cseq {
             return DeleteScope::Nothing;
         }
-        if leg.is_unanswered() && scope == EndScope::Call {
+        let final_reply = leg.is_unanswered() && scope == EndScope::Call;
+        if final_reply && !leg.has(State::Confirmed) {
             return leg.end(now);
         }
         let mut own = DeleteScope::Nothing;
         for (tag, dialog) in leg.dialogs.iter_mut().filter(|(_, d)| d.state == State::Early) {
             if *tag == message.key.to && *tag != 0 {
                 own = DeleteScope::Dialog;
-            } else if message.branch == 0 || message.branch != dialog.branch {
+            } else if !final_reply && (message.branch == 0 || message.branch != dialog.branch) {
                 continue;
             }
             dialog.state = State::Assumed;
