@@ -68,6 +68,8 @@ pub struct Media<'a> {
 
 impl<'a> Media<'a> {
     /// Parses the value of an m= line; the error names what is missing or wrong.
+    // Without a call the large result is not copied.
+    #[inline(always)]
     pub(crate) fn parse(value: &'a [u8]) -> Result<Self, &'static str> {
         let mut words = words(value);
         let kind = words.next().ok_or("no media type")?;

@@ -10,8 +10,6 @@ use crate::sdp::{Connection, Direction, Media};
 pub const MAX_STREAMS: usize = 64;
 /// Audio and video: most calls need no more, so the first allocation is small.
 const USUAL_STREAMS: usize = 2;
-/// The number of streams that the second allocation adds.
-const MORE_STREAMS: usize = 6;
 
 /// Parsed SDP; all parts are slices of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,15 +126,26 @@ impl<'a> Session<'a> {
             let text = format!("SDP line {number}: more than {MAX_STREAMS} streams (m= lines)");
             return Err(Error::limit(text));
         }
-        let mut media = Media::parse(value).map_err(|reason| {
-            Error::syntax(format!("SDP line {}: m= line with {reason}", self.line_number(line)))
-        })?;
-        media.head = line;
         if self.media.len() == USUAL_STREAMS {
-            self.media.reserve(MORE_STREAMS);
+            self.media.reserve_exact(self.expected_streams(line));
         }
-        self.media.push(media);
+        match Media::parse(value) {
+            Ok(media) => self.media.push(Media { head: line, ..media }),
+            Err(reason) => {
+                let number = self.line_number(line);
+                return Err(Error::syntax(format!("SDP line {number}: m= line with {reason}")));
+            }
+        }
         Ok(())
+    }
+
+    /// The number of streams from `line` on, if they are as long as those before.
+    fn expected_streams(&self, line: &[u8]) -> usize {
+        let at = offset_in(self.text, line).unwrap_or_default();
+        let first = self.media.first().and_then(|media| offset_in(self.text, media.head));
+        let each = at.saturating_sub(first.unwrap_or_default()) / USUAL_STREAMS;
+        let expected = self.text.len().saturating_sub(at) / each.max(1);
+        expected.clamp(1, MAX_STREAMS - USUAL_STREAMS)
     }
 
     /// The number of a line, counted from 1, for error texts.
