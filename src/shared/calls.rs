@@ -22,7 +22,7 @@
 //! retries a word a bounded number of times.
 
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::AtomicU64;
 
 mod claim;
@@ -72,7 +72,7 @@ impl<'b> Calls<'b> {
 
     /// The identity of a relay: the keyed hash of its text, never 0.
     pub fn identity(&self, relay: &str) -> u32 {
-        self.short(relay)
+        self.short(relay.as_bytes())
     }
 
     /// The keyed hash of the branch of a top Via, never 0. 0 for the empty branch.
@@ -80,11 +80,14 @@ impl<'b> Calls<'b> {
         if branch.is_empty() { 0 } else { self.short(branch) }
     }
 
-    fn long(&self, value: impl Hash) -> u64 {
-        self.hash.hash_one(value)
+    /// The bytes alone, without their number as `Hash` has it: nothing follows them.
+    fn long(&self, value: &[u8]) -> u64 {
+        let mut hasher = self.hash.build_hasher();
+        hasher.write(value);
+        hasher.finish()
     }
 
-    fn short(&self, value: impl Hash) -> u32 {
+    fn short(&self, value: &[u8]) -> u32 {
         (self.long(value) >> 32) as u32 | 1
     }
 

@@ -25,9 +25,9 @@ impl Leg<'_> {
         let v6 = ports.v6.map_or(0, Ipv6Addr::to_bits);
         self.store(start + V6, (v6 >> 64) as u64);
         self.store(start + V6 + 1, v6 as u64);
-        for (at, four) in ports.ports.chunks(PORTS_IN_A_WORD).enumerate() {
-            let word = four.iter().rev().fold(0, |word, port| word << 16 | u64::from(*port));
-            self.store(start + FIRST_PORTS + at, word);
+        for (at, four) in ports.ports.as_chunks::<PORTS_IN_A_WORD>().0.iter().enumerate() {
+            let [a, b, c, d] = four.map(u64::from);
+            self.store(start + FIRST_PORTS + at, a | b << 16 | c << 32 | d << 48);
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) const PORTS_IN_A_WORD: usize = 4;
 pub(super) const DIALOGS: usize = PORTS + 2 * PORT_WORDS;
 
 const _: () = assert!(ENTRY_WORDS == 32, "256 bytes a leg");
+const _: () = assert!(LINES.is_multiple_of(PORTS_IN_A_WORD), "whole words of ports");
 
 /// The words for a table of this many legs; `None` when they cannot be counted.
 pub fn table_words(legs: usize) -> Option<usize> {
