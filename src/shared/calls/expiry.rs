@@ -14,6 +14,7 @@ pub(super) const ENDED: u32 = 32;
 
 impl Leg<'_> {
     /// The status at this time.
+    #[inline]
     pub(super) fn status(&self, state: State, seconds: u32) -> LegStatus {
         match state.phase() {
             _ if state.has_ended() => LegStatus::Ended,

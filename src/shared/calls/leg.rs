@@ -163,6 +163,7 @@ impl Leg<'_> {
         })
     }
 
+    #[inline]
     pub(super) fn state(&self) -> State {
         State(self.body.get(STATE).map_or(0, |word| word.load(Ordering::SeqCst)))
     }
@@ -182,11 +183,13 @@ impl Leg<'_> {
     }
 
     /// The relay's identity; 0 before one has answered.
+    #[inline]
     pub(super) fn relay(&self) -> u32 {
         (self.usage.load(Ordering::SeqCst) >> 32) as u32
     }
 
     /// The second after which the leg expires.
+    #[inline]
     pub(super) fn expires(&self) -> u32 {
         self.usage.load(Ordering::SeqCst) as u32
     }
