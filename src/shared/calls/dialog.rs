@@ -13,11 +13,12 @@ pub(super) enum DialogState {
     Early = 1,
     /// A 2xx reply to INVITE came.
     Confirmed = 2,
-    /// Only a request within it came, or its branch failed: it does not keep the leg.
-    /// A 2xx makes it confirmed.
+    /// Only a request within it came: it does not keep the leg. A 2xx makes it confirmed.
     Assumed = 3,
     /// It has ended. Its offers are stored for repeated messages.
     Over = 4,
+    /// It was early, and its branch has failed. A 2xx makes it confirmed.
+    GivenUp = 5,
 }
 
 /// The first word of a dialog: callee tag (32) | the top of the hash of the server
@@ -43,6 +44,7 @@ impl Dialog {
             2 => DialogState::Confirmed,
             3 => DialogState::Assumed,
             4 => DialogState::Over,
+            5 => DialogState::GivenUp,
             _ => return None,
         };
         Some(Dialog {
@@ -222,7 +224,10 @@ impl Leg<'_> {
         let weaker = |of: DialogState| self.dialogs().find(|(_, dialog)| dialog.state == of);
         let early = || weaker(DialogState::Early).filter(|_| state == DialogState::Confirmed);
         let assumed = || weaker(DialogState::Assumed).filter(|_| state != DialogState::Assumed);
-        let (at, old) = weaker(DialogState::Over).or_else(assumed).or_else(early)?;
+        let (at, old) = weaker(DialogState::Over)
+            .or_else(|| weaker(DialogState::GivenUp))
+            .or_else(assumed)
+            .or_else(early)?;
         let replaced = self.swap(at, old.pack(), new_dialog(tag, state, branch));
         replaced.then(|| {
             self.store(at + 1, 0);
@@ -234,9 +239,10 @@ impl Leg<'_> {
         // Others raise it at most twice meanwhile, and terminate it once.
         for _ in 0..4 {
             let new = match (dialog.state, state) {
-                (DialogState::Assumed, DialogState::Early | DialogState::Confirmed) => {
-                    Dialog { state, branch: branch >> BRANCH_BITS, ..dialog }.pack()
-                }
+                (
+                    DialogState::Assumed | DialogState::GivenUp,
+                    DialogState::Early | DialogState::Confirmed,
+                ) => Dialog { state, branch: branch >> BRANCH_BITS, ..dialog }.pack(),
                 (DialogState::Early, DialogState::Confirmed) => Dialog { state, ..dialog }.pack(),
                 _ => return,
             };
@@ -271,7 +277,7 @@ impl Leg<'_> {
     /// Gives up the dialogs that `which` selects and returns their number. A 2xx may
     /// still confirm them.
     pub(super) fn give_up_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
-        self.leave_live(which, DialogState::Assumed)
+        self.leave_live(which, DialogState::GivenUp)
     }
 
     fn leave_live(&self, which: impl Fn(Dialog) -> bool, state: DialogState) -> usize {

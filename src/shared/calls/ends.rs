@@ -109,9 +109,11 @@ impl Ending<'_, '_> {
         } else if state.may_have_more(tag) {
             leg.change(|state| Some(state.without_more(tag)));
         } else if state.has_more()
-            || leg
-                .dialogs()
-                .any(|(_, dialog)| state.is_unanswered() || dialog.state != DialogState::Assumed)
+            || leg.dialogs().any(|(_, dialog)| match dialog.state {
+                DialogState::Assumed => false,
+                DialogState::GivenUp => state.is_unanswered(),
+                _ => true,
+            })
         {
             return (DeleteScope::Nothing, true);
         }

@@ -90,6 +90,15 @@ fn bye_of_a_pending_leg_whose_branch_failed_ends_nothing() {
     assert_eq!(table.status(100), LegStatus::Pending);
 }
 
+/// The 2xx of the INVITE did not pass here.
+#[test]
+fn bye_after_a_reinvite_of_a_pending_leg_ends_the_leg() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.offer(&table.request(Method::Invite, 2, "a", "b"), 100);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Call);
+}
+
 /// A phone that rang sends an INVITE of its own with the caller's tag.
 #[test]
 fn failure_or_cancel_of_a_newer_invite_leaves_a_confirmed_dialog() {

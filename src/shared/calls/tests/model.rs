@@ -20,6 +20,7 @@ enum State {
     Confirmed,
     Assumed,
     Over,
+    GivenUp,
 }
 
 #[derive(Clone, Debug)]
@@ -107,7 +108,7 @@ impl Leg {
         let new = Dialog { state, branch, offered: [None; 2], relayed: None };
         let dialog = self.dialogs.entry(tag).or_insert(new);
         match (dialog.state, state) {
-            (State::Assumed, State::Early | State::Confirmed) => {
+            (State::Assumed | State::GivenUp, State::Early | State::Confirmed) => {
                 (dialog.state, dialog.branch) = (state, branch);
             }
             (State::Early, State::Confirmed) => dialog.state = state,
@@ -340,7 +341,7 @@ impl Model {
                 return DeleteScope::Dialog;
             }
             _ if leg.is_live() || leg.has(State::Over) => return DeleteScope::Nothing,
-            _ if leg.is_unanswered() && !leg.dialogs.is_empty() => return DeleteScope::Nothing,
+            _ if leg.is_unanswered() && leg.has(State::GivenUp) => return DeleteScope::Nothing,
             _ => return leg.end(now),
         }
         let early = state == Some(State::Early);
@@ -372,7 +373,7 @@ impl Model {
             } else if !final_reply && (message.branch == 0 || message.branch != dialog.branch) {
                 continue;
             }
-            dialog.state = State::Assumed;
+            dialog.state = State::GivenUp;
         }
         own
     }
