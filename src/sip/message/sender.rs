@@ -64,7 +64,10 @@ impl<'a> Message<'a> {
     }
 
     /// True when the message has a sip: or sips: Contact.
-    pub(crate) fn has_contact(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    /// `Status::Syntax` or `Status::Limit` when the Contact cannot be parsed.
+    pub fn has_contact(&self) -> Result<bool> {
         match self.sender.contact.get() {
             Some(Some(_)) => Ok(true),
             _ => Ok(self.contact()?.is_some()),
