@@ -181,8 +181,9 @@ static void handle(mp_str raw, const mp_address *source)
         count.rewritten++;
         apply(raw, source);
     } else if (status != MP_NO_SDP) {
+        /* Messages of one call stand in several files, also after its end. */
         CHECK(status == MP_ERR_SYNTAX || status == MP_ERR_LIMIT ||
-              status == MP_ERR_RELAY_ANSWER);
+              status == MP_ERR_RELAY_ANSWER || status == MP_ERR_ENDED);
         CHECK(mp_worker_last_error(worker).len > 0);
         count.refused++;
     }
