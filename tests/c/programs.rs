@@ -39,12 +39,13 @@ fn every_way(name: &str) {
     }
 }
 
-const PROGRAMS: [&str; 11] = [
+const PROGRAMS: [&str; 12] = [
     "call",
     "call_rules",
     "every_function",
     "every_status",
     "fork_workers",
+    "full_table",
     "keeper",
     "module",
     "new_free_cycles",
@@ -61,6 +62,11 @@ fn whole_call_through_a_relay_in_the_same_process() {
 #[test]
 fn calls_end_as_the_rules_say() {
     every_way("call_rules");
+}
+
+#[test]
+fn full_call_table_keeps_the_calls_that_are_stored() {
+    every_way("full_table");
 }
 
 #[test]

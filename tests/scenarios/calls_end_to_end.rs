@@ -296,6 +296,62 @@ fn update_on_one_fork_and_the_answer_of_another_have_audio() {
     scene.sessions(0);
 }
 
+/// An offer's line between audio and video, and how its answer refuses it.
+const REFUSED: [[&str; 2]; 6] = [
+    ["m=application 20002 UDP/BFCP *", "m=application 0 UDP/BFCP *"],
+    ["m=application 20002 UDP/BFCP *", "m=application 0 TCP/BFCP *"],
+    ["m=application 20002 UDP/DTLS/SCTP webrtc-datachannel", "m=application 0 DTLS/SCTP 5000"],
+    ["m=image 20002 udptl t38", "m=image 0 TCP t38"],
+    ["m=application 20002 TCP/MSRP *", "m=application 0 RTP/AVP 0"],
+    ["m=application 20002 RTP/AVP 100", "m=application 0 * "],
+];
+
+#[test]
+fn line_refused_with_any_transport_leaves_audio_and_video() {
+    for [offered, refused] in REFUSED {
+        let mut scene = Scene::new();
+        let phones = |ip: &str| [Phone::new(ip), Phone::new(ip)];
+        let (alice, bob) = (phones("127.0.0.2"), phones("127.0.0.3"));
+        let mut shown = |step: Step, ip, [audio, video]: &[Phone; 2], middle: &str| {
+            let sdp = call::audio(&audio.at().ip().to_string(), audio.at().port())
+                + &format!("{middle}\nm=video {} RTP/AVP 96\n", video.at().port());
+            let text = call::rewrite(&mut scene.worker, &from(step, ip).sdp(sdp));
+            assert!(text.contains("c=IN IP4 127.0.0.1\r\n"), "{text}");
+            let at = |kind: &str| {
+                let line = text.lines().find_map(|line| line.strip_prefix(kind)).expect("the line");
+                let port = line.split(' ').next().unwrap().parse().expect("a port");
+                SocketAddr::new("127.0.0.1".parse().unwrap(), port)
+            };
+            [at("m=audio "), at("m=video ")]
+        };
+        let to_alice = shown(invite("a", 1), A, &alice, offered);
+        let to_bob = shown(reply("200 OK", 1, "a", "b"), B, &bob, refused);
+        for line in 0..2 {
+            talk(&alice[line], to_bob[line], &bob[line], to_alice[line]);
+        }
+    }
+}
+
+/// A browser that has no candidates yet, or none of the relay's kind (RFC 8840 4.1.1).
+#[test]
+fn trickle_ice_offer_stays_as_it_is() {
+    let candidates = "a=candidate:1 1 udp 2122260223 5f3c1a2b-1111-2222-3333-444455556666.local \
+                      54321 typ host\na=candidate:2 1 tcp 1518280447 10.0.0.5 9 typ host \
+                      tcptype active\n";
+    for candidates in ["", candidates] {
+        let mut scene = Scene::new();
+        let sdp = format!(
+            "v=0\no=- 1 1 IN IP4 127.0.0.2\ns=-\nt=0 0\na=ice-options:trickle\n\
+             m=audio 9 UDP/TLS/RTP/SAVPF 111\nc=IN IP4 0.0.0.0\na=rtcp:9 IN IP4 0.0.0.0\n\
+             a=ice-ufrag:abcd\na=ice-pwd:abcdabcdabcdabcdabcdab\n{candidates}a=rtcp-mux\n"
+        );
+        let step = from(invite("a", 1), A).sdp(sdp);
+        let text = call::rewrite(&mut scene.worker, &step);
+        assert_eq!(text.as_bytes(), step.bytes());
+        scene.still(0);
+    }
+}
+
 /// The phone whose early SDP is the answer confirms it with a 200 without SDP.
 #[test]
 fn answer_without_sdp_chooses_its_early_dialog() {
