@@ -35,10 +35,8 @@ pub(crate) fn refused(scene: &mut Scene<'_>, call: &mut Call, status: &str) {
     scene.alice.ask(call, "INVITE", "", &offer);
     let invite = scene.bob.request("INVITE");
     scene.bob.answer(&invite, status, "", "");
-    scene.bob.request("ACK");
     let number = status.split(' ').next().and_then(|word| word.parse().ok());
-    let reply = scene.alice.response(number.expect("a status"), "INVITE");
-    scene.alice.acknowledge_failure(call, &reply);
+    scene.not_answered(call, number.expect("a status"));
 }
 
 #[test]
@@ -90,27 +88,19 @@ fn reinvite_after_a_restart_goes_on_at_the_same_relay() {
 fn downstream_fork_fails_under_another_tag() {
     everywhere(kit::here!(), |scene| {
         scene.register();
-        let mut call = scene.alice.call("bob", "other-tag@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
+        let (call, invite) = scene.calling("other-tag@x");
         let early = audio_of(&scene.bob, 1);
         scene.bob.answer_as("rings", &invite, "180 Ringing", "", &early);
         scene.alice.response(180, "INVITE");
         scene.bob.answer_as("busy", &invite, "486 Busy Here", "", "");
-        scene.bob.request("ACK");
-        let busy = scene.alice.response(486, "INVITE");
-        scene.alice.acknowledge_failure(&call, &busy);
+        scene.not_answered(&call, 486);
     });
 }
 
 /// Alice's call to bob, of whose early media she hears: the INVITE as he got it.
-fn early(scene: &mut Scene<'_>, id: &str) -> (Call, Sip) {
+pub(crate) fn early(scene: &mut Scene<'_>, id: &str) -> (Call, Sip) {
     scene.register();
-    let mut call = scene.alice.call("bob", id);
-    let offer = audio_of(&scene.alice, 1);
-    scene.alice.ask(&mut call, "INVITE", "", &offer);
-    let invite = scene.bob.request("INVITE");
+    let (call, invite) = scene.calling(id);
     let early = audio_of(&scene.bob, 1);
     scene.bob.answer(&invite, "183 Session Progress", "", &early);
     let progress = scene.alice.response(183, "INVITE");
@@ -164,15 +154,10 @@ fn bye_of_another_dialog_ends_nothing() {
 fn invite_after_a_401_is_a_new_try() {
     everywhere(kit::here!(), |scene| {
         scene.register();
-        let mut call = scene.alice.call("bob", "again@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
+        let (mut call, invite) = scene.calling("again@x");
         scene.bob.answer_as("first", &invite, "401 Unauthorized", "", "");
-        scene.bob.request("ACK");
-        let reply = scene.alice.response(401, "INVITE");
-        scene.alice.acknowledge_failure(&call, &reply);
-        let answer = audio_of(&scene.bob, 1);
+        scene.not_answered(&call, 401);
+        let (offer, answer) = (audio_of(&scene.alice, 1), audio_of(&scene.bob, 1));
         let Scene { alice, bob, .. } = scene;
         let (invite, ok) = negotiate(alice, &mut call, bob, &offer, &answer);
         scene.talk(ok.media(), invite.media());
@@ -202,10 +187,7 @@ fn server_answers_for_a_silent_phone() {
 fn cancel_that_crosses_the_answer() {
     everywhere(kit::here!(), |scene| {
         scene.register();
-        let mut call = scene.alice.call("bob", "crossing@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
+        let (mut call, invite) = scene.calling("crossing@x");
         scene.bob.answer(&invite, "180 Ringing", "", "");
         scene.alice.response(180, "INVITE");
         scene.alice.ask(&mut call, "CANCEL", "", "");

@@ -1,7 +1,7 @@
 //! engage_media_proxy: calls that the dialog module follows.
 
-use crate::forked::Fork;
-use crate::scene::{Module, Scene, audio_of, hang_up, negotiate, stock, stock_server, with_module};
+use crate::forked::{Fork, first_kept, second_kept};
+use crate::scene::{Module, Scene, stock, stock_server, with_module};
 
 /// Runs a scenario with our module, where no line of the script but
 /// engage_media_proxy() and fix_contact() is about NAT; nothing may be left.
@@ -17,30 +17,13 @@ fn engaged(test: &str, scenario: impl FnOnce(&mut Scene<'_>)) {
 
 #[test]
 fn engaged_call_is_answered_twice_first_kept() {
-    engaged(kit::here!(), |scene| {
-        let mut fork = Fork::ring(scene, "first-kept@x");
-        let [first, second] = fork.answered_twice(scene);
-        Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
-        scene.talk(first.media(), fork.first.media());
-        Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
-    });
+    engaged(kit::here!(), first_kept);
 }
 
+/// The dialog module has no dialog for the call that goes on.
 #[test]
 fn engaged_call_is_answered_twice_second_kept() {
-    engaged(kit::here!(), |scene| {
-        let mut fork = Fork::ring(scene, "second-kept@x");
-        let [first, second] = fork.answered_twice(scene);
-        Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
-        scene.talk_with(&fork.other, second.media(), fork.second.media());
-        // The dialog module has no dialog for this one.
-        let mut call = fork.call.forked(&second);
-        call.dialog.cseq += 2;
-        let (offer, answer) = (audio_of(&scene.alice, 2), audio_of(&fork.other, 2));
-        let (invite, ok) = negotiate(&mut scene.alice, &mut call, &mut fork.other, &offer, &answer);
-        scene.talk_with(&fork.other, ok.media(), invite.media());
-        hang_up(&mut scene.alice, &mut call, &mut fork.other);
-    });
+    engaged(kit::here!(), second_kept);
 }
 
 /// The server starts again and has no database of dialogs; the relay lives on.
@@ -64,16 +47,5 @@ fn engaged_call_over_a_restart() {
 
 #[test]
 fn engaged_call_that_nobody_answers() {
-    engaged(kit::here!(), |scene| {
-        let mut fork = Fork::ring(scene, "nobody@x");
-        let early = audio_of(&scene.bob, 1);
-        scene.bob.answer(&fork.first, "183 Session Progress", "", &early);
-        scene.alice.response(183, "INVITE");
-        fork.other.answer(&fork.second, "486 Busy Here", "", "");
-        fork.other.request("ACK");
-        scene.bob.answer(&fork.first, "486 Busy Here", "", "");
-        scene.bob.request("ACK");
-        let busy = scene.alice.response(486, "INVITE");
-        scene.alice.acknowledge_failure(&fork.call, &busy);
-    });
+    engaged(kit::here!(), |scene| Fork::ring(scene, "nobody@x").all_busy(scene));
 }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::phone::{Call, Phone};
-use crate::scene::{Scene, audio_of, everywhere, hang_up};
+use crate::scene::{Scene, audio_of, everywhere, hang_up, negotiate};
 use kit::audio::packet;
 use kit::netns::{PHONE, SERVER};
 use kit::running::PATIENCE;
@@ -29,10 +29,16 @@ impl Fork {
         let mut other = Phone::udp_at("bob", &scene.network.phones[1], PHONE, SERVER, 5070);
         scene.register();
         other.register();
-        let mut call = scene.alice.call("bob", id);
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let first = scene.bob.request("INVITE");
+        Fork::call(scene, other, id)
+    }
+
+    /// The two phones ring for another call.
+    pub(crate) fn ring_again(self, scene: &mut Scene<'_>, id: &str) -> Fork {
+        Fork::call(scene, self.other, id)
+    }
+
+    fn call(scene: &mut Scene<'_>, mut other: Phone, id: &str) -> Fork {
+        let (call, first) = scene.calling(id);
         let second = other.request("INVITE");
         assert_eq!(first.media(), second.media(), "one offer, one port of the relay");
         Fork { call, other, first, second }
@@ -66,6 +72,17 @@ impl Fork {
         let bye = callee.request_after("CANCEL", "BYE");
         callee.answer(&bye, "200 OK", "", "");
         alice.response(200, "BYE");
+    }
+
+    /// One phone has early media, then each of them is busy.
+    pub(crate) fn all_busy(&mut self, scene: &mut Scene<'_>) {
+        let early = audio_of(&scene.bob, 1);
+        scene.bob.answer(&self.first, "183 Session Progress", "", &early);
+        scene.alice.response(183, "INVITE");
+        self.other.answer(&self.second, "486 Busy Here", "", "");
+        self.other.request("ACK");
+        scene.bob.answer(&self.first, "486 Busy Here", "", "");
+        scene.not_answered(&self.call, 486);
     }
 
     /// The other phone answers; what alice got.
@@ -118,41 +135,42 @@ fn busy_branch_keeps_the_early_media_of_the_other() {
 #[test]
 fn busy_reply_of_all_branches_leaves_no_session() {
     everywhere(kit::here!(), |scene| {
-        let mut fork = Fork::ring(scene, "all-busy@x");
-        let early = audio_of(&scene.bob, 1);
-        scene.bob.answer(&fork.first, "183 Session Progress", "", &early);
-        scene.alice.response(183, "INVITE");
-        fork.other.answer(&fork.second, "486 Busy Here", "", "");
-        fork.other.request("ACK");
-        scene.bob.answer(&fork.first, "486 Busy Here", "", "");
-        scene.bob.request("ACK");
-        let busy = scene.alice.response(486, "INVITE");
-        scene.alice.acknowledge_failure(&fork.call, &busy);
+        Fork::ring(scene, "all-busy@x").all_busy(scene);
     });
+}
+
+#[test]
+fn two_answers_first_kept() {
+    everywhere(kit::here!(), first_kept);
 }
 
 /// Both phones answer. Alice keeps the first one and hangs up the second.
-#[test]
-fn two_answers_first_kept() {
-    everywhere(kit::here!(), |scene| {
-        let mut fork = Fork::ring(scene, "first-kept@x");
-        let [first, second] = fork.answered_twice(scene);
-        Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
-        scene.talk(first.media(), fork.first.media());
-        Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
-    });
+pub(crate) fn first_kept(scene: &mut Scene<'_>) {
+    let mut fork = Fork::ring(scene, "first-kept@x");
+    let [first, second] = fork.answered_twice(scene);
+    Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
+    scene.talk(first.media(), fork.first.media());
+    Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
 }
 
-/// The same, but alice keeps the second one.
 #[test]
 fn two_answers_second_kept() {
-    everywhere(kit::here!(), |scene| {
-        let mut fork = Fork::ring(scene, "second-kept@x");
-        let [first, second] = fork.answered_twice(scene);
-        Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
-        scene.talk_with(&fork.other, second.media(), fork.second.media());
-        Fork::hang_up(&fork.call, &mut scene.alice, &second, &mut fork.other);
-    });
+    everywhere(kit::here!(), second_kept);
+}
+
+/// Both phones answer. Alice hangs up the first one, keeps the second and sends a
+/// re-INVITE to it.
+pub(crate) fn second_kept(scene: &mut Scene<'_>) {
+    let mut fork = Fork::ring(scene, "second-kept@x");
+    let [first, second] = fork.answered_twice(scene);
+    Fork::hang_up(&fork.call, &mut scene.alice, &first, &mut scene.bob);
+    scene.talk_with(&fork.other, second.media(), fork.second.media());
+    let mut call = fork.call.forked(&second);
+    call.dialog.cseq += 2;
+    let (offer, answer) = (audio_of(&scene.alice, 2), audio_of(&fork.other, 2));
+    let (invite, ok) = negotiate(&mut scene.alice, &mut call, &mut fork.other, &offer, &answer);
+    scene.talk_with(&fork.other, ok.media(), invite.media());
+    hang_up(&mut scene.alice, &mut call, &mut fork.other);
 }
 
 /// Both phones are heard before one answers; then that one only, at once.

@@ -1,7 +1,7 @@
 //! `end_media_session()` for every message in every route: only what ends a call
 //! does.
 
-use crate::ends::refused;
+use crate::ends::{early, refused};
 use crate::forked::Fork;
 use crate::scene::{Scene, audio_of, fixture, hang_up, with_module};
 use kit::netns::SERVER;
@@ -37,16 +37,7 @@ fn routes_end_what_their_message_ends() {
         std::mem::swap(&mut scene.bob, &mut fork.other);
 
         // Nobody answers.
-        let mut call = scene.alice.call("bob", "nobody@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        for phone in [&mut scene.bob, &mut fork.other] {
-            let invite = phone.request("INVITE");
-            phone.answer(&invite, "486 Busy Here", "", "");
-            phone.request("ACK");
-        }
-        let busy = scene.alice.response(486, "INVITE");
-        scene.alice.acknowledge_failure(&call, &busy);
+        fork.ring_again(scene, "nobody@x").all_busy(scene);
     });
 }
 
@@ -54,15 +45,7 @@ fn routes_end_what_their_message_ends() {
 #[test]
 fn stateless_reply_route_ends_the_call() {
     everything_ends(kit::here!(), &["STATELESS"], |scene| {
-        scene.register();
-        let mut call = scene.alice.call("bob", "busy@x");
-        let offer = audio_of(&scene.alice, 1);
-        scene.alice.ask(&mut call, "INVITE", "", &offer);
-        let invite = scene.bob.request("INVITE");
-        let early = audio_of(&scene.bob, 1);
-        scene.bob.answer(&invite, "183 Session Progress", "", &early);
-        let progress = scene.alice.response(183, "INVITE");
-        scene.talk(progress.media(), invite.media());
+        let (_, invite) = early(scene, "busy@x");
         scene.bob.answer(&invite, "486 Busy Here", "", "");
         scene.alice.response(486, "INVITE");
         scene.holds_nothing();

@@ -310,7 +310,7 @@ impl<'n> Scene<'n> {
     }
 
     /// Alice calls bob: her call, and the INVITE as he got it.
-    fn calling(&mut self, id: &str) -> (Call, Sip) {
+    pub(crate) fn calling(&mut self, id: &str) -> (Call, Sip) {
         let mut call = self.alice.call("bob", id);
         let offer = audio_of(&self.alice, 1);
         self.alice.ask(&mut call, "INVITE", "", &offer);
@@ -318,8 +318,8 @@ impl<'n> Scene<'n> {
         (call, invite)
     }
 
-    /// The failure reply comes and is acknowledged, on both sides.
-    fn not_answered(&mut self, call: &Call, status: u16) {
+    /// The failure reply to alice's INVITE comes and is acknowledged, on both sides.
+    pub(crate) fn not_answered(&mut self, call: &Call, status: u16) {
         self.bob.request("ACK");
         let reply = self.alice.response(status, "INVITE");
         self.alice.acknowledge_failure(call, &reply);
