@@ -10,7 +10,6 @@ use crate::keeper::probe::Probes;
 use crate::relay::link::{Network, Pool};
 
 /// Probes relays and flushes queued deletes over a network in memory.
-#[doc(hidden)]
 #[derive(Debug)]
 pub struct RelayDuties {
     probes: Probes,

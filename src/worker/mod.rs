@@ -6,6 +6,7 @@ mod deletes;
 mod reports;
 mod requesting;
 mod rewrite;
+pub mod simulated;
 mod terminate;
 
 use std::cell::RefCell;
@@ -17,8 +18,8 @@ use crate::error::{Error, Result, Status};
 use crate::nat::{self, Tests, Verdict};
 use crate::options::Options;
 use crate::relay::file::RelaysFile;
+use crate::relay::link::Pool;
 pub use crate::relay::link::Wait;
-use crate::relay::link::{Network, Pool};
 use crate::relay::{Relay, RelayList, Request};
 use crate::reload::ReloadCheck;
 use crate::sip::Message;
@@ -67,20 +68,6 @@ impl Worker {
             flush: Flush::default(),
             spare: None,
         })
-    }
-
-    /// A worker of a test: its relays are reached over a network in memory, and its
-    /// clock is at `now` (milliseconds) until [`Worker::set_now`].
-    #[doc(hidden)]
-    pub fn simulated(engine: Arc<Engine>, network: Arc<dyn Network>, now: u64) -> Result<Worker> {
-        let worker = Worker::new(engine)?;
-        Ok(Worker { pool: Pool::in_memory(network), clock: Clock::Set(now), ..worker })
-    }
-
-    /// Sets the clock of a simulated worker.
-    #[doc(hidden)]
-    pub fn set_now(&mut self, now: u64) {
-        self.clock = Clock::Set(now);
     }
 
     /// The time of the worker's clock (milliseconds).

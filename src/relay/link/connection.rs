@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 
-use super::network::{Network, Stream};
+use super::network::{Channel, Network};
 use crate::relay::protocol::{Decoded, Protocol};
 use crate::relay::{Command, Facts, Outcome, Relay, RelayAddress};
 use crate::sys::{tcp, unix};
@@ -34,7 +34,7 @@ pub(super) struct Unread<T> {
 pub struct Connection<T> {
     /// The identity of the relay.
     relay: u32,
-    stream: Stream,
+    channel: Channel,
     reused: bool,
     /// The queries with unread answers, the oldest first.
     unread: VecDeque<Unread<T>>,
@@ -69,7 +69,7 @@ impl<T> Connection<T> {
         if let Some(watch) = watch {
             watch.watch(fd.as_fd())?;
         }
-        Ok(Self::over(Stream::Socket(fd), relay, watch.cloned(), now))
+        Ok(Self::over(Channel::Socket(fd), relay, watch.cloned(), now))
     }
 
     /// A connection over a network in memory.
@@ -78,13 +78,13 @@ impl<T> Connection<T> {
         network: &dyn Network,
         now: u64,
     ) -> io::Result<Self> {
-        Ok(Self::over(Stream::InMemory(network.connect(relay)?), relay, None, now))
+        Ok(Self::over(Channel::InMemory(network.connect(relay)?), relay, None, now))
     }
 
-    fn over(stream: Stream, relay: &Relay, watch: Option<Arc<dyn Watch>>, now: u64) -> Self {
+    fn over(channel: Channel, relay: &Relay, watch: Option<Arc<dyn Watch>>, now: u64) -> Self {
         Connection {
             relay: relay.identity,
-            stream,
+            channel,
             reused: false,
             unread: VecDeque::new(),
             input: Vec::new(),
@@ -101,7 +101,7 @@ impl<T> Connection<T> {
 
     /// The socket's descriptor.
     pub fn descriptor(&self) -> RawFd {
-        self.stream.descriptor()
+        self.channel.descriptor()
     }
 
     /// True when the connection has served an earlier query.
@@ -135,11 +135,11 @@ impl<T> Connection<T> {
     }
 
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.send(bytes)
+        self.channel.send(bytes)
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.receive(buffer)
+        self.channel.receive(buffer)
     }
 
     /// True while the relay has neither closed it nor sent anything. For a
@@ -204,7 +204,7 @@ impl<T> Drop for Connection<T> {
     /// A process forked meanwhile has a copy of the descriptor: epoll would watch
     /// the socket after it is closed only here.
     fn drop(&mut self) {
-        if let (Some(watch), Some(fd)) = (&self.watch, self.stream.socket()) {
+        if let (Some(watch), Some(fd)) = (&self.watch, self.channel.socket()) {
             watch.unwatch(fd.as_fd());
         }
     }

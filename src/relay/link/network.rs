@@ -9,14 +9,12 @@ use crate::relay::Relay;
 use crate::sys::stream;
 
 /// A network in memory that connects to relays.
-#[doc(hidden)]
 pub trait Network: Debug + Send + Sync {
     /// Connects to a relay. `WouldBlock` when its backlog is full.
     fn connect(&self, relay: &Relay) -> io::Result<Box<dyn Carrier>>;
 }
 
 /// One connection of a [`Network`]. It is closed when it is dropped.
-#[doc(hidden)]
 pub trait Carrier: Debug + Send + Sync {
     /// Sends what fits, and returns the number of bytes.
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;
@@ -24,18 +22,18 @@ pub trait Carrier: Debug + Send + Sync {
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
-/// The carrier of one connection.
+/// What carries the bytes of one connection: a socket, or a carrier in memory.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(super) enum Channel {
     Socket(OwnedFd),
     InMemory(Box<dyn Carrier>),
 }
 
-impl Stream {
+impl Channel {
     pub(super) fn socket(&self) -> Option<&OwnedFd> {
         match self {
-            Stream::Socket(fd) => Some(fd),
-            Stream::InMemory(_) => None,
+            Channel::Socket(fd) => Some(fd),
+            Channel::InMemory(_) => None,
         }
     }
 
@@ -46,15 +44,15 @@ impl Stream {
 
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Socket(fd) => stream::send(fd, bytes),
-            Stream::InMemory(carrier) => carrier.send(bytes),
+            Channel::Socket(fd) => stream::send(fd, bytes),
+            Channel::InMemory(carrier) => carrier.send(bytes),
         }
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Socket(fd) => stream::receive(fd, buffer),
-            Stream::InMemory(carrier) => carrier.receive(buffer),
+            Channel::Socket(fd) => stream::receive(fd, buffer),
+            Channel::InMemory(carrier) => carrier.receive(buffer),
         }
     }
 }

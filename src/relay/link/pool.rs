@@ -53,7 +53,6 @@ impl<T> Pool<T> {
     }
 
     /// A pool whose connections are in memory.
-    #[doc(hidden)]
     pub fn in_memory(network: Arc<dyn Network>) -> Self {
         Pool { network: Some(network), ..Pool::default() }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mediaproxy::internals::keeper::RelayDuties;
 use mediaproxy::internals::relay::link::Network;
+use mediaproxy::internals::worker::simulated;
 use mediaproxy::sip::{self, Source, Transport};
 use mediaproxy::{Edits, Engine, Log, Options, Progress, Rewrite, Settings, Started, Worker};
 
@@ -148,7 +149,7 @@ impl Library {
         let parsed = sip::Message::parse(&bytes, source).expect("a message that can be read");
         let options = Self::options(&message, Verb::End);
         let worker = &mut self.workers[number];
-        worker.set_now(context.now);
+        simulated::set_now(worker, context.now);
         self.rewrites += 1;
         match worker.rewrite_start(&parsed, &options, context.now) {
             Ok(Started::NoSdp) => {
@@ -175,7 +176,7 @@ impl Library {
     /// `None` while it waits.
     fn continue_with(&mut self, waiting: &mut Waiting, now: u64) -> Option<bool> {
         let worker = &mut self.workers[waiting.worker];
-        worker.set_now(now);
+        simulated::set_now(worker, now);
         let mut edits = Edits::new();
         match waiting.rewrite.resume(worker, now, &mut edits) {
             Ok(Progress::Pending) => None,
@@ -219,7 +220,7 @@ impl Library {
         let source = self.source(message);
         let parsed = sip::Message::parse(&bytes, source).expect("a message that can be read");
         let worker = &mut self.workers[number];
-        worker.set_now(context.now);
+        simulated::set_now(worker, context.now);
         if let Err(error) = worker.end_session(&parsed, &Self::options(message, verb)) {
             self.faults.push(format!("{}: {}", message.summary(), error.text()));
         }
@@ -236,7 +237,7 @@ impl Library {
     /// What happens without a message: a worker's next verb, and the keeper.
     pub fn tidy(&mut self, now: u64) {
         for worker in &mut self.workers {
-            worker.set_now(now);
+            simulated::set_now(worker, now);
             let options =
                 b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP n.example;branch=z9hG4bK1\r\n\
                 From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: none\r\nCSeq: 1 OPTIONS\r\n\r\n";
@@ -289,7 +290,7 @@ fn engine(relays: &[usize], loop_marker: bool) -> Arc<Engine> {
 }
 
 fn worker(engine: &Arc<Engine>, network: &Arc<dyn Network>, now: u64) -> Worker {
-    Worker::simulated(engine.clone(), network.clone(), now).expect("a worker")
+    simulated::worker(engine.clone(), network.clone(), now).expect("a worker")
 }
 
 /// Applies the edits, and reads the description that the next hop gets.
