@@ -3,10 +3,10 @@
 //!
 //! A **leg** is what one INVITE without To tag makes: Call-ID and the tag of the side
 //! that sent it, the *caller*. All dialogs of that INVITE (RFC 3261 12) belong to it. A
-//! message is in the leg of its From tag if that is stored, else in the leg of its To
-//! tag. A B2BUA may use the Call-ID for another leg with other tags. A leg that was
-//! first seen in the middle of the call (after a restart) takes the sender for the
-//! caller; both sides' messages find it.
+//! message is in the leg that has the dialog of its two tags; if there is none, in the
+//! leg of its From tag, else in that of its To tag. A B2BUA may use the Call-ID for
+//! another leg with other tags. A leg that was first seen in the middle of the call
+//! (after a restart) takes the sender for the caller; both sides' messages find it.
 //!
 //! What is stored of a leg, in at most 256 bytes:
 //! - the initial INVITE: its CSeq, whether it carried an offer, and whether it is
@@ -47,7 +47,8 @@ pub use state::{LegState, LegStatus};
 pub use update::{CallUpdate, Recorded, RelayPorts, Ticket};
 pub use words::table_words;
 
-use leg::Leg;
+use dialog::Dialog;
+use leg::{Leg, Phase};
 use slots::Slots;
 
 /// The call table over a run of shared words.
@@ -55,6 +56,26 @@ use slots::Slots;
 pub struct Calls<'b> {
     slots: Slots<'b>,
     hash: &'b RandomState,
+}
+
+/// The leg that a message belongs to.
+#[derive(Clone, Copy, Debug)]
+struct Located<'b> {
+    leg: Leg<'b>,
+    /// The message's From is the leg's caller.
+    by_caller: bool,
+    /// The message's dialog, if it is stored.
+    dialog: Option<Dialog>,
+}
+
+impl Leg<'_> {
+    /// True when a message to the leg's caller may be in a dialog of the leg that is not
+    /// stored. Without To tag it starts a leg. A leg that was first seen in the middle of
+    /// the call has only the dialogs that were seen.
+    fn may_have_dialog(&self, key: CallKey) -> bool {
+        let state = self.state();
+        key.to != 0 && (state.phase() != Phase::None || state.has_more())
+    }
 }
 
 impl<'b> Calls<'b> {
@@ -91,22 +112,43 @@ impl<'b> Calls<'b> {
         (self.long(value) >> 32) as u32 | 1
     }
 
-    /// Finds the leg of a message. With it: true when the message's From is the leg's
-    /// caller.
+    /// Finds the leg of a message.
     #[inline(always)]
-    fn locate(&self, key: CallKey, seconds: u32) -> Option<(Leg<'b>, bool)> {
+    fn locate(&self, key: CallKey, seconds: u32) -> Option<Located<'b>> {
         let (leg, by_caller) = self.slots.find(key, seconds)?;
-        // Without To tag it is the leg of a null caller tag, or a leg of its own.
-        if !by_caller && key.to == 0 && leg.dialog(key.from).is_none() {
-            return None;
+        let dialog = leg.dialog(key.callee_tag(by_caller)).map(|(_, dialog)| dialog);
+        match dialog {
+            None if by_caller => Some(self.locate_of_caller(leg, key, seconds)),
+            None => leg.may_have_dialog(key).then_some(Located { leg, by_caller, dialog }),
+            Some(_) => Some(Located { leg, by_caller, dialog }),
         }
-        Some((leg, by_caller))
+    }
+
+    /// The leg of a message from the caller of `leg` with the tags of none of its
+    /// dialogs. Anybody can make such a leg with the callee's tag of another one: the leg
+    /// that has the dialog comes first, and one with dialogs that are not stored.
+    #[cold]
+    fn locate_of_caller(&self, leg: Leg<'b>, key: CallKey, seconds: u32) -> Located<'b> {
+        let own = Located { leg, by_caller: true, dialog: None };
+        let starts_leg = key.to == 0 && leg.state().phase() != Phase::None;
+        let other = self.slots.find_receiver(key, seconds).filter(|_| !starts_leg);
+        let Some(leg) = other else { return own };
+        let (dialog, state) = (leg.dialog(key.from).map(|(_, dialog)| dialog), leg.state());
+        match dialog.is_some() || key.to != 0 && (state.has_more() || state.has_ended()) {
+            true => Located { leg, by_caller: false, dialog },
+            false => own,
+        }
     }
 
     /// The legs that have not ended.
     fn active(&self, seconds: u32) -> impl Iterator<Item = Leg<'b>> {
         let legs = self.slots.legs(seconds);
-        legs.filter(move |leg| leg.status(leg.state(), seconds) != LegStatus::Ended)
+        let has_ended = move |leg: &Leg<'_>| {
+            let state = leg.state();
+            leg.status(state, seconds) == LegStatus::Ended
+                || state.phase() == Phase::None && leg.is_left()
+        };
+        legs.filter(move |leg| !has_ended(leg))
     }
 
     /// The number of legs that have not ended. Reads every entry.

@@ -21,6 +21,12 @@ pub(super) enum DialogState {
     GivenUp = 5,
 }
 
+impl DialogState {
+    pub(super) fn is_live(self) -> bool {
+        matches!(self, DialogState::Early | DialogState::Confirmed)
+    }
+}
+
 /// The first word of a dialog: callee tag (32) | the top of the hash of the server
 /// branch that it was made on (16) | the relayed m= lines of the last offer of its own
 /// (12), and 1 when these are all (1) | state (3), 0 for a free word.
@@ -61,7 +67,7 @@ impl Dialog {
     }
 
     pub(super) fn is_live(self) -> bool {
-        matches!(self.state, DialogState::Early | DialogState::Confirmed)
+        self.state.is_live()
     }
 
     /// True for a dialog made by a reply on this server branch.
@@ -221,15 +227,19 @@ impl Leg<'_> {
                 return Some(at);
             }
         }
-        let weaker = |of: DialogState| self.dialogs().find(|(_, dialog)| dialog.state == of);
-        let early = || weaker(DialogState::Early).filter(|_| state == DialogState::Confirmed);
-        let assumed = || weaker(DialogState::Assumed).filter(|_| state != DialogState::Assumed);
-        let (at, old) = weaker(DialogState::Over)
-            .or_else(|| weaker(DialogState::GivenUp))
-            .or_else(assumed)
-            .or_else(early)?;
-        let replaced = self.swap(at, old.pack(), new_dialog(tag, state, branch));
-        replaced.then(|| {
+        // The last are those whose loss is worst. Anybody may make an assumed one.
+        let weaker: &[DialogState] = match state {
+            DialogState::Confirmed => {
+                &[DialogState::Assumed, DialogState::GivenUp, DialogState::Over, DialogState::Early]
+            }
+            DialogState::Early => &[DialogState::Assumed, DialogState::GivenUp, DialogState::Over],
+            _ => &[],
+        };
+        let of = |state: DialogState| self.dialogs().filter(move |(_, old)| old.state == state);
+        let mut replaced = weaker.iter().flat_map(|state| of(*state));
+        let replaced =
+            replaced.find(|(at, old)| self.swap(*at, old.pack(), new_dialog(tag, state, branch)));
+        replaced.map(|(at, _)| {
             self.store(at + 1, 0);
             at
         })
@@ -269,21 +279,25 @@ impl Leg<'_> {
         }
     }
 
-    /// Terminates the dialogs that `which` selects and returns their number.
-    pub(super) fn end_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
-        self.leave_live(which, DialogState::Over)
+    /// Terminates the dialog with this tag. The number of dialogs that it has terminated.
+    pub(super) fn end_dialogs(&self, tag: u32) -> usize {
+        self.leave(
+            |dialog| dialog.tag == tag && dialog.state != DialogState::Over,
+            DialogState::Over,
+        )
     }
 
-    /// Gives up the dialogs that `which` selects and returns their number. A 2xx may
-    /// still confirm them.
+    /// Gives up the early dialogs that `which` selects and returns their number. A 2xx
+    /// may still confirm them.
     pub(super) fn give_up_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
-        self.leave_live(which, DialogState::GivenUp)
+        let early = |dialog: Dialog| dialog.state == DialogState::Early && which(dialog);
+        self.leave(early, DialogState::GivenUp)
     }
 
-    fn leave_live(&self, which: impl Fn(Dialog) -> bool, state: DialogState) -> usize {
-        let live = self.dialogs().filter(|(_, dialog)| dialog.is_live() && which(*dialog));
+    fn leave(&self, which: impl Fn(Dialog) -> bool, state: DialogState) -> usize {
+        let selected = self.dialogs().filter(|(_, dialog)| which(*dialog));
         let new = |dialog: Dialog| Dialog { state, ..dialog }.pack();
-        live.filter(|(at, dialog)| self.swap(*at, dialog.pack(), new(*dialog))).count()
+        selected.filter(|(at, dialog)| self.swap(*at, dialog.pack(), new(*dialog))).count()
     }
 
     /// Frees the words of the dialogs that `which` selects.
@@ -292,6 +306,11 @@ impl Leg<'_> {
             self.store(at + 1, 0);
             self.swap(at, dialog.pack(), 0);
         }
+    }
+
+    /// True when the leg has an early or a confirmed dialog with words.
+    pub(super) fn is_live(&self) -> bool {
+        self.dialogs().any(|(_, dialog)| dialog.is_live())
     }
 
     /// The numbers of early and of confirmed dialogs with words.

@@ -1,11 +1,11 @@
 //! What a message or a command ends, and what is deleted at the relay.
 
-use super::Calls;
 use super::dialog::{Dialog, DialogState};
 use super::leg::{Leg, Phase, State};
 use super::message::{CallKey, CallMessage};
 use super::scope::{DeleteScope, EndScope, Termination};
 use super::state::LegStatus;
+use super::{Calls, Located};
 use crate::sip::Method;
 
 impl<'b> Calls<'b> {
@@ -27,7 +27,7 @@ impl<'b> Calls<'b> {
         let (scope, wrong_tags) = match (message.method, message.status, found) {
             (Method::Bye, None, None) => (DeleteScope::Dialog, false),
             (Method::Invite, Some(300..), None) => (DeleteScope::Unanswered, false),
-            (_, _, Some((leg, by_caller))) => {
+            (_, _, Some(Located { leg, by_caller, .. })) => {
                 let end = Ending { leg, message, by_caller, branch_delete, seconds };
                 match (message.method, message.status) {
                     _ if leg.status(leg.state(), seconds) == LegStatus::Ended => end.nothing(),
@@ -39,25 +39,26 @@ impl<'b> Calls<'b> {
             }
             (_, _, None) => (DeleteScope::Nothing, false),
         };
-        Termination { scope, relay: relay(found), wrong_tags }
+        Termination { scope, relay: relay(found.map(|found| found.leg)), wrong_tags }
     }
 
     /// Terminates a leg at the command of the SIP server. The tag of From is that
     /// of either side.
     pub fn terminate_leg(&self, key: CallKey, seconds: u32) -> Termination {
-        let found = self.locate(key, seconds);
-        let found = found.or_else(|| Some((self.slots.find_by_callee(key, seconds)?, false)));
+        let found = self.locate(key, seconds).map(|found| found.leg);
+        let live = found.filter(Leg::is_live);
+        let found = live.or_else(|| self.slots.find_by_callee(key, seconds)).or(found);
         let scope = match found {
             None => DeleteScope::Call,
-            Some((leg, _)) if leg.end(seconds) => DeleteScope::Call,
+            Some(leg) if leg.end(seconds) => DeleteScope::Call,
             Some(_) => DeleteScope::Nothing,
         };
         Termination { scope, relay: relay(found), wrong_tags: false }
     }
 }
 
-fn relay(found: Option<(Leg<'_>, bool)>) -> Option<u32> {
-    found.map(|(leg, _)| leg.relay()).filter(|relay| *relay != 0)
+fn relay(found: Option<Leg<'_>>) -> Option<u32> {
+    found.map(|leg| leg.relay()).filter(|relay| *relay != 0)
 }
 
 /// A message that may end something of a stored leg.
@@ -82,58 +83,48 @@ impl Ending<'_, '_> {
     }
 
     fn leg(&self) -> (DeleteScope, bool) {
-        match (self.leg.end(self.seconds), self.leg.state().phase()) {
-            // Stored in the middle of the call: the leg may have other dialogs.
-            (true, Phase::None) => (DeleteScope::Dialog, false),
-            (true, _) => (DeleteScope::Call, false),
+        match self.leg.end(self.seconds) {
+            true => (DeleteScope::Call, false),
             // Another process was faster.
-            (false, _) => self.nothing(),
+            false => self.nothing(),
         }
     }
 
     fn bye(&self) -> (DeleteScope, bool) {
         let (leg, state) = (&self.leg, self.leg.state());
         let tag = self.message.key.callee_tag(self.by_caller);
-        let own = || leg.dialogs().filter(|(_, dialog)| dialog.tag == tag);
-        let was_confirmed = own().any(|(_, dialog)| dialog.state == DialogState::Confirmed);
-        let was_early = own().any(|(_, dialog)| dialog.state == DialogState::Early);
-        if state.phase() == Phase::None && !was_confirmed && !was_early {
-            return self.bye_after_restart(tag);
-        }
-        if was_confirmed || was_early {
-            if leg.end_dialogs(|dialog| dialog.tag == tag) == 0 {
-                return self.nothing();
+        let own = leg.dialog(tag).map(|(_, dialog)| dialog.state);
+        match own {
+            Some(DialogState::Over) => return self.nothing(),
+            Some(DialogState::Early | DialogState::Confirmed) => {}
+            _ if state.phase() == Phase::None => {}
+            // It may be one of those without words.
+            _ if state.may_have_more(tag) => {
+                leg.change(|state| Some(state.without_more(tag)));
             }
-        } else if own().any(|(_, dialog)| dialog.state == DialogState::Over) {
+            _ => return (DeleteScope::Nothing, true),
+        }
+        if leg.end_dialogs(tag) == 0 && own.is_some_and(DialogState::is_live) {
+            // Another process was faster.
             return self.nothing();
-        } else if state.may_have_more(tag) {
-            leg.change(|state| Some(state.without_more(tag)));
-        } else if state.has_more()
-            || leg.dialogs().any(|(_, dialog)| match dialog.state {
-                DialogState::Assumed => false,
-                DialogState::GivenUp => state.is_unanswered(),
-                _ => true,
-            })
-        {
-            return (DeleteScope::Nothing, true);
         }
         let (early, confirmed) = leg.count_dialogs();
         let state = leg.state();
-        let goes_on = was_early && !was_confirmed && (state.is_unanswered() || early > 0);
-        match confirmed > 0 || state.has_more() || goes_on {
-            true => self.one_dialog(),
-            false => self.leg(),
+        let goes_on = own == Some(DialogState::Early) && (state.is_unanswered() || early > 0);
+        if confirmed > 0 || state.has_more() || goes_on {
+            return self.one_dialog();
         }
+        if state.phase() == Phase::None {
+            return self.last_after_restart();
+        }
+        self.leg()
     }
 
-    /// In a leg that was stored in the middle of the call: the relay knows whether the
-    /// tags are those of a dialog. The leg ends when no other dialog is stored.
-    fn bye_after_restart(&self, tag: u32) -> (DeleteScope, bool) {
-        let own = |dialog: Dialog| dialog.tag == tag && dialog.state == DialogState::Assumed;
-        self.leg.free_dialogs(own);
-        let stored = || self.leg.dialogs().any(|(_, dialog)| dialog.state != DialogState::Over);
-        if !stored() {
-            return self.leg();
+    /// The end of a dialog in a leg that was first seen in the middle of the call: it may
+    /// have others, and only the relay knows whether the tags are those of one of them.
+    fn last_after_restart(&self) -> (DeleteScope, bool) {
+        if self.leg.is_left() {
+            self.leg.start_ended(self.seconds);
         }
         (DeleteScope::Dialog, false)
     }
@@ -194,8 +185,8 @@ impl Leg<'_> {
             return DeleteScope::Nothing;
         }
         let state = self.state();
-        let live = self.dialogs().any(|(_, dialog)| dialog.is_live());
-        if live || state.has_more() || state.is_unanswered() || !self.end(seconds) {
+        let may_have_others = matches!(state.phase(), Phase::None) || state.is_unanswered();
+        if self.is_live() || state.has_more() || may_have_others || !self.end(seconds) {
             return DeleteScope::Dialog;
         }
         DeleteScope::Call

@@ -1,5 +1,6 @@
 //! How long a leg is stored, by its state.
 
+use super::dialog::DialogState;
 use super::leg::{Leg, Phase, State};
 use super::state::LegStatus;
 
@@ -34,6 +35,7 @@ impl Leg<'_> {
             Phase::Completed => Some(ESTABLISHED),
             // A 2xx to another INVITE than the last one, or after a restart.
             _ if self.is_confirmed() => Some(ESTABLISHED),
+            Phase::None if self.is_left() => Some(ENDED),
             // After a restart nothing of the other side has shown that there is a call.
             Phase::Pending | Phase::None => Some(PENDING),
             Phase::Cancelled => None,
@@ -62,6 +64,14 @@ impl Leg<'_> {
     /// Starts the time after which the cancelled leg ends.
     pub(super) fn start_cancelled(&self, seconds: u32) {
         self.change_usage(|relay, _| (relay, seconds.saturating_add(2 * ENDED)));
+    }
+
+    /// True when every dialog that was seen of the leg is over.
+    pub(super) fn is_left(&self) -> bool {
+        let mut states = self.dialogs().map(|(_, dialog)| dialog.state);
+        states.next() == Some(DialogState::Over)
+            && states.all(|state| state == DialogState::Over)
+            && !self.state().has_more()
     }
 
     /// True when the leg has a confirmed dialog.

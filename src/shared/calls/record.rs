@@ -9,7 +9,7 @@ use super::scope::DeleteScope;
 use super::state::{LegState, LegStatus};
 use super::update::{CallUpdate, Recorded, RelayPorts, Ticket};
 use super::words::MASK;
-use super::{CallMessage, Calls};
+use super::{CallMessage, Calls, Located};
 
 /// What a message with SDP changes.
 #[derive(Default)]
@@ -132,7 +132,8 @@ impl<'b> Calls<'b> {
         let kept = self.at(ticket).filter(|leg| !leg.is_expired(seconds));
         let ends = kept.map(|_| ticket.ends);
         let kept = kept.map(|leg| (leg, same_leg(leg.word, message.key.leg_of_from())));
-        let found = kept.or_else(|| self.locate(message.key, seconds));
+        let located = || self.locate(message.key, seconds).map(|it| (it.leg, it.by_caller));
+        let found = kept.or_else(located);
         let found = found.or_else(|| Some((self.take(message, seconds)?.0, true)));
         let Some((leg, by_caller)) = found else {
             return Recorded::Full { log: self.slots.note_full(seconds) };
@@ -141,7 +142,7 @@ impl<'b> Calls<'b> {
         // Another INVITE without To tag is within the dialog of a null tag.
         let initial =
             message.is_initial_invite() && by_caller && leg.state().cseq() == message.cseq;
-        let first = leg.relay() == 0;
+        let first = !foreign && leg.relay() == 0;
         let old = leg.change(|state| {
             if leg.status(state, seconds) == LegStatus::Ended
                 || ends.is_some_and(|ends| ends != state.ends())
@@ -194,7 +195,8 @@ impl<'b> Calls<'b> {
         if !message.is_invite_provisional() && !message.is_invite_success() {
             return nothing;
         }
-        let Some((leg, by_caller)) = self.locate(message.key, seconds) else { return nothing };
+        let located = self.locate(message.key, seconds);
+        let Some(Located { leg, by_caller, .. }) = located else { return nothing };
         let old = leg.change(|state| match leg.status(state, seconds) {
             LegStatus::Ended => None,
             _ => Some(state.after(message, by_caller)),
@@ -249,17 +251,17 @@ impl Leg<'_> {
         }
     }
 
-    /// True for a request with the tags of no dialog of a leg that has dialogs: it
-    /// does not change what is stored of these.
+    /// True for a request with the tags of no dialog of the leg: it does not change
+    /// what is stored of the others. Of a leg that was first seen in the middle of the
+    /// call, any request may be of a dialog before one is live.
     fn is_foreign(&self, message: &CallMessage, by_caller: bool) -> bool {
         if message.status.is_some() || message.key.to == 0 && by_caller {
             return false;
         }
         let tag = message.key.callee_tag(by_caller);
-        let has_more = self.state().has_more();
-        !has_more
-            && !self.dialogs().any(|(_, dialog)| dialog.tag == tag && dialog.is_live())
-            && self.dialogs().any(|(_, dialog)| dialog.is_live())
+        let own = self.dialog(tag).is_some_and(|(_, dialog)| dialog.is_live());
+        let known = self.state().phase() != Phase::None || self.is_live();
+        !own && known
     }
 
     /// Stores the dialog of a message with its offers; its index. `state` is the leg's

@@ -136,6 +136,18 @@ impl<'b> Slots<'b> {
         Some((self.leg(place, word)?, by_caller))
     }
 
+    /// Finds the leg whose caller receives the message.
+    pub(super) fn find_receiver(&self, key: CallKey, seconds: u32) -> Option<Leg<'b>> {
+        let to = key.leg_of_to();
+        let mut found = NOWHERE;
+        for places in self.buckets(key.call) {
+            if found == NOWHERE {
+                found = self.search(places, to, to, seconds, &mut NOWHERE.clone());
+            }
+        }
+        self.leg(found.0, found.1)
+    }
+
     /// Finds place and word of the leg with the key `from` in one bucket. If it meets
     /// the leg with the key `to`, `receiver` is that.
     #[inline]

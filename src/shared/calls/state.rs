@@ -7,7 +7,7 @@ use super::history::OfferAnswerState;
 use super::leg::{Leg, State};
 use super::update::RelayPorts;
 use super::words::MASK;
-use super::{CallMessage, Calls};
+use super::{CallMessage, Calls, Located};
 
 /// The state of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +45,12 @@ impl<'b> Calls<'b> {
     /// Finds the stored state of a message's leg at the time `seconds`.
     #[inline(always)]
     pub fn look_up(&self, message: &CallMessage, seconds: u32) -> LegState<'b> {
-        let Some((leg, by_caller)) = self.locate(message.key, seconds) else {
+        let Some(located) = self.locate(message.key, seconds) else {
             return LegState { found: None, message: *message, status: LegStatus::Unknown };
         };
+        let Located { leg, by_caller, .. } = located;
         let state = leg.state();
-        let status = match leg.is_over(message, by_caller) {
+        let status = match located.is_over(message) {
             true => LegStatus::Ended,
             false => leg.status(state, seconds),
         };
@@ -57,14 +58,12 @@ impl<'b> Calls<'b> {
     }
 }
 
-impl Leg<'_> {
+impl Located<'_> {
     /// True for a message of a dialog that is over, unless it may end more.
     #[inline(always)]
-    fn is_over(&self, message: &CallMessage, by_caller: bool) -> bool {
-        let tag = message.key.callee_tag(by_caller);
-        tag != 0
+    fn is_over(&self, message: &CallMessage) -> bool {
+        self.dialog.is_some_and(|dialog| dialog.tag != 0 && dialog.state == DialogState::Over)
             && message.status.is_none_or(|status| status < 300)
-            && self.dialog(tag).is_some_and(|(_, dialog)| dialog.state == DialogState::Over)
     }
 }
 

@@ -9,9 +9,11 @@ use crate::sip::Method;
 
 mod dialogs;
 mod ends;
+mod junk;
 mod legs;
 mod model;
 mod processes;
+mod random;
 mod storage;
 mod wrong_tags;
 
@@ -90,6 +92,10 @@ impl Table {
     /// With a relay that can delete one dialog, at 100 s.
     fn end(&self, message: &CallMessage) -> DeleteScope {
         self.calls().terminate(message, EndScope::Call, true, 100).scope
+    }
+
+    fn status_of(&self, from: &str, to: &str) -> LegStatus {
+        self.calls().look_up(&self.request(Method::Info, 1, from, to), 100).status()
     }
 
     /// The status of the leg of `a` at a time.

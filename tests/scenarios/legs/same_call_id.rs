@@ -39,3 +39,20 @@ fn relay_is_asked_for_each_leg_although_the_sdp_has_its_own_ports() {
         assert_eq!(tags, ["a", "b1"]);
     });
 }
+
+/// Anybody can send a request with the callee's tag in From and a To tag that nobody has.
+#[test]
+fn junk_of_the_callee_hides_no_dialog() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.relayed(&Step::request("UPDATE", 5, "b", "x").sdp(bob_sdp()));
+        scene.end(&Step::request("BYE", 6, "b", "y"));
+        assert!(scene.deletes().iter().all(|delete| delete.ends_with(" b y")), "not the call's");
+        scene.relayed(&Step::request("INVITE", 7, "b", "a").sdp(bob_sdp()));
+        scene.relayed(&Step::reply("200 OK", "INVITE", 7, "b", "a").sdp(alice_sdp()));
+        scene.end(&Step::request("BYE", 8, "b", "a"));
+        assert_eq!(scene.deletes().last().unwrap(), "session b a");
+        assert_eq!(scene.active_calls(), 1, "the junk's");
+    });
+}

@@ -96,7 +96,7 @@ fn confirmed_dialog_takes_the_place_of_an_early_one() {
         table.bare(180, 1, "a", &format!("b{n}"));
     }
     table.bare(200, 1, "a", "b8");
-    let (leg, _) = table.calls().locate(table.key("a", "b8"), 100).unwrap();
+    let leg = table.calls().locate(table.key("a", "b8"), 100).unwrap().leg;
     assert_eq!(leg.count_dialogs(), (7, 1));
     assert_eq!(table.bye("a", "b8"), DeleteScope::Call);
 }

@@ -62,22 +62,36 @@ fn bye_of_an_early_dialog_leaves_the_leg_until_the_final_reply() {
     assert_eq!(table.failure(1, "a", "other"), DeleteScope::Call);
 }
 
+/// Anybody who knows one tag can send a BYE, and a request before it.
 #[test]
-fn bye_of_a_leg_without_stored_dialogs_ends_the_leg() {
+fn bye_of_a_pending_leg_with_the_tags_of_no_reply_ends_nothing() {
     let table = Table::new(64);
     table.invite(1);
-    assert_eq!(table.bye("a", "b"), DeleteScope::Call);
-    let restarted = Table::new(64);
-    restarted.offer(&restarted.request(Method::Invite, 5, "b", "a"), 100);
-    assert_eq!(restarted.bye("a", "b"), DeleteScope::Dialog, "it may have others");
-    assert_eq!(restarted.status(100), LegStatus::Ended);
+    assert_eq!(table.bye("a", "x"), DeleteScope::Nothing);
+    table.offer(&table.request(Method::Invite, 2, "a", "x"), 100);
+    assert_eq!(table.bye("a", "x"), DeleteScope::Nothing);
+    assert_eq!(table.status(100), LegStatus::Pending);
 }
 
 #[test]
 fn bye_after_a_restart_ends_its_dialog_only() {
     let table = Table::new(64);
     table.answer(200, 1, "a", "d");
-    assert_eq!(table.bye("a", "d"), DeleteScope::Dialog);
+    assert_eq!(table.bye("a", "d"), DeleteScope::Dialog, "the leg may have others");
+    assert_eq!(table.status_of("a", "d"), LegStatus::Ended);
+    table.offer(&table.request(Method::Invite, 5, "a", "e"), 100);
+    assert_eq!(table.status_of("e", "a"), LegStatus::Established);
+}
+
+#[test]
+fn leg_of_a_restart_is_stored_for_32_s_after_its_last_dialog() {
+    let table = Table::new(64);
+    table.offer(&table.request(Method::Invite, 5, "b", "a"), 100);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Dialog);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Nothing, "repeated");
+    assert!(table.calls().is_empty(100));
+    assert_eq!(table.status(100 + expiry::ENDED), LegStatus::Ended);
+    assert_eq!(table.status(101 + expiry::ENDED), LegStatus::Unknown);
 }
 
 #[test]
@@ -88,15 +102,6 @@ fn bye_of_a_pending_leg_whose_branch_failed_ends_nothing() {
     assert_eq!(table.branch_failure(1, "b1", 0), DeleteScope::Dialog);
     assert_eq!(table.bye("b1", "a"), DeleteScope::Nothing);
     assert_eq!(table.status(100), LegStatus::Pending);
-}
-
-/// The 2xx of the INVITE did not pass here.
-#[test]
-fn bye_after_a_reinvite_of_a_pending_leg_ends_the_leg() {
-    let table = Table::new(64);
-    table.invite(1);
-    table.offer(&table.request(Method::Invite, 2, "a", "b"), 100);
-    assert_eq!(table.bye("a", "b"), DeleteScope::Call);
 }
 
 /// A phone that rang sends an INVITE of its own with the caller's tag.
@@ -374,7 +379,10 @@ fn end_while_a_rewrite_waits_is_noticed() {
     type End = fn(&Table) -> DeleteScope;
     let ends: [End; 3] = [
         |t| t.failure(1, "a", "x"),
-        |t| t.bye("a", "b"),
+        |t| {
+            t.bare(200, 1, "a", "b");
+            t.bye("a", "b")
+        },
         |t| t.calls().terminate_leg(t.key("a", ""), 100).scope,
     ];
     for end in ends {

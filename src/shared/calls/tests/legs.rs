@@ -36,7 +36,7 @@ fn same_call_id_with_other_tags_moves_no_relay() {
     }
     assert_eq!(of("a", "b").relay(), Some(RELAY));
     assert_eq!(of("a", "b").stored_ports(), None);
-    assert_eq!(table.bye("x", "other"), DeleteScope::Call, "the other leg's own end");
+    assert_eq!(table.failure(9, "x", "other"), DeleteScope::Call, "the other leg's own end");
     assert_eq!(table.status(100), LegStatus::Established);
 }
 
@@ -196,6 +196,9 @@ fn relayed_upstream_is_until_the_next_own_offer() {
     let leg = || table.calls().look_up(&table.reply(200, 1, "a", "b"), 100);
     assert!(leg().relayed_upstream() && leg().offer_answer().carried_offer);
     assert_eq!(leg().relay(), None);
+    table.bare(200, 1, "a", "b");
+    table.offer(&table.request(Method::Invite, 2, "a", "x"), 100);
+    assert!(leg().relayed_upstream(), "another dialog");
     table.offer(&table.request(Method::Invite, 2, "a", "b"), 100);
     assert!(!leg().relayed_upstream());
 }

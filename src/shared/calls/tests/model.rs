@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::random::Random;
 use super::*;
 use crate::shared::calls::expiry::{ENDED, ESTABLISHED, PENDING};
 
@@ -74,6 +75,7 @@ impl Leg {
     fn touch(&mut self, now: u32) {
         self.expires = match self.phase {
             _ if self.ended => return,
+            Phase::Restarted if self.is_left() => now + ENDED,
             _ if self.has(State::Confirmed) => now + ESTABLISHED,
             Phase::Completed => now + ESTABLISHED,
             Phase::Cancelled => return,
@@ -85,10 +87,12 @@ impl Leg {
         self.ended = true;
         self.ends += 1;
         self.expires = now + ENDED;
-        match self.phase {
-            Phase::Restarted => DeleteScope::Dialog,
-            _ => DeleteScope::Call,
-        }
+        DeleteScope::Call
+    }
+
+    /// Every dialog that was seen is over.
+    fn is_left(&self) -> bool {
+        !self.dialogs.is_empty() && self.dialogs.values().all(|d| d.state == State::Over)
     }
 
     /// After a message of a dialog that is over.
@@ -97,7 +101,7 @@ impl Leg {
             Some(dialog) if dialog.state == State::Over => {}
             _ => return DeleteScope::Nothing,
         }
-        if self.is_live() || self.is_unanswered() {
+        if self.is_live() || self.is_unanswered() || self.phase == Phase::Restarted {
             return DeleteScope::Dialog;
         }
         self.end(now);
@@ -139,14 +143,22 @@ struct Held {
 
 impl Model {
     fn find(&self, key: CallKey, now: u32) -> Option<((u64, u32), bool)> {
-        let is_stored = |key: &(u64, u32)| self.legs.get(key).is_some_and(|leg| now <= leg.expires);
+        let stored = |at: &(u64, u32)| self.legs.get(at).filter(|leg| now <= leg.expires);
         let (from, to) = ((key.call, key.from), (key.call, key.to));
-        if is_stored(&from) {
+        let has = |at: &(u64, u32), tag| stored(at).is_some_and(|l| l.dialogs.contains_key(&tag));
+        let restarted = |at: &(u64, u32)| stored(at).is_some_and(|l| l.phase == Phase::Restarted);
+        if has(&from, key.to) {
             return Some((from, true));
         }
-        let within = key.to != 0
-            || self.legs.get(&to).is_some_and(|leg| leg.dialogs.contains_key(&key.from));
-        (within && is_stored(&to)).then_some((to, false))
+        if has(&to, key.from) && (key.to != 0 || stored(&from).is_none() || restarted(&from)) {
+            return Some((to, false));
+        }
+        if stored(&from).is_some() {
+            let ended = key.to != 0 && stored(&to).is_some_and(|leg| leg.ended);
+            return Some(if ended { (to, false) } else { (from, true) });
+        }
+        let may_be_in = key.to != 0 && stored(&to).is_some() && !restarted(&to);
+        may_be_in.then_some((to, false))
     }
 
     fn new_leg(&mut self, message: &CallMessage, now: u32) -> Leg {
@@ -219,9 +231,10 @@ impl Model {
         let initial = message.is_initial_invite() && by_caller && message.cseq == leg.cseq;
         let own = leg.dialogs.get(&tag).map(|dialog| dialog.state);
         let live = matches!(own, Some(State::Early | State::Confirmed));
-        let foreign = message.status.is_none() && !initial && !live && leg.is_live();
+        let known = leg.phase != Phase::Restarted || leg.is_live();
+        let foreign = message.status.is_none() && !live && known;
         let foreign = foreign && !(message.key.to == 0 && by_caller);
-        let first = leg.relay.is_none();
+        let first = leg.relay.is_none() && !foreign;
         self.reply(message, at, by_caller, false, now);
         let leg = self.legs.get_mut(&at).unwrap();
         let CallUpdate { offer_answer, relayed_lines, relay, .. } = held.update;
@@ -330,26 +343,24 @@ impl Model {
             Some(State::Early | State::Confirmed) => {
                 leg.dialogs.get_mut(&tag).unwrap().state = State::Over;
             }
-            _ if leg.phase == Phase::Restarted => {
-                let own = leg.dialogs.get(&tag).is_some_and(|d| d.state == State::Assumed);
-                if own {
-                    leg.dialogs.remove(&tag);
-                }
-                if !leg.is_live() && !leg.has(State::Assumed) {
-                    leg.end(now);
-                }
-                return DeleteScope::Dialog;
+            Some(State::Assumed) if leg.phase == Phase::Restarted => {
+                leg.dialogs.get_mut(&tag).unwrap().state = State::Over;
             }
-            _ if leg.is_live() || leg.has(State::Over) => return DeleteScope::Nothing,
-            _ if leg.is_unanswered() && leg.has(State::GivenUp) => return DeleteScope::Nothing,
-            _ => return leg.end(now),
+            None if leg.phase == Phase::Restarted => {}
+            _ => return DeleteScope::Nothing,
         }
         let early = state == Some(State::Early);
         let goes_on = early && (leg.is_unanswered() || leg.has(State::Early));
-        match leg.has(State::Confirmed) || goes_on {
-            true => DeleteScope::Dialog,
-            false => leg.end(now),
+        if leg.has(State::Confirmed) || goes_on {
+            return DeleteScope::Dialog;
         }
+        if leg.phase == Phase::Restarted {
+            if leg.is_left() {
+                leg.expires = now + ENDED;
+            }
+            return DeleteScope::Dialog;
+        }
+        leg.end(now)
     }
 
     fn failure(leg: &mut Leg, message: &CallMessage, scope: EndScope, now: u32) -> DeleteScope {
@@ -398,21 +409,6 @@ impl Model {
         let over = over && tag != 0 && message.status.is_none_or(|status| status < 300);
         let status = if over { LegStatus::Ended } else { leg.status(now) };
         (status, leg.relay, initial || own == Some(message.cseq), relayed)
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        ((mixed ^ mixed >> 27) >> 33) as usize % below
-    }
-
-    fn of<T: Copy>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len())]
     }
 }
 
@@ -499,6 +495,7 @@ fn run(seed: u64) {
         }
         let active = model.legs.values();
         let active = active.filter(|leg| now <= leg.expires && leg.status(now) != LegStatus::Ended);
+        let active = active.filter(|leg| leg.phase != Phase::Restarted || !leg.is_left());
         check("the number of legs", calls.len(now) == active.count());
     }
 }
