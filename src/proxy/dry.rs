@@ -21,7 +21,7 @@ use super::table::{Reply, Table};
 pub struct DryProxy {
     table: Table,
     media: Media<NoSockets>,
-    connections: HashMap<u8, Framer>,
+    connections: HashMap<usize, Framer>,
 }
 
 /// A packet that the proxy sends.
@@ -64,7 +64,7 @@ impl DryProxy {
     /// when the proxy closes the connection and discards its incomplete request.
     pub fn receive(
         &mut self,
-        connection: u8,
+        connection: usize,
         bytes: &[u8],
         now: Millis,
         answers: &mut Vec<u8>,

@@ -106,7 +106,8 @@ fn converse(events: &[Event], config: &Config) -> Answers {
                 let before = answers[at].len();
                 if !gone[at] {
                     let state = proxy.state();
-                    gone[at] = !proxy.receive(*connection, bytes, now, &mut answers[at]);
+                    gone[at] =
+                        !proxy.receive(usize::from(*connection), bytes, now, &mut answers[at]);
                     let new = &answers[at][before..];
                     lines(new, config);
                     if new.split(|byte| *byte == b'\n').all(|line| matches!(line, b"" | b"error\r"))

@@ -212,16 +212,16 @@ impl B2bua {
         let (leg, from_caller) = (passed.leg, passed.from_caller);
         let entry = &mut self.legs[leg];
         if from_caller {
-            if message.to_tag != 0 {
+            // A reply without a tag is of the dialog with the null tag.
+            if message.status.is_some_and(|status| status > 100) {
                 let way =
                     Way { record_route: message.record_route.clone(), contact: message.contact };
                 let tag = message.to_tag;
                 let same = self.manner.same_tags;
                 // The way of a dialog is that of its first reply (RFC 3261 12.1.2).
-                let (known, _) = entry
-                    .callees
-                    .entry(tag)
-                    .or_insert_with(|| (if same { tag } else { context.ids.number() }, way));
+                let (known, _) = entry.callees.entry(tag).or_insert_with(|| {
+                    (if same && tag != 0 { tag } else { context.ids.number() }, way)
+                });
                 message.to_tag = *known;
             }
             (message.call_id, message.from_tag) = entry.ids[0];
@@ -256,7 +256,7 @@ impl B2bua {
             }
             (Edit::DropsFirst, false) => {
                 if let Some(mut line) = leg.dropped {
-                    line.address.set_port(0);
+                    line.address = SocketAddr::new(ip, 0);
                     line.end = 0;
                     sdp.lines.insert(0, line);
                 }

@@ -44,9 +44,6 @@ pub struct OfferAnswer {
     /// Our offer without an answer yet, and theirs.
     pub sent: Option<Sdp>,
     pub received: Option<Sdp>,
-    /// When the offer of the agreed descriptions was made, as far as this side
-    /// knows.
-    pub offered_at: u64,
     pub agreed_at: u64,
 }
 
@@ -79,10 +76,8 @@ pub struct Dialog {
     pub offered_in_success: bool,
     /// The CSeq of the last INVITE that we answered with 2xx.
     pub answered_cseq: u32,
-    /// The ACK of the last 2xx that we received, with the CSeq of its INVITE.
-    pub ack: Option<Message>,
-    /// When our pending offer was sent.
-    pub sent_at: u64,
+    /// The ACKs that we have sent for 2xx replies.
+    acks: Vec<Message>,
     /// The last reliable provisional reply that we acknowledged, or sent.
     pub acknowledged: Option<u32>,
     /// Our answer in a provisional reply.
@@ -123,8 +118,7 @@ impl Dialog {
             pending: None,
             offered_in_success: false,
             answered_cseq: 0,
-            ack: None,
-            sent_at: 0,
+            acks: Vec::new(),
             acknowledged: None,
             first_answer: None,
             early_media_at: 0,
@@ -176,10 +170,19 @@ impl Dialog {
         let early = self.media.remote.is_some() && self.state == State::Early;
         if let Some(answer) = answer {
             self.media.agree(offer, answer, now);
-            self.media.offered_at = self.sent_at;
         } else if !early {
             self.media.sent = None;
         }
+    }
+
+    /// Keeps the ACK for a 2xx, which may come again.
+    pub fn keep_ack(&mut self, ack: Message) {
+        self.acks.push(ack);
+    }
+
+    /// The ACK for the 2xx to the INVITE with this CSeq.
+    pub fn ack(&self, cseq: u32) -> Option<Message> {
+        self.acks.iter().find(|ack| ack.cseq == cseq).cloned()
     }
 
     pub fn confirm(&mut self, now: u64) {
@@ -219,8 +222,15 @@ impl Dialog {
     }
 
     /// The next offer. The agreed description stays until the answer.
-    pub fn offer(&mut self, change: Change, phone: NodeId, ids: &mut Ids) -> Option<Sdp> {
+    pub fn offer(
+        &mut self,
+        change: Change,
+        phone: NodeId,
+        context: &mut Context<'_>,
+    ) -> Option<Sdp> {
+        let ids = &mut *context.ids;
         let mut sdp = self.media.local.clone()?;
+        sdp.offered_at = context.now;
         match change {
             Change::Hold => (self.held, self.held_by_zero) = (true, false),
             Change::HoldZero => (self.held, self.held_by_zero) = (true, true),
@@ -318,17 +328,25 @@ impl Dialog {
         };
         let lines = offer.lines.iter().enumerate().map(line).collect();
         self.version += 1;
-        Sdp { origin: self.local_tag, version: self.version, lines, marked: false }
+        let (origin, version, offered_at) = (self.local_tag, self.version, offer.offered_at);
+        Sdp { origin, version, lines, marked: false, offered_at }
     }
 }
 
 /// The first offer of a phone.
-pub fn first_offer(kinds: &[Kind], tag: u32, ip: IpAddr, phone: NodeId, ids: &mut Ids) -> Sdp {
+pub fn first_offer(
+    kinds: &[Kind],
+    tag: u32,
+    ip: IpAddr,
+    phone: NodeId,
+    context: &mut Context<'_>,
+) -> Sdp {
+    let ids = &mut *context.ids;
     let line = |kind: &Kind| {
         let address = SocketAddr::new(ip, 2_000 + 2 * ids.ends.len() as u16);
         let end = ids.end(phone, address);
         Line { kind: *kind, address, direction: Direction::Both, end, other_transport: false }
     };
     let lines = kinds.iter().map(line).collect();
-    Sdp { origin: tag, version: 1, lines, marked: false }
+    Sdp { origin: tag, version: 1, lines, marked: false, offered_at: context.now }
 }

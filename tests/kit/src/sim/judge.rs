@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::context::{T1, TIMEOUT};
 use super::dialog::{Dialog, State};
 use super::media::Fate;
 use super::message::NodeId;
@@ -25,6 +26,8 @@ struct Stream {
     /// Of dialogs with the same local end the caller sends to the newest only.
     newest: bool,
     early: bool,
+    /// A side has no tag.
+    tagless: bool,
     call_id: u32,
     callee_tag: u32,
     caller: bool,
@@ -51,6 +54,7 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
         let media = &dialog.media;
         let (Some(local), Some(remote)) = (&media.local, &media.remote) else { continue };
         let newest = is_newest(phone, number, dialog, quiet_for);
+        let offered_at = local.offered_at.min(remote.offered_at);
         for (local, remote) in pairs(local, remote) {
             all.push(Stream {
                 phone: phone.id,
@@ -58,10 +62,11 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
                 remote,
                 newest,
                 early: dialog.state == State::Early,
+                tagless: dialog.local_tag == 0 || dialog.remote_tag == 0,
                 call_id: dialog.call_id,
                 callee_tag: if dialog.caller { dialog.remote_tag } else { dialog.local_tag },
                 caller: dialog.caller,
-                offered_at: media.offered_at,
+                offered_at,
             });
         }
     }
@@ -91,18 +96,32 @@ impl World {
         self.phones().flat_map(|phone| streams(phone, ended_after)).collect()
     }
 
-    /// True when another phone than that with this tag has answered the call, or
-    /// with `early` has begun with early media at nearly the same time: the relay
-    /// may know the two in another order than the caller.
-    fn other_answered(&self, call_id: u32, tag: u32, early: bool) -> bool {
-        let callees = || {
+    /// True when the relay may know the answers of a call in another order than the
+    /// caller: another phone has answered, or has early media, and the caller has
+    /// not heard of it yet, or at nearly the same time.
+    fn raced(&self, sender: &Stream, receiver: &Stream, quiet: bool) -> bool {
+        let of_call = |caller: bool| {
             let dialogs = self.phones().flat_map(|phone| &phone.dialogs);
-            dialogs.filter(|dialog| !dialog.caller && dialog.call_id == call_id)
+            dialogs.filter(move |d| d.caller == caller && d.call_id == sender.call_id)
         };
-        let own = callees().find(|dialog| dialog.local_tag == tag).map_or(0, |d| d.early_media_at);
-        callees().filter(|dialog| dialog.local_tag != tag).any(|dialog| {
-            let near = dialog.early_media_at > 0 && dialog.early_media_at.abs_diff(own) < 1_000;
-            dialog.confirmed_at > 0 || early && near
+        let heard = |tag: u32| {
+            of_call(true).find(|dialog| dialog.remote_tag == tag).map_or(0, |d| d.early_media_at)
+        };
+        let tag = sender.callee_tag;
+        let own = of_call(false).find(|dialog| dialog.local_tag == tag);
+        let confirmed_at = own.map_or(0, |dialog| dialog.confirmed_at);
+        // A lost reply comes again, the first time after T1.
+        let lossy = self.setup.loss > 0;
+        let near = if lossy { 16 * T1 } else { 2 * T1 };
+        let early = sender.early || receiver.early;
+        of_call(false).filter(|other| other.local_tag != tag).any(|other| {
+            if other.confirmed_at > 0 {
+                let near = other.confirmed_at.abs_diff(confirmed_at) < TIMEOUT;
+                return early || !quiet || lossy && near;
+            }
+            let known = heard(other.local_tag);
+            let unsettled = other.early_media_at > known || known.abs_diff(heard(tag)) < near;
+            sender.caller && early && other.early_media_at > 0 && unsettled
         })
     }
 
@@ -117,9 +136,16 @@ impl World {
                 (other.local.end, other.remote.end) == (sender.remote.end, sender.local.end)
             });
             let Some(receiver) = back else { continue };
-            let fresh = |stream: &Stream| stream.offered_at > self.disturbed_at;
+            let unheard = |stream: &Stream| self.relays.get().unheard_at(stream.call_id);
+            let since = self.disturbed_at.max(unheard(sender)).max(unheard(receiver));
+            let fresh = |stream: &Stream| stream.offered_at > since;
             // Two ends of one stream know of the same offer at the end of it.
-            if self.disturbed_at > 0 && !(fresh(sender) && fresh(receiver)) {
+            if since > 0 && !(fresh(sender) && fresh(receiver)) {
+                continue;
+            }
+            // A server without memory cannot tell a re-INVITE without a To tag from an
+            // initial one.
+            if self.restarted_at > 0 && sender.tagless {
                 continue;
             }
             let relayed = sender.local.kind.is_relayed();
@@ -127,14 +153,14 @@ impl World {
             // An address that passed unchanged is another matter, and nobody knows
             // the source of a phone that gave no address.
             let known = is_ours(sender.remote.address.ip())
+                && is_ours(receiver.remote.address.ip())
                 && !sender.remote.address.ip().is_unspecified()
-                && !sender.local.address.ip().is_unspecified();
+                && !sender.local.address.ip().is_unspecified()
+                && !receiver.remote.address.ip().is_unspecified();
             // A NAT lets nothing in before its phone has sent something.
             let open = !self.nats.contains_key(&receiver.phone) || receiver.local.direction.sends();
             let chosen = !sender.caller || sender.newest;
-            // While another answer is under way the relay may know of it already.
-            let raced = (sender.early || receiver.early || !quiet)
-                && self.other_answered(sender.call_id, sender.callee_tag, sender.caller);
+            let raced = self.raced(sender, receiver, quiet);
             if relayed && directions && known && open && chosen && !raced {
                 required.push((sender.local.end, sender.remote.address, receiver.local.end));
             }
@@ -164,9 +190,14 @@ impl World {
 
     /// Phones behind NATs that send something, although nobody must receive it.
     fn open_nats(&mut self) {
-        for stream in self.all_streams() {
+        let all = self.all_streams();
+        for stream in &all {
             let sends = stream.local.direction.sends();
-            if sends && !stream.remote.address.ip().is_unspecified() {
+            // Two answers have one port at the relay: what the source of a phone that
+            // gave no address is about, nobody could know there.
+            let shared = all.iter().filter(|other| other.remote.address == stream.remote.address);
+            let known = !stream.local.address.ip().is_unspecified() || shared.count() == 1;
+            if sends && known && !stream.remote.address.ip().is_unspecified() {
                 self.packet(stream.local.end, stream.remote.address);
             }
         }
@@ -225,6 +256,11 @@ impl World {
         if self.phones().any(calling) {
             return true;
         }
+        // A frozen relay has not heard what the phones have agreed since.
+        let unheard = |dialog: &Dialog| self.relays.get().unheard_at(dialog.call_id) > 0;
+        if dialogs(receiver).chain(dialogs(sender)).any(unheard) {
+            return true;
+        }
         // Both sides, since the caller's early dialog may not be there yet.
         dialogs(receiver).any(|dialog| talks(dialog, receiver, sender))
             // And a caller is not told that one of several branches has failed.
@@ -238,11 +274,7 @@ impl World {
     /// and checks that nobody hears whom it has not agreed with.
     pub fn check_forbidden(&mut self, given: &[(EndId, SocketAddr)]) -> Vec<String> {
         let mut faults = Vec::new();
-        // A server that has lost its table cannot know that a BYE is for the second
-        // of two answered branches; the relay's timeout ends the first one.
-        if self.restarted && self.phones().count() > 2 {
-            return faults;
-        }
+        self.relays.get().expire();
         for (sender, to) in given.iter().copied() {
             let fate = self.packet(sender, to);
             if let Fate::Loop(at) = fate {
@@ -289,7 +321,9 @@ impl World {
                 for sdp in [&media.remote, &media.received].into_iter().flatten() {
                     let shown = sdp.lines.iter().filter(|l| l.is_active() && l.kind.is_relayed());
                     let shown = shown.filter(|line| !is_ours(line.address.ip()));
-                    for line in shown.filter(|line| !self.excused.contains(&line.end)) {
+                    for line in
+                        shown.filter(|line| !self.excused.contains(&(line.end, sdp.version)))
+                    {
                         let letter = char::from(b'a' + phone.id as u8 % 26);
                         let address = line.address;
                         faults.push(format!("{letter} was shown {address} of end {}", line.end));
@@ -298,6 +332,17 @@ impl World {
             }
         }
         faults
+    }
+
+    /// True when a message, or the offer that it answers, may have had no relay; and
+    /// for an answer to an offer that a server has forgotten.
+    pub fn is_excused(&self, failure: &Failure) -> bool {
+        let unheard = self.relays.get().unheard_at(failure.call_id);
+        // Without a To tag a re-INVITE looks like an initial one then.
+        let tagless = self.setup.without_tags != 0;
+        unheard > 0 && failure.offered_at <= unheard
+            || self.restarted_at > 0 && tagless
+            || failure.answers && failure.offered_at <= self.restarted_at
     }
 
     /// True when a BYE or a failure has ended the call of a message. A 2xx that
@@ -328,10 +373,17 @@ impl World {
     /// an old one, or of its reply, is of no use to anybody.
     pub fn is_old(&self, (tag, cseq): (u32, u32)) -> bool {
         let b2bua = matches!(self.setup.topology, "hairpin" | "edge");
-        self.phones().flat_map(|phone| &phone.dialogs).any(|dialog| {
+        let older = |dialog: &Dialog| {
             let side = (dialog.cseq >= 100) == (cseq >= 100);
             side && (b2bua || dialog.local_tag == tag) && dialog.cseq > cseq && cseq > 1
-        })
+        };
+        // A new try after 407.
+        let tried_again = |calling: &Calling| {
+            let message = &calling.message;
+            (b2bua || message.from_tag == tag) && message.cseq > cseq && cseq < 100
+        };
+        self.phones()
+            .any(|phone| phone.dialogs.iter().any(older) || phone.calls.iter().any(tried_again))
     }
 
     /// What is left after the last call is over and 64 x T1 have passed.

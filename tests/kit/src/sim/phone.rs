@@ -30,7 +30,6 @@ pub struct Calling {
     /// The user has hung up before the answer.
     pub cancelled: bool,
     cancel_sent: bool,
-    offered_at: u64,
 }
 
 #[derive(Debug)]
@@ -81,7 +80,7 @@ impl Phone {
     /// Makes a call through `first`, the phone's proxy.
     pub fn call(&mut self, first: NodeId, delayed: bool, context: &mut Context<'_>) {
         let tag = self.tag(context);
-        let sdp = (!delayed).then(|| first_offer(&self.kinds, tag, self.ip, self.id, context.ids));
+        let sdp = (!delayed).then(|| first_offer(&self.kinds, tag, self.ip, self.id, context));
         let message = Message {
             status: None,
             method: Method::Invite,
@@ -100,7 +99,10 @@ impl Phone {
         self.start(message, context);
     }
 
-    fn start(&mut self, message: Message, context: &mut Context<'_>) {
+    fn start(&mut self, mut message: Message, context: &mut Context<'_>) {
+        if let Some(offer) = &mut message.sdp {
+            offer.offered_at = context.now;
+        }
         self.calls.push(Calling {
             message: message.clone(),
             done: false,
@@ -109,7 +111,6 @@ impl Phone {
             provisional: false,
             cancelled: false,
             cancel_sent: false,
-            offered_at: context.now,
         });
         context.repeat_request(message);
     }
@@ -179,18 +180,19 @@ impl Phone {
         let fits = |dialog: &&mut Dialog| {
             let state = dialog.state == State::Confirmed
                 || early_too && dialog.state == State::Early && dialog.acknowledged.is_some();
-            state && dialog.is_stable() && !dialog.waits_for_ack && !dialog.hung_up
+            // RFC 3311 5.1: the PRACK for the answer comes first.
+            let free = !dialog.waits_for_ack && !dialog.unacknowledged;
+            state && dialog.is_stable() && free && !dialog.hung_up
         };
         let Some(dialog) = self.dialogs.iter_mut().rev().find(fits) else { return };
         if method == Method::Update && change == Change::Delayed {
             return;
         }
-        let Some(sdp) = dialog.offer(change, self.id, context.ids) else { return };
+        let Some(sdp) = dialog.offer(change, self.id, context) else { return };
         let mut message = dialog.request(method, self.id, context);
         dialog.pending = Some((message.branch(), method));
         if change != Change::Delayed {
             dialog.media.sent = Some(sdp.clone());
-            dialog.sent_at = context.now;
             message.sdp = Some(sdp);
         }
         context.repeat_request(message);
@@ -269,8 +271,7 @@ impl Phone {
         }
     }
 
-    pub(super) fn offer_of(&self, number: usize) -> (Option<Sdp>, u64) {
-        let calling = &self.calls[number];
-        (calling.message.sdp.clone(), calling.offered_at)
+    pub(super) fn offer_of(&self, number: usize) -> Option<Sdp> {
+        self.calls[number].message.sdp.clone()
     }
 }

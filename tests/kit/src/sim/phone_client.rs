@@ -32,7 +32,7 @@ impl Phone {
     }
 
     /// The dialog of a reply to an initial INVITE, new for a new tag.
-    fn fork(&mut self, number: usize, reply: &Message, context: &Context<'_>) -> usize {
+    fn fork(&mut self, number: usize, reply: &Message) -> usize {
         let of_reply = |dialog: &Dialog| {
             dialog.caller
                 && (dialog.call_id, dialog.local_tag, dialog.remote_tag)
@@ -45,9 +45,7 @@ impl Phone {
         dialog.cseq = reply.cseq;
         dialog.route.clone_from(&reply.record_route);
         dialog.route.push(reply.contact);
-        let (offer, offered_at) = self.offer_of(number);
-        dialog.media.sent = offer;
-        dialog.sent_at = offered_at.min(context.now);
+        dialog.media.sent = self.offer_of(number);
         self.dialogs.push(dialog);
         self.dialogs.len() - 1
     }
@@ -93,7 +91,7 @@ impl Phone {
     }
 
     fn on_ringing(&mut self, number: usize, reply: Message, context: &mut Context<'_>) {
-        let at = self.fork(number, &reply, context);
+        let at = self.fork(number, &reply);
         let dialog = &mut self.dialogs[at];
         if dialog.state != State::Early {
             return;
@@ -123,12 +121,13 @@ impl Phone {
         if context.now > answered_at + TIMEOUT {
             return;
         }
-        let at = self.fork(number, &reply, context);
+        let at = self.fork(number, &reply);
         self.calls[number].done = true;
-        if self.dialogs[at].ack.is_some() || self.dialogs[at].state == State::Over {
+        let kept = self.dialogs[at].ack(reply.cseq);
+        if kept.is_some() || self.dialogs[at].state == State::Over {
             // Repeated, since the ACK was lost; or the call is over by now.
             let id = self.id;
-            let ack = self.dialogs[at].ack.clone().unwrap_or_else(|| {
+            let ack = kept.unwrap_or_else(|| {
                 self.dialogs[at].request_with_cseq(Method::Ack, reply.cseq, id, context)
             });
             context.send(ack.route[0], ack);
@@ -145,15 +144,13 @@ impl Phone {
             }
             (None, Some(offer)) if dialog.media.local.is_none() => {
                 // The offer of a call without an offer (RFC 3261 13.2.1).
-                dialog.sent_at = context.now;
                 let answer = dialog.answer(&offer, refused, ip, id, context.ids);
                 ack.sdp = Some(answer.clone());
                 dialog.media.agree(answer, offer, context.now);
-                dialog.media.offered_at = context.now;
             }
             _ => {}
         }
-        dialog.ack = Some(ack.clone());
+        dialog.keep_ack(ack.clone());
         context.send(ack.route[0], ack);
         context.out.push(Out::Agreed);
         self.choose(number, at, context);
@@ -210,7 +207,7 @@ impl Phone {
         let invite = reply.method == Method::Invite;
         if dialog.pending != Some((branch, reply.method)) {
             // A repeated 2xx, whose ACK was lost.
-            if let Some(ack) = dialog.ack.clone().filter(|a| invite && a.cseq == reply.cseq) {
+            if let Some(ack) = dialog.ack(reply.cseq).filter(|_| invite) {
                 context.send(ack.route[0], ack);
             }
             return;
@@ -249,11 +246,10 @@ impl Phone {
                 let answer = dialog.answer(&offer, refused, ip, id, context.ids);
                 ack.sdp = Some(answer.clone());
                 dialog.media.agree(answer, offer, context.now);
-                dialog.media.offered_at = context.now;
             }
             (None, None) => {}
         }
-        dialog.ack = Some(ack.clone());
+        dialog.keep_ack(ack.clone());
         context.send(ack.route[0], ack);
         context.out.push(Out::Agreed);
     }

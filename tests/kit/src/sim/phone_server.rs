@@ -132,14 +132,13 @@ impl Phone {
             Some(offer) => {
                 let answer = dialog.answer(offer, refused_lines, ip, id, context.ids);
                 dialog.media.agree(answer.clone(), offer.clone(), context.now);
-                dialog.media.offered_at = context.now;
                 reply.sdp = Some(answer);
                 context.out.push(Out::Agreed);
             }
             None if invite => {
-                let offer = dialog.offer(super::dialog::Change::Same, id, context.ids);
+                let offer = dialog.offer(super::dialog::Change::Same, id, context);
                 dialog.media.sent.clone_from(&offer);
-                (dialog.sent_at, dialog.offered_in_success) = (context.now, true);
+                dialog.offered_in_success = true;
                 reply.sdp = offer;
             }
             None => {}
@@ -211,7 +210,6 @@ impl Phone {
             if dialog.media.received.is_some() {
                 dialog.first_answer = Some(answer.clone());
                 dialog.media.agree(answer, offer.clone(), context.now);
-                dialog.media.offered_at = context.now;
             }
             dialog.early_media_at = context.now;
         }
@@ -251,15 +249,14 @@ impl Phone {
             Some(offer) => {
                 let answer = dialog.answer(offer, refused, ip, id, context.ids);
                 dialog.media.agree(answer.clone(), offer.clone(), context.now);
-                dialog.media.offered_at = context.now;
                 reply.sdp = Some(answer);
             }
             None => {
                 let kinds = &self.kinds;
                 let tag = dialog.local_tag;
-                let offer = super::dialog::first_offer(kinds, tag, ip, id, context.ids);
+                let offer = super::dialog::first_offer(kinds, tag, ip, id, context);
                 dialog.media.sent = Some(offer.clone());
-                (dialog.sent_at, dialog.offered_in_success) = (context.now, true);
+                dialog.offered_in_success = true;
                 reply.sdp = Some(offer);
             }
         }

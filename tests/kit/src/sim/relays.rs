@@ -1,7 +1,7 @@
 //! The relays of the simulated network, and the connections of workers to them:
 //! the real relay code, reached through a network in memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,6 +11,11 @@ use mediaproxy::internals::relay::link::{Carrier, Network};
 use mediaproxy::internals::relay::{Relay as RelayEntry, RelayAddress};
 use mediaproxy::proxy::Config;
 use mediaproxy::proxy::dry::DryProxy;
+
+/// A relay that does not answer is probed every ten seconds, and one that refuses
+/// connections every second (milliseconds).
+const PROBED: u64 = 11_000;
+const REFUSED: u64 = 2_000;
 
 /// What a relay does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,13 @@ pub struct Relays {
     relays: Vec<Relay>,
     connections: Vec<Connection>,
     transit: VecDeque<Transit>,
+    /// When servers handled messages of calls last.
+    used: BTreeMap<u32, u64>,
+    /// Until when workers may not have noticed that a relay has failed or is back.
+    noticed_at: u64,
+    /// The calls of which a relay may not have heard everything, and the last time
+    /// that it was so.
+    unheard: BTreeMap<u32, u64>,
 }
 
 /// The relays as workers and the world share them.
@@ -75,6 +87,9 @@ impl SharedRelays {
             relays: relays.collect(),
             connections: Vec::new(),
             transit: VecDeque::new(),
+            used: BTreeMap::new(),
+            noticed_at: 0,
+            unheard: BTreeMap::new(),
         })))
     }
 
@@ -122,11 +137,34 @@ impl Relays {
             let of_relay = self.connections.iter_mut().filter(|c| c.relay == relay);
             of_relay.for_each(|connection| connection.closed = true);
         }
-        entry.power = power;
+        let before = std::mem::replace(&mut entry.power, power);
+        if before == power {
+            return;
+        }
+        let frozen = [before, power].contains(&Power::Frozen);
+        self.noticed_at = self.now + if frozen { PROBED } else { REFUSED };
+        // What was under way is lost.
+        let since = self.now.saturating_sub(6 * self.delay + 1);
+        let recent = self.used.iter().filter(|(_, at)| **at >= since);
+        self.unheard.extend(recent.map(|(call_id, _)| (*call_id, self.now)));
     }
 
     pub fn power(&self, relay: usize) -> Option<Power> {
         self.relays.get(relay).map(|relay| relay.power)
+    }
+
+    /// A server handles a message of a call.
+    pub fn uses(&mut self, call_id: u32) {
+        self.used.insert(call_id, self.now);
+        let failed = self.relays.iter().any(|relay| relay.power != Power::Runs);
+        if failed || self.now < self.noticed_at {
+            self.unheard.insert(call_id, self.now);
+        }
+    }
+
+    /// The last time that a relay may not have heard of a call, 0 if never.
+    pub fn unheard_at(&self, call_id: u32) -> u64 {
+        self.unheard.get(&call_id).copied().unwrap_or(0)
     }
 
     pub fn count(&self) -> usize {
@@ -160,7 +198,7 @@ impl Relays {
             return;
         }
         let mut answers = Vec::new();
-        if !relay.proxy.receive(number as u8, bytes, self.now, &mut answers) {
+        if !relay.proxy.receive(number, bytes, self.now, &mut answers) {
             connection.closed = true;
         }
         if answers.is_empty() {

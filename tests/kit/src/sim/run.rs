@@ -129,7 +129,7 @@ impl Run {
                 if let Some(proxy) = proxies.into_iter().nth(usize::from(server)) {
                     proxy.restart(now);
                 }
-                (self.world.disturbed, self.world.restarted) = (true, true);
+                (self.world.disturbed, self.world.restarted_at) = (true, now);
             }
             Step::Wait { milliseconds } => self.pass(u64::from(milliseconds), true),
             Step::Silence { milliseconds } => self.pass(u64::from(milliseconds), false),
@@ -175,9 +175,7 @@ impl Run {
         if self.world.relays.get().next().is_none() {
             self.faults.extend(self.world.check_required());
         }
-        if !self.world.disturbed {
-            self.faults.extend(self.world.check_shown());
-        }
+        self.faults.extend(self.world.check_shown());
         for given in self.world.given() {
             // What is sent to a phone itself is no matter of a relay.
             if is_ours(given.1.ip()) && !self.given.contains(&given) {
@@ -195,7 +193,7 @@ impl Run {
             errors.append(&mut library.errors);
         }
         for error in errors {
-            let excused = self.world.disturbed
+            let excused = self.world.is_excused(&error)
                 || error.ended && self.world.has_ended(&error)
                 || self.world.is_old(error.request);
             if excused {

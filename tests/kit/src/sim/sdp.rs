@@ -107,6 +107,9 @@ pub struct Sdp {
     pub lines: Vec<Line>,
     /// It has the loop marker.
     pub marked: bool,
+    /// When the offer was made that this is, or that this answers. No message
+    /// carries it: the judge looks at it.
+    pub offered_at: u64,
 }
 
 impl Sdp {
@@ -136,7 +139,8 @@ impl Sdp {
 
     /// Reads what [`Sdp::text`] wrote, with other addresses.
     pub fn parse(text: &str) -> Result<Sdp, String> {
-        let mut sdp = Sdp { origin: 0, version: 0, lines: Vec::new(), marked: false };
+        let mut sdp =
+            Sdp { origin: 0, version: 0, lines: Vec::new(), marked: false, offered_at: 0 };
         let mut session = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         for row in text.split_terminator("\r\n") {
             let bad = || format!("a line that nobody wrote: {row:?}");

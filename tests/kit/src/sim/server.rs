@@ -11,7 +11,7 @@ use mediaproxy::sip::{self, Source, Transport};
 use mediaproxy::{Edits, Engine, Log, Options, Progress, Rewrite, Settings, Started, Worker};
 
 use super::context::Context;
-use super::message::Message;
+use super::message::{Message, Method};
 use super::proxy::Then;
 use super::relays::{self, SharedRelays};
 use super::sdp::{EndId, Line, Sdp};
@@ -41,8 +41,12 @@ pub struct Failure {
     pub text: String,
     /// The call was over: such a message stays as it is.
     pub ended: bool,
-    /// The ends whose addresses stayed in the message.
-    pub ends: Vec<EndId>,
+    /// The ends whose addresses stayed in the message, with its version.
+    pub ends: Vec<(EndId, u32)>,
+    /// When the offer of the message was made, or that which it answers.
+    pub offered_at: u64,
+    /// An answer or a delayed offer: a reply or an ACK.
+    pub answers: bool,
     pub call_id: u32,
     /// The tag of the side that sent the request, and its CSeq.
     pub request: (u32, u32),
@@ -53,11 +57,14 @@ pub struct Failure {
 
 impl Failure {
     fn new(message: &Message, error: &mediaproxy::Error, at: u64) -> Self {
-        let lines = message.sdp.iter().flat_map(|sdp| &sdp.lines);
+        let sdp = message.sdp.iter();
+        let ends = sdp.flat_map(|sdp| sdp.lines.iter().map(|line| (line.end, sdp.version)));
         Failure {
             text: format!("{}: {}", message.summary(), error.text()),
             ended: error.status() == mediaproxy::Status::Ended,
-            ends: lines.map(|line| line.end).collect(),
+            ends: ends.collect(),
+            answers: message.status.is_some() || message.method == Method::Ack,
+            offered_at: message.sdp.as_ref().map_or(at, |sdp| sdp.offered_at),
             call_id: message.call_id,
             request: (message.from_tag, message.cseq),
             success: message.is_invite_reply(200..=299),
@@ -72,6 +79,7 @@ pub struct Library {
     engine: Arc<Engine>,
     workers: Vec<Worker>,
     duties: RelayDuties,
+    shared: SharedRelays,
     network: Arc<dyn Network>,
     relays: Vec<usize>,
     loop_marker: bool,
@@ -102,6 +110,7 @@ impl Library {
             workers: made,
             engine,
             duties: RelayDuties::new(&network),
+            shared: shared.clone(),
             network,
             relays,
             loop_marker,
@@ -148,6 +157,7 @@ impl Library {
         let source = self.source(&message);
         let parsed = sip::Message::parse(&bytes, source).expect("a message that can be read");
         let options = Self::options(&message, Verb::End);
+        self.shared.get().uses(message.call_id);
         let worker = &mut self.workers[number];
         simulated::set_now(worker, context.now);
         self.rewrites += 1;
@@ -219,6 +229,7 @@ impl Library {
         let bytes = message.bytes();
         let source = self.source(message);
         let parsed = sip::Message::parse(&bytes, source).expect("a message that can be read");
+        self.shared.get().uses(message.call_id);
         let worker = &mut self.workers[number];
         simulated::set_now(worker, context.now);
         if let Err(error) = worker.end_session(&parsed, &Self::options(message, verb)) {
@@ -305,8 +316,9 @@ fn apply(waiting: &mut Waiting, edits: &Edits, address: IpAddr) -> Result<(), St
     edits.apply(&parsed, &mut rewritten).map_err(|error| error.to_string())?;
     let text = std::str::from_utf8(&rewritten).map_err(|error| error.to_string())?;
     let (_, body) = text.split_once("\r\n\r\n").ok_or("the body is gone")?;
-    let sdp = Sdp::parse(body)?;
+    let mut sdp = Sdp::parse(body)?;
     let before = waiting.message.sdp.take().unwrap_or_else(|| sdp.clone());
+    sdp.offered_at = before.offered_at;
     waiting.message.sdp = Some(sdp.clone());
     // The next server gets the relay's address, from this server.
     waiting.message.origin = Some(address);

@@ -54,15 +54,15 @@ pub struct World {
     pub relays: SharedRelays,
     pub nats: BTreeMap<NodeId, Nat>,
     pub ids: Ids,
-    /// The last time that something happened which media may not survive.
+    /// The last time that a relay has failed or has come back.
     pub disturbed_at: u64,
     /// Relays or servers have failed in this run.
     pub disturbed: bool,
-    /// A server has lost its table.
-    pub restarted: bool,
-    /// Ends whose addresses went through a server unchanged, because the call was
-    /// over or a relay had failed.
-    pub excused: Vec<EndId>,
+    /// The last time that a server has lost its table.
+    pub restarted_at: u64,
+    /// Ends whose addresses went through a server unchanged in the description of
+    /// this version, because the call was over or a relay had failed.
+    pub excused: Vec<(EndId, u32)>,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     arrivals: BTreeMap<u64, Arrival>,
     sequence: u64,
@@ -92,7 +92,7 @@ impl World {
             ids: Ids::new(setup.seed),
             disturbed_at: 0,
             disturbed: false,
-            restarted: false,
+            restarted_at: 0,
             excused: Vec::new(),
             queue: BinaryHeap::new(),
             arrivals: BTreeMap::new(),
