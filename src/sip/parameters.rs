@@ -13,12 +13,27 @@ pub(crate) struct Parameter<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// The first parameter of this name, in upper or lower case. `parameters` starts
-/// with a `;` or is empty.
+/// The first parameter of a header, in upper or lower case. `parameters` starts with a
+/// `;` or is empty.
 pub(crate) fn find<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a>> {
+    find_by(parameters, name, |text| find_unquoted(text, b';'))
+}
+
+/// As [`find`], in a URI: it has no quoted strings (RFC 3261 25.1), so a quote hides no
+/// `;`.
+pub(crate) fn find_in_uri<'a>(parameters: &'a [u8], name: &[u8]) -> Option<Parameter<'a>> {
+    find_by(parameters, name, |text| bytes::find(b';', text))
+}
+
+#[inline(always)]
+fn find_by<'a>(
+    parameters: &'a [u8],
+    name: &[u8],
+    end_of: impl Fn(&[u8]) -> Option<usize>,
+) -> Option<Parameter<'a>> {
     let mut rest = parameters;
     while let Some(inner) = rest.strip_prefix(b";") {
-        let end = find_unquoted(inner, b';').unwrap_or(inner.len());
+        let end = end_of(inner).unwrap_or(inner.len());
         let (parameter, after) = inner.split_at_checked(end)?;
         // Fast path: most parameters start with other letters.
         let start = bytes::trim_start(parameter).get(..name.len());
@@ -83,6 +98,14 @@ mod tests {
         assert_eq!(find(text, b"ob").unwrap().whole, b"; ob");
         assert_eq!(find(text, b"b"), None, "inside the quotes");
         assert_eq!(find(text, b"+sip.instance").unwrap().value, b"\"<urn:a;b=\\\"c>\"");
+    }
+
+    #[test]
+    fn quotes_hide_nothing_in_a_uri() {
+        for text in [";x=\"y;maddr=1;z=\"", ";x=\";maddr=1", ";\";MADDR = 1 ;\""] {
+            assert_eq!(find(text.as_bytes(), b"maddr"), None, "{text}");
+            assert_eq!(find_in_uri(text.as_bytes(), b"maddr").unwrap().value, b"1", "{text}");
+        }
     }
 
     #[test]

@@ -73,20 +73,20 @@ impl<'a> Uri<'a> {
     /// The parameter `;name=value` as written, with its leading `;`. The case of
     /// `name` does not matter.
     pub fn parameter(&self, name: &[u8]) -> Option<&'a [u8]> {
-        parameters::find(self.parameters, name).map(|found| found.whole)
+        parameters::find_in_uri(self.parameters, name).map(|found| found.whole)
     }
 
     /// The address that requests go to instead of the host (RFC 3261 19.1.1,
     /// `maddr`). The first one, if several are written.
     pub fn maddr(&self) -> Option<Host<'a>> {
-        parameters::find(self.parameters, b"maddr").map(|found| parse_host(found.value))
+        parameters::find_in_uri(self.parameters, b"maddr").map(|found| parse_host(found.value))
     }
 
     /// True for a GRUU (RFC 5627 4.4): the URI has the parameter `gr`, with a value
     /// (public) or without one (temporary). Its host is the domain of the proxy
     /// that made the GRUU, and requests reach the phone through that proxy.
     pub fn is_gruu(&self) -> bool {
-        parameters::find(self.parameters, b"gr").is_some()
+        parameters::find_in_uri(self.parameters, b"gr").is_some()
     }
 
     /// False when the URI surely has neither `maddr` nor `gr`, by the first letters of
@@ -113,7 +113,7 @@ impl<'a> Uri<'a> {
 
     /// The value of the parameter `transport`; empty without it.
     pub(crate) fn transport(&self) -> &'a [u8] {
-        parameters::find(self.parameters, b"transport").map_or(b"", |found| found.value)
+        parameters::find_in_uri(self.parameters, b"transport").map_or(b"", |found| found.value)
     }
 }
 
@@ -179,6 +179,10 @@ mod tests {
         assert_eq!(uri("sip:a@b;lr; MADDR = 192.0.2.1;x").maddr(), ip("192.0.2.1"));
         assert_eq!(uri("sip:a@b;maddr=[2001:db8::1]").maddr(), ip("2001:db8::1"));
         assert_eq!(uri("sip:a@b;maddr=x.example.com").maddr(), Some(Host::Name(b"x.example.com")));
+        // A URI has no quoted strings.
+        let quoted = uri("sip:a@b;x=\"y;maddr=192.0.2.1;gr;transport=tls;z=\"");
+        assert_eq!((quoted.maddr(), quoted.is_gruu()), (ip("192.0.2.1"), true));
+        assert_eq!(quoted.port_or_default(), 5061);
         for other in ["sip:a@b", "sip:a@b;smaddr=1", "sip:maddr=1@b", "sip:a@b;m=1?maddr=1"] {
             assert_eq!(uri(other).maddr(), None, "{other}");
         }

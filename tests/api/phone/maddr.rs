@@ -24,6 +24,13 @@ fn maddr_is_looked_at_by_each_test_of_the_contact() {
         (format!("<sip:a@{source};maddr=198.51.100.9>"), 2 | 256 | 512),
         (format!("<sip:a@{source};maddr=[2001:db8::9]>"), 2 | 256 | 512),
         (format!("<sip:a@{source};maddr=phone.example.com>"), 2 | 256 | 512),
+        // No text that can be read as an address is the source.
+        (format!("<sip:a@{source};maddr=192%2E168.1.10>"), 2 | 256 | 512),
+        (format!("<sip:a@{source};maddr=\"192.168.1.10\">"), 2 | 256 | 512),
+        (format!("<sip:a@{source};maddr=203.0.113.5:5060>"), 2 | 256 | 512),
+        // A URI has no quoted strings that could hide it.
+        (format!("<sip:a@{source};x=\"y;maddr=192.168.1.10;z=\">"), 1 | 2 | 256 | 512),
+        (format!("<sip:a@{source};x=\";maddr=192.168.1.10>"), 1 | 2 | 256 | 512),
         (format!("<sip:a@{source};maddr=203.0.113.5>"), 0),
         (format!("<sip:a@{source};maddr=[::ffff:203.0.113.5]>"), 0),
         (format!("<sip:a@{source};smaddr=192.168.1.10>"), 0),
@@ -69,6 +76,8 @@ fn maddr_goes_from_a_contact_that_otherwise_is_the_source() {
             (";lr;MADDR=x;ob", ";lr;ob"),
             (";maddr=1.1.1.1;x=1;maddr=2.2.2.2", ";x=1"),
             (";maddr", ""),
+            (";x=\"y;maddr=1.1.1.1;z=\"", ";x=\"y;z=\""),
+            (";x=\";maddr=1.1.1.1;MADDR=2.2.2.2", ";x=\""),
         ] {
             let raw = |parameters: &str| {
                 of_kind(kind, VIA, &format!("Contact: <sip:a@{SOURCE}{parameters}>;q=1"))
