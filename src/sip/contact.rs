@@ -49,10 +49,12 @@ impl<'a> Contact<'a> {
     }
 
     /// The value of the header parameter `expires` (RFC 3261 20.10), in seconds; a
-    /// value that is no number counts as 3600. `None` without the parameter.
+    /// value that is no number counts as 3600. A number may be in quotes, where RFC 2543
+    /// 6.13 had a date; registrars accept it. `None` without the parameter.
     pub fn expires(&self) -> Option<u32> {
-        let found = parameters::find(self.parameters, b"expires")?;
-        Some(bytes::number(found.value).unwrap_or(3600))
+        let value = parameters::find(self.parameters, b"expires")?.value;
+        let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+        Some(bytes::number(bytes::trim(inner.unwrap_or(value))).unwrap_or(3600))
     }
 }
 
@@ -77,6 +79,10 @@ mod tests {
             ("<sip:a@b>;expires=0", Some(0)),
             ("<sip:a@b>;q=1; Expires = 00", Some(0)),
             ("sip:a@b;EXPIRES=7", Some(7)),
+            ("<sip:a@b>;expires=\"0\"", Some(0)),
+            ("<sip:a@b>;expires = \" 60 \" ;q=1", Some(60)),
+            ("<sip:a@b>;expires=\"Thu, 01 Dec 1994 16:00:00 GMT\"", Some(3600)),
+            ("<sip:a@b>;expires=\"", Some(3600)),
             ("<sip:a@b>;expires=soon", Some(3600)),
             ("<sip:a@b>;expires=99999999999", Some(3600)),
             ("<sip:a@b>;expires", Some(3600)),

@@ -44,6 +44,7 @@ fn register_that_removes_one_contact_and_adds_another_has_the_added_one_fixed() 
         "sip:a@10.0.0.7;q=0.5;EXPIRES=00",
         "\"A, <sip:x@10.0.0.9>;expires=60\" <sip:a@10.0.0.7;expires=60>; expires = 0",
         "<sip:a@203.0.113.5:5060>;expires=0",
+        "<sip:a@10.0.0.7>;expires=\"0\"",
     ];
     for old in old {
         for (new, expected) in [
