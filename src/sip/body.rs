@@ -39,6 +39,7 @@ pub fn find_sdp<'a>(message: &Message<'a>) -> Result<Option<&'a [u8]>> {
     let disposition = message.header(HeaderName::ContentDisposition)?;
     let entity = Entity {
         content_type: Some(content_type.value),
+        has_other_sdp: false,
         disposition: disposition.map(|header| header.value),
         is_encoded: is_encoded(message)?,
         content: body,
@@ -80,6 +81,8 @@ fn is_verbatim(encoding: &[u8]) -> bool {
 /// A body, or a part of one, with its headers.
 struct Entity<'a> {
     content_type: Option<&'a [u8]>,
+    /// A further Content-Type is SDP or may hold SDP. Valid is one alone.
+    has_other_sdp: bool,
     disposition: Option<&'a [u8]>,
     /// The content is encoded and cannot be read.
     is_encoded: bool,
@@ -90,8 +93,13 @@ impl<'a> Entity<'a> {
     /// Parses a part: its headers, an empty line, its content. A part without
     /// empty line has no content.
     fn parse(part: &'a [u8]) -> Self {
-        let mut entity =
-            Entity { content_type: None, disposition: None, is_encoded: false, content: b"" };
+        let mut entity = Entity {
+            content_type: None,
+            has_other_sdp: false,
+            disposition: None,
+            is_encoded: false,
+            content: b"",
+        };
         let mut rest = part;
         while let Some((line, after)) = header_line(rest) {
             rest = after;
@@ -104,7 +112,10 @@ impl<'a> Entity<'a> {
             let (name, value) = (trim(name), value.get(1..).map(trim));
             // MIME has no compact names.
             if name.eq_ignore_ascii_case(b"Content-Type") {
-                entity.content_type = entity.content_type.or(value);
+                match entity.content_type {
+                    Some(_) => entity.has_other_sdp |= value.is_some_and(readable::announces_sdp),
+                    None => entity.content_type = value,
+                }
             } else if name.eq_ignore_ascii_case(b"Content-Disposition") {
                 entity.disposition = entity.disposition.or(value);
             } else if name.eq_ignore_ascii_case(b"Content-Encoding") {
@@ -127,8 +138,11 @@ impl<'a> Entity<'a> {
         if kind.eq_ignore_ascii_case(b"application") && subtype.eq_ignore_ascii_case(b"sdp") {
             return self.sdp();
         }
-        if !kind.eq_ignore_ascii_case(b"multipart") || self.content.is_empty() {
+        if self.content.is_empty() {
             return Ok(None);
+        }
+        if !kind.eq_ignore_ascii_case(b"multipart") {
+            return self.check_other_types(content_type).map(|()| None);
         }
         if self.is_encoded {
             return Err(Error::syntax("Content-Encoding: a multipart that is encoded"));
@@ -145,6 +159,17 @@ impl<'a> Entity<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Checks that content of another type is not SDP too: by a second Content-Type, or
+    /// by one of a form that cannot be read, `text/plain, application/sdp`.
+    fn check_other_types(&self, content_type: &[u8]) -> Result<()> {
+        let end = find(b';', content_type).unwrap_or(content_type.len());
+        let is_other = content_type.get(..end).is_some_and(readable::announces_sdp);
+        if (is_other || self.has_other_sdp) && self.is_session() {
+            return Err(several_types());
+        }
+        Ok(())
     }
 
     /// The content as SDP.
@@ -166,6 +191,11 @@ impl<'a> Entity<'a> {
             disposition.get(..end).is_some_and(|kind| trim(kind).eq_ignore_ascii_case(b"session"))
         })
     }
+}
+
+#[cold]
+fn several_types() -> Error {
+    Error::syntax("Content-Type: SDP is announced, but not as the only type")
 }
 
 /// The parts of a multipart, without the line ends that belong to the
@@ -252,14 +282,20 @@ fn header_line(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Type and subtype of a Content-Type value. SIP allows spaces around the slash
-/// (RFC 3261 25.1).
+/// (RFC 3261 25.1). What follows the token of the subtype is ignored, also where it is no
+/// parameter: `application/sdp charset=utf-8`.
 fn media_type(value: &[u8]) -> (&[u8], &[u8]) {
     let end = find(b';', value).unwrap_or(value.len());
     let value = value.get(..end).unwrap_or_default();
     let slash = find(b'/', value).unwrap_or(value.len());
     let kind = value.get(..slash).unwrap_or_default();
     let subtype = value.get(slash..).and_then(|rest| rest.get(1..)).unwrap_or_default();
-    (trim(kind), trim(subtype))
+    let subtype = trim(subtype);
+    let end = subtype.iter().position(|byte| !readable::is_token(*byte)).unwrap_or(subtype.len());
+    let rest = subtype.get(end..).unwrap_or_default();
+    // A line that ends in CR alone hides another header.
+    let end = if readable::has_bare_cr(rest) { subtype.len() } else { end };
+    (trim(kind), subtype.get(..end).unwrap_or_default())
 }
 
 /// The value of a parameter, without its quotes. Backslashes are not removed:

@@ -133,6 +133,69 @@ fn encoded_part_of_a_multipart_is_refused_when_it_is_the_sdp() {
     }
 }
 
+/// What a Content-Type is to find_sdp.
+#[derive(Clone, Copy, PartialEq)]
+enum Found {
+    Sdp,
+    Nothing,
+    Refused,
+}
+
+const CONTENT_TYPES: [(&[&str], Found); 22] = [
+    (&["application/sdp"], Found::Sdp),
+    (&["application/sdp", "Application/SDP"], Found::Sdp),
+    (&["application/sdp", "text/plain"], Found::Sdp),
+    (&["application/sdp", "multipart/mixed;boundary=b"], Found::Sdp),
+    // No parameter follows the type.
+    (&["application/sdp charset=utf-8"], Found::Sdp),
+    (&["application / sdp, text/plain"], Found::Sdp),
+    (&["application/sdp(comment)"], Found::Sdp),
+    (&["application/sdp\0"], Found::Sdp),
+    // Two types, of which one is SDP.
+    (&["text/plain", "application/sdp"], Found::Refused),
+    (&["text/plain", "text/html", "application / SDP;x=y"], Found::Refused),
+    (&["text/plain", "multipart/mixed;boundary=b"], Found::Refused),
+    (&["text/plain, application/sdp"], Found::Refused),
+    (&["text/plain application/sdp"], Found::Refused),
+    (&["\"application/sdp\""], Found::Refused),
+    (&["<application/sdp>"], Found::Refused),
+    // No SDP.
+    (&["text/plain"], Found::Nothing),
+    (&["text/plain", "text/html"], Found::Nothing),
+    (&["text/plain;x=\"application/sdp\""], Found::Nothing),
+    (&["application/sdpng"], Found::Nothing),
+    (&["application/sdp+xml"], Found::Nothing),
+    (&["application/trickle-ice-sdpfrag"], Found::Nothing),
+    (&["xapplication/sdp-x"], Found::Nothing),
+];
+
+#[test]
+fn content_type_that_may_be_sdp_is_read_or_refused() {
+    for (types, expected) in CONTENT_TYPES {
+        let sdp = phone_sdp();
+        let name = ["Content-Type: ", "c:", "CONTENT-TYPE :\r\n "];
+        let headers: String =
+            types.iter().zip(name).map(|(value, name)| format!("{name}{value}\r\n")).collect();
+        let whole = invite(&format!("{headers}{}", length(&sdp)), &sdp);
+        // In a part of a multipart; MIME has no compact names.
+        let part: String = types.iter().map(|value| format!("Content-Type: {value}\r\n")).collect();
+        let body = multipart("").replace("Content-Type: application/sdp\r\n", &part);
+        let part = invite(&format!("{MIXED}{}", length(&body)), &body);
+        for raw in [whole, part] {
+            match expected {
+                Found::Sdp => assert_eq!(found(&raw).unwrap(), Some(sdp.clone()), "{types:?}"),
+                Found::Nothing => assert_eq!(found(&raw), Ok(None), "{types:?}"),
+                Found::Refused => refused(&raw),
+            }
+        }
+        // Not announced as the session's, or without a body: nothing to refuse.
+        let raw = invite(&format!("{headers}Content-Disposition: render\r\n"), &sdp);
+        let early = [Ok(None), Err(Status::Syntax)].contains(&found(&raw));
+        assert!(early, "{types:?}");
+        assert_eq!(found(&invite(&format!("{headers}Content-Length: 0\r\n"), "")), Ok(None));
+    }
+}
+
 #[test]
 fn transfer_encoding_as_in_mail_is_refused() {
     let encoded = "dj0wDQpvPS0gMSAxIElOIElQNCAxOTIuMTY4LjEuMTANCg==";

@@ -3,7 +3,7 @@
 
 use crate::bytes::is_space;
 use crate::error::{Error, Result};
-use crate::sip::body::is_verbatim;
+use crate::sip::body::{is_verbatim, several_types};
 use crate::sip::{HeaderName, Message, StartLine};
 
 /// Checks that the SDP that was found in `body` is whole and not encoded. Whether its
@@ -35,9 +35,15 @@ pub(super) fn check_none(
     if has_bare_cr(headers) && announces_sdp(headers) {
         return Err(Error::syntax("the message has lines that end in CR alone"));
     }
-    let Some(content_type) = content_type.filter(|value| announces_sdp(value)) else {
+    let Some(content_type) = content_type else { return Ok(()) };
+    for header in message.headers(HeaderName::ContentType).skip(1) {
+        if announces_sdp(header?.value) && !body.is_empty() {
+            return Err(several_types());
+        }
+    }
+    if !announces_sdp(content_type) {
         return Ok(());
-    };
+    }
     // With Content-Length, Message::body has found that the body is shorter.
     if !message.has_body_part()? && message.header(HeaderName::ContentLength)?.is_none() {
         return Err(Error::syntax("SDP is announced, and no empty line ends the headers"));
@@ -82,25 +88,30 @@ fn goes_on(body: &[u8], beyond: &[u8]) -> bool {
 }
 
 /// True when a line that has text after it ends in CR alone.
-fn has_bare_cr(text: &[u8]) -> bool {
+pub(super) fn has_bare_cr(text: &[u8]) -> bool {
     let after = text.get(1..).unwrap_or_default();
     text.iter().zip(after).any(|(byte, next)| *byte == b'\r' && next.is_ascii_graphic())
 }
 
+/// True for the bytes of a token (RFC 3261 25.1).
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}
+
 /// True when the text has a media type that is SDP or may hold one.
-fn announces_sdp(text: &[u8]) -> bool {
+pub(super) fn announces_sdp(text: &[u8]) -> bool {
     let slashes = memchr::memchr_iter(b'/', text);
     slashes.filter_map(|at| text.split_at_checked(at)).any(|(before, from)| {
         let before = crate::bytes::trim_end(before);
         let after = crate::bytes::trim_start(from.get(1..).unwrap_or_default());
         let ends_in = |word: &[u8]| {
-            before
-                .len()
-                .checked_sub(word.len())
-                .and_then(|start| before.get(start..))
-                .is_some_and(|end| end.eq_ignore_ascii_case(word))
+            let start = before.len().checked_sub(word.len());
+            start.and_then(|start| before.split_at_checked(start)).is_some_and(|(left, end)| {
+                end.eq_ignore_ascii_case(word) && !left.last().is_some_and(|byte| is_token(*byte))
+            })
         };
-        let sdp = after.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"sdp"));
+        let sdp = after.get(..3).is_some_and(|word| word.eq_ignore_ascii_case(b"sdp"))
+            && !after.get(3).is_some_and(|byte| is_token(*byte));
         ends_in(b"multipart") || ends_in(b"application") && sdp
     })
 }
