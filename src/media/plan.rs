@@ -134,7 +134,7 @@ struct Place {
     head: Spot,
     /// The line has a port count above 1, which is refused.
     has_count: bool,
-    /// The line has no address yet ([`trickles`]). With candidates, all of the line is
+    /// The line has no address yet ([`Session::has_no_address_yet`]). With candidates, all of the line is
     /// replaced; without, nothing of it, though the relay has ports for it.
     trickles: bool,
     /// The relay candidates to insert.
@@ -229,7 +229,7 @@ enum What {
 /// address (RFC 8866 5.7), or with a network type other than IN. In an answer, the
 /// lines that its offer relayed are relayed, whatever transport they name.
 ///
-/// A line with the address 0.0.0.0 or `::` and port 9, as with trickle ICE (RFC 8840
+/// A line with no address than 0.0.0.0 or `::` and port 9, as with trickle ICE (RFC 8840
 /// 4.1.1), is never changed in part. Where relay candidates are inserted, they and the
 /// relay's address and port replace it as a whole. Otherwise it stays as it is: an
 /// offer's line with ICE is not relayed, since its media flows between the candidates;
@@ -295,7 +295,7 @@ impl<'a> Planner<'_, '_, 'a> {
             false => Fate::Kept,
         };
         let (mut leader, mut candidates) = (None, None);
-        let trickles = fate == Fate::Relay && trickles(media, connection);
+        let trickles = fate == Fate::Relay && self.session.has_no_address_yet(media);
         if fate == Fate::Relay {
             let ice = media.ice.credentials || self.session.ice_credentials;
             if ice && self.ice {
@@ -451,11 +451,6 @@ impl<'a> Planner<'_, '_, 'a> {
         let has = |fate| self.plan.places.iter().any(|place| place.fate == fate);
         has(Fate::Relay) || (has(Fate::Off) && !has(Fate::Spiral))
     }
-}
-
-/// True for a line without an address: 0.0.0.0 or `::` with port 9 (RFC 8840 4.1.1).
-fn trickles(media: &Media<'_>, connection: Option<&Connection<'_>>) -> bool {
-    media.port == 9 && connection.is_some_and(|connection| connection.is_unspecified())
 }
 
 /// The bit of an m= line; SDP has at most 64.

@@ -75,6 +75,9 @@ impl<'a> Media<'a> {
         let kind = words.next().ok_or("no media type")?;
         let ports = words.next().ok_or("no port")?;
         let transport = words.next().ok_or("no transport")?;
+        if transport.first() == Some(&b'/') {
+            return Err("white space before the number of ports");
+        }
         let (port_text, port, count) = match bytes::port(ports) {
             Some(port) => (ports, port, 1),
             None => port_and_count(ports)?,
@@ -192,6 +195,10 @@ mod tests {
                 Err("a number of ports that is not 1 to 65535"),
                 "{count}"
             );
+        }
+        for apart in ["audio 4000 /2 RTP/AVP 0", "audio 4000 / 2 RTP/AVP 0", "audio 0 /RTP 0"] {
+            let error = Err("white space before the number of ports");
+            assert_eq!(Media::parse(apart.as_bytes()), error, "{apart}");
         }
         assert!(Media::parse(b"audio 4000").is_err());
         assert!(Media::parse(b"audio").is_err());

@@ -1,6 +1,6 @@
 //! The session level of SDP, and its streams.
 
-use crate::bytes::{is_space, offset_in, trim, trim_end};
+use crate::bytes::{self, is_space, offset_in, trim, trim_end};
 use crate::error::{Error, Result};
 use crate::sdp::lines::{Lines, has_cr_line_ends, without_line_end};
 use crate::sdp::media::Rtcp;
@@ -112,6 +112,27 @@ impl<'a> Session<'a> {
     /// The connection of a stream: its own c= line, else the session's.
     pub fn connection_of(&self, media: &Media<'a>) -> Option<Connection<'a>> {
         media.connection.or(self.connection)
+    }
+
+    /// True for a stream without an address yet (RFC 8840 4.1.1): port 9, and in each c=
+    /// line 0.0.0.0 or `::`. One that names an address beside them, also in a=rtcp, is on
+    /// hold.
+    pub fn has_no_address_yet(&self, media: &Media<'a>) -> bool {
+        if media.port != 9 {
+            return false;
+        }
+        let (first, more) = match &media.connection {
+            Some(_) => (&media.connection, &media.more_connections),
+            None => (&self.connection, &self.more_connections),
+        };
+        let has_none = |at: &Connection<'_>| at.is_unspecified() && at.more_words().is_empty();
+        let mut rtcp = media.rtcp.iter().chain(&media.more_rtcp);
+        first.is_some()
+            && first.iter().chain(more).all(has_none)
+            && rtcp.all(|rtcp| match &rtcp.connection {
+                Some(connection) => has_none(connection),
+                None => bytes::port(rtcp.port_text).is_some(),
+            })
     }
 
     /// The direction of a stream: its own, else the session's, else sendrecv.

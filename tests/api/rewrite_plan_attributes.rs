@@ -54,6 +54,10 @@ fn port_count_that_is_no_count_is_an_error() {
         let sdp = lines(&["c=IN IP4 10.0.0.1", &format!("m=audio 4000/{count} RTP/AVP 0")]);
         assert_eq!(Case::offer(RELAY, &[50000]).error(&sdp).status(), Status::Syntax, "{count}");
     }
+    for apart in ["4000 /2", "4000/ 2", "4000 / 2", "4000\t/2", "0 /2"] {
+        let sdp = lines(&["c=IN IP4 10.0.0.1", &format!("m=audio {apart} RTP/AVP 0")]);
+        assert_eq!(Case::offer(RELAY, &[50000]).error(&sdp).status(), Status::Syntax, "{apart}");
+    }
 }
 
 #[test]

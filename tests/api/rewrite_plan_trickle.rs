@@ -172,3 +172,37 @@ fn port_9_at_a_real_address_is_a_stream_as_any_other() {
     let expected = sdp.replace("10.0.0.1", RELAY).replace("m=audio 9 ", "m=audio 50000 ");
     assert_eq!(out, expected.replace("rtcp:9", "rtcp:50000"));
 }
+
+#[test]
+fn line_that_names_an_address_beside_0_0_0_0_is_on_hold() {
+    let case = Case::offer(RELAY, &[50000]);
+    for ice in [false, true] {
+        // The first connection is the session's or the stream's.
+        for (before, after) in [
+            (["0.0.0.0", "10.0.0.1", "9"], ["0.0.0.0", RELAY, "50001"]),
+            (["10.0.0.1", "0.0.0.0", "9"], [RELAY, "0.0.0.0", "50001"]),
+            (
+                ["0.0.0.0", "0.0.0.0", "4001 IN IP4 10.0.0.1"],
+                ["0.0.0.0", "0.0.0.0", "50001 IN IP4 203.0.113.9"],
+            ),
+            (["0.0.0.0", "0.0.0.0", "4001 10.0.0.1"], ["0.0.0.0", "0.0.0.0", "50001"]),
+        ] {
+            for own in [false, true] {
+                let sdp = |port: u16, [first, second, rtcp]: [&str; 3]| {
+                    let connections = [first, second].map(|ip| format!("c=IN IP4 {ip}"));
+                    let stream = [format!("m=audio {port} RTP/AVP 0")];
+                    let mut all = match own {
+                        true => [&stream[..], &connections].concat(),
+                        false => [&connections[..], &stream].concat(),
+                    };
+                    all.push(format!("a=rtcp:{rtcp}"));
+                    if ice {
+                        all.extend(["a=ice-ufrag:u".into(), "a=ice-pwd:p".into()]);
+                    }
+                    lines(&all.iter().map(String::as_str).collect::<Vec<_>>())
+                };
+                assert_eq!(case.sdp(&sdp(9, before)), sdp(50000, after), "{own}");
+            }
+        }
+    }
+}

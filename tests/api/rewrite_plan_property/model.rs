@@ -161,7 +161,21 @@ impl Description {
 
     /// No address yet: all of the line is replaced or nothing.
     fn trickles(&self, stream: &Stream) -> bool {
-        stream.port == 9 && self.address_of(stream).is_some_and(|at| at.kind == Kind::Hold)
+        let mut all: Vec<_> = match stream.connections.is_empty() {
+            true => self.session_lines().collect(),
+            false => stream.connections.clone(),
+        };
+        let mut is_odd = false;
+        for attribute in &stream.attributes {
+            match attribute {
+                Attribute::Rtcp(_, Some(at)) if at.network != "IN" => is_odd = true,
+                Attribute::Rtcp(_, address) => all.extend(*address),
+                Attribute::OddRtcp(_) => is_odd = true,
+                _ => {}
+            }
+        }
+        let hold = |at: &Address| at.kind == Kind::Hold && at.more.is_empty();
+        stream.port == 9 && !is_odd && self.address_of(stream).is_some() && all.iter().all(hold)
     }
 
     /// Trickles, and stays as it is.
