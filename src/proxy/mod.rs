@@ -15,11 +15,13 @@ mod answer;
 mod config;
 mod control;
 mod dialog;
+mod dialogs;
 #[doc(hidden)]
 pub mod dry;
 mod family;
 mod forward;
 mod ids;
+mod initial;
 mod learner;
 mod learning;
 mod lines;

@@ -17,7 +17,8 @@ pub enum Refusal {
     /// A `remove` of an unanswered session that is answered.
     Answered,
     /// The CSeq is older than the session's first one, the first request of a
-    /// session carries no media, or an offer in an answered call has no To tag.
+    /// session carries no media, an offer in an answered call has no To tag, or another
+    /// branch answers 32 s after the first answer.
     OutOfPlace,
     /// A session has this many confirmed dialogs, the most that it can have.
     TooManyDialogs(usize),
@@ -43,8 +44,8 @@ impl fmt::Display for Refusal {
             Refusal::UnknownDialog => f.write_str("no such dialog"),
             Refusal::Answered => f.write_str("the session is answered"),
             Refusal::OutOfPlace => f.write_str(
-                "CSeq older than the session, no media to create a session for, or no To tag \
-                 in an answered call",
+                "CSeq older than the session, no media to create a session for, no To tag in \
+                 an answered call, or an answer 32 s after the first one",
             ),
             Refusal::TooManyDialogs(limit) => {
                 write!(f, "limit of {limit} dialogs of one session reached")

@@ -7,12 +7,13 @@
 
 use std::net::SocketAddr;
 
-use super::answer::{Answer, Answers};
+use super::answer::Answer;
 use super::control::{Kind, MAX_STREAMS};
-use super::dialog::{Dialog, Sequence};
-use super::family::{Family, Side, Sides};
+use super::dialog::Dialog;
+use super::dialogs::Dialogs;
+use super::family::{Family, Sides};
 use super::ids::{ChannelId, PeerId};
-use super::learner::MAX_PEERS;
+use super::initial::Initial;
 use super::learning::Millis;
 use super::lines::Lines;
 use super::media_ports::MediaPorts;
@@ -21,10 +22,6 @@ use super::refusal::Refusal;
 use super::stream::Stream;
 use super::update::Update;
 use super::warning::Warning;
-
-/// How long another branch may confirm a dialog after the first one (64 x T1,
-/// RFC 3261 section 13.2.2.4): its answer names the ports of the initial offer.
-const FORK_TIME: Millis = 32_000;
 
 /// The most streams with open ports, in all places: one session must not take the ports
 /// of all others.
@@ -38,29 +35,14 @@ pub(super) enum Phase {
     Held,
 }
 
-/// The transaction that made the session, or a later try of it (after a 407).
-#[derive(Clone, Debug)]
-struct Initial {
-    sequence: Sequence,
-    /// Empty when the request carried no offer, or was not seen.
-    lines: Lines,
-    /// Whether it carried an offer.
-    offered: bool,
-    /// Until when its ports stay open for further branches; `None` before the first
-    /// dialog is confirmed.
-    until: Option<Millis>,
-    answers: Answers,
-}
-
 /// A session.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     initial: Initial,
-    dialogs: Vec<Dialog>,
+    dialogs: Dialogs,
     /// All channels it has open.
     open: Vec<ChannelId>,
     families: Families,
-    peers: u32,
     answered: bool,
     created: Millis,
     /// When the last new offer or answer came.
@@ -73,17 +55,10 @@ impl Session {
     /// caller's, its CSeq that of the initial request.
     pub(super) fn new(cseq: u32, now: Millis) -> Self {
         Session {
-            initial: Initial {
-                sequence: Sequence { first: cseq, last: cseq },
-                lines: Lines::default(),
-                offered: false,
-                until: None,
-                answers: Answers::default(),
-            },
-            dialogs: Vec::new(),
+            initial: Initial::new(cseq),
+            dialogs: Dialogs::default(),
             open: Vec::new(),
             families: Sides::default(),
-            peers: 0,
             answered: false,
             created: now,
             changed: now,
@@ -118,33 +93,9 @@ impl Session {
         update: &Update,
         media: &mut dyn MediaPorts,
     ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
-        let fingerprint = update.fingerprint();
-        if let Some(answer) = self.initial.answers.get(fingerprint) {
-            return Ok(answer.streams.clone());
+        if let Some(ports) = self.initial.ports_of_known(update, media)? {
+            return Ok(ports);
         }
-        let Sequence { first, last } = self.initial.sequence;
-        let cseq = update.request.cseq;
-        let again = self.initial.offered && cseq == last;
-        if cseq < first {
-            return Err(Refusal::OutOfPlace);
-        }
-        if cseq < last {
-            let items = update.items().unwrap_or_default();
-            return Ok(self.initial.lines.ports_of_matches(update, items, media));
-        }
-        if again {
-            // A copy with another SDP: a spiral, or somebody who has seen the request.
-            return Ok(self.initial.lines.ports(update.receiver(), media));
-        }
-        self.open_initial(update, media)?;
-        self.initial.lines.apply(update, PeerId::CALLER, &Lines::default(), media);
-        let ports = self.initial.lines.ports(update.receiver(), media);
-        let answer = self.answer(update, ports.clone(), media)?;
-        self.initial.answers.add(fingerprint, Side::Caller, &answer);
-        Ok(ports)
-    }
-
-    fn open_initial(&mut self, update: &Update, media: &mut dyn MediaPorts) -> Result<(), Refusal> {
         if self.answered {
             // An offer within a dialog has both tags.
             return Err(Refusal::OutOfPlace);
@@ -161,16 +112,14 @@ impl Session {
         let lines = before.open(update, media)?;
         self.note_opened(&lines);
         // The dialogs of an earlier try are over.
-        for dialog in self.dialogs.drain(..) {
-            dialog.remove_callee(media);
-        }
-        self.initial.sequence.last = update.request.cseq;
-        self.initial.lines = lines;
-        self.initial.offered = true;
-        self.initial.answers.clear(Side::Caller);
+        self.dialogs.clear(media);
+        self.initial.start(update, lines, media);
         self.note_families(update, true);
         self.changed = update.now;
-        Ok(())
+        let ports = self.initial.lines.ports(update.receiver(), media);
+        let answer = self.answer(update, ports, media)?;
+        self.initial.add_answer(update, &answer);
+        Ok(answer.streams)
     }
 
     /// A message with SDP within a dialog, or one that makes a dialog.
@@ -194,23 +143,26 @@ impl Session {
             Ok(answer) => answer,
             Err(refusal) => {
                 if let Some(index) = at {
-                    self.dialogs.insert(index, dialog);
+                    self.dialogs.put_back(index, dialog);
                 }
                 return Err(refusal);
             }
         };
+        if update.request.kind == Kind::Request && self.is_new() {
+            self.initial.missed = true;
+        }
         self.note_opened(dialog.lines());
         if dialog.answers.get(fingerprint).is_none() {
             dialog.answers.add(fingerprint, update.direction, &answer);
         }
         if update.is_initial() {
-            self.initial.sequence.last = self.initial.sequence.last.max(update.request.cseq);
+            self.initial.note_request(update);
         }
         self.note_families(update, is_offer);
         if is_offer {
             self.changed = update.now;
         }
-        let index = self.put_dialog(at, dialog, update, media);
+        let index = self.dialogs.put(at, dialog, update.dialog_tag(), media);
         self.confirm_if_final(index, update, media);
         Ok(answer.streams)
     }
@@ -221,10 +173,8 @@ impl Session {
         update: &Update,
         media: &mut dyn MediaPorts,
     ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
-        let is_empty = !self.initial.offered && self.dialogs.is_empty();
-        let too_old =
-            update.direction == Side::Caller && update.request.cseq < self.initial.sequence.first;
-        if update.request.kind == Kind::Request || is_empty || too_old {
+        let is_request = update.request.kind == Kind::Request;
+        if is_request || self.is_new() || self.initial.is_before(update) {
             return Err(Refusal::OutOfPlace);
         }
         let named = !update.dialog_tag().is_empty();
@@ -236,7 +186,7 @@ impl Session {
             dialog.settle_early_answer(update, media);
         }
         let ports = dialog.ports(update.receiver(), media);
-        let index = self.put_dialog(at, dialog, update, media);
+        let index = self.dialogs.put(at, dialog, update.dialog_tag(), media);
         self.confirm_if_final(index, update, media);
         Ok(ports)
     }
@@ -245,104 +195,55 @@ impl Session {
     /// message must not change anything: it belongs to a branch that lost its place.
     fn take_dialog(&mut self, update: &Update) -> Result<Option<(Option<usize>, Dialog)>, Refusal> {
         let tag = update.dialog_tag();
-        let sequence = self.initial.sequence;
-        let of_initial = update.direction == Side::Caller
-            && update.request.kind == Kind::Reply
-            && update.request.cseq == sequence.last;
-        let unnamed =
-            || self.dialogs.iter().position(|dialog| dialog.tag.is_empty() && !dialog.confirmed);
-        let found = self.position(tag).or_else(unnamed);
+        let of_initial = self.initial.has_reply(update);
         if self.answered && update.is_early() && of_initial {
             // RFC 3261 section 13.2.2.1.
             return Ok(None);
         }
-        if let Some(index) = found {
-            return Ok(Some((Some(index), self.dialogs.remove(index))));
+        if let Some((index, dialog)) = self.dialogs.take(tag) {
+            return Ok(Some((Some(index), dialog)));
         }
-        let late = update.direction == Side::Caller && update.request.cseq < sequence.last;
-        if late || self.answered && !of_initial {
+        if of_initial && self.initial.offered && !self.initial.accepts_branches(update.now) {
+            return Err(Refusal::OutOfPlace);
+        }
+        let may_follow = of_initial || self.initial.missed && update.request.kind == Kind::Request;
+        let is_over = self.answered && !may_follow;
+        if is_over || self.initial.is_late(update) || self.dialogs.has_ended(tag) {
             return Ok(None);
         }
-        if self.dialogs.len() >= MAX_PEERS && self.dialogs.iter().all(|dialog| dialog.confirmed) {
-            return Err(Refusal::TooManyDialogs(MAX_PEERS));
-        }
-        let peer = PeerId(self.peers.saturating_add(1));
-        let dialog = match self.initial.offered {
-            true => Dialog::of_initial_offer(
-                tag,
-                peer,
-                sequence,
-                self.initial.lines.clone(),
-                update.now,
-            ),
-            false => Dialog::new(tag, peer),
-        };
-        Ok(Some((None, dialog)))
+        let peer = self.dialogs.next_peer()?;
+        Ok(Some((None, self.initial.dialog(tag, peer, update.now))))
     }
 
-    /// Puts a dialog back into its place, or into a new one.
-    fn put_dialog(
-        &mut self,
-        at: Option<usize>,
-        mut dialog: Dialog,
-        update: &Update,
-        media: &mut dyn MediaPorts,
-    ) -> usize {
-        if dialog.tag.is_empty() {
-            dialog.tag = update.dialog_tag().into();
-        }
-        let PeerId(peer) = dialog.peer;
-        self.peers = self.peers.max(peer);
-        if at.is_none() && self.dialogs.len() >= MAX_PEERS {
-            let silent = |dialog: &Dialog| !dialog.confirmed && dialog.is_silent();
-            let oldest = self.dialogs.iter().position(silent);
-            let oldest = oldest.or(self.dialogs.iter().position(|dialog| !dialog.confirmed));
-            if let Some(index) = oldest {
-                self.dialogs.remove(index).remove_callee(media);
-            }
-        }
-        let index = at.unwrap_or(self.dialogs.len());
-        self.dialogs.insert(index, dialog);
-        index
-    }
-
-    /// A final reply to the initial request confirms its dialog. The early ones of
-    /// other branches are over.
+    /// A final reply to the initial request confirms its dialog; where that reply was
+    /// missed, any final reply does. The early ones of other branches are over.
     fn confirm_if_final(&mut self, index: usize, update: &Update, media: &mut dyn MediaPorts) {
-        let Sequence { first, last } = self.initial.sequence;
-        let of_initial =
-            update.direction == Side::Caller && (first..=last).contains(&update.request.cseq);
-        let Some(dialog) = self.dialogs.get_mut(index) else { return };
-        if !update.is_final_reply() || !of_initial || dialog.confirmed {
+        let confirms = self.initial.has_message(update) || self.initial.missed;
+        if !update.is_final_reply() || !confirms {
             return;
         }
-        dialog.confirmed = true;
-        let (confirmed, early): (Vec<_>, Vec<_>) =
-            self.dialogs.drain(..).partition(|dialog| dialog.confirmed);
-        self.dialogs = confirmed;
-        early.iter().for_each(|dialog| dialog.remove_callee(media));
+        let Some(early) = self.dialogs.confirm(index, media) else { return };
         if early.iter().any(|dialog| !dialog.is_silent()) {
-            let tag = update.dialog_tag();
-            let confirmed = self.dialogs.iter().find(|dialog| *dialog.tag == *tag);
+            let confirmed = self.dialogs.get(update.dialog_tag());
             confirmed.into_iter().for_each(|dialog| dialog.learn_callee_again(media, update.now));
         }
         if !self.answered {
             self.answered = true;
             self.changed = update.now;
-            self.initial.until = Some(update.now.saturating_add(FORK_TIME));
+            self.initial.note_answered(update.now);
         }
     }
 
     /// The ports for a message that changes nothing.
     fn unchanged_ports(&self, update: &Update, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
         let receiver = update.receiver();
-        let named = self.dialogs.iter().find(|dialog| *dialog.tag == *update.dialog_tag());
+        let named = self.dialogs.get(update.dialog_tag());
         let known = named.and_then(|dialog| dialog.answers.get(update.fingerprint()));
         if let Some(answer) = known {
             return answer.streams.clone();
         }
         let initial = Some(&self.initial.lines).filter(|lines| lines.streams().next().is_some());
-        let newest = self.dialogs.last().map(Dialog::lines);
+        let newest = self.dialogs.iter().last().map(Dialog::lines);
         let lines = named.map(Dialog::lines).or(initial).or(newest);
         lines.map_or_else(Vec::new, |lines| lines.ports(receiver, media))
     }
@@ -355,19 +256,25 @@ impl Session {
         media: &mut dyn MediaPorts,
         now: Millis,
     ) -> Result<bool, Refusal> {
-        let index = self.position(tag).ok_or(Refusal::UnknownDialog)?;
-        self.dialogs.remove(index).remove_callee(media);
+        if tag.is_empty() && self.dialogs.is_empty() {
+            // A request without To tag that made the session was within the dialog of
+            // a null tag, since a BYE has ended that dialog (RFC 3261 section 12.1.1).
+            return Ok(true);
+        }
+        self.dialogs.remove(tag, media)?;
         self.close_unused(media, now);
-        Ok(self.answered && !self.dialogs.iter().any(|dialog| dialog.confirmed))
+        let is_over = self.answered && !self.dialogs.any_confirmed();
+        Ok(is_over || self.initial.missed && self.dialogs.is_empty())
     }
 
-    fn position(&self, tag: &[u8]) -> Option<usize> {
-        self.dialogs.iter().position(|dialog| *dialog.tag == *tag)
+    /// True without an initial offer and a dialog.
+    fn is_new(&self) -> bool {
+        !self.initial.offered && self.dialogs.is_empty()
     }
 
     /// True when a dialog has this tag of the callee.
     pub(super) fn has_dialog(&self, tag: &[u8]) -> bool {
-        self.position(tag).is_some()
+        self.dialogs.get(tag).is_some()
     }
 
     /// True when the callee has answered without giving a tag, as a peer of RFC 2543
@@ -415,9 +322,7 @@ impl Session {
     fn close_unused(&mut self, media: &mut dyn MediaPorts, now: Millis) {
         self.dialogs.iter_mut().for_each(|dialog| dialog.leave_unused(media));
         let mut used: Vec<ChannelId> = self.dialogs.iter().flat_map(Dialog::channels).collect();
-        if self.initial.until.is_none_or(|until| now < until) {
-            used.extend(self.initial.lines.streams().map(|stream| stream.channel));
-        }
+        used.extend(self.initial.channels(now));
         used.sort_unstable();
         self.open.retain(|channel| {
             let is_used = used.binary_search(channel).is_ok();
@@ -426,23 +331,19 @@ impl Session {
             }
             is_used
         });
-        for line in &mut self.initial.lines.0 {
-            *line = line.take().filter(|stream| self.open.contains(&stream.channel));
-        }
+        self.initial.retain(&self.open);
     }
 
     /// Closes streams that a re-offer replaced and those of the initial offer that
     /// no branch has answered. To be called periodically.
     pub(super) fn close_replaced(&mut self, media: &mut dyn MediaPorts, now: Millis) {
-        for dialog in &mut self.dialogs {
-            dialog.drop_lingering(now);
-        }
+        self.dialogs.iter_mut().for_each(|dialog| dialog.drop_lingering(now));
         self.close_unused(media, now);
     }
 
     /// Closes all ports.
     pub(super) fn close(&mut self, media: &mut dyn MediaPorts) {
-        self.dialogs.clear();
+        self.dialogs = Dialogs::default();
         self.initial.lines = Lines::default();
         self.open.drain(..).for_each(|channel| media.close(channel));
     }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::context::{T1, TIMEOUT};
 use super::dialog::{Dialog, State};
 use super::media::Fate;
-use super::message::NodeId;
+use super::message::{Message, NodeId};
 use super::phone::{Calling, Phone};
 use super::sdp::{EndId, Kind, Line, Sdp};
 use super::server::Failure;
@@ -384,6 +384,21 @@ impl World {
         };
         self.phones()
             .any(|phone| phone.dialogs.iter().any(older) || phone.calls.iter().any(tried_again))
+    }
+
+    /// True for an answer to the initial INVITE later than 64 x T1 after another
+    /// phone's answer: the caller does not wait any more (RFC 3261 section 13.2.2.4).
+    pub fn is_late_answer(&self, failure: &Failure) -> bool {
+        let dialogs = self.phones().flat_map(|phone| &phone.dialogs);
+        let answered = dialogs.filter(|dialog| dialog.call_id == failure.call_id);
+        let answered = answered.map(|dialog| dialog.confirmed_at).filter(|at| *at > 0);
+        let initial = |calling: &Calling| {
+            let Message { call_id, from_tag, cseq, .. } = calling.message;
+            (call_id, (from_tag, cseq)) == (failure.call_id, failure.request)
+        };
+        failure.success
+            && answered.min().is_some_and(|first| first + 32_000 <= failure.at)
+            && self.phones().any(|phone| phone.calls.iter().any(initial))
     }
 
     /// What is left after the last call is over and 64 x T1 have passed.

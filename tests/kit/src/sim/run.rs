@@ -195,7 +195,8 @@ impl Run {
         for error in errors {
             let excused = self.world.is_excused(&error)
                 || error.ended && self.world.has_ended(&error)
-                || self.world.is_old(error.request);
+                || self.world.is_old(error.request)
+                || self.world.is_late_answer(&error);
             if excused {
                 self.world.excused.extend(error.ends);
             } else {

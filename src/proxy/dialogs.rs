@@ -1,0 +1,135 @@
+//! The dialogs of a session, early and confirmed, at most [`MAX_PEERS`].
+
+use std::collections::VecDeque;
+
+use super::dialog::Dialog;
+use super::ids::PeerId;
+use super::learner::MAX_PEERS;
+use super::media_ports::MediaPorts;
+use super::refusal::Refusal;
+
+/// The dialogs, the oldest one first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dialogs {
+    list: Vec<Dialog>,
+    /// The callee's tags of removed dialogs, the last one newest: what still comes
+    /// from there was on its way.
+    ended: VecDeque<Box<[u8]>>,
+    peers: u32,
+}
+
+impl Dialogs {
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Dialog> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Dialog> {
+        self.list.iter_mut()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The dialog with this tag of the callee.
+    pub(super) fn get(&self, tag: &[u8]) -> Option<&Dialog> {
+        self.list.iter().find(|dialog| *dialog.tag == *tag)
+    }
+
+    fn position(&self, tag: &[u8]) -> Option<usize> {
+        self.list.iter().position(|dialog| *dialog.tag == *tag)
+    }
+
+    /// True when a confirmed dialog is among them.
+    pub(super) fn any_confirmed(&self) -> bool {
+        self.list.iter().any(|dialog| dialog.confirmed)
+    }
+
+    /// True when a dialog with this tag was removed.
+    pub(super) fn has_ended(&self, tag: &[u8]) -> bool {
+        self.ended.iter().any(|ended| **ended == *tag)
+    }
+
+    /// Takes the dialog with this tag out of its place; else an early one that no
+    /// message has given a tag yet.
+    pub(super) fn take(&mut self, tag: &[u8]) -> Option<(usize, Dialog)> {
+        let unnamed =
+            || self.list.iter().position(|dialog| dialog.tag.is_empty() && !dialog.confirmed);
+        let index = self.position(tag).or_else(unnamed)?;
+        Some((index, self.list.remove(index)))
+    }
+
+    /// Puts a dialog that changed nothing back.
+    pub(super) fn put_back(&mut self, index: usize, dialog: Dialog) {
+        self.list.insert(index, dialog);
+    }
+
+    /// The peer of a further dialog.
+    pub(super) fn next_peer(&self) -> Result<PeerId, Refusal> {
+        if self.list.len() >= MAX_PEERS && self.list.iter().all(|dialog| dialog.confirmed) {
+            return Err(Refusal::TooManyDialogs(MAX_PEERS));
+        }
+        Ok(PeerId(self.peers.saturating_add(1)))
+    }
+
+    /// Puts a dialog into its place, or into a new one, which an early dialog loses
+    /// when there is none. `tag` names it, if no message did before.
+    pub(super) fn put(
+        &mut self,
+        at: Option<usize>,
+        mut dialog: Dialog,
+        tag: &[u8],
+        media: &mut dyn MediaPorts,
+    ) -> usize {
+        if dialog.tag.is_empty() {
+            dialog.tag = tag.into();
+        }
+        let PeerId(peer) = dialog.peer;
+        self.peers = self.peers.max(peer);
+        if at.is_none() && self.list.len() >= MAX_PEERS {
+            let silent = |dialog: &Dialog| !dialog.confirmed && dialog.is_silent();
+            let oldest = self.list.iter().position(silent);
+            let oldest = oldest.or(self.list.iter().position(|dialog| !dialog.confirmed));
+            if let Some(index) = oldest {
+                self.list.remove(index).remove_callee(media);
+            }
+        }
+        let index = at.unwrap_or(self.list.len());
+        self.list.insert(index, dialog);
+        index
+    }
+
+    /// Confirms a dialog. The early ones lose their places and are returned; `None`
+    /// when it was confirmed before.
+    pub(super) fn confirm(
+        &mut self,
+        index: usize,
+        media: &mut dyn MediaPorts,
+    ) -> Option<Vec<Dialog>> {
+        let dialog = self.list.get_mut(index).filter(|dialog| !dialog.confirmed)?;
+        dialog.confirmed = true;
+        let (confirmed, early): (Vec<_>, Vec<_>) =
+            self.list.drain(..).partition(|dialog| dialog.confirmed);
+        self.list = confirmed;
+        early.iter().for_each(|dialog| dialog.remove_callee(media));
+        Some(early)
+    }
+
+    /// Removes the dialog with this tag.
+    pub(super) fn remove(&mut self, tag: &[u8], media: &mut dyn MediaPorts) -> Result<(), Refusal> {
+        let index = self.position(tag).ok_or(Refusal::UnknownDialog)?;
+        let dialog = self.list.remove(index);
+        dialog.remove_callee(media);
+        if self.ended.len() >= MAX_PEERS {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(dialog.tag);
+        Ok(())
+    }
+
+    /// Removes all of them: a new try begins.
+    pub(super) fn clear(&mut self, media: &mut dyn MediaPorts) {
+        self.list.drain(..).for_each(|dialog| dialog.remove_callee(media));
+        self.ended.clear();
+    }
+}

@@ -1,0 +1,136 @@
+//! Dialogs that are over, and sessions that begin or end within one.
+
+use super::phones::{Sdp, World, at};
+
+const A: Sdp = "198.51.100.1:4000";
+const A_NEW: Sdp = "198.51.100.1:4010";
+const B: Sdp = "198.51.100.2:5000";
+const C: Sdp = "198.51.100.3:6000";
+
+fn sessions(world: &World) -> (usize, usize) {
+    (world.proxy.sessions(world.now).len(), world.proxy.open_streams())
+}
+
+#[test]
+fn late_reply_of_a_removed_early_dialog_changes_nothing() {
+    for (late, sdp) in [("a>?c", C), ("a>c", C), ("a>c", "")] {
+        let mut world = World::new();
+        let callees = world.send("request", 1, "a>", A).first();
+        world.send("reply", 1, "a>?b", B);
+        let caller = world.send("reply", 1, "a>?c", C).first();
+        world.reaches(A, caller, C);
+        assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+        assert_eq!(world.send("reply", 1, late, sdp).first(), caller);
+        world.reaches(A, caller, B);
+        world.reaches(B, callees, A);
+        world.reaches_nobody(C, callees);
+        // A new try is another call of the same phones.
+        let callees = world.send("request", 2, "a>", A).first();
+        let caller = world.send("reply", 2, "a>c", C).first();
+        world.reaches(A, caller, C);
+        world.reaches(C, callees, A);
+    }
+}
+
+#[test]
+fn repeated_answer_after_the_end_of_its_dialog_changes_nothing() {
+    let mut world = World::new();
+    let callees = world.send("request", 1, "a>", A).first();
+    world.send("reply", 1, "a>b", B);
+    let caller = world.send("reply", 1, "a>c", C).first();
+    assert_eq!(world.remove("c>a", "scope: dialog\r\n").0, "removed");
+    assert_eq!(world.send("reply", 1, "a>c", C).first(), caller);
+    world.reaches(A, caller, B);
+    world.reaches_nobody(C, callees);
+    assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+    assert_eq!(sessions(&world), (0, 0));
+}
+
+/// RFC 3261 section 13.2.2.4. Whoever has seen the INVITE can send such a reply.
+#[test]
+fn answer_of_another_branch_after_32_s_is_refused() {
+    for pause in [31_999, 32_000] {
+        let mut world = World::new();
+        let callees = world.send("request", 1, "a>", A).first();
+        let caller = world.send("reply", 1, "a>b", B).first();
+        world.wait(pause);
+        let late = world.send("reply", 1, "a>c", C);
+        if pause < 32_000 {
+            assert_eq!(late.first(), caller);
+            world.reaches(A, caller, C);
+        } else {
+            assert_eq!(late.0, "error");
+            assert_eq!(world.send("reply", 1, "a>c", "").0, "error");
+            world.reaches(A, caller, B);
+            world.reaches_nobody(C, callees);
+        }
+        world.reaches(B, callees, A);
+    }
+}
+
+/// Its ports are its own: nobody's media moves.
+#[test]
+fn delayed_offer_of_another_branch_after_32_s_is_accepted() {
+    let mut world = World::new();
+    let first = world.send("reply", 1, "a>b", B).first();
+    let for_b = world.send("request", 1, "a>b", A).first();
+    world.wait(32_000);
+    let second = world.send("reply", 1, "a>c", C).first();
+    assert_ne!(first, second);
+    world.reaches(A, first, B);
+    world.reaches(B, for_b, A);
+}
+
+/// After a restart of the relay, or when another relay had the call before.
+#[test]
+fn session_that_begins_with_a_refused_reoffer_is_answered_by_a_later_one() {
+    let later: [(u32, &str, Sdp, Sdp); 2] = [(6, "a>b", A_NEW, B), (101, "b>a", B, A)];
+    for (cseq, tags, offer, answer) in later {
+        let mut world = World::new();
+        world.send("request", 5, "a>b", A);
+        let for_receiver = world.send("request", cseq, tags, offer).first();
+        let for_sender = world.send("reply", cseq, tags, answer).first();
+        for _ in 0..10 {
+            world.wait(80_000);
+            world.reaches(offer, for_sender, answer);
+            world.reaches(answer, for_receiver, offer);
+        }
+        assert_eq!(world.remove("b>a", "scope: dialog\r\n").0, "removed");
+        assert_eq!(sessions(&world), (0, 0));
+    }
+}
+
+#[test]
+fn session_that_begins_within_a_dialog_has_other_dialogs_too() {
+    let mut world = World::new();
+    world.send("request", 5, "a>b", A);
+    let for_a = world.send("reply", 5, "a>b", B).first();
+    let to_c = world.send("request", 6, "a>c", A).first();
+    let from_c = world.send("reply", 6, "a>c", C).first();
+    world.reaches(A, for_a, B);
+    world.reaches(A, from_c, C);
+    world.reaches(C, to_c, A);
+    assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+    world.reaches(A, from_c, C);
+    assert_eq!(world.remove("c>a", "scope: dialog\r\n").0, "removed");
+    assert_eq!(sessions(&world), (0, 0));
+}
+
+#[test]
+fn bye_ends_a_session_that_only_a_refused_request_has_made() {
+    for (tags, bye) in [("a>b", "a>b"), ("a>b", "b>a"), ("a>", "a>"), ("a>", ">a")] {
+        let mut world = World::new();
+        world.send("request", 5, tags, A);
+        assert_eq!(sessions(&world), (1, 1), "{tags}");
+        let other = if tags == "a>" { "a>b" } else { "a>" };
+        assert_eq!(world.remove(other, "scope: dialog\r\n").0, "error", "{tags}");
+        assert_eq!(world.remove(bye, "scope: dialog\r\n").0, "removed", "{tags}");
+        assert_eq!(sessions(&world), (0, 0), "{tags}");
+    }
+    // A callee with a tag rings: a null tag names no dialog of this call.
+    let mut world = World::new();
+    world.send("request", 1, "a>", A);
+    let caller = world.send("reply", 1, "a>?b", B).first();
+    assert_eq!(world.remove("a>", "scope: dialog\r\n").0, "error");
+    assert_eq!(world.packet(at(A), caller), Some(at(B)));
+}

@@ -1,0 +1,146 @@
+//! The transaction that makes a session, or a later try of it (after a 407): its
+//! offer, whose ports all dialogs share that answer it.
+
+use std::net::SocketAddr;
+
+use super::answer::{Answer, Answers};
+use super::control::Kind;
+use super::dialog::{Dialog, Sequence};
+use super::family::Side;
+use super::ids::{ChannelId, PeerId};
+use super::learning::Millis;
+use super::lines::Lines;
+use super::media_ports::MediaPorts;
+use super::refusal::Refusal;
+use super::update::Update;
+
+/// How long another branch may confirm a dialog after the first one (64 x T1,
+/// RFC 3261 section 13.2.2.4): its answer names the ports of the initial offer.
+const FORK_TIME: Millis = 32_000;
+
+/// The initial request.
+#[derive(Clone, Debug)]
+pub(super) struct Initial {
+    sequence: Sequence,
+    /// Empty when the request carried no offer, or was not seen.
+    pub(super) lines: Lines,
+    /// Whether it carried an offer.
+    pub(super) offered: bool,
+    /// Until when further branches may confirm a dialog; `None` before the first one
+    /// is confirmed.
+    until: Option<Millis>,
+    /// The session began with a request within a dialog: the initial one was answered
+    /// before this relay was started, or by another relay.
+    pub(super) missed: bool,
+    answers: Answers,
+}
+
+impl Initial {
+    /// A request that has carried no offer, or was not seen.
+    pub(super) fn new(cseq: u32) -> Self {
+        Initial {
+            sequence: Sequence { first: cseq, last: cseq },
+            lines: Lines::default(),
+            offered: false,
+            until: None,
+            missed: false,
+            answers: Answers::default(),
+        }
+    }
+
+    /// The ports for a request that is no new try: a repeated or late one.
+    pub(super) fn ports_of_known(
+        &self,
+        update: &Update,
+        media: &dyn MediaPorts,
+    ) -> Result<Option<Vec<Option<SocketAddr>>>, Refusal> {
+        if let Some(answer) = self.answers.get(update.fingerprint()) {
+            return Ok(Some(answer.streams.clone()));
+        }
+        let Sequence { first, last } = self.sequence;
+        let cseq = update.request.cseq;
+        if cseq < first {
+            return Err(Refusal::OutOfPlace);
+        }
+        if cseq < last {
+            let items = update.items().unwrap_or_default();
+            return Ok(Some(self.lines.ports_of_matches(update, items, media)));
+        }
+        // A copy with another SDP: a spiral, or somebody who has seen the request.
+        let again = self.offered && cseq == last;
+        Ok(again.then(|| self.lines.ports(update.receiver(), media)))
+    }
+
+    /// A new try with these streams.
+    pub(super) fn start(&mut self, update: &Update, lines: Lines, media: &mut dyn MediaPorts) {
+        self.sequence.last = update.request.cseq;
+        self.lines = lines;
+        self.offered = true;
+        self.answers.clear(Side::Caller);
+        self.lines.apply(update, PeerId::CALLER, &Lines::default(), media);
+    }
+
+    /// Stores the answer to the request, for repeated ones.
+    pub(super) fn add_answer(&mut self, update: &Update, answer: &Answer) {
+        self.answers.add(update.fingerprint(), Side::Caller, answer);
+    }
+
+    /// A request without To tag in the dialog of a null tag.
+    pub(super) fn note_request(&mut self, update: &Update) {
+        self.sequence.last = self.sequence.last.max(update.request.cseq);
+    }
+
+    /// True for a message of its transaction or of a try before it.
+    pub(super) fn has_message(&self, update: &Update) -> bool {
+        let Sequence { first, last } = self.sequence;
+        update.direction == Side::Caller && (first..=last).contains(&update.request.cseq)
+    }
+
+    /// True for a reply to the last try.
+    pub(super) fn has_reply(&self, update: &Update) -> bool {
+        update.direction == Side::Caller
+            && update.request.kind == Kind::Reply
+            && update.request.cseq == self.sequence.last
+    }
+
+    /// True for a message of the caller's side that is older than the last try.
+    pub(super) fn is_late(&self, update: &Update) -> bool {
+        update.direction == Side::Caller && update.request.cseq < self.sequence.last
+    }
+
+    /// True for a message of the caller's side that is older than the first try.
+    pub(super) fn is_before(&self, update: &Update) -> bool {
+        update.direction == Side::Caller && update.request.cseq < self.sequence.first
+    }
+
+    /// The first dialog was confirmed.
+    pub(super) fn note_answered(&mut self, now: Millis) {
+        self.until = Some(now.saturating_add(FORK_TIME));
+    }
+
+    /// True while further branches may answer.
+    pub(super) fn accepts_branches(&self, now: Millis) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// A dialog that may answer the offer.
+    pub(super) fn dialog(&self, tag: &[u8], peer: PeerId, now: Millis) -> Dialog {
+        match self.offered {
+            true => Dialog::of_initial_offer(tag, peer, self.sequence, self.lines.clone(), now),
+            false => Dialog::new(tag, peer),
+        }
+    }
+
+    /// The ports that are open for its branches.
+    pub(super) fn channels(&self, now: Millis) -> impl Iterator<Item = ChannelId> {
+        let lines = Some(&self.lines).filter(|_| self.accepts_branches(now));
+        lines.into_iter().flat_map(Lines::streams).map(|stream| stream.channel)
+    }
+
+    /// Only these ports are still open.
+    pub(super) fn retain(&mut self, open: &[ChannelId]) {
+        for line in &mut self.lines.0 {
+            *line = line.take().filter(|stream| open.contains(&stream.channel));
+        }
+    }
+}
