@@ -11,7 +11,7 @@
 //! What is stored of a leg, in at most 256 bytes:
 //! - the initial INVITE: its CSeq, whether it carried an offer, and whether it is
 //!   pending, completed or cancelled (`leg`);
-//! - up to eight dialogs with their offers, and a set of hashes of more confirmed ones
+//! - up to eight dialogs with their offers, and whether there are more confirmed ones
 //!   (`dialog`);
 //! - the relay, and its exact addresses by m= line and side (`ports`);
 //! - whether and how often the leg has ended (`ends`), and when it expires

@@ -99,9 +99,7 @@ impl Ending<'_, '_> {
             Some(DialogState::Early | DialogState::Confirmed) => {}
             _ if state.phase() == Phase::None => {}
             // It may be one of those without words.
-            _ if state.may_have_more(tag) => {
-                leg.change(|state| Some(state.without_more(tag)));
-            }
+            _ if state.has_more() => return self.one_dialog(),
             _ => return (DeleteScope::Nothing, true),
         }
         if leg.end_dialogs(tag) == 0 && own.is_some_and(DialogState::is_live) {
@@ -110,6 +108,9 @@ impl Ending<'_, '_> {
         }
         let (early, confirmed) = leg.count_dialogs();
         let state = leg.state();
+        if state.has_more() && confirmed == 0 {
+            leg.shorten(self.seconds);
+        }
         let goes_on = own == Some(DialogState::Early) && (state.is_unanswered() || early > 0);
         if confirmed > 0 || state.has_more() || goes_on {
             return self.one_dialog();

@@ -32,6 +32,7 @@ impl Leg<'_> {
     pub(super) fn touch(&self, relay: Option<u32>, seconds: u32) -> State {
         let state = self.state();
         let stored_for = match state.phase() {
+            _ if state.has_more() && !self.is_live() => Some(PENDING),
             Phase::Completed => Some(ESTABLISHED),
             // A 2xx to another INVITE than the last one, or after a restart.
             _ if self.is_confirmed() => Some(ESTABLISHED),
@@ -59,6 +60,13 @@ impl Leg<'_> {
     /// Starts the time for which the ended leg is stored.
     pub(super) fn start_ended(&self, seconds: u32) {
         self.change_usage(|relay, _| (relay, seconds.saturating_add(ENDED)));
+    }
+
+    /// A leg of whose dialogs only some without words may be left is stored no longer than
+    /// an unanswered one: their messages need no memory.
+    pub(super) fn shorten(&self, seconds: u32) {
+        let latest = seconds.saturating_add(PENDING);
+        self.change_usage(|relay, expires| (relay, expires.min(latest)));
     }
 
     /// Starts the time after which the cancelled leg ends.

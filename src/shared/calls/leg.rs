@@ -37,9 +37,8 @@ pub(super) enum Phase {
 
 /// The word [`STATE`]. From the low bits: the CSeq of the initial INVITE (32); its
 /// phase (2); the leg has ended (1); the initial INVITE carried an offer (1); another
-/// proxy has rewritten the last offer (1); [`MASK`] is valid (1); the confirmed dialogs
-/// without words, as a set of hashes of their tags (12); how often the leg has ended
-/// (14).
+/// proxy has rewritten the last offer (1); [`MASK`] is valid (1); a dialog without words
+/// was confirmed (1); free (9); how often the leg has ended (16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State(pub(super) u64);
 
@@ -48,9 +47,8 @@ const ENDED: u64 = 1 << 34;
 const OFFERED: u64 = 1 << 35;
 const UPSTREAM: u64 = 1 << 36;
 const MASKED: u64 = 1 << 37;
-const MORE_SHIFT: u32 = 38;
-const MORE: u64 = 0xfff << MORE_SHIFT;
-const ENDS_SHIFT: u32 = 50;
+const MORE: u64 = 1 << 38;
+const ENDS_SHIFT: u32 = 48;
 
 impl State {
     /// The state of a leg whose initial INVITE with this CSeq has come.
@@ -109,25 +107,14 @@ impl State {
         State(self.0 | MASKED)
     }
 
-    /// The bit of a dialog in the set of those without words.
-    fn more_bit(tag: u32) -> u64 {
-        1 << (MORE_SHIFT + (tag >> 8) % 12)
-    }
-
+    /// True when a dialog was confirmed for which no words were free. Which ones these
+    /// are is not stored: no BYE ends the leg, it expires.
     pub(super) fn has_more(self) -> bool {
         self.0 & MORE != 0
     }
 
-    pub(super) fn may_have_more(self, tag: u32) -> bool {
-        self.0 & State::more_bit(tag) != 0
-    }
-
-    pub(super) fn with_more(self, tag: u32) -> State {
-        State(self.0 | State::more_bit(tag))
-    }
-
-    pub(super) fn without_more(self, tag: u32) -> State {
-        State(self.0 & !State::more_bit(tag))
+    pub(super) fn with_more(self) -> State {
+        State(self.0 | MORE)
     }
 
     /// How often the leg has ended.
@@ -141,7 +128,7 @@ impl State {
 
     /// The state for a new INVITE in the same leg.
     pub(super) fn new_try(self, cseq: u32) -> State {
-        State(self.0 >> ENDS_SHIFT << ENDS_SHIFT | State::pending(cseq).0)
+        State(self.0 >> ENDS_SHIFT << ENDS_SHIFT | self.0 & MORE | State::pending(cseq).0)
     }
 }
 

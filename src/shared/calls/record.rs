@@ -279,7 +279,7 @@ impl Leg<'_> {
         let at = if message.is_invite_success() {
             let at = self.put_dialog(tag, DialogState::Confirmed, message.branch);
             if at.is_none() {
-                self.change(|state| Some(state.with_more(tag)));
+                self.change(|state| Some(state.with_more()));
             }
             at
         } else if message.is_invite_provisional() && tag != 0 {

@@ -11,6 +11,7 @@ mod dialogs;
 mod ends;
 mod junk;
 mod legs;
+mod many_dialogs;
 mod model;
 mod processes;
 mod random;

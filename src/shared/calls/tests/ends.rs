@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::shared::calls::expiry;
-use crate::shared::calls::leg::State;
 
 #[test]
 fn bye_of_unknown_leg_is_left_to_the_relay() {
@@ -196,22 +195,6 @@ fn bye_with_wrong_tags_ends_nothing() {
         assert_eq!((end.scope, end.relay), (DeleteScope::Dialog, None), "another leg's");
     }
     assert_eq!(table.status(100), LegStatus::Established);
-}
-
-#[test]
-fn bye_of_confirmed_dialogs_beyond_eight_ends_the_leg_with_the_last() {
-    let table = Table::new(64);
-    table.invite(1);
-    let tags: Vec<String> = (0..10).map(|n| format!("b{n}")).collect();
-    let more = |tag: &String| State::default().with_more(table.key("a", tag).to);
-    for tag in tags.iter().chain(&tags) {
-        table.answer(200, 1, "a", tag);
-    }
-    let same = more(&tags[8]) == more(&tags[9]);
-    for (n, tag) in tags.iter().enumerate().take(if same { 8 } else { 9 }) {
-        assert_eq!(table.bye("a", tag), DeleteScope::Dialog, "{n}");
-    }
-    assert_eq!(table.bye("a", &tags[9]), DeleteScope::Call);
 }
 
 #[test]
