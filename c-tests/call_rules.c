@@ -16,11 +16,16 @@ static void ended(const char *start, int cseq, const char *from, const char *to)
     CHECK(holds(mp_worker_last_error(worker), "ended"));
 }
 
-static void begin_call(const char *id)
+static void begin_call_from(const char *id, const char *from)
 {
     call_id = id;
     sessions(0);
-    rewritten("INVITE", 1, "a", "");
+    rewritten("INVITE", 1, from, "");
+}
+
+static void begin_call(const char *id)
+{
+    begin_call_from(id, "a");
 }
 
 static void rule_1_reinvite_failure_keeps_the_call(void)
@@ -283,6 +288,22 @@ static void command_of_the_server(void)
     sessions(0);
 }
 
+/* The empty From tag is the tag of a caller without tags (RFC 2543). */
+static void command_for_a_call_without_tags(void)
+{
+    mp_str none = mp_text("");
+    begin_call_from("command-null", "");
+    VERB(MP_OK, worker, mp_end_call(worker, mp_text(call_id), none, none));
+    VERB(MP_OK, worker, mp_end_call(worker, mp_text(call_id), none, none));
+    sessions(0);
+    VERB(MP_ERR_ARGUMENT, worker, mp_end_call(worker, mp_text("other"), none, none));
+
+    begin_call_from("command-null-dialog", "");
+    rewritten("200 OK", 1, "", "b");
+    VERB(MP_OK, worker, mp_end_call(worker, mp_text(call_id), none, mp_text("b")));
+    sessions(0);
+}
+
 int main(void)
 {
     mp_error *error = NULL;
@@ -304,6 +325,7 @@ int main(void)
     rule_9_late_provisional_replies();
     rule_10_null_tags();
     command_of_the_server();
+    command_for_a_call_without_tags();
 
     mp_options_free(branch_only);
     free_scene();

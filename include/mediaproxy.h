@@ -993,7 +993,8 @@ mp_status mp_end_session(mp_worker *worker,
 // empty, for a server that has no message at hand, as when a dialog times out.
 // The two tags may be given in either order; for the whole call from_tag is the
 // tag of either side. Otherwise as mp_end_session. The texts are copied.
-// MP_ERR_ARGUMENT for an empty Call-ID or an empty from_tag.
+// MP_ERR_ARGUMENT for an empty Call-ID, and for an empty from_tag, unless the
+// call table has a call of a caller without tags (RFC 3261 12.1.1).
 //
 //     if (mp_end_call(worker, call_id, from_tag, mp_text("")) != MP_OK)
 //         print(mp_worker_last_error(worker));

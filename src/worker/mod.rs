@@ -336,8 +336,9 @@ impl Worker {
     /// empty, for a server that has no message at hand.
     ///
     /// # Errors
-    /// `Status::Argument` for an empty Call-ID or `from_tag`, `Status::WrongProcess`
-    /// after a fork.
+    /// `Status::Argument` for an empty Call-ID, and for an empty `from_tag` unless the
+    /// call table has a call of a caller without tags; `Status::WrongProcess` after a
+    /// fork.
     ///
     /// ```
     /// # fn main() -> mediaproxy::Result<()> {

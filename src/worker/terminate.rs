@@ -53,18 +53,23 @@ impl Worker {
         if call_id.is_empty() {
             return Err(Error::new(Status::Argument, "the Call-ID of the call to end is empty"));
         }
-        if from_tag.is_empty() {
-            return Err(Error::new(
-                Status::Argument,
-                "the From tag of the call to end is empty; give the tag of one of its sides",
-            ));
-        }
         let key = self.engine.calls().key(call_id, from_tag, to_tag);
         let (part, method) = match to_tag {
             b"" => (Part::Call, Method::Other),
             _ => (Part::Message(EndScope::Call), Method::Bye),
         };
         let call = CallMessage { method, ..CallMessage::command(key) };
+        // The tag of a caller without tags (RFC 3261 12.1.1), or one that was left out.
+        let is_stored = || {
+            let leg = self.engine.calls().look_up(&call, seconds(self.now()));
+            leg.status() != LegStatus::Unknown
+        };
+        if from_tag.is_empty() && !is_stored() {
+            return Err(Error::new(
+                Status::Argument,
+                "the From tag of the call to end is empty; give the tag of one of its sides",
+            ));
+        }
         let choice = self.choice_by_id(call_id);
         self.terminate(&call, choice, part, [call_id, from_tag, to_tag]);
         Ok(())

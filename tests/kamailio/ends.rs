@@ -165,6 +165,34 @@ fn invite_after_a_401_is_a_new_try() {
     });
 }
 
+/// Alice's phone has no tags (RFC 2543).
+#[test]
+fn call_without_tags_of_the_caller_ends() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let without_tag = |call: &mut Call| {
+            let (uri, _) = call.dialog.local.split_once(";tag=").expect("a tag");
+            call.dialog.local = uri.to_string();
+        };
+        let mut call = scene.alice.call("bob", "busy@x");
+        without_tag(&mut call);
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let invite = scene.bob.request("INVITE");
+        scene.bob.answer(&invite, "486 Busy Here", "", "");
+        scene.not_answered(&call, 486);
+        scene.holds_nothing();
+
+        let mut call = scene.alice.call("bob", "answered@x");
+        without_tag(&mut call);
+        let answer = audio_of(&scene.bob, 1);
+        let Scene { alice, bob, .. } = scene;
+        let (invite, ok) = negotiate(alice, &mut call, bob, &offer, &answer);
+        scene.talk(ok.media(), invite.media());
+        scene.hang_up(&mut call);
+    });
+}
+
 /// One phone is busy, the other one has left without a word, and alice gives up:
 /// the server makes the final reply itself.
 #[test]
