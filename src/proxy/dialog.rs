@@ -91,8 +91,9 @@ pub(super) struct Dialog {
     agreed: Lines,
     /// The streams of the offer in force until its answer is final.
     offered: Option<Lines>,
-    /// The unanswered offer of the other side, which the one in force has crossed:
-    /// both are refused, or the later one, and then this one may be answered.
+    /// The unanswered offer of the other side, or in its transaction, which the one in
+    /// force has crossed: both are refused, or the later one, and then this one may be
+    /// answered.
     crossing: Option<(Offer, Lines)>,
     /// At most one for each m= line.
     lingering: Vec<Lingering>,
@@ -246,7 +247,10 @@ impl Dialog {
         }
         let direction = update.direction;
         let open = self.offer.filter(|offer| offer.progress == Progress::Open);
-        match open.filter(|offer| offer.direction != direction).zip(self.offered.take()) {
+        // The answer in an ACK may be overtaken by the next offer of its sender.
+        let crosses =
+            |offer: &Offer| offer.direction != direction || offer.offerer != update.sender;
+        match open.filter(crosses).zip(self.offered.take()) {
             Some(crossed) => self.crossing = Some(crossed),
             None => {
                 self.crossing =

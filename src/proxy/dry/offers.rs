@@ -240,6 +240,30 @@ fn offer_that_overtakes_the_answer_before_it_is_answered_as_well() {
     }
 }
 
+/// An INVITE without SDP: its 200 has the offer, and the ACK with the answer is overtaken
+/// by the next offer of its sender (RFC 5407 section 3.1).
+#[test]
+fn answer_in_an_ack_that_the_next_offer_overtakes_is_agreed() {
+    let both =
+        |host: u8, port: u16| format!("198.51.100.{host}:{port},198.51.100.{host}:{}", port + 2);
+    let mut world = World::new();
+    let offer = world.send("reply", 1, "a>b", &both(2, 5000));
+    let next = world.send("request", 2, "a>b", "198.51.100.1:4000,198.51.100.1:0");
+    assert!(next.0.ends_with(" 0"), "{next:?}");
+    let answer = world.send("request", 1, "a>b", &both(1, 4000));
+    for (line, a, b) in [
+        (0, "198.51.100.1:4000", "198.51.100.2:5000"),
+        (1, "198.51.100.1:4002", "198.51.100.2:5002"),
+    ] {
+        world.reaches(a, offer.stream(line), b);
+        world.reaches(b, answer.stream(line), a);
+    }
+    world.send("reply", 2, "a>b", "198.51.100.2:5000,198.51.100.2:0");
+    world.reaches("198.51.100.1:4000", offer.stream(0), "198.51.100.2:5000");
+    world.wait(2_000);
+    assert_eq!(world.proxy.open_streams(), 1);
+}
+
 /// Both sides offer at the same time, and messages are lost: whichever offer is repeated
 /// and answered in the end is agreed.
 #[test]
