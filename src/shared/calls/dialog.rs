@@ -96,8 +96,11 @@ fn tag_of(word: u64) -> u32 {
 
 /// The bits of a CSeq that are stored: enough to distinguish the requests of a
 /// dialog that are pending at one time.
-pub(super) const OFFERED_BITS: u32 = 14;
+pub(super) const OFFERED_BITS: u32 = 13;
 const DELAYED_BITS: u32 = 13;
+/// The bits of the CSeq of the last relayed offer: enough to distinguish it from those
+/// that are repeated.
+const LAST_BITS: u32 = 3;
 
 pub(super) fn low(cseq: u32, bits: u32) -> u32 {
     cseq & !(u32::MAX << bits)
@@ -111,10 +114,12 @@ pub(super) fn nearest(near: u32, low_bits: u32, bits: u32) -> u32 {
 }
 
 /// The second word of a dialog. From the low bits: the CSeq of the caller's last
-/// INVITE with an offer (14) and whether there is one (1); the same of the callee (14,
+/// INVITE with an offer (13) and whether there is one (1); the same of the callee (13,
 /// 1); the last delayed offer: the side that received it (1), the CSeq of the INVITE
 /// (13), the CSeq of the request that answered it (13), and 0 none, 1 not answered, 2
-/// answered (2); five bits of the tag, against a word of the dialog before.
+/// answered (2); the last offer of its own, whose relayed lines the first word has: the
+/// side whose transaction it was in (1) and its CSeq (3); three bits of the tag, against
+/// a word of the dialog before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Offers(u64);
 
@@ -123,11 +128,12 @@ const TO_CALLER: u32 = 2 * SIDE;
 const DELAYED: u32 = TO_CALLER + 1;
 const ANSWERED_BY: u32 = DELAYED + DELAYED_BITS;
 const KIND: u32 = ANSWERED_BY + DELAYED_BITS;
-const CHECK: u32 = KIND + 2;
+const LAST: u32 = KIND + 2;
+const CHECK: u32 = LAST + 1 + LAST_BITS;
 
 impl Offers {
     fn of(word: u64, tag: u32) -> Offers {
-        let check = u64::from(tag >> 27) << CHECK;
+        let check = u64::from(tag >> (CHECK - u32::BITS)) << CHECK;
         Offers(if word >> CHECK << CHECK == check { word } else { check })
     }
 
@@ -175,12 +181,21 @@ impl Offers {
         }
     }
 
+    /// True when the last offer of the dialog was in this transaction.
+    pub(super) fn is_last(self, by_caller: bool, cseq: u32) -> bool {
+        self.bits(LAST, 1 + LAST_BITS) == last(by_caller, cseq)
+    }
+
     fn store_answered(&mut self, cseq: u32) {
         if self.bits(KIND, 2) != 0 {
             self.set(ANSWERED_BY, DELAYED_BITS, cseq);
             self.set(KIND, 2, 2);
         }
     }
+}
+
+fn last(by_caller: bool, cseq: u32) -> u32 {
+    low(cseq, LAST_BITS) << 1 | u32::from(by_caller)
 }
 
 impl Leg<'_> {
@@ -319,13 +334,15 @@ impl Leg<'_> {
         (count(DialogState::Early), count(DialogState::Confirmed))
     }
 
-    /// Stores the offers of a message in its dialog.
+    /// Stores the offers of a message in its dialog. `relayed`: the CSeq of the message,
+    /// if it is an offer.
     pub(super) fn store_offers(
         &self,
         at: usize,
         tag: u32,
         by_caller: bool,
         offer_answer: &OfferAnswerUpdate,
+        relayed: Option<u32>,
     ) {
         let old = self.load(at + 1);
         let mut offers = Offers::of(old, tag);
@@ -337,6 +354,9 @@ impl Leg<'_> {
         }
         if let Some(cseq) = offer_answer.answered_by {
             offers.store_answered(cseq);
+        }
+        if let Some(cseq) = relayed {
+            offers.set(LAST, 1 + LAST_BITS, last(by_caller, cseq));
         }
         if offers.0 != old {
             self.swap(at + 1, old, offers.0);

@@ -296,7 +296,8 @@ impl Leg<'_> {
             stored()
         };
         if let Some(at) = at {
-            self.store_offers(at, tag, by_caller, offer_answer);
+            let relayed = change.relayed_lines.map(|_| message.cseq);
+            self.store_offers(at, tag, by_caller, offer_answer, relayed);
         }
         at
     }

@@ -8,6 +8,7 @@ use super::leg::{Leg, State};
 use super::update::RelayPorts;
 use super::words::MASK;
 use super::{CallMessage, Calls, Located};
+use crate::sip::Method;
 
 /// The state of a leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,16 +147,47 @@ impl<'b> LegState<'b> {
 
     /// The m= lines that are relayed of the offer that the message answers, as bits:
     /// the last one of its dialog, else that of the initial INVITE. `None` when they
-    /// are not stored.
+    /// are not stored, also for an answer to an earlier offer.
     pub fn relayed_lines(&self) -> Option<u64> {
-        let Found { leg, by_caller, state } = self.found?;
-        let CallMessage { key, status, cseq, .. } = self.message;
-        let to_initial = by_caller && status.is_some() && state.offered() == Some(cseq);
-        let dialog = leg.dialog(key.callee_tag(by_caller)).filter(|_| !to_initial);
-        match dialog.and_then(|(_, dialog)| dialog.relayed_lines()) {
-            Some(own) => own,
+        let Found { leg, state, .. } = self.found?;
+        match self.own_offer().filter(|_| !self.is_reply_to_initial()) {
+            Some((lines, true)) => lines,
+            Some((_, false)) => None,
             None => state.masked().then(|| leg.load(MASK)),
         }
+    }
+
+    /// True for an answer to another offer than the last one of its dialog: it is
+    /// repeated or late.
+    pub fn answers_earlier_offer(&self) -> bool {
+        let own = self.own_offer();
+        own.is_some_and(|(_, answered)| !answered || self.is_reply_to_initial())
+    }
+
+    /// True for a reply to the initial INVITE with its offer.
+    fn is_reply_to_initial(&self) -> bool {
+        let CallMessage { status, cseq, .. } = self.message;
+        self.found.is_some_and(|Found { by_caller, state, .. }| {
+            by_caller && status.is_some() && state.offered() == Some(cseq)
+        })
+    }
+
+    /// The last offer of the message's dialog besides the initial one: its relayed
+    /// lines, if they are stored, and whether the message may answer it.
+    fn own_offer(&self) -> Option<(Option<u64>, bool)> {
+        let Found { leg, by_caller, .. } = self.found?;
+        let CallMessage { key, method, status, cseq, .. } = self.message;
+        let tag = key.callee_tag(by_caller);
+        let (at, dialog) = leg.dialog(tag)?;
+        let lines = dialog.relayed_lines()?;
+        let offers = leg.offers(at, tag);
+        let answered = match (method, status) {
+            // It answers an offer in a reply to INVITE.
+            (Method::Prack, None) => offers.delayed(by_caller, cseq).map(|offer| offer.cseq),
+            (Method::Ack, None) | (_, Some(_)) => Some(cseq),
+            _ => None,
+        };
+        Some((lines, answered.is_none_or(|cseq| offers.is_last(by_caller, cseq))))
     }
 
     /// True when the leg's relay gave this address and port for this m= line, to

@@ -187,6 +187,64 @@ fn relayed_lines_are_those_of_the_last_offer_of_the_dialog() {
     assert_eq!(of(&reply(4, "b")), Some(0xfff));
 }
 
+/// An answer that is repeated, or that another offer has overtaken, has the lines of its
+/// own offer, which are no longer stored.
+#[test]
+fn relayed_lines_are_those_of_no_other_offer_than_the_answered_one() {
+    let offers = [(Method::Invite, 2, "a", "b"), (Method::Update, 3, "a", "b")];
+    let offers = offers.into_iter().chain([
+        (Method::Invite, 1, "b", "a"),
+        (Method::Invite, 2, "b", "a"),
+        (Method::Update, 5, "b", "a"),
+    ]);
+    let offers: Vec<_> = offers.collect();
+    let lines = |number: usize| number as u64 + 1;
+    for first in 0..offers.len() {
+        for second in 0..offers.len() {
+            let table = Table::new(64);
+            table.invite(1);
+            table.answer(200, 1, "a", "b");
+            for number in [first, second] {
+                let (method, cseq, from, to) = offers[number];
+                let relayed = CallUpdate { relayed_lines: Some(lines(number)), ..update() };
+                stored(table.record(&table.request(method, cseq, from, to), &relayed, 100));
+            }
+            for (number, (method, cseq, from, to)) in offers.iter().copied().enumerate() {
+                let answer = CallMessage { method, ..table.reply(200, cseq, from, to) };
+                let leg = table.calls().look_up(&answer, 100);
+                let is_last = (cseq, from) == (offers[second].1, offers[second].2);
+                let expected = is_last.then_some(lines(second));
+                assert_eq!(leg.relayed_lines(), expected, "{first} {second} {number}");
+                assert_eq!(leg.answers_earlier_offer(), !is_last, "{first} {second} {number}");
+            }
+            let initial = table.reply(200, 1, "a", "b");
+            let leg = table.calls().look_up(&initial, 100);
+            assert!(leg.answers_earlier_offer(), "the initial offer is older");
+            let other = table.reply(200, 1, "a", "c");
+            let leg = table.calls().look_up(&other, 100);
+            assert!(!leg.answers_earlier_offer(), "it is the only one of this dialog");
+        }
+    }
+}
+
+/// An offer in a reply is answered by the ACK of its INVITE, or by a PRACK with a CSeq
+/// of its own (RFC 3262 5).
+#[test]
+fn relayed_lines_of_an_offer_in_a_reply_are_those_of_its_answer() {
+    let table = Table::new(64);
+    table.calls().begin(&table.request(Method::Invite, 1, "a", ""), 100);
+    let delayed = OfferAnswerUpdate { reply_offer: Some(1), ..OfferAnswerUpdate::default() };
+    let delayed = CallUpdate { offer_answer: delayed, relayed_lines: Some(6), ..update() };
+    stored(table.record(&table.reply(183, 1, "a", "b"), &delayed, 100));
+    let lines = |method, cseq| {
+        table.calls().look_up(&table.request(method, cseq, "a", "b"), 100).relayed_lines()
+    };
+    assert_eq!((lines(Method::Prack, 2), lines(Method::Ack, 1)), (Some(6), Some(6)));
+    let next = CallUpdate { relayed_lines: Some(0), ..update() };
+    stored(table.record(&table.request(Method::Invite, 3, "a", "b"), &next, 100));
+    assert_eq!((lines(Method::Prack, 2), lines(Method::Ack, 1)), (None, None));
+}
+
 #[test]
 fn relayed_upstream_is_until_the_next_own_offer() {
     let table = Table::new(64);

@@ -31,6 +31,8 @@ struct Dialog {
     /// The last offer of the callee and of the caller.
     offered: [Option<u32>; 2],
     relayed: Option<u64>,
+    /// The side and the CSeq of the last offer, whose lines `relayed` has.
+    last: Option<(bool, u32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,7 +111,7 @@ impl Leg {
     }
 
     fn dialog(&mut self, tag: u32, state: State, branch: u32) -> &mut Dialog {
-        let new = Dialog { state, branch, offered: [None; 2], relayed: None };
+        let new = Dialog { state, branch, offered: [None; 2], relayed: None, last: None };
         let dialog = self.dialogs.entry(tag).or_insert(new);
         match (dialog.state, state) {
             (State::Assumed | State::GivenUp, State::Early | State::Confirmed) => {
@@ -248,10 +250,14 @@ impl Model {
             let side = usize::from(by_caller);
             dialog.offered[side] = dialog.offered[side].max(offer_answer.offered);
             dialog.relayed = relayed_lines;
+            dialog.last = Some((by_caller, message.cseq));
         } else if let Some(dialog) = leg.dialogs.get_mut(&tag) {
             let side = usize::from(by_caller);
             dialog.offered[side] = dialog.offered[side].max(offer_answer.offered);
-            dialog.relayed = relayed_lines.or(dialog.relayed);
+            if relayed_lines.is_some() {
+                dialog.relayed = relayed_lines;
+                dialog.last = Some((by_caller, message.cseq));
+            }
         }
         if !foreign {
             leg.relay = Some(relay);
@@ -404,7 +410,13 @@ impl Model {
         let initial = leg.carried && by_caller && leg.cseq == message.cseq;
         let own = dialog.and_then(|dialog| dialog.offered[usize::from(by_caller)]);
         let of_dialog = dialog.filter(|_| !(initial && message.status.is_some()));
-        let relayed = of_dialog.and_then(|dialog| dialog.relayed).or(leg.relayed);
+        let answers_last = |dialog: &Dialog| {
+            message.status.is_none() || dialog.last == Some((by_caller, message.cseq))
+        };
+        let relayed = match of_dialog.filter(|dialog| dialog.relayed.is_some()) {
+            Some(dialog) => dialog.relayed.filter(|_| answers_last(dialog)),
+            None => leg.relayed,
+        };
         let over = dialog.is_some_and(|dialog| dialog.state == State::Over);
         let over = over && tag != 0 && message.status.is_none_or(|status| status < 300);
         let status = if over { LegStatus::Ended } else { leg.status(now) };
