@@ -183,6 +183,7 @@ fn rewrite(raw: &[u8], times: u64, whole: bool) {
             rewrite_origin: false,
             loop_marker: false,
             relayed_lines: None,
+            has_session: false,
             ours: &ours,
         };
         let description = body::find_sdp(&message).expect("a body").expect("a description");

@@ -87,6 +87,7 @@ impl Ours {
                 rewrite_origin: false,
                 loop_marker: false,
                 relayed_lines: None,
+                has_session: false,
                 ours: &|_, _| false,
             };
             let plan = plan(&message, &session, &rules)?;

@@ -6,6 +6,7 @@ mod bundle;
 mod candidates;
 mod fill;
 mod pieces;
+mod unserved;
 
 pub use fill::{Accepted, Assigned};
 
@@ -36,6 +37,10 @@ pub struct Rules<'r> {
     /// For an answer: the m= lines that its offer relayed ([`Plan::relayed_lines`]).
     /// `None`: not known, the transport of each line decides. Ignored for an offer.
     pub relayed_lines: Option<u64>,
+    /// The call has a session at its relay. An SDP whose lines are all removed, or of
+    /// transports that relays do not carry, is then sent to it as well, all lines with
+    /// port 0: it ends the streams that were agreed before (RFC 3264 8.2).
+    pub has_session: bool,
     /// True for an m= line (counted from 0) whose address and port this call
     /// already has at its relay (a spiral): the line is not changed.
     pub ours: &'r dyn Fn(usize, SocketAddr) -> bool,
@@ -219,8 +224,8 @@ enum What {
 }
 
 /// Plans the rewrite of `session`, which is part of `message`. The plan is empty
-/// when nothing is to be relayed: no stream has a relayable transport, a loop
-/// marker is honoured, or every active stream is already at the relay.
+/// when nothing is to be relayed: no stream has a relayable transport and the call no
+/// session, a loop marker is honoured, or every active stream is already at the relay.
 /// `Status::Syntax` when a stream to be relayed has no c= line at any level.
 ///
 /// Every m= line is a stream of the request, so that its number is the same in
@@ -246,6 +251,7 @@ pub fn plan(message: &Message<'_>, session: &Session<'_>, rules: &Rules<'_>) -> 
             && !session.media.iter().any(|media| media.ice.remote_candidates),
         groups: bundle_groups(session),
         ports: 0,
+        leaves_media: false,
         plan: Plan {
             answer: rules.role == Role::Answer,
             sdp: spot(message, session.text)?,
@@ -282,6 +288,8 @@ struct Planner<'p, 'm, 'a> {
     groups: Vec<u64>,
     /// The bits ([`port_bit`]) of the ports of the streams to be relayed so far.
     ports: u64,
+    /// An active line is not relayed although relays carry its transport.
+    leaves_media: bool,
     plan: Plan,
 }
 
@@ -314,8 +322,11 @@ impl<'a> Planner<'_, '_, 'a> {
                 self.ports |= port_bit(media.port);
             }
         }
-        if fate == Fate::Kept && self.plan.answer {
-            self.note_unserved(index, media, connection);
+        if fate == Fate::Kept {
+            self.leaves_media |= media.port != 0 && media.relayable();
+            if self.plan.answer {
+                self.note_unserved(index, media, connection);
+            }
         }
         self.plan.streams.push(Stream {
             kind: media_type(media.kind),
@@ -353,40 +364,6 @@ impl<'a> Planner<'_, '_, 'a> {
         match media.port {
             0 => relayed || media.relayable(),
             _ => relayed && !media.is_tcp(),
-        }
-    }
-
-    /// Notes the first line that [`Plan::unserved`] is about. Only with the stored lines
-    /// of the offer; not where a relay has nothing to do: on hold, on a multicast
-    /// address, with ICE, or already at the relay.
-    #[cold]
-    fn note_unserved(
-        &mut self,
-        index: usize,
-        media: &Media<'a>,
-        connection: Option<&Connection<'a>>,
-    ) {
-        let Some(lines) = self.rules.relayed_lines else { return };
-        let relayed = lines & line_bit(index) != 0;
-        let Some(connection) = connection.filter(|connection| connection.is_internet()) else {
-            return;
-        };
-        let address = connection.host.ip().map(|ip| SocketAddr::new(ip, media.port));
-        let is_served = media.port == 0
-            || !(relayed || media.relayable())
-            || connection.is_multicast()
-            || connection.is_unspecified()
-            || media.ice.credentials
-            || self.session.ice_credentials
-            || address.is_some_and(|address| (self.rules.ours)(index, address));
-        if !is_served && self.plan.unserved.is_none() {
-            let named = Named(index, media.kind);
-            let reason = match relayed {
-                true => "the answer changes its transport",
-                false => "its offer has no relayed line there",
-            };
-            let text = format!("{named} of the answer keeps its own address: {reason}");
-            self.plan.unserved = Some(text.into());
         }
     }
 
@@ -446,10 +423,13 @@ impl<'a> Planner<'_, '_, 'a> {
     }
 
     /// True when a request is needed: a stream is to be relayed, or the relay must
-    /// learn that streams have port 0 and none is already at the relay.
+    /// learn that no stream is and none is already at the relay.
     fn needs_relay(&self) -> bool {
         let has = |fate| self.plan.places.iter().any(|place| place.fate == fate);
-        has(Fate::Relay) || (has(Fate::Off) && !has(Fate::Spiral))
+        // The relay has nothing to learn from an answer that fits no offer.
+        let fits = || !self.leaves_media && self.plan.unserved.is_none();
+        let ends_session = || self.rules.has_session && fits();
+        has(Fate::Relay) || !has(Fate::Spiral) && (has(Fate::Off) || ends_session())
     }
 }
 

@@ -20,6 +20,8 @@ pub struct CallState<'c> {
     pub relayed_upstream: bool,
     /// The m= lines that the call's last offer relayed; `None` when it is not known.
     pub relayed_lines: Option<u64>,
+    /// The call has a session at its relay.
+    pub has_session: bool,
     /// True for an m= line (counted from 0) whose address and port this call already
     /// has at its relay.
     pub ours: &'c dyn Fn(usize, SocketAddr) -> bool,
@@ -59,6 +61,7 @@ pub fn prepare(
         rewrite_origin: settings.rewrite_origin(),
         loop_marker: settings.loop_marker(),
         relayed_lines: call.relayed_lines,
+        has_session: call.has_session,
         ours: call.ours,
     };
     // The proxy that relays an offer also relays its answer, which may pass here

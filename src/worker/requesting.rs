@@ -25,6 +25,9 @@ use crate::worker::{Worker, seconds};
 #[derive(Debug)]
 pub(super) struct Requesting {
     plan: Plan,
+    /// For an answer to an earlier offer: the relay's addresses in the last SDP for its
+    /// receiver.
+    stored: Option<RelayPorts>,
     /// `None` when it is over: the next rewrite uses its memory.
     request: Option<Box<Request>>,
     wire: Wire<Sent>,
@@ -47,10 +50,11 @@ pub(super) struct Update {
 }
 
 impl Requesting {
-    /// Starts the request for `plan`. The query is `request`'s.
+    /// Starts the request for `plan`, with the stored addresses for an answer to an
+    /// earlier offer. The query is `request`'s.
     pub(super) fn start(
         mut request: Box<Request>,
-        plan: Plan,
+        (plan, stored): (Plan, Option<RelayPorts>),
         choice: Choice,
         worker: &Worker,
         now: u64,
@@ -65,6 +69,7 @@ impl Requesting {
         request.start(now);
         Requesting {
             plan,
+            stored,
             request: Some(request),
             wire: Wire::default(),
             accepted: None,
@@ -158,12 +163,20 @@ impl Requesting {
         let mut warn = |line: &str| {
             engine.log().write(Level::Warning, format_args!("call {}: {line}", call_id()));
         };
-        let accepted = exchange.answer().map(|answer| self.plan.accept(answer, &mut warn));
+        let accepted = exchange.answer().map(|answer| match &self.stored {
+            None => self.plan.accept(answer, &mut warn),
+            Some(stored) => self.plan.accept_whole(answer, |line| stored.get(line), &mut warn),
+        });
         match (accepted, exchange.relay()) {
             (Some(Ok(accepted)), Some(relay)) => {
                 self.accepted = Some((relay.clone(), accepted));
             }
-            (Some(Err(error)), _) => exchange.refuse(error),
+            (Some(Err(error)), _) => {
+                if self.stored.is_some() {
+                    warn(error.text());
+                }
+                exchange.refuse(error);
+            }
             _ => {}
         }
         exchange.record(&engine.records(), Purpose::Message, now);

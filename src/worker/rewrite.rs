@@ -89,8 +89,8 @@ pub(super) fn start(
     let state = CallState {
         offer_answer: leg.offer_answer(),
         relayed_upstream: settings.loop_marker() && leg.relayed_upstream(),
-        // A late answer of an ended call may belong to an earlier offer.
-        relayed_lines: leg.relayed_lines().filter(|_| leg.is_active()),
+        relayed_lines: leg.relayed_lines(),
+        has_session: leg.is_active() && leg.relay().is_some(),
         ours: &|line, address| leg.is_relay_address(line, address),
     };
     let answers_cancelled = leg.status() == LegStatus::Cancelled
@@ -152,6 +152,12 @@ pub(super) fn start(
         let state = State::Stored(plan, accepted);
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state })));
     }
+    if late_offer {
+        // For the relay it would be a new offer.
+        return Err(not_stored(&engine, message));
+    }
+    let late_answer = decision.role == Role::Answer && leg.answers_earlier_offer();
+    let stored = late_answer.then(|| leg.stored_ports().unwrap_or_default());
     let times = Times {
         total: milliseconds(settings.relay_timeout()),
         each: settings.relay_try().map(milliseconds),
@@ -165,7 +171,7 @@ pub(super) fn start(
     query.streams.clone_from(&plan.streams);
     update.relayed_lines = (decision.role == Role::Offer).then(|| plan.relayed_lines());
     update.ticket = calls.begin_found(&leg, seconds(now));
-    let requesting = Requesting::start(request, plan, choice, worker, now);
+    let requesting = Requesting::start(request, (plan, stored), choice, worker, now);
     let mut rewrite = Box::new(Rewrite { update, state: State::Requesting(requesting) });
     rewrite.drive(worker, now);
     Ok(Started::Rewrite(rewrite))
@@ -192,8 +198,17 @@ fn ended(worker: &Worker, message: &Message<'_>) -> Error {
     Error::new(Status::Ended, format!("call {call_id} has ended; its SDP is unchanged"))
 }
 
-/// The stored addresses of the relay as the answer to a message of a call that has
-/// ended: a retransmitted or late one. `None` when they are not stored.
+/// The error for a repeated offer of a live call whose ports are not stored.
+#[cold]
+fn not_stored(engine: &Engine, message: &Message<'_>) -> Error {
+    engine.counters().count(Counter::FailedAnswer);
+    let text = "the SDP repeats an earlier offer, whose ports are gone; it is unchanged";
+    warn_of_call(engine, message, text);
+    Error::new(Status::RelayAnswer, text)
+}
+
+/// The stored addresses of the relay as the answer to a retransmitted or late message.
+/// `None` when they are not stored.
 fn stored_answer(plan: &Plan, leg: &LegState<'_>) -> Option<Accepted> {
     let stored = leg.stored_ports()?;
     plan.accept_stored(|line| stored.get(line))

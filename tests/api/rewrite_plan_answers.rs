@@ -1,8 +1,11 @@
 //! What a relay may answer, and what becomes of the description then.
 
+use std::net::SocketAddr;
+
 use kit::rewriting::{Case, body_of, invite, lines, parse, with_body};
 use mediaproxy::Status;
 use mediaproxy::internals::edit::{Edits, Verb};
+use mediaproxy::internals::media::plan::Accepted;
 use mediaproxy::internals::relay::Answer;
 
 const RELAY: &str = "203.0.113.9";
@@ -41,6 +44,43 @@ fn too_few_ports_for_an_answer_leave_the_others_where_they_are() {
             ])
         );
         assert!(complaints.iter().any(|text| text.contains("stream 2 (video)")), "{complaints:?}");
+    }
+}
+
+#[test]
+fn answer_to_an_earlier_offer_is_rewritten_whole_or_not_at_all() {
+    let raw = invite(lines(&TWO).as_bytes());
+    let message = parse(&raw);
+    let stored = |ports: [u16; 2]| {
+        move |line: usize| {
+            ports.get(line).map(|port| SocketAddr::new(RELAY.parse().unwrap(), *port))
+        }
+    };
+    for (given, known, expected) in [
+        (&[50000, 50002][..], [0, 0], Ok([50000, 50002])),
+        (&[50000, 0], [51000, 51002], Ok([51000, 51002])),
+        (&[50000], [51000, 51002], Ok([51000, 51002])),
+        (&[50000, 0], [51000, 0], Err("stream 2 (video)")),
+        (&[0, 0], [0, 51002], Err("stream 1 (audio)")),
+        (&[50000], [0, 0], Err("stream 2 (video)")),
+    ] {
+        let case = Case::answer(RELAY, given);
+        let plan = case.plan(&message).unwrap();
+        let mut warnings = Vec::new();
+        let warn = &mut |text: &str| warnings.push(text.to_string());
+        match (plan.accept_whole(&case.answer, stored(known), warn), expected) {
+            (Ok(accepted), Ok(expected)) => {
+                let Accepted::Ports(assigned) = &accepted else { panic!("{accepted:?}") };
+                let ports: Vec<_> = assigned.lines().map(|(_, at)| at.port()).collect();
+                assert_eq!(ports, expected);
+            }
+            (Err(error), Err(named)) => {
+                assert_eq!(error.status(), Status::RelayAnswer);
+                assert!(error.text().starts_with(named), "{error}");
+            }
+            (result, _) => panic!("{given:?} {known:?}: {result:?}"),
+        }
+        assert_eq!(warnings, [""; 0], "{given:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! (RFC 3264 6): in the request to the relay, in its answer, and in the answer's SDP.
 
 use kit::rewriting::{Case, body_of, invite, lines, parse};
+use mediaproxy::internals::relay::Role;
 
 const RELAY: &str = "203.0.113.9";
 
@@ -201,6 +202,40 @@ fn refusal_of_all_lines_is_sent_to_the_relay() {
     case.relayed_lines = Some(0);
     let sdp = lines(&["m=message 0 TCP/MSRP *", "m=image 0 TCP t38"]);
     assert!(case.streams(&sdp).is_empty(), "nothing of the offer was relayed");
+}
+
+/// RFC 3264 8.2: all streams of a call are removed, or moved to transports that relays
+/// do not carry.
+#[test]
+fn sdp_without_a_line_for_the_relay_is_sent_when_the_call_has_a_session() {
+    let left_to_ice = ["m=audio 9 RTP/AVP 0", "c=IN IP4 0.0.0.0", "a=ice-ufrag:u", "a=ice-pwd:p"];
+    for role in [Role::Offer, Role::Answer] {
+        for (mask, has_session, media, told) in [
+            (Some(0), true, &["m=message 0 TCP/MSRP *", "m=image 0 TCP t38"][..], true),
+            (None, true, &["m=message 0 TCP/MSRP *"], true),
+            (Some(0), true, &["m=image 20000 TCP t38"], true),
+            (Some(0), false, &["m=message 0 TCP/MSRP *"], false),
+            (Some(0), true, &["m=audio 20000 RTP/AVP 0", "c=IN IP4 233.252.0.1/127"], false),
+            (Some(0), true, &left_to_ice, false),
+        ] {
+            let mut case = Case { role, has_session, ..Case::offer(RELAY, &[0, 0]) };
+            case.relayed_lines = mask;
+            let sdp = lines(&[&["c=IN IP4 10.0.0.1"], media].concat());
+            let ports = sent(&case, &sdp);
+            assert_eq!(!ports.is_empty(), told, "{role:?} {media:?}");
+            assert!(ports.iter().all(|port| *port == 0), "{ports:?}");
+            let (out, _) = case.run(&invite(sdp.as_bytes())).unwrap();
+            assert_eq!(body_of(&out), sdp, "the SDP stays");
+        }
+    }
+    let ours = vec!["203.0.113.9:50000".parse().unwrap()];
+    let case = Case { ours, has_session: true, ..Case::offer(RELAY, &[]) };
+    let spiral = lines(&["c=IN IP4 203.0.113.9", "m=audio 50000 RTP/AVP 0"]);
+    assert!(case.streams(&spiral).is_empty(), "the relay has given it");
+    let mut case = Case { has_session: true, ..Case::answer(RELAY, &[]) };
+    case.relayed_lines = Some(0b01);
+    let moved = lines(&["c=IN IP4 10.0.0.1", "m=message 9 TCP/MSRP *", "m=audio 4 RTP/AVP 0"]);
+    assert!(case.streams(&moved).is_empty(), "an answer that does not fit its offer");
 }
 
 #[test]

@@ -211,6 +211,34 @@ fn application_server_that_adds_or_drops_a_line_moves_no_stream() {
     }
 }
 
+/// Repeated and late answers: the lines of their own offer count, not those of the last.
+#[test]
+fn answer_to_an_earlier_offer_is_rewritten_whole() {
+    holds(
+        "topology direct\nloss 10\nseed 222\nstreams audio video\na calls without-offer\nwait 9000\n\
+         b rings with-sdp reliably\nb rings with-sdp reliably\nwait 100\nb answers without-sdp\nwait 100\n\
+         a will-refuse 1\nb reinvites second\nwait 100\na reinvites same\nwait 300\nwait 300\n\
+         b reinvites hold\nwait 9000\n",
+    );
+    holds(
+        "topology direct\nrelay-delay 3\nstreams audio video\na calls without-offer\nb answers\nwait 20\n\
+         a reinvites second\nwait 60\n",
+    );
+    holds(
+        "topology hairpin\nrelay-delay 3\nb2bua adds-first\na calls\nwait 100\nb answers without-sdp\n\
+         wait 100\na reinvites second\nb reinvites second\nwait 100\n",
+    );
+}
+
+#[test]
+fn offer_that_removes_all_lines_ends_their_streams() {
+    holds(
+        "topology direct\nstreams audio video\na calls\nb refuses-lines 129\nwait 100\n\
+         b answers without-sdp\nwait 100\nb reinvites same\na reinvites second\nwait 100\n\
+         b reinvites resume\nwait 100\na reinvites ports\nwait 9000\n",
+    );
+}
+
 #[test]
 fn relay_that_dies_is_replaced_by_the_next_offer() {
     holds(

@@ -253,6 +253,7 @@ impl<'a, W: Write> Report<'a, W> {
             rewrite_origin: false,
             loop_marker: false,
             relayed_lines: None,
+            has_session: false,
             ours: &|_, _| false,
         };
         let plan = plan::plan(message, &session, &rules)?;

@@ -85,6 +85,38 @@ impl Plan {
         }
     }
 
+    /// [`Plan::accept`] for an answer to an earlier offer than the last one of its
+    /// dialog, of which the relay may have no more than a part. It is rewritten whole or
+    /// not at all: with the relay's answer, or with the addresses that the call has
+    /// stored. `Status::RelayAnswer` when both lack a line.
+    pub fn accept_whole(
+        &self,
+        answer: &Answer,
+        stored: impl Fn(usize) -> Option<SocketAddr>,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Accepted> {
+        let mut warnings = Vec::new();
+        let accepted = self.accept(answer, &mut |text| warnings.push(text.to_owned()))?;
+        let Some(line) = self.lacking(&accepted) else {
+            warnings.iter().for_each(|text| warn(text));
+            return Ok(accepted);
+        };
+        let whole = self.accept_stored(stored);
+        whole.ok_or_else(|| {
+            let kind = self.streams.get(line).map_or(&b""[..], |stream| &stream.kind);
+            let named = Named(line, kind);
+            let text = format!("{named} answers an earlier offer, whose ports are gone");
+            Error::new(Status::RelayAnswer, text + "; the message is unchanged")
+        })
+    }
+
+    /// The first line that is to be relayed and has no port.
+    fn lacking(&self, accepted: &Accepted) -> Option<usize> {
+        let Accepted::Ports(Assigned { ports, .. }) = accepted else { return None };
+        let mut lines = self.places.iter().zip(ports);
+        lines.position(|(place, port)| place.fate == Fate::Relay && *port == 0)
+    }
+
     /// The addresses that a call has stored for the m= lines, instead of a relay's
     /// answer. `None` when it has none for a line that is to be relayed.
     pub fn accept_stored(&self, stored: impl Fn(usize) -> Option<SocketAddr>) -> Option<Accepted> {

@@ -51,6 +51,7 @@ fn rewrite(message: &Message<'_>, edits: &mut Edits) -> Result<(), mediaproxy::E
             rewrite_origin: true,
             loop_marker: true,
             relayed_lines: None,
+            has_session: false,
             ours: &|_, _| false,
         };
         let plan = plan(message, &session, &rules)?;

@@ -21,6 +21,7 @@ pub struct Case {
     pub loop_marker: bool,
     /// The m= lines that the offer relayed, if known.
     pub relayed_lines: Option<u64>,
+    pub has_session: bool,
     /// Addresses that are already at the relay.
     pub ours: Vec<SocketAddr>,
     pub answer: Answer,
@@ -35,6 +36,7 @@ impl Case {
             rewrite_origin: false,
             loop_marker: false,
             relayed_lines: None,
+            has_session: false,
             ours: Vec::new(),
             answer: ports_answer(address, ports),
         }
@@ -54,6 +56,7 @@ impl Case {
             rewrite_origin: self.rewrite_origin,
             loop_marker: self.loop_marker,
             relayed_lines: self.relayed_lines,
+            has_session: self.has_session,
             ours: &|_, address| self.ours.contains(&address),
         };
         plan(message, &session, &rules)
@@ -106,6 +109,7 @@ pub fn rules(role: Role) -> Rules<'static> {
         rewrite_origin: false,
         loop_marker: false,
         relayed_lines: None,
+        has_session: false,
         ours: &|_, _| false,
     }
 }

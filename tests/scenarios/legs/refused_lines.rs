@@ -25,6 +25,25 @@ fn answer_that_refuses_all_lines_is_reported_to_the_relay() {
     });
 }
 
+/// All lines are removed, and both sides name other transports for them (RFC 3264 6).
+#[test]
+fn removal_of_all_lines_is_reported_to_the_relay_by_offer_and_answer() {
+    let gone = alice_sdp().replace("m=audio 40000 RTP/AVP", "m=audio 0 TCP/RTP/AVP");
+    assert!(gone.contains("m=audio 0 TCP/RTP/AVP"), "{gone}");
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        let offer = Step::request("INVITE", 2, "a", "b").sdp(gone.clone());
+        for message in [offer, reply("200 OK", 2, "b").sdp(gone.clone())] {
+            assert_eq!(scene.send(&message), Ok(Some(0)));
+            let requests = scene.requests();
+            let last = requests.last().expect("a request");
+            assert_eq!(header(last, "cseq"), "2");
+            assert!(header(last, "media").contains(":0:"), "{last}");
+        }
+    });
+}
+
 #[test]
 fn second_answer_is_relayed_after_one_that_refuses_all_lines() {
     Scene::each(|mut scene| {

@@ -2,9 +2,11 @@
 //! relay.
 
 use kit::call::{Step, alice_sdp, bob_sdp};
-use kit::relay::header;
+use kit::relay::{Reply, header, usual_reply};
+use mediaproxy::Status;
+use mediaproxy::internals::relay::Protocol;
 
-use super::{Scene, invite, reply, reply_sdp};
+use super::{Kind, Scene, invite, reply, reply_sdp};
 
 #[test]
 fn repeated_messages_give_the_same_edits_and_requests() {
@@ -65,6 +67,53 @@ fn late_delayed_offer_is_no_new_offer() {
         scene.relayed(&reply_sdp("200 OK", 3, "b"));
         assert_eq!(scene.requests().len(), requests + 1);
     });
+}
+
+/// A stand-in relay that answers late messages with a part of the ports.
+fn partial_for_late_answers() -> Scene {
+    Scene::scripted(Kind::BuiltIn, |request| {
+        let late = header(request, "type") == "reply" && request.matches("5600").count() > 0;
+        match late {
+            true => Reply::Say("203.0.113.9 50000 0\r\n".into()),
+            false => usual_reply(Protocol::MediaProxy2, request),
+        }
+    })
+}
+
+/// A re-INVITE has removed a line, and the 200 to the one before comes again.
+#[test]
+fn late_answer_is_rewritten_whole_or_not_at_all() {
+    let two = |first: String, port: u16| first + &format!("m=video {port} RTP/AVP 96\n");
+    let mut scene = partial_for_late_answers();
+    scene.relayed(&Step::request("INVITE", 1, "a", "").sdp(two(alice_sdp(), 40_002)));
+    scene.relayed(&reply("200 OK", 1, "b").sdp(two(bob_sdp(), 30_002)));
+    scene.relayed(&Step::request("INVITE", 2, "a", "b").sdp(two(alice_sdp(), 40_002)));
+    scene.relayed(&reply("200 OK", 2, "b").sdp(two(bob_sdp(), 30_002)));
+    scene.relayed(&Step::request("INVITE", 1, "b", "a").sdp(two(bob_sdp(), 0)));
+    scene.log.lock().unwrap().clear();
+    // Of the last SDP for the caller line 2 has no port.
+    let late = reply("200 OK", 2, "b").sdp(two(bob_sdp(), 56_000));
+    assert_eq!(scene.send(&late), Err(Status::RelayAnswer));
+    let log = scene.log.lock().unwrap().join("\n");
+    let line = "call call@x: stream 2 (video) answers an earlier offer, whose ports are gone; \
+                the message is unchanged";
+    assert!(log.contains(line), "{log}");
+    // An answer to the last offer keeps what it has.
+    let last = Step::reply("200 OK", "INVITE", 1, "b", "a").sdp(two(alice_sdp(), 56_000));
+    scene.relayed(&last);
+}
+
+/// The ports of the last SDP are those of the repeated one.
+#[test]
+fn late_answer_has_the_stored_ports_where_the_relay_has_only_a_part() {
+    let two = |first: String, port: u16| first + &format!("m=video {port} RTP/AVP 96\n");
+    let mut scene = partial_for_late_answers();
+    scene.relayed(&Step::request("INVITE", 1, "a", "").sdp(two(alice_sdp(), 40_002)));
+    scene.relayed(&reply("200 OK", 1, "b").sdp(two(bob_sdp(), 30_002)));
+    scene.relayed(&Step::request("INVITE", 2, "a", "b").sdp(two(alice_sdp(), 0)));
+    let late = reply("200 OK", 1, "b").sdp(two(bob_sdp(), 56_000));
+    let text = kit::call::rewrite(&mut scene.worker, &late);
+    assert!(text.contains("m=audio 50000 ") && text.contains("m=video 50004 "), "{text}");
 }
 
 /// An answer that comes again after a later offer still answers its own offer.

@@ -136,6 +136,7 @@ fn filled(message: &Message<'_>, session: &Session<'_>, knobs: u8, answer: &Answ
             rewrite_origin: knobs & 4 != 0,
             loop_marker: knobs & 8 != 0,
             relayed_lines: None,
+            has_session: false,
             ours: &|_, _| false,
         };
         let Ok(planned) = plan(message, session, &rules) else { continue };
