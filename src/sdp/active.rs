@@ -4,7 +4,7 @@
 //! It must agree with `Session::parse`: `tests/kit/src/fuzz/sdp.rs` compares the two on
 //! any text, in the fuzz target and on the committed regressions.
 
-use crate::sdp::lines::{Lines, has_cr_line_ends, without_line_end};
+use crate::sdp::lines::{for_each_line, without_line_end};
 use crate::sdp::session::MAX_STREAMS;
 use crate::sdp::{Connection, Media};
 
@@ -14,41 +14,44 @@ use crate::sdp::{Connection, Media};
 /// Returns false for SDP that [`crate::sdp::Session::parse`] refuses too; the
 /// connections visited until then are to be ignored.
 pub fn for_each_connection<'a>(text: &'a [u8], visit: &mut dyn FnMut(Connection<'a>)) -> bool {
-    if has_cr_line_ends(text) {
-        return false;
-    }
     let mut session = None;
     let mut stream = None;
     let mut count = 0usize;
-    for line in Lines::new(text).map(without_line_end) {
-        let Some(([kind, b'='], value)) = line.split_first_chunk() else { continue };
-        match kind {
-            b'm' => {
-                visit_inherited(&stream, session, visit);
-                count = count.saturating_add(1);
-                let Ok(media) = Media::parse(value) else { return false };
-                if count > MAX_STREAMS {
-                    return false;
+    let read = for_each_line(
+        text,
+        || (),
+        |line| {
+            let line = without_line_end(line);
+            let Some(([kind, b'='], value)) = line.split_first_chunk() else { return Ok(()) };
+            match kind {
+                b'm' => {
+                    visit_inherited(&stream, session, visit);
+                    count = count.saturating_add(1);
+                    let Ok(media) = Media::parse(value) else { return Err(()) };
+                    if count > MAX_STREAMS {
+                        return Err(());
+                    }
+                    stream = Some(Stream { active: media.port != 0, own: false });
                 }
-                stream = Some(Stream { active: media.port != 0, own: false });
-            }
-            b'c' => {
-                let Some(connection) = Connection::parse(value, line) else { return false };
-                match &mut stream {
-                    None => _ = session.get_or_insert(connection),
-                    Some(stream) => {
-                        stream.own = true;
-                        if stream.active {
-                            visit(connection);
+                b'c' => {
+                    let Some(connection) = Connection::parse(value, line) else { return Err(()) };
+                    match &mut stream {
+                        None => _ = session.get_or_insert(connection),
+                        Some(stream) => {
+                            stream.own = true;
+                            if stream.active {
+                                visit(connection);
+                            }
                         }
                     }
                 }
+                _ => {}
             }
-            _ => {}
-        }
-    }
+            Ok(())
+        },
+    );
     visit_inherited(&stream, session, visit);
-    true
+    read.is_ok()
 }
 
 /// Visits the session's connection for a stream without a c= line of its own.

@@ -2,7 +2,7 @@
 
 use crate::bytes::{self, is_space, offset_in, trim, trim_end};
 use crate::error::{Error, Result};
-use crate::sdp::lines::{Lines, has_cr_line_ends, without_line_end};
+use crate::sdp::lines::{for_each_line, without_line_end};
 use crate::sdp::media::Rtcp;
 use crate::sdp::{Connection, Direction, Media};
 
@@ -58,9 +58,6 @@ impl<'a> Session<'a> {
     /// line that ends in CR only (RFC 8866 5: CRLF, and LF is accepted): the address in
     /// the line behind it would bypass the relay.
     pub fn parse(text: &'a [u8]) -> Result<Self> {
-        if has_cr_line_ends(text) {
-            return Err(Error::syntax("SDP with a line that ends in CR only"));
-        }
         let mut session = Session {
             text,
             origin_line: None,
@@ -74,13 +71,14 @@ impl<'a> Session<'a> {
             media: Vec::with_capacity(USUAL_STREAMS),
         };
         let mut section = Section::default();
-        for line in Lines::new(text) {
+        let cr_only = || Error::syntax("SDP with a line that ends in CR only");
+        for_each_line(text, cr_only, |line| {
             // Fast path: most lines are attributes.
             if let Some(attribute) = line.strip_prefix(b"a=") {
                 session.on_attribute(attribute, line, &mut section);
-                continue;
+                return Ok(());
             }
-            let Some(([kind, b'='], value)) = line.split_first_chunk() else { continue };
+            let Some(([kind, b'='], value)) = line.split_first_chunk() else { return Ok(()) };
             match kind {
                 b'm' => {
                     let start = offset_in(text, line).unwrap_or_default();
@@ -95,7 +93,8 @@ impl<'a> Session<'a> {
                 }
                 _ => {}
             }
-        }
+            Ok(())
+        })?;
         session.finish_section(&section, text.len());
         Ok(session)
     }

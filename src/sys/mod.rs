@@ -1,8 +1,9 @@
-//! System calls that the standard library has no word for, each as a safe
+//! System calls and instructions that the standard library has no word for, each as a safe
 //! function. Outside of this folder `unsafe` is only in `capi` and `shared`.
 
 pub mod clock;
 pub(crate) mod epoll;
+pub(crate) mod line_ends;
 pub mod process;
 pub mod signal;
 pub(crate) mod stream;

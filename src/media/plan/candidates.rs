@@ -8,7 +8,7 @@ use crate::bytes::{self, push_number};
 use crate::relay::IceCandidate;
 use crate::sdp::Media;
 use crate::sdp::address::words;
-use crate::sdp::lines::Lines;
+use crate::sdp::lines::for_each_line;
 
 /// The highest type preference (RFC 8445 5.1.2.2).
 const HIGHEST_TYPE: u32 = 126;
@@ -57,19 +57,23 @@ impl Candidates {
         // One bit for each local preference, the highest first, that a candidate with
         // the highest type preference has.
         let mut taken = 0u128;
-        for line in Lines::new(media.text.get(start..)?) {
-            let Some(value) = line.strip_prefix(b"a=candidate:") else { continue };
-            let mut words = words(value);
-            let foundation = words.next().unwrap_or_default();
-            let Some(priority) = words.nth(2).and_then(bytes::number) else { continue };
-            let marks = foundation.iter().take_while(|byte| **byte == b'R').count();
-            foundations.marks = foundations.marks.max(marks.min(MAX_MARKS) as u8);
-            lowest = lowest.min(priority);
-            if priority >> 24 == HIGHEST_TYPE {
-                let local = priority >> 8 & HIGHEST_LOCAL;
-                taken |= 1u128.checked_shl(HIGHEST_LOCAL.saturating_sub(local)).unwrap_or_default();
-            }
-        }
+        // `Session::parse` has refused lines that end in CR only.
+        let _ = for_each_line(
+            media.text.get(start..)?,
+            || (),
+            |line| {
+                let Some((foundation, priority)) = read(line) else { return Ok(()) };
+                let marks = foundation.iter().take_while(|byte| **byte == b'R').count();
+                foundations.marks = foundations.marks.max(marks.min(MAX_MARKS) as u8);
+                lowest = lowest.min(priority);
+                if priority >> 24 == HIGHEST_TYPE {
+                    let local = priority >> 8 & HIGHEST_LOCAL;
+                    taken |=
+                        1u128.checked_shl(HIGHEST_LOCAL.saturating_sub(local)).unwrap_or_default();
+                }
+                Ok(())
+            },
+        );
         let component_2 = media.ice.component_2;
         let priority = match wanted {
             IceCandidate::None => return None,
@@ -115,6 +119,13 @@ impl Candidates {
             text.extend_from_slice(line_end);
         }
     }
+}
+
+/// The foundation and the priority in an a=candidate line.
+fn read(line: &[u8]) -> Option<(&[u8], u32)> {
+    let mut words = words(line.strip_prefix(b"a=candidate:")?);
+    let foundation = words.next().unwrap_or_default();
+    Some((foundation, words.nth(2).and_then(bytes::number)?))
 }
 
 fn unspecified(address: IpAddr) -> IpAddr {
