@@ -83,10 +83,12 @@ impl<'a> Uri<'a> {
     }
 
     /// True for a GRUU (RFC 5627 4.4): the URI has the parameter `gr`, with a value
-    /// (public) or without one (temporary). Its host is the domain of the proxy
-    /// that made the GRUU, and requests reach the phone through that proxy.
+    /// (public) or without one (temporary), or the `gruu` of its drafts, which Microsoft's
+    /// phones write (MS-SIPRE). Its host is the domain of the proxy that made the GRUU,
+    /// and requests reach the phone through that proxy.
     pub fn is_gruu(&self) -> bool {
-        parameters::find_in_uri(self.parameters, b"gr").is_some()
+        let has = |name| parameters::find_in_uri(self.parameters, name).is_some();
+        has(b"gr") || has(b"gruu")
     }
 
     /// False when the URI surely has neither `maddr` nor `gr`, by the first letters of

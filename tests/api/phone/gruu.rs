@@ -9,19 +9,23 @@ const VIA: &str = "SIP/2.0/UDP 203.0.113.5:61234";
 /// Every test that looks at the Contact of a reply.
 const CONTACT_TESTS: u32 = 1 | 2 | 256 | 512;
 
-const GRUUS: [&str; 8] = [
+const GRUUS: [&str; 11] = [
     "<sip:alice@example.com;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>",
     "<sip:tgruu.7hs==jd7vnzga5w7fajsc7-ajd6fabz0f8g5@example.com;gr>",
     "\"A, <b>\" <sips:alice@example.com;GR=x;lr>;expires=60",
     "<sip:alice@192.0.2.1:5060;lr;Gr=x>",
     "<sip:alice@192.168.1.10;gr>",
+    "<sip:alice@192.168.1.10;;gr;>",
+    "<sip:alice@example.com;gr=>",
+    "<sip:alice@example.com;opaque=user:epid:Ab1_x-AA;gruu>",
     "<sip:alice@example.com; gr = x>",
     "<sip:alice@example.com;gr=x?Subject=y>",
     "<sip:alice@example.com;gr=x;maddr=10.0.0.1>",
 ];
 
-const NO_GRUUS: [&str; 6] = [
+const NO_GRUUS: [&str; 7] = [
     "<sip:alice@192.168.1.10>;gr",
+    "<sip:alice@192.168.1.10;opaque=user:epid:Ab1_x-AA>;gruu",
     "sip:alice@192.168.1.10;gr=x",
     "<sip:alice@192.168.1.10;grid=1>",
     "<sip:alice;gr=1@192.168.1.10>",
