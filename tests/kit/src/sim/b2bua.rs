@@ -181,7 +181,7 @@ impl B2bua {
         message.contact = self.id;
         message.origin = Some(self.ip);
         let offers = matches!(message.method, Method::Invite | Method::Update);
-        let waits = (offers && to != 0).then_some(branch);
+        let waits = (offers && (to != 0 || !from_caller)).then_some(branch);
         self.describe(leg, from_caller, waits, &mut message.sdp, context);
         context.send(message.route[0], message);
     }

@@ -44,11 +44,14 @@ pub struct OfferAnswer {
     /// Our offer without an answer yet, and theirs.
     pub sent: Option<Sdp>,
     pub received: Option<Sdp>,
+    /// What was agreed before.
+    pub before: Option<(Sdp, Sdp)>,
     pub agreed_at: u64,
 }
 
 impl OfferAnswer {
     pub fn agree(&mut self, local: Sdp, remote: Sdp, now: u64) {
+        self.before = self.local.take().zip(self.remote.take());
         (self.local, self.remote) = (Some(local), Some(remote));
         (self.sent, self.received) = (None, None);
         self.agreed_at = now;

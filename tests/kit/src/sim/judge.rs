@@ -26,8 +26,8 @@ struct Stream {
     /// Of dialogs with the same local end the caller sends to the newest only.
     newest: bool,
     early: bool,
-    /// A side has no tag.
-    tagless: bool,
+    /// What the phone sends where it did so before the last agreement too.
+    same: bool,
     call_id: u32,
     callee_tag: u32,
     caller: bool,
@@ -55,14 +55,19 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
         let (Some(local), Some(remote)) = (&media.local, &media.remote) else { continue };
         let newest = is_newest(phone, number, dialog, quiet_for);
         let offered_at = local.offered_at.min(remote.offered_at);
+        let sent_before = |local: &Line, remote: &Line| {
+            let mut before = media.before.iter().flat_map(|(own, other)| pairs(own, other));
+            before.any(|(own, other)| (own.end, other.address) == (local.end, remote.address))
+        };
         for (local, remote) in pairs(local, remote) {
+            let same = sent_before(&local, &remote);
             all.push(Stream {
                 phone: phone.id,
                 local,
                 remote,
                 newest,
                 early: dialog.state == State::Early,
-                tagless: dialog.local_tag == 0 || dialog.remote_tag == 0,
+                same,
                 call_id: dialog.call_id,
                 callee_tag: if dialog.caller { dialog.remote_tag } else { dialog.local_tag },
                 caller: dialog.caller,
@@ -117,7 +122,8 @@ impl World {
         of_call(false).filter(|other| other.local_tag != tag).any(|other| {
             if other.confirmed_at > 0 {
                 let near = other.confirmed_at.abs_diff(confirmed_at) < TIMEOUT;
-                return early || !quiet || lossy && near;
+                let at_once = other.confirmed_at == confirmed_at;
+                return early || !quiet || at_once || lossy && near;
             }
             let known = heard(other.local_tag);
             let unsettled = other.early_media_at > known || known.abs_diff(heard(tag)) < near;
@@ -145,7 +151,7 @@ impl World {
             }
             // A server without memory cannot tell a re-INVITE without a To tag from an
             // initial one.
-            if self.restarted_at > 0 && sender.tagless {
+            if self.restarted_at > 0 && self.setup.without_tags != 0 {
                 continue;
             }
             let relayed = sender.local.kind.is_relayed();
@@ -160,7 +166,9 @@ impl World {
             // A NAT lets nothing in before its phone has sent something.
             let open = !self.nats.contains_key(&receiver.phone) || receiver.local.direction.sends();
             let chosen = !sender.caller || sender.newest;
-            let raced = self.raced(sender, receiver, quiet);
+            // The answer is still on its way to the relay.
+            let heard = sender.same || sender.offered_at <= receiver.offered_at;
+            let raced = !heard || self.raced(sender, receiver, quiet);
             if relayed && directions && known && open && chosen && !raced {
                 required.push((sender.local.end, sender.remote.address, receiver.local.end));
             }
@@ -335,14 +343,15 @@ impl World {
     }
 
     /// True when a message, or the offer that it answers, may have had no relay; and
-    /// for an answer to an offer that a server has forgotten.
+    /// for an answer to an offer that a server or a relay has forgotten.
     pub fn is_excused(&self, failure: &Failure) -> bool {
         let unheard = self.relays.get().unheard_at(failure.call_id);
         // Without a To tag a re-INVITE looks like an initial one then.
         let tagless = self.setup.without_tags != 0;
+        let forgotten = self.restarted_at.max(self.disturbed_at);
         unheard > 0 && failure.offered_at <= unheard
             || self.restarted_at > 0 && tagless
-            || failure.answers && failure.offered_at <= self.restarted_at
+            || failure.answers && failure.offered_at <= forgotten
     }
 
     /// True when a BYE or a failure has ended the call of a message. A 2xx that

@@ -142,7 +142,8 @@ impl Relays {
             return;
         }
         let frozen = [before, power].contains(&Power::Frozen);
-        self.noticed_at = self.now + if frozen { PROBED } else { REFUSED };
+        let noticed_at = self.now + if frozen { PROBED } else { REFUSED };
+        self.noticed_at = self.noticed_at.max(noticed_at);
         // What was under way is lost.
         let since = self.now.saturating_sub(6 * self.delay + 1);
         let recent = self.used.iter().filter(|(_, at)| **at >= since);
