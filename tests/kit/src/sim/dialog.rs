@@ -44,16 +44,23 @@ pub struct OfferAnswer {
     /// Our offer without an answer yet, and theirs.
     pub sent: Option<Sdp>,
     pub received: Option<Sdp>,
+    /// An offer was refused after the last agreement.
+    pub refused: bool,
     /// What was agreed before.
     pub before: Option<(Sdp, Sdp)>,
     pub agreed_at: u64,
 }
 
 impl OfferAnswer {
+    /// An offer waits for its answer, or was refused.
+    pub fn is_doubtful(&self) -> bool {
+        self.sent.is_some() || self.received.is_some() || self.refused
+    }
+
     pub fn agree(&mut self, local: Sdp, remote: Sdp, now: u64) {
         self.before = self.local.take().zip(self.remote.take());
         (self.local, self.remote) = (Some(local), Some(remote));
-        (self.sent, self.received) = (None, None);
+        (self.sent, self.received, self.refused) = (None, None, false);
         self.agreed_at = now;
     }
 }

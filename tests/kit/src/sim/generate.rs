@@ -32,6 +32,8 @@ pub fn script(choices: &mut Choices<'_>, seed: u64, trouble: Trouble) -> Script 
     }
     let mut steps = maker.steps;
     steps.retain(|step| trouble == Trouble::All || !is_trouble(step));
+    // A dispatcher cannot tell the callees of a fork apart.
+    setup.dispatcher = phones == 2 && choices.once_in(8);
     Script { setup, steps }
 }
 
@@ -53,6 +55,7 @@ fn setup(choices: &mut Choices<'_>, seed: u64) -> Setup {
     Setup {
         topology,
         relays: choices.of(&[1, 1, 2]),
+        dispatcher: false,
         workers: choices.of(&[1, 1, 2, 3]),
         latency: choices.of(&[0, 10, 40]),
         relay_delay: choices.of(&[0, 0, 3, 10]),

@@ -26,6 +26,8 @@ struct Stream {
     /// Of dialogs with the same local end the caller sends to the newest only.
     newest: bool,
     early: bool,
+    /// An offer waits for its answer, or was refused.
+    doubtful: bool,
     /// What the phone sends where it did so before the last agreement too.
     same: bool,
     call_id: u32,
@@ -67,6 +69,7 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
                 remote,
                 newest,
                 early: dialog.state == State::Early,
+                doubtful: dialog.pending.is_some() || media.is_doubtful(),
                 same,
                 call_id: dialog.call_id,
                 callee_tag: if dialog.caller { dialog.remote_tag } else { dialog.local_tag },
@@ -168,7 +171,9 @@ impl World {
             let chosen = !sender.caller || sender.newest;
             // The answer is still on its way to the relay.
             let heard = sender.same || sender.offered_at <= receiver.offered_at;
-            let raced = !heard || self.raced(sender, receiver, quiet);
+            // A dispatcher hears of no refusal.
+            let doubtful = self.setup.dispatcher && (sender.doubtful || receiver.doubtful);
+            let raced = !heard || doubtful || self.raced(sender, receiver, quiet);
             if relayed && directions && known && open && chosen && !raced {
                 required.push((sender.local.end, sender.remote.address, receiver.local.end));
             }

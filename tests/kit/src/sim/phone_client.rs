@@ -217,7 +217,7 @@ impl Phone {
         }
         dialog.pending = None;
         if status >= 300 {
-            dialog.media.sent = None;
+            (dialog.media.sent, dialog.media.refused) = (None, true);
             if invite && !timeout {
                 let cseq = reply.cseq;
                 let mut ack = dialog.request_with_cseq(Method::Ack, cseq, id, context);

@@ -103,6 +103,7 @@ impl Phone {
     fn on_offer(&mut self, request: Message, context: &mut Context<'_>) {
         let (id, ip, refused_lines) = (self.id, self.ip, self.refused_lines);
         let invite = request.method == Method::Invite;
+        let refuses = self.refuses > 0;
         let Some(dialog) = self.dialog_of(&request) else { return };
         if !dialog.is_live() {
             return self.refuse_request(&request, 481, context);
@@ -119,7 +120,8 @@ impl Phone {
             200
         };
         dialog.remote_cseq = dialog.remote_cseq.max(request.cseq);
-        if status == 200 && offers && self.refuses > 0 {
+        dialog.media.refused |= status != 200 || refuses;
+        if status == 200 && offers && refuses {
             self.refuses -= 1;
             return self.refuse_request(&request, 488, context);
         }

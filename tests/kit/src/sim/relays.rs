@@ -58,6 +58,8 @@ pub struct Relays {
     /// One way on the fastest connection, in milliseconds; 0: an answer is there at
     /// once.
     delay: u64,
+    /// They are named without the capabilities of the built-in relay.
+    dispatcher: bool,
     relays: Vec<Relay>,
     connections: Vec<Connection>,
     transit: VecDeque<Transit>,
@@ -75,7 +77,7 @@ pub struct Relays {
 pub struct SharedRelays(Arc<Mutex<Relays>>);
 
 impl SharedRelays {
-    pub fn new(count: usize, delay: u64, now: u64) -> Self {
+    pub fn new(count: usize, dispatcher: bool, delay: u64, now: u64) -> Self {
         let relays = (0..count).map(|number| Relay {
             power: Power::Runs,
             started: 0,
@@ -84,6 +86,7 @@ impl SharedRelays {
         SharedRelays(Arc::new(Mutex::new(Relays {
             now,
             delay,
+            dispatcher,
             relays: relays.collect(),
             connections: Vec::new(),
             transit: VecDeque::new(),
@@ -112,11 +115,6 @@ pub fn is_address(ip: IpAddr) -> bool {
     (0..10).any(|relay| address(relay) == ip)
 }
 
-/// The setting `relay` for a relay.
-pub fn setting(relay: usize) -> String {
-    format!("mediaproxy2:/relay{relay};ipv6=yes")
-}
-
 fn proxy(number: usize, started: u16) -> DryProxy {
     let first = 30_000 + 400 * started;
     let mut config = Config::new("/none", vec![address(number)], (first, first + 399));
@@ -125,6 +123,12 @@ fn proxy(number: usize, started: u16) -> DryProxy {
 }
 
 impl Relays {
+    /// The setting `relay` for a relay.
+    pub fn setting(&self, relay: usize) -> String {
+        let capable = if self.dispatcher { "" } else { ";ipv6=yes" };
+        format!("mediaproxy2:/relay{relay}{capable}")
+    }
+
     pub fn set_now(&mut self, now: u64) {
         self.now = now;
     }

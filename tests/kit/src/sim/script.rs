@@ -33,6 +33,8 @@ pub const TOPOLOGIES: [(&str, usize); 11] = [
 pub struct Setup {
     pub topology: &'static str,
     pub relays: usize,
+    /// The relays are taken for AG Projects' dispatcher, which knows no dialogs.
+    pub dispatcher: bool,
     pub workers: usize,
     /// The time of a SIP message from one node to the next.
     pub latency: u64,
@@ -58,6 +60,7 @@ impl Default for Setup {
         Setup {
             topology: "direct",
             relays: 1,
+            dispatcher: false,
             workers: 1,
             latency: 0,
             relay_delay: 0,
@@ -274,6 +277,7 @@ impl fmt::Display for Script {
         writeln!(f, "topology {}", setup.topology)?;
         let numbers = [
             ("relays", setup.relays as u64, default.relays as u64),
+            ("dispatcher", u64::from(setup.dispatcher), u64::from(default.dispatcher)),
             ("workers", setup.workers as u64, default.workers as u64),
             ("latency", setup.latency, default.latency),
             ("relay-delay", setup.relay_delay, default.relay_delay),
@@ -345,6 +349,7 @@ impl Setup {
                 self.topology = known?.0;
             }
             "relays" => self.relays = number()? as usize,
+            "dispatcher" => self.dispatcher = number()? != 0,
             "workers" => self.workers = number()? as usize,
             "latency" => self.latency = number()?,
             "relay-delay" => self.relay_delay = number()?,

@@ -104,7 +104,7 @@ impl Library {
         now: u64,
     ) -> Self {
         let network = shared.network();
-        let engine = engine(&relays, loop_marker);
+        let engine = engine(&relays, loop_marker, shared);
         let made = (0..workers).map(|_| worker(&engine, &network, now)).collect();
         Library {
             workers: made,
@@ -125,7 +125,7 @@ impl Library {
 
     pub fn restart(&mut self, now: u64) {
         self.waiting.clear();
-        self.engine = engine(&self.relays, self.loop_marker);
+        self.engine = engine(&self.relays, self.loop_marker, &self.shared);
         let count = self.workers.len();
         self.workers = (0..count).map(|_| worker(&self.engine, &self.network, now)).collect();
         self.duties = RelayDuties::new(&self.network);
@@ -287,7 +287,7 @@ fn through(mut message: Message, then: Then) -> Message {
     message
 }
 
-fn engine(relays: &[usize], loop_marker: bool) -> Arc<Engine> {
+fn engine(relays: &[usize], loop_marker: bool, shared: &SharedRelays) -> Arc<Engine> {
     let mut settings = Settings::new();
     let mut set = |name: &str, value: &str| settings.set(name, value).expect("a good setting");
     set("sip_asymmetrics", "");
@@ -295,7 +295,7 @@ fn engine(relays: &[usize], loop_marker: bool) -> Arc<Engine> {
     set("max_calls", "64");
     set("loop_marker", if loop_marker { "yes" } else { "no" });
     for relay in relays {
-        set("relay", &relays::setting(*relay));
+        set("relay", &shared.get().setting(*relay));
     }
     Engine::new(settings, Log::none()).expect("an engine")
 }

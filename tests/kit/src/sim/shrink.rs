@@ -54,11 +54,12 @@ pub fn shrink(script: &Script) -> Script {
 /// Scripts with one thing simpler.
 fn simpler(script: &Script) -> Vec<Script> {
     let default = Setup::default();
-    let setters: [fn(&mut Setup, &Setup); 15] = [
+    let setters: [fn(&mut Setup, &Setup); 16] = [
         |to, from| to.topology = from.topology,
         |to, _| to.topology = "stateful",
         |to, _| to.topology = "fork",
         |to, from| to.relays = from.relays,
+        |to, from| to.dispatcher = from.dispatcher,
         |to, from| to.workers = from.workers,
         |to, from| to.latency = from.latency,
         |to, from| to.relay_delay = from.relay_delay,
@@ -105,6 +106,7 @@ fn rank(setup: &Setup) -> usize {
     let topology = topologies.iter().position(|name| *name == setup.topology).unwrap_or(3);
     let others = [
         setup.relays != default.relays,
+        setup.dispatcher != default.dispatcher,
         setup.workers != default.workers,
         setup.latency != default.latency,
         setup.relay_delay != default.relay_delay,

@@ -82,7 +82,7 @@ impl World {
         let manner = setup.manner.possible();
         let same = setup.topology == "edge" && manner.same_call_id && manner.same_tags;
         let relays = setup.relays.max(if same { 2 } else { 1 });
-        let relays = SharedRelays::new(relays, setup.relay_delay, START);
+        let relays = SharedRelays::new(relays, setup.dispatcher, setup.relay_delay, START);
         let mut world = World {
             now: START,
             setup: setup.clone(),
