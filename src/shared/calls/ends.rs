@@ -1,7 +1,7 @@
 //! What a message or a command ends, and what is deleted at the relay.
 
 use super::dialog::{Dialog, DialogState};
-use super::leg::{Leg, Phase, State};
+use super::leg::{Changed, Leg, Phase, State};
 use super::message::{CallKey, CallMessage};
 use super::scope::{DeleteScope, EndScope, Termination};
 use super::state::LegStatus;
@@ -135,14 +135,13 @@ impl Ending<'_, '_> {
         if !self.by_caller || message.key.to != 0 || self.leg.is_confirmed() {
             return self.nothing();
         }
-        let old = self.leg.change(|state| {
+        let changed = self.leg.change(|state| {
             let own = state.is_unanswered() && state.cseq() == message.cseq && !state.has_ended();
             own.then(|| state.with_phase(Phase::Cancelled))
         });
-        match old.map(State::phase) {
-            Some(Phase::Pending) => self.leg.start_cancelled(self.seconds),
-            Some(_) => {}
-            None => return self.nothing(),
+        let Changed::From(old) = changed else { return self.nothing() };
+        if old.phase() == Phase::Pending {
+            self.leg.start_cancelled(self.seconds);
         }
         (DeleteScope::Cancelled, false)
     }
@@ -199,7 +198,7 @@ impl Leg<'_> {
             return false;
         }
         let end = |state: State| (!state.has_ended()).then(|| state.ended());
-        let ended = self.change(end).is_some();
+        let ended = self.change(end).is_changed();
         if ended {
             self.start_ended(seconds);
         }

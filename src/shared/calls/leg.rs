@@ -19,6 +19,23 @@ pub(super) struct Leg<'b> {
     pub(super) body: &'b [AtomicU64; BODY],
 }
 
+/// What came of a change of the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// It is changed; it was this.
+    From(State),
+    /// The operation does not change such a state.
+    Refused,
+    /// Other processes changed it in each of [`TRIES`] attempts.
+    GaveUp,
+}
+
+impl Changed {
+    pub(super) fn is_changed(self) -> bool {
+        matches!(self, Changed::From(_))
+    }
+}
+
 /// Attempts to change a word before an operation gives up.
 const TRIES: usize = 64;
 
@@ -155,18 +172,17 @@ impl Leg<'_> {
         State(self.body.get(STATE).map_or(0, |word| word.load(Ordering::SeqCst)))
     }
 
-    /// Changes the state, unless `change` returns `None`. The old state if it was
-    /// changed.
-    pub(super) fn change(&self, change: impl Fn(State) -> Option<State>) -> Option<State> {
+    /// Changes the state, unless `change` returns `None`.
+    pub(super) fn change(&self, change: impl Fn(State) -> Option<State>) -> Changed {
         let mut old = self.state();
         for _ in 0..TRIES {
-            let new = change(old)?;
+            let Some(new) = change(old) else { return Changed::Refused };
             if new == old || self.swap(STATE, old.0, new.0) {
-                return Some(old);
+                return Changed::From(old);
             }
             old = self.state();
         }
-        None
+        Changed::GaveUp
     }
 
     /// The relay's identity; 0 before one has answered.

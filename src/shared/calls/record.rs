@@ -4,7 +4,7 @@
 use super::claim::same_leg;
 use super::dialog::DialogState;
 use super::history::OfferAnswerUpdate;
-use super::leg::{Leg, Phase, State};
+use super::leg::{Changed, Leg, Phase, State};
 use super::scope::DeleteScope;
 use super::state::{LegState, LegStatus};
 use super::update::{CallUpdate, Recorded, RelayPorts, Ticket};
@@ -143,7 +143,7 @@ impl<'b> Calls<'b> {
         let initial =
             message.is_initial_invite() && by_caller && leg.state().cseq() == message.cseq;
         let first = !foreign && leg.relay() == 0;
-        let old = leg.change(|state| {
+        let changed = leg.change(|state| {
             if leg.status(state, seconds) == LegStatus::Ended
                 || ends.is_some_and(|ends| ends != state.ends())
             {
@@ -159,10 +159,9 @@ impl<'b> Calls<'b> {
             }
             Some(if foreign { new } else { new.with_upstream(change.upstream) })
         });
-        let Some(state) = old else {
-            let ended = leg.status(leg.state(), seconds) == LegStatus::Ended;
-            let scope = if ended { DeleteScope::Call } else { DeleteScope::Nothing };
-            return Recorded::EndedMeanwhile(scope);
+        let state = match changed {
+            Changed::From(state) => state,
+            other => return leg.not_stored(other, seconds),
         };
         let tag = message.key.callee_tag(by_caller);
         if !initial
@@ -197,11 +196,11 @@ impl<'b> Calls<'b> {
         }
         let located = self.locate(message.key, seconds);
         let Some(Located { leg, by_caller, .. }) = located else { return nothing };
-        let old = leg.change(|state| match leg.status(state, seconds) {
+        let changed = leg.change(|state| match leg.status(state, seconds) {
             LegStatus::Ended => None,
             _ => Some(state.after(message, by_caller)),
         });
-        let Some(state) = old else {
+        let Changed::From(state) = changed else {
             // The callee repeats a 2xx for 64 x T1 (RFC 3261 13.3.1.4).
             if message.is_invite_success() && leg.state().has_ended() {
                 leg.start_ended(seconds);
@@ -229,6 +228,17 @@ impl State {
 }
 
 impl Leg<'_> {
+    /// Why a message could not be stored. Only one whose leg has ended is followed by a
+    /// delete.
+    #[cold]
+    pub(super) fn not_stored(&self, changed: Changed, seconds: u32) -> Recorded {
+        if changed == Changed::GaveUp {
+            return Recorded::Full { log: false };
+        }
+        let ended = self.status(self.state(), seconds) == LegStatus::Ended;
+        Recorded::EndedMeanwhile(if ended { DeleteScope::Call } else { DeleteScope::Nothing })
+    }
+
     /// Handles an initial INVITE of a stored leg.
     fn invite_again(&self, cseq: u32, seconds: u32) {
         let state = self.state();
@@ -246,7 +256,7 @@ impl Leg<'_> {
             self.clear_ports();
         }
         let new_try = |now: State| (now == state).then(|| now.new_try(cseq));
-        if self.change(new_try).is_some() {
+        if self.change(new_try).is_changed() {
             self.touch(ended.then_some(0), seconds);
         }
     }

@@ -6,6 +6,7 @@ use super::*;
 use crate::shared::block::LINE;
 use crate::shared::calls::claim::BUSY_FOR;
 use crate::shared::calls::expiry;
+use crate::shared::calls::leg::{Changed, Phase};
 
 /// The first message of leg `n`, each with a Call-ID of its own.
 fn invite(table: &Table, n: u32) -> CallMessage {
@@ -181,6 +182,26 @@ fn slow_process_does_not_revoke_a_later_claim() {
     let second = slot.claim(slot.word(), key, 100).unwrap();
     assert!(slot.confirm(first, key).is_none() && !slot.revoke(first));
     assert!(slot.confirm(second, key).is_some());
+}
+
+/// Other processes change the word in each attempt.
+#[test]
+fn state_that_others_change_all_the_time_is_not_stored_and_ends_nothing() {
+    let table = Table::new(64);
+    table.invite(1);
+    let leg = table.calls().locate(table.key("a", "b"), 100).unwrap().leg;
+    let changed = leg.change(|old| {
+        leg.change(|other| Some(other.with_upstream(!other.upstream())));
+        Some(old.with_offered().with_phase(Phase::Completed))
+    });
+    assert_eq!(changed, Changed::GaveUp);
+    assert_eq!(leg.not_stored(changed, 100), Recorded::Full { log: false });
+    assert_eq!(table.status(100), LegStatus::Pending);
+    let refused = leg.change(|_| None);
+    let newer = Recorded::EndedMeanwhile(DeleteScope::Nothing);
+    assert_eq!(leg.not_stored(refused, 100), newer, "the leg has started again");
+    table.failure(1, "a", "b");
+    assert_eq!(leg.not_stored(refused, 100), Recorded::EndedMeanwhile(DeleteScope::Call));
 }
 
 #[test]
