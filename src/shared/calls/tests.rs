@@ -15,6 +15,7 @@ mod many_dialogs;
 mod model;
 mod processes;
 mod random;
+mod random_messages;
 mod storage;
 mod wrong_tags;
 
