@@ -67,7 +67,10 @@ impl Lines {
             if agreed.with_channel(stream.channel).is_none() {
                 stream.expect((update.sender, peer), change, media, update.now);
             }
-            stream.warn_if_waiting(update, item, media);
+            // With the same address, the side is still heard where it was.
+            if change == Change::Replace || !stream.has_target(update.sender, media) {
+                stream.warn_if_waiting(update, item, media);
+            }
         }
     }
 

@@ -106,6 +106,13 @@ impl Stream {
         self.sides.get(side).change_from(before.sides.get(side))
     }
 
+    /// True when packets for this side are sent somewhere: the side has been heard, or the
+    /// address in its SDP is used before that.
+    pub(super) fn has_target(&self, side: Side, media: &dyn MediaPorts) -> bool {
+        let summary = media.summary(self.channel);
+        summary.is_some_and(|sides| sides.get(side).rtp.remote.is_some())
+    }
+
     /// Warns when nothing is sent to the sender of an item before it sends.
     pub(super) fn warn_if_waiting(&self, update: &Update, item: &Item, media: &mut dyn MediaPorts) {
         if let Some(expectation) = self.sides.get(update.sender).expectation {

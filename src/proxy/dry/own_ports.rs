@@ -151,3 +151,17 @@ fn private_receiver_is_reported_and_can_be_trusted() {
         }
     }
 }
+
+/// A phone behind NAT that is held with music says recvonly, and has been heard.
+#[test]
+fn phone_that_was_heard_is_not_reported_when_it_is_held() {
+    let from = "signaling_ip: 198.51.100.20\r\n";
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    let caller = world.send_in("c", "reply", 1, "a>b", "10.9.0.5:7000", from).first();
+    world.reaches("198.51.100.20:9000", callees, A);
+    world.send("request", 2, "a>b", "198.51.100.1:4000 sendonly");
+    world.send_in("c", "reply", 2, "a>b", "10.9.0.5:7000 recvonly", from);
+    world.reaches(A, caller, "198.51.100.20:9000");
+    assert_eq!(world.proxy.warnings(), (0, 0));
+}
