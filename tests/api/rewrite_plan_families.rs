@@ -127,6 +127,34 @@ fn refused_stream_keeps_its_address_beside_two_families() {
 }
 
 #[test]
+fn session_address_is_that_of_the_first_stream_that_uses_it() {
+    let four = ("c=IN IP4 10.0.0.1", "c=IN IP4 203.0.113.9", V4);
+    let six = ("c=IN IP6 2001:db8::1", "c=IN IP6 2001:db8:9::9", V6);
+    for ((session, moved, other), (own, kept, relay)) in [(four, six), (six, four)] {
+        let case = case(Role::Offer, relay, &[50000, 50002, 50004], &[(1, other)]);
+        rewrites(
+            &case,
+            &[
+                session,
+                "m=audio 4000 RTP/AVP 0",
+                own,
+                "m=video 4002 RTP/AVP 31",
+                "m=text 4004 RTP/AVP 98",
+                own,
+            ],
+            &[
+                moved,
+                "m=audio 50000 RTP/AVP 0",
+                kept,
+                "m=video 50002 RTP/AVP 31",
+                "m=text 50004 RTP/AVP 98",
+                kept,
+            ],
+        );
+    }
+}
+
+#[test]
 fn bundled_stream_has_the_address_of_its_group() {
     let before = [
         "c=IN IP6 2001:db8::1",

@@ -122,6 +122,22 @@ fn reply_compares_the_server_by_name_or_counts_where_a_name_meets_an_address() {
 }
 
 #[test]
+fn route_of_the_address_that_received_the_reply_is_the_servers_own() {
+    // The Via has a name, or the address that the server advertises.
+    for via in ["sip.example.com", "203.0.113.80:5060"] {
+        let reply = |top: &str| {
+            let routes = format!("Record-Route: {top}\nRecord-Route: <sip:198.51.100.1;lr>");
+            let vias = format!("Via: SIP/2.0/UDP {via};branch=z9hG4bKs, {FIRST}");
+            message("SIP/2.0 200 OK", &format!("{vias}\n{routes}\nCSeq: 1 INVITE"))
+        };
+        check(&reply("<sip:192.0.2.1;lr>"), true);
+        check(&reply("<sip:[::ffff:192.0.2.1]:5060;lr>"), true);
+        check(&reply("<sip:192.0.2.1:5070;lr>"), false);
+        check(&reply("<sip:192.0.2.2;lr>"), false);
+    }
+}
+
+#[test]
 fn reply_to_register_comes_from_a_registrar() {
     let vias = format!("Via: {SERVER}\nVia: {FIRST}");
     check(&message("SIP/2.0 200 OK", &format!("{vias}\nCSeq: 1 REGISTER")), false);
