@@ -403,11 +403,13 @@ impl Dialog {
         }
     }
 
-    /// No longer keeps the streams whose time is over.
-    pub(super) fn drop_lingering(&mut self, now: Millis) {
+    /// No longer keeps the streams whose time is over. True when there were some.
+    pub(super) fn drop_lingering(&mut self, now: Millis) -> bool {
+        let before = (self.crossing.is_some(), self.lingering.len());
         let in_time = |(offer, _): &(Offer, Lines)| now.saturating_sub(offer.since) < CROSSING_TIME;
         self.crossing = self.crossing.take().filter(in_time);
         self.lingering.retain(|old| now < old.until);
+        before != (self.crossing.is_some(), self.lingering.len())
     }
 
     /// The channels of all its streams.

@@ -18,6 +18,16 @@ use super::update::Update;
 /// RFC 3261 section 13.2.2.4): its answer names the ports of the initial offer.
 const FORK_TIME: Millis = 32_000;
 
+/// Whether branches may confirm a dialog.
+#[derive(Clone, Copy, Debug)]
+enum Branches {
+    /// None has done it yet.
+    Open,
+    /// One has, others may follow.
+    Until(Millis),
+    Over,
+}
+
 /// The initial request.
 #[derive(Clone, Debug)]
 pub(super) struct Initial {
@@ -26,9 +36,7 @@ pub(super) struct Initial {
     pub(super) lines: Lines,
     /// Whether it carried an offer.
     pub(super) offered: bool,
-    /// Until when further branches may confirm a dialog; `None` before the first one
-    /// is confirmed.
-    until: Option<Millis>,
+    branches: Branches,
     /// The session began with a request within a dialog: the initial one was answered
     /// before this relay was started, or by another relay.
     pub(super) missed: bool,
@@ -42,7 +50,7 @@ impl Initial {
             sequence: Sequence { first: cseq, last: cseq },
             lines: Lines::default(),
             offered: false,
-            until: None,
+            branches: Branches::Open,
             missed: false,
             answers: Answers::default(),
         }
@@ -115,12 +123,25 @@ impl Initial {
 
     /// The first dialog was confirmed.
     pub(super) fn note_answered(&mut self, now: Millis) {
-        self.until = Some(now.saturating_add(FORK_TIME));
+        self.branches = Branches::Until(now.saturating_add(FORK_TIME));
     }
 
     /// True while further branches may answer.
     pub(super) fn accepts_branches(&self, now: Millis) -> bool {
-        self.until.is_none_or(|until| now < until)
+        match self.branches {
+            Branches::Open => true,
+            Branches::Until(until) => now < until,
+            Branches::Over => false,
+        }
+    }
+
+    /// True once, when no further branch may answer any more.
+    pub(super) fn end_branches(&mut self, now: Millis) -> bool {
+        let ends = matches!(self.branches, Branches::Until(until) if until <= now);
+        if ends {
+            self.branches = Branches::Over;
+        }
+        ends
     }
 
     /// A dialog that may answer the offer.

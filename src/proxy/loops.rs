@@ -25,19 +25,20 @@ impl<S: Sockets> Media<S> {
                 self.looped.push((id, index));
             }
         }
-        self.check_looped_again(id);
+        self.targets_changed = true;
     }
 
-    /// Examines the ports of other sessions that were looped before. A closed
-    /// session or a new SDP may have opened their loop.
-    pub(super) fn check_looped_again(&mut self, except: ChannelId) {
+    /// Examines the looped ports again: a closed session or a new SDP may have opened
+    /// their loop. Once for all changes of a request, since a request may change many
+    /// ports.
+    pub(super) fn check_looped_again(&mut self) {
+        if !std::mem::take(&mut self.targets_changed) {
+            return;
+        }
         let surplus = self.looped.len().saturating_sub(MAX_LOOPED);
         self.looped.drain(..surplus);
         let mut looped = std::mem::take(&mut self.looped);
         looped.retain(|&(id, index)| {
-            if id == except {
-                return true;
-            }
             self.set_looped(id, index, false);
             let still = self.is_loop(id, index);
             self.set_looped(id, index, still);

@@ -69,6 +69,8 @@ pub(super) struct Media<S: Sockets> {
     free: Vec<u32>,
     /// The ports without a target because packets would come back to them.
     pub(super) looped: Vec<(ChannelId, usize)>,
+    /// A target has changed since the looped ports were examined.
+    pub(super) targets_changed: bool,
     pub(super) warnings: Vec<Warning>,
     /// The session code used or closed a channel that is not open.
     faults: u32,
@@ -92,6 +94,7 @@ impl<S: Sockets> Media<S> {
             counts: Counts::default(),
             free: Vec::new(),
             looped: Vec::new(),
+            targets_changed: false,
             warnings: Vec::new(),
             faults: 0,
         }
@@ -295,7 +298,7 @@ impl<S: Sockets> MediaPorts for Media<S> {
         self.free.push(id.0);
         self.counts.open_ports -= 4;
         self.looped.retain(|(looped, _)| *looped != id);
-        self.check_looped_again(id);
+        self.targets_changed = true;
     }
 
     fn local(&self, id: ChannelId, side: Side) -> Option<SocketAddr> {
@@ -340,6 +343,10 @@ impl<S: Sockets> MediaPorts for Media<S> {
         let own = expectation.sdp().is_some_and(|sdp| self.locals.own_port(sdp).is_some());
         let waits = expectation.waits_for_packet(receive_only, &self.rules);
         self.warnings.extend(waits.filter(|_| !own).map(Warning::WaitsForPacket));
+    }
+
+    fn finish_changes(&mut self) {
+        self.check_looped_again();
     }
 
     fn take_warnings(&mut self) -> Vec<Warning> {

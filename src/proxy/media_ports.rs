@@ -37,6 +37,8 @@ pub(super) trait MediaPorts {
     /// Notes a warning when nothing is sent to a side with this expectation before
     /// it sends, and that is probably not meant.
     fn warn_if_waiting(&mut self, expectation: &Expectation, receive_only: bool);
+    /// A request, or a check of the timeouts, has made all its changes.
+    fn finish_changes(&mut self);
     /// The warnings since the last call.
     fn take_warnings(&mut self) -> Vec<Warning>;
     /// When the last packet was accepted, from either side.

@@ -337,8 +337,13 @@ impl Session {
     /// Closes streams that a re-offer replaced and those of the initial offer that
     /// no branch has answered. To be called periodically.
     pub(super) fn close_replaced(&mut self, media: &mut dyn MediaPorts, now: Millis) {
-        self.dialogs.iter_mut().for_each(|dialog| dialog.drop_lingering(now));
-        self.close_unused(media, now);
+        let mut changed = self.initial.end_branches(now);
+        for dialog in self.dialogs.iter_mut() {
+            changed |= dialog.drop_lingering(now);
+        }
+        if changed {
+            self.close_unused(media, now);
+        }
     }
 
     /// Closes all ports.

@@ -98,23 +98,19 @@ impl Table {
         now: Millis,
         log: &mut dyn FnMut(LogRecord),
     ) -> Reply {
-        match request {
-            Request::Update(update) => {
-                let reply = self.update(update, media, now);
-                let warnings = media.take_warnings();
-                if reply.is_ok() {
-                    self.report(update, &warnings, log);
-                }
-                reply.map_or_else(Reply::Error, Reply::Ports)
-            }
-            Request::Remove(remove) => match self.remove(remove, media, now) {
-                Ok(end) => {
-                    end.into_iter().for_each(|end| log(LogRecord::Ended(end)));
-                    Reply::Removed
-                }
-                Err(refusal) => Reply::Error(refusal),
-            },
+        let result = match request {
+            Request::Update(update) => self.update(update, media, now).map(Reply::Ports),
+            Request::Remove(remove) => self.remove(remove, media, now).map(|end| {
+                end.into_iter().for_each(|end| log(LogRecord::Ended(end)));
+                Reply::Removed
+            }),
+        };
+        media.finish_changes();
+        let warnings = media.take_warnings();
+        if result.is_ok() {
+            self.report(request.call_id(), &warnings, log);
         }
+        result.unwrap_or_else(Reply::Error)
     }
 
     fn update(
@@ -140,12 +136,7 @@ impl Table {
     }
 
     /// Reports the first warning of each kind of the session in `self.key`.
-    fn report(
-        &mut self,
-        update: &UpdateRequest,
-        warnings: &[Warning],
-        log: &mut dyn FnMut(LogRecord),
-    ) {
+    fn report(&mut self, call_id: &[u8], warnings: &[Warning], log: &mut dyn FnMut(LogRecord)) {
         let Some(session) = self.sessions.get_mut(self.key.as_slice()) else { return };
         for warning in warnings {
             if !session.is_first(warning) {
@@ -155,7 +146,7 @@ impl Table {
                 Warning::Loop(_) => self.counts.loops += 1,
                 Warning::WaitsForPacket(_) => self.counts.waits_for_packet += 1,
             }
-            log(LogRecord::Warning { call_id: update.call_id.to_vec(), warning: *warning });
+            log(LogRecord::Warning { call_id: call_id.to_vec(), warning: *warning });
         }
     }
 
@@ -235,6 +226,9 @@ impl Table {
             ended(end(key, session, reason, media, now));
             false
         });
+        media.finish_changes();
+        // They are of no request.
+        media.take_warnings();
     }
 
     /// Ends all sessions.

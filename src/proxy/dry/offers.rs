@@ -80,6 +80,40 @@ fn session_does_not_take_the_ports_of_others() {
 }
 
 #[test]
+fn reoffer_without_a_free_port_is_refused_and_agreed_streams_go_on() {
+    // Two streams' worth of ports.
+    let mut world = World::with(|config| config.ports = (30_000, 30_007));
+    let callee = offered(&mut world);
+    let caller = world.send("reply", 1, "a>b", B).first();
+    let other = |world: &mut World, what: &str| match what {
+        "remove" => world.request("remove\r\ncall_id: d\r\nfrom_tag: x\r\n\r\n"),
+        _ => world.send_in("d", "request", 1, "x>", A, ""),
+    };
+    assert_ne!(other(&mut world, "update").0, "error");
+    let two = format!("{A},198.51.100.1:4002");
+    let offers = [(2, "a>b", A_NEW), (4, "a>b", &two), (101, "b>a", "198.51.100.2:5010")];
+    for (number, (cseq, tags, offer)) in offers.into_iter().enumerate() {
+        for _ in 0..2 {
+            assert_eq!(world.send("request", cseq, tags, offer).0, "error", "{offer}");
+            world.reaches(A, caller, B);
+            world.reaches(B, callee, A);
+        }
+        // What needs no port is as always.
+        let held_by = [3, 5, 6][number];
+        let held = "198.51.100.1:4000 sendonly";
+        assert_eq!(world.send("request", held_by, "a>b", held).first(), callee);
+        assert_eq!(world.send("reply", held_by, "a>b", B).first(), caller);
+        world.reaches(A, caller, B);
+    }
+    assert_eq!(other(&mut world, "remove").0, "removed");
+    // The callee tries again, with the same CSeq: nothing of it was stored.
+    let for_a = world.send("request", 101, "b>a", "198.51.100.2:5010").first();
+    let for_b = world.send("reply", 101, "b>a", A).first();
+    world.reaches(A, for_a, "198.51.100.2:5010");
+    world.reaches("198.51.100.2:5010", for_b, A);
+}
+
+#[test]
 fn replaced_ports_stay_open_for_two_seconds_or_until_the_next_change() {
     let mut world = World::new();
     offered(&mut world);
@@ -292,4 +326,18 @@ fn crossing_offers_have_the_same_answer_when_they_are_repeated() {
         // A later offer than the answered one is refused without a message.
         assert_eq!(world.proxy.open_streams(), if answered == "a" { 2 } else { 1 });
     }
+}
+
+#[test]
+fn crossing_offer_that_is_not_answered_gives_its_ports_back() {
+    let mut world = World::new();
+    offered(&mut world);
+    world.send("reply", 1, "a>b", B);
+    world.wait(40_000);
+    world.send("request", 2, "a>b", A_NEW);
+    world.send("request", 8, "b>a", "198.51.100.2:5010");
+    world.wait(31_999);
+    assert_eq!(world.proxy.open_streams(), 3);
+    world.wait(1);
+    assert_eq!(world.proxy.open_streams(), 2);
 }

@@ -119,6 +119,42 @@ fn circle_of_sessions_gets_nothing_until_it_is_opened() {
     world.reaches(B, d1, A);
 }
 
+/// Otherwise an account could make each message of others as slow as it likes.
+#[test]
+fn looped_ports_are_examined_once_for_a_request() {
+    let from = "signaling_ip: 198.51.100.20\r\n";
+    let mut named = B.to_string();
+    let mut chain = World::with(|config| config.ports = (10_000, 40_000));
+    let next = |world: &mut World, call: &str, named: &str| {
+        world.send_in(call, "request", 1, "a>", A, "");
+        world.send_in(call, "reply", 1, "a>b", named, from).first().to_string()
+    };
+    for number in 0..32 {
+        named = next(&mut chain, &format!("chain{number}"), &named);
+    }
+    let mut looped = chain.clone();
+    for number in 0..32 {
+        next(&mut looped, &format!("head{number}"), &named);
+    }
+    assert_eq!((chain.proxy.warnings().0, looped.proxy.warnings().0), (0, 32));
+    let items =
+        (0..64).map(|n| format!("audio:{A}:sendrecv").replace("4000", &(n + 4000).to_string()));
+    let request = format!(
+        "update\r\ntype: request\r\ncall_id: c\r\ncseq: 1\r\nfrom_tag: a\r\n\
+         signaling_ip: 198.51.100.1\r\nmedia: {}\r\n\r\n",
+        items.collect::<Vec<_>>().join(",")
+    );
+    let time = |world: &World| {
+        let mut proxy = world.proxy.clone();
+        let start = std::time::Instant::now();
+        assert!(proxy.receive(0, request.as_bytes(), 1_000, &mut Vec::new()));
+        start.elapsed()
+    };
+    let fastest = |world: &World| (0..20).map(|_| time(world)).min().unwrap();
+    let (without, with) = (fastest(&chain), fastest(&looped));
+    assert!(with < without * 8, "{without:?} {with:?}");
+}
+
 #[test]
 fn closed_session_is_no_target() {
     let mut world = World::new();

@@ -77,6 +77,8 @@ impl MediaPorts for Ports {
 
     fn warn_if_waiting(&mut self, _: &Expectation, _: bool) {}
 
+    fn finish_changes(&mut self) {}
+
     fn take_warnings(&mut self) -> Vec<Warning> {
         Vec::new()
     }
