@@ -72,10 +72,7 @@ impl Flush {
         let is_old = now.saturating_sub(claim.queued) > KEPT_FOR;
         let relay = engine.relay(claim.delete.relay).filter(|_| !is_old);
         let begun = relay.and_then(|relay| {
-            let delete = &claim.delete;
-            let query =
-                Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag);
-            let mut exchange = Exchange::new(query);
+            let mut exchange = Exchange::new(Query::of_delete(&claim.delete));
             let facts = Facts::of(engine.health(), &relay);
             let until = now.saturating_add(ANSWER_WITHIN);
             let limits = Limits { since: now, until, enough: 0 };

@@ -111,6 +111,9 @@ pub(super) struct UpdateRequest<'a> {
     pub(super) to_tag: &'a [u8],
     /// An extension of libmediaproxy: the To tag of a provisional reply.
     pub(super) early_tag: &'a [u8],
+    /// An extension of libmediaproxy: the server branch that a reply came on, as a
+    /// number that only the server understands. 0 for none.
+    pub(super) branch: u32,
     /// An extension of libmediaproxy: a 2xx whose To tag is null, which is else a
     /// provisional reply.
     pub(super) is_final: bool,
@@ -163,12 +166,18 @@ pub(super) enum Scope {
     Dialog,
     /// An extension of libmediaproxy: the session unless it is answered.
     Unanswered,
+    /// An extension of libmediaproxy: the early dialogs of this server branch, and the
+    /// early dialog with both tags.
+    Branch(u32),
 }
 
 /// A `remove`: ends a session or a dialog.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct RemoveRequest<'a> {
     pub(super) scope: Scope,
+    /// An extension of libmediaproxy: the CSeq of the INVITE whose session ends. A later
+    /// INVITE's session stays.
+    pub(super) cseq: Option<u32>,
     pub(super) call_id: &'a [u8],
     pub(super) from_tag: &'a [u8],
     pub(super) to_tag: &'a [u8],
@@ -187,6 +196,7 @@ struct Headers<'a> {
     is_final: &'a [u8],
     mixed_families: &'a [u8],
     scope: &'a [u8],
+    branch: &'a [u8],
     media: &'a [u8],
 }
 
@@ -210,6 +220,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
             b"final" => headers.is_final = value,
             b"mixed_families" => headers.mixed_families = value,
             b"scope" => headers.scope = value,
+            b"branch" => headers.branch = value,
             b"media" => headers.media = value,
             _ => {}
         }
@@ -229,9 +240,22 @@ impl<'a> Headers<'a> {
             b"" => Scope::Session,
             b"dialog" => Scope::Dialog,
             b"unanswered" => Scope::Unanswered,
+            b"branch" => Scope::Branch(self.branch()?),
             _ => return None,
         };
-        Some(RemoveRequest { scope, call_id: self.call_id, from_tag, to_tag: self.to_tag })
+        let cseq = if self.cseq.is_empty() { None } else { Some(number(self.cseq)?) };
+        Some(RemoveRequest { scope, cseq, call_id: self.call_id, from_tag, to_tag: self.to_tag })
+    }
+
+    /// The server branch: up to eight hexadecimal digits; 0 without one.
+    fn branch(&self) -> Option<u32> {
+        match self.branch {
+            b"" => Some(0),
+            digits if digits.iter().all(u8::is_ascii_hexdigit) => {
+                u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+            }
+            _ => None,
+        }
     }
 
     fn update(self, from_tag: &'a [u8]) -> Option<UpdateRequest<'a>> {
@@ -253,6 +277,7 @@ impl<'a> Headers<'a> {
             from_tag,
             to_tag: self.to_tag,
             early_tag: self.early_tag,
+            branch: self.branch()?,
             is_final: self.is_final == b"yes",
             signaling: address(self.signaling_ip)?,
             receiver_family,

@@ -77,6 +77,25 @@ struct Lingering {
     until: Millis,
 }
 
+/// The server branches that the replies of a dialog came on: one for each server that
+/// the call passes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Branches([u32; 4]);
+
+impl Branches {
+    /// Adds a branch; 0 is none. Of more than four the first one goes.
+    pub(super) fn add(&mut self, branch: u32) {
+        if branch != 0 && !self.has(branch) {
+            self.0.rotate_right(1);
+            self.0[0] = branch;
+        }
+    }
+
+    pub(super) fn has(self, branch: u32) -> bool {
+        branch != 0 && self.0.contains(&branch)
+    }
+}
+
 /// A dialog, early or confirmed.
 #[derive(Clone, Debug)]
 pub(super) struct Dialog {
@@ -85,6 +104,7 @@ pub(super) struct Dialog {
     /// The callee, on its side of the media ports.
     pub(super) peer: PeerId,
     pub(super) confirmed: bool,
+    pub(super) branches: Branches,
     sequences: Sides<Option<Sequence>>,
     offer: Option<Offer>,
     offers: u32,
@@ -109,6 +129,7 @@ impl Dialog {
             tag: tag.into(),
             peer,
             confirmed: false,
+            branches: Branches::default(),
             sequences: Sides::default(),
             offer: None,
             offers: 0,

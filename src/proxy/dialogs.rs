@@ -127,6 +127,24 @@ impl Dialogs {
         Ok(())
     }
 
+    /// Removes the early dialogs of a server branch, and the early one with this tag. A
+    /// 2xx may still come (RFC 3261 16.7 step 5).
+    pub(super) fn remove_branch(
+        &mut self,
+        branch: u32,
+        tag: &[u8],
+        media: &mut dyn MediaPorts,
+    ) -> Result<(), Refusal> {
+        let fails = |dialog: &Dialog| {
+            let named = !tag.is_empty() && *dialog.tag == *tag;
+            !dialog.confirmed && (named || dialog.branches.has(branch))
+        };
+        let (failed, others): (Vec<_>, Vec<_>) = self.list.drain(..).partition(fails);
+        self.list = others;
+        failed.iter().for_each(|dialog| dialog.remove_callee(media));
+        if failed.is_empty() { Err(Refusal::UnknownDialog) } else { Ok(()) }
+    }
+
     /// Removes all of them: a new try begins.
     pub(super) fn clear(&mut self, media: &mut dyn MediaPorts) {
         self.list.drain(..).for_each(|dialog| dialog.remove_callee(media));

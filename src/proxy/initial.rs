@@ -56,6 +56,11 @@ impl Initial {
         }
     }
 
+    /// True when it is later than that with this CSeq.
+    pub(super) fn is_later(&self, cseq: u32) -> bool {
+        !self.missed && self.sequence.last > cseq
+    }
+
     /// The ports for a request that is no new try: a repeated or late one.
     pub(super) fn ports_of_known(
         &self,

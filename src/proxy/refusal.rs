@@ -16,6 +16,8 @@ pub enum Refusal {
     UnknownDialog,
     /// A `remove` of an unanswered session that is answered.
     Answered,
+    /// A `remove` that names an older INVITE than the session's.
+    LaterInvite,
     /// The CSeq is older than the session's first one, the first request of a
     /// session carries no media, an offer in an answered call has no To tag, or another
     /// branch answers 32 s after the first answer.
@@ -43,6 +45,7 @@ impl fmt::Display for Refusal {
             Refusal::UnknownSession => f.write_str("no such session"),
             Refusal::UnknownDialog => f.write_str("no such dialog"),
             Refusal::Answered => f.write_str("the session is answered"),
+            Refusal::LaterInvite => f.write_str("the session is that of a later INVITE"),
             Refusal::OutOfPlace => f.write_str(
                 "CSeq older than the session, no media to create a session for, no To tag in \
                  an answered call, or an answer 32 s after the first one",

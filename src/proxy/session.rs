@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::control::{Kind, MAX_STREAMS};
 use super::dialog::Dialog;
 use super::dialogs::Dialogs;
-use super::family::{Family, Sides};
+use super::family::{Family, Side, Sides};
 use super::ids::{ChannelId, PeerId};
 use super::initial::Initial;
 use super::learning::Millis;
@@ -162,6 +162,7 @@ impl Session {
         if is_offer {
             self.changed = update.now;
         }
+        dialog.branches.add(update.request.branch);
         let index = self.dialogs.put(at, dialog, update.dialog_tag(), media);
         self.confirm_if_final(index, update, media);
         Ok(answer.streams)
@@ -186,6 +187,7 @@ impl Session {
             dialog.settle_early_answer(update, media);
         }
         let ports = dialog.ports(update.receiver(), media);
+        dialog.branches.add(update.request.branch);
         let index = self.dialogs.put(at, dialog, update.dialog_tag(), media);
         self.confirm_if_final(index, update, media);
         Ok(ports)
@@ -265,6 +267,26 @@ impl Session {
         self.close_unused(media, now);
         let is_over = self.answered && !self.dialogs.any_confirmed();
         Ok(is_over || self.initial.missed && self.dialogs.is_empty())
+    }
+
+    /// Removes the early dialogs of a server branch that has failed, and the early one
+    /// with this tag.
+    pub(super) fn remove_branch(
+        &mut self,
+        branch: u32,
+        tag: &[u8],
+        media: &mut dyn MediaPorts,
+        now: Millis,
+    ) -> Result<(), Refusal> {
+        self.dialogs.remove_branch(branch, tag, media)?;
+        self.close_unused(media, now);
+        Ok(())
+    }
+
+    /// True when the INVITE of the session is a later one of its caller than that with
+    /// this CSeq.
+    pub(super) fn is_of_later_invite(&self, side: Side, cseq: u32) -> bool {
+        side == Side::Caller && self.initial.is_later(cseq)
     }
 
     /// True without an initial offer and a dialog.

@@ -160,6 +160,9 @@ impl Table {
         let side = side.ok_or(Refusal::UnknownSession)?;
         let session = self.sessions.get_mut(self.key.as_slice());
         let session = session.ok_or(Refusal::UnknownSession)?;
+        if request.cseq.is_some_and(|cseq| session.is_of_later_invite(side, cseq)) {
+            return Err(Refusal::LaterInvite);
+        }
         let is_over = match request.scope {
             Scope::Session => true,
             Scope::Unanswered if session.phase() == Phase::Unanswered => true,
@@ -167,6 +170,11 @@ impl Table {
             Scope::Dialog => {
                 let tag = if side == Side::Caller { request.to_tag } else { request.from_tag };
                 session.remove_dialog(tag, media, now)?
+            }
+            Scope::Branch(branch) => {
+                let tag = if side == Side::Caller { request.to_tag } else { request.from_tag };
+                session.remove_branch(branch, tag, media, now)?;
+                false
             }
         };
         if !is_over {

@@ -7,8 +7,10 @@ pub struct Capabilities {
     /// Accepts streams with IPv6 addresses, and is sent the address family of the
     /// receiver.
     pub ipv6: bool,
-    /// Deletes what the scope of a delete says: the session, one dialog of it, or
-    /// only an unanswered session. Otherwise every delete deletes the whole call.
+    /// Deletes what the scope of a delete says: the session, one dialog of it, the early
+    /// dialogs of one server branch, or only an unanswered session; and not the session
+    /// of a later INVITE than the delete names. Otherwise every delete deletes the whole
+    /// call.
     pub branch_delete: bool,
     /// Is sent a 200 to INVITE that carries no SDP.
     pub bodyless_200: bool,

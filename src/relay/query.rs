@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::bytes;
 use crate::error::Result;
 use crate::sdp::Direction;
-use crate::shared::deletes::Scope;
+use crate::shared::deletes::{Delete, Scope};
 use crate::sip::Message;
 
 /// The command of a query.
@@ -43,6 +43,11 @@ pub struct Query {
     pub null_to_tag: bool,
     /// What a `Delete` deletes.
     pub scope: Scope,
+    /// The CSeq of the INVITE whose session a `Delete` deletes: see [`Delete::cseq`].
+    pub ended_cseq: Option<u32>,
+    /// The hash of the server branch that a reply came on, or of [`Scope::Branch`]; 0
+    /// for none.
+    pub branch: u32,
     /// The message is a provisional reply (1xx).
     pub provisional: bool,
     /// The current Request-URI; empty in replies.
@@ -93,6 +98,7 @@ impl Query {
         copy(message.from_tag()?, &mut self.from_tag);
         copy(message.to_tag()?, &mut self.to_tag);
         (self.null_to_tag, self.scope) = (false, Scope::Session);
+        (self.ended_cseq, self.branch) = (None, 0);
         self.request_uri.clear();
         (self.from_local, self.to_local) = (false, false);
         copy(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);
@@ -110,6 +116,15 @@ impl Query {
     /// A probe. `call_id` is the Call-ID of no call.
     pub fn probe(call_id: &[u8]) -> Self {
         Query { command: Command::Probe, ..Query::delete(Scope::Session, call_id, b"probe", b"") }
+    }
+
+    /// The query of a delete.
+    pub fn of_delete(delete: &Delete) -> Self {
+        Query {
+            ended_cseq: delete.cseq,
+            branch: delete.branch,
+            ..Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag)
+        }
     }
 
     /// A delete. Without the capability `branch_delete` it deletes the whole call.

@@ -28,7 +28,7 @@ const SEEN_EMPTY: usize = 1;
 const STATE: usize = 0; // kind (2) | sequence (14) | time in ms (48)
 const CALL: usize = 1;
 // The words of a body.
-const RELAY: usize = 0; // relay identity (32)
+const RELAY: usize = 0; // CSeq + 1 or branch (32), relay identity (32)
 const LENGTHS: usize = 1; // scope (16), lengths of Call-ID, From's tag, To's tag (16 each)
 const QUEUED: usize = 2; // time (ms)
 const SUM: usize = 3; // checksum over relay, lengths and bytes
@@ -90,13 +90,20 @@ pub enum Scope {
     Dialog = 1,
     /// The session, if none of its dialogs is confirmed.
     Unanswered = 2,
+    /// The early dialogs of one server branch, and that with these two tags.
+    Branch = 3,
 }
 
 impl Scope {
     fn from_number(number: u64) -> Option<Scope> {
-        [Scope::Session, Scope::Dialog, Scope::Unanswered]
+        [Scope::Session, Scope::Dialog, Scope::Unanswered, Scope::Branch]
             .into_iter()
             .find(|scope| *scope as u64 == number)
+    }
+
+    /// True for the deletes of a whole session.
+    pub fn is_session(self) -> bool {
+        matches!(self, Scope::Session | Scope::Unanswered)
     }
 }
 
@@ -107,6 +114,11 @@ pub struct Delete {
     pub relay: u32,
     /// What is deleted.
     pub scope: Scope,
+    /// The CSeq of the INVITE whose session is deleted: not that of a later try. `None`:
+    /// the session of any INVITE.
+    pub cseq: Option<u32>,
+    /// The hash of the server branch of [`Scope::Branch`], else 0.
+    pub branch: u32,
     /// Call-ID.
     pub call_id: Vec<u8>,
     /// The tag of From.
@@ -241,7 +253,7 @@ impl<'b> Deletes<'b> {
         let body = Self::body(slot);
         let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
         let lengths = parts.iter().fold(delete.scope as u64, |all, p| all << 16 | p.len() as u64);
-        self.store(body + RELAY, u64::from(delete.relay));
+        self.store(body + RELAY, detail(delete) << 32 | u64::from(delete.relay));
         self.store(body + LENGTHS, lengths);
         self.store(body + QUEUED, now);
         self.store(body + SUM, sum);
@@ -266,9 +278,13 @@ impl<'b> Deletes<'b> {
         let bytes: Vec<u8> = words.flatten().take(all).collect();
         let (call_id, tags) = bytes.split_at_checked(call_id)?;
         let (from_tag, to_tag) = tags.split_at_checked(from_tag)?;
+        let relay = self.load(body + RELAY);
+        let (scope, detail) = (Scope::from_number(lengths >> 48)?, (relay >> 32) as u32);
         let delete = Delete {
-            relay: self.load(body + RELAY) as u32,
-            scope: Scope::from_number(lengths >> 48)?,
+            relay: relay as u32,
+            scope,
+            cseq: detail.checked_sub(1).filter(|_| scope != Scope::Branch),
+            branch: if scope == Scope::Branch { detail } else { 0 },
             call_id: call_id.to_vec(),
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),
@@ -367,7 +383,7 @@ impl<'b> Deletes<'b> {
     /// Removes the deletes of a session, because a new INVITE or the final reply of
     /// a cancelled one has come. A session is that of a Call-ID and one of the two
     /// tags: a B2BUA may use the Call-ID for another one (RFC 3261 12). The deletes of
-    /// single dialogs stay. Returns how many were removed.
+    /// single dialogs and branches stay. Returns how many were removed.
     pub fn cancel(&self, key: CallKey) -> usize {
         if self.is_empty() {
             return 0;
@@ -378,7 +394,8 @@ impl<'b> Deletes<'b> {
             if matches!(kind(old), Kind::Ready | Kind::Claimed)
                 && self.call(slot) == key.call()
                 && share_a_tag(self.load(Self::body(slot) + TAGS), key.tags())
-                && self.load(Self::body(slot) + LENGTHS) >> 48 != Scope::Dialog as u64
+                && Scope::from_number(self.load(Self::body(slot) + LENGTHS) >> 48)
+                    .is_some_and(Scope::is_session)
                 && self.swap(slot, old, next(old, Kind::Free, 0))
             {
                 cancelled += 1;
@@ -420,12 +437,19 @@ fn share_a_tag(these: u64, those: u64) -> bool {
     these == 0 || those == 0 || tags(these).iter().any(common)
 }
 
+/// The branch of a delete, or its CSeq plus 1: a CSeq is less than 2^31 (RFC 3261 8.1.1.5).
+fn detail(delete: &Delete) -> u64 {
+    let cseq = delete.cseq.map_or(0, |cseq| cseq.saturating_add(1));
+    u64::from(if delete.scope == Scope::Branch { delete.branch } else { cseq })
+}
+
 /// A checksum over a delete (FNV-1a).
 fn sum(delete: &Delete) -> u64 {
     let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
     let lengths = parts.iter().flat_map(|part| (part.len() as u32).to_le_bytes());
     let bytes = parts.iter().flat_map(|part| part.iter().copied());
     let head = delete.relay.to_le_bytes().into_iter().chain([delete.scope as u8]);
+    let head = head.chain((detail(delete) as u32).to_le_bytes());
     let all = head.chain(lengths).chain(bytes);
     all.fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -44,7 +44,7 @@ impl Worker {
         if !self.engine.health().state(relay.slot).is_usable() {
             return queue(&self.engine, key, relay, &delete, now, now);
         }
-        let query = delete_query(&delete);
+        let query = Query::of_delete(&delete);
         match self.send_unawaited(query, relay, Sent::Delete(key, delete), now) {
             Ok(()) => self.engine.counters().count(Counter::DeletesSent),
             Err(sent) => self.not_answered(sent, relay, now),
@@ -101,7 +101,7 @@ impl Worker {
         match sent {
             // A late delete would remove the session of the new offer.
             Sent::Delete(key, delete)
-                if delete.scope != Scope::Dialog && self.is_offered_again(key, now) =>
+                if delete.scope.is_session() && self.is_offered_again(key, now) =>
             {
                 self.engine.counters().count(Counter::DeletesCancelled);
             }
@@ -192,7 +192,7 @@ impl Worker {
             };
             let may = self.may_use(&relay, now) || self.is_unreachable(&relay);
             let sent = if may && deletes.is_held(&claim) {
-                let query = delete_query(&claim.delete);
+                let query = Query::of_delete(&claim.delete);
                 self.send_unawaited(query, &relay, Sent::Queued(claim), now)
             } else {
                 Err(Sent::Queued(claim))
@@ -226,9 +226,4 @@ pub(super) fn queue(
     let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
     let text = format_args!("relay {name}: call {call_id}: delete request dropped: {reason}");
     engine.log().write(Level::Warning, text);
-}
-
-/// The query of a delete.
-fn delete_query(delete: &Delete) -> Query {
-    Query::delete(delete.scope, &delete.call_id, &delete.from_tag, &delete.to_tag)
 }

@@ -32,6 +32,8 @@ impl Worker {
         let delete = Delete {
             relay: relay.identity,
             scope: Scope::Session,
+            cseq: leg.initial_cseq(),
+            branch: 0,
             call_id: message.call_id()?.to_vec(),
             from_tag: message.from_tag()?.to_vec(),
             to_tag: message.to_tag()?.to_vec(),
@@ -87,6 +89,7 @@ impl Worker {
         };
         let mut query = Query::default();
         self.fill_query(&mut query, message, call.cseq, options)?;
+        query.branch = call.branch;
         query.null_to_tag = has_null_to_tag(call, leg);
         if self.send_unawaited(query, &relay, Sent::Report, now).is_err() {
             let (name, call_id) = (&relay.uri.text, message.call_id()?.escape_ascii());

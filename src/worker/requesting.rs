@@ -105,7 +105,8 @@ impl Requesting {
         let Some(relay) = exchange.relay() else { return };
         let branch_delete = relay.capabilities(Facts::of(engine.health(), relay)).branch_delete;
         let under_way = exchange.need() == Need::Receive;
-        let ended = calls.look_up(&update.call, seconds(now)).status() == LegStatus::Ended;
+        let leg = calls.look_up(&update.call, seconds(now));
+        let ended = leg.status() == LegStatus::Ended;
         // The relay makes or changes a session that no later message ends.
         let scope = if over || under_way && ended && update.call.lacks_to_tag() {
             Scope::Session
@@ -116,7 +117,9 @@ impl Requesting {
         } else {
             return;
         };
-        let delete = Delete { scope, ..delete_of(relay, exchange.query()) };
+        let own = update.call.is_initial_invite().then_some(update.call.cseq);
+        let cseq = own.or(leg.initial_cseq()).filter(|_| scope.is_session());
+        let delete = Delete { scope, ..delete_of(relay, exchange.query(), cseq) };
         queue(engine, update.call.key, relay, &delete, now, now);
     }
 
@@ -199,11 +202,12 @@ impl Requesting {
                 calls.abandon(update.ticket, seconds(now));
                 // The reply goes on with the SDP of the phone.
                 let over = calls.reply_without_sdp(&update.call, seconds(now));
+                let cseq = calls.look_up(&update.call, seconds(now)).initial_cseq();
                 if over == DeleteScope::Call
                     && let Some(relay) = worker.relay_of_call(&self.choice)
                     && let Some(request) = &worker.spare
                 {
-                    let delete = delete_of(&relay, request.exchange().query());
+                    let delete = delete_of(&relay, request.exchange().query(), cseq);
                     worker.delete(update.call.key, delete, &relay, now);
                 }
                 Err(error)
@@ -246,7 +250,8 @@ impl Requesting {
                 worker.count_for(relay, RelayCounter::Calls);
                 // The CANCEL came before there was a relay to delete the session at.
                 if let Some(request) = worker.spare.as_ref().filter(|_| cancelled) {
-                    let delete = delete_of(relay, request.exchange().query());
+                    let cseq = calls.look_up(&update.call, seconds(now)).initial_cseq();
+                    let delete = delete_of(relay, request.exchange().query(), cseq);
                     worker.schedule(update.call.key, delete, relay, now);
                 }
             }
@@ -271,7 +276,7 @@ impl Requesting {
         let leg = self.engine.calls().look_up(&update.call, seconds(now));
         let relay = self.accepted.as_ref().map(|(relay, _)| relay);
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
-            let mut delete = delete_of(relay, request.exchange().query());
+            let mut delete = delete_of(relay, request.exchange().query(), leg.initial_cseq());
             let here = leg.relay().is_none_or(|stored| stored == relay.identity);
             if scope != DeleteScope::Dialog && leg.is_active() && here {
                 // A new INVITE has come: the session is that of the new try.
@@ -283,7 +288,7 @@ impl Requesting {
                     self.engine.counters().count(Counter::DeletesWithheld);
                     return Error::new(Status::Ended, text);
                 }
-                delete.scope = Scope::Dialog;
+                (delete.scope, delete.cseq) = (Scope::Dialog, None);
             }
             let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
             let line = format_args!("relay {name}: call {call_id}: {text}; a delete follows");
@@ -295,9 +300,10 @@ impl Requesting {
     }
 }
 
-/// The delete of the session that a query was for.
+/// The delete of the session that a query was for. `cseq` is that of the leg's initial
+/// INVITE, if it is known: the session of a next try stays.
 #[cold]
-fn delete_of(relay: &Relay, query: &Query) -> Delete {
+fn delete_of(relay: &Relay, query: &Query, cseq: Option<u32>) -> Delete {
     let (from_tag, to_tag) = match query.null_to_tag {
         true => (&query.to_tag, &query.from_tag),
         false => (&query.from_tag, &query.to_tag),
@@ -305,6 +311,8 @@ fn delete_of(relay: &Relay, query: &Query) -> Delete {
     Delete {
         relay: relay.identity,
         scope: Scope::Session,
+        cseq,
+        branch: 0,
         call_id: query.call_id.clone(),
         from_tag: from_tag.clone(),
         to_tag: to_tag.clone(),

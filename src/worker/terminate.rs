@@ -101,6 +101,7 @@ impl Worker {
             DeleteScope::Call | DeleteScope::Cancelled => Scope::Session,
             DeleteScope::Dialog => Scope::Dialog,
             DeleteScope::Unanswered => Scope::Unanswered,
+            DeleteScope::Branch => Scope::Branch,
             DeleteScope::Withheld => return counters.count(Counter::DeletesWithheld),
             DeleteScope::Nothing => {
                 if terminated.wrong_tags {
@@ -131,9 +132,13 @@ impl Worker {
             true => (to_tag, from_tag),
             false => (from_tag, to_tag),
         };
+        // The INVITE of a next try may reach the relay first, on another connection.
+        let of_invite = matches!(call.method, Method::Invite | Method::Cancel);
         let delete = Delete {
             relay: relay.identity,
             scope,
+            cseq: (of_invite && scope.is_session()).then_some(call.cseq),
+            branch: if scope == Scope::Branch { call.branch } else { 0 },
             call_id: call_id.to_vec(),
             from_tag: from_tag.to_vec(),
             to_tag: to_tag.to_vec(),

@@ -167,6 +167,16 @@ fn challenge_that_is_repeated_does_not_end_the_new_try() {
     );
 }
 
+/// The delete of the first try and the offer of the next one come to the relay on two
+/// connections.
+#[test]
+fn delete_that_the_next_try_overtakes_spares_its_session() {
+    holds(
+        "topology direct\nworkers 3\nrelay-delay 3\na calls\nwait 100\nb refuses 407\nwait 100\n\
+         b answers\n",
+    );
+}
+
 #[test]
 fn second_answer_leaves_the_first_one() {
     for keeps in ["first", "newest", "both"] {

@@ -52,6 +52,8 @@ fn queued_delete_is_done_when_its_answer_is_read_after_another_process_took_it()
     let [mut first, mut second] = workers;
     let delete = Delete {
         scope: Scope::Session,
+        cseq: None,
+        branch: 0,
         relay: engine.calls().identity(&relay.uri()),
         call_id: b"0@x".to_vec(),
         from_tag: b"a".to_vec(),

@@ -42,10 +42,11 @@ fn update_is_parsed() {
 
 #[test]
 fn extensions_are_parsed_and_unknown_headers_ignored() {
-    let text =
-        format!("{UPDATE}:asymmetric=yes:x=y\r\nearly_tag: et\r\naddress_family: IP6\r\nx: y");
+    let text = format!(
+        "{UPDATE}:asymmetric=yes:x=y\r\nearly_tag: et\r\nbranch: 1f\r\naddress_family: IP6\r\nx: y"
+    );
     let update = update(&text).unwrap();
-    assert_eq!(update.early_tag, b"et");
+    assert_eq!((update.early_tag, update.branch), (&b"et"[..], 0x1f));
     assert_eq!(update.receiver_family, Some(Family::V6));
     assert!(update.media.unwrap()[0].asymmetric);
 }
@@ -57,6 +58,7 @@ fn remove_is_parsed() {
         request,
         Some(Request::Remove(RemoveRequest {
             scope: Scope::Session,
+            cseq: None,
             call_id: b"c",
             from_tag: b"f",
             to_tag: b"t"
@@ -71,6 +73,20 @@ fn remove_is_parsed() {
     assert_eq!(scope("dialog"), Some(Scope::Dialog));
     assert_eq!(scope("unanswered"), Some(Scope::Unanswered));
     assert_eq!(scope("everything"), None);
+    assert_eq!(scope("branch\r\nbranch: 00C0ffee"), Some(Scope::Branch(0xc0_ffee)));
+    assert_eq!(scope("branch"), Some(Scope::Branch(0)));
+    for bad in ["branch\r\nbranch: x", "branch\r\nbranch: 100000000", "branch\r\nbranch: +1"] {
+        assert_eq!(scope(bad), None, "{bad}");
+    }
+    let cseq =
+        |line: &str| match parse(format!("remove\r\ncall_id: c\r\nfrom_tag: f{line}").as_bytes()) {
+            Some(Request::Remove(remove)) => Some(remove.cseq),
+            _ => None,
+        };
+    assert_eq!(cseq(""), Some(None));
+    assert_eq!(cseq("\r\ncseq: 0"), Some(Some(0)));
+    assert_eq!(cseq("\r\ncseq: 4294967295"), Some(Some(u32::MAX)));
+    assert_eq!((cseq("\r\ncseq: 4294967296"), cseq("\r\ncseq: -1")), (None, None));
 }
 
 #[test]

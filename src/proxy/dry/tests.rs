@@ -166,6 +166,62 @@ fn removed_early_dialog_leaves_the_unanswered_session() {
     world.reaches(A, caller, C);
 }
 
+/// A proxy between server and phones forks: two early dialogs on one server branch.
+#[test]
+fn failed_branch_loses_its_early_dialogs_and_no_other() {
+    let mut world = World::new();
+    let callees = offered(&mut world);
+    let early = |world: &mut World, tags: &str, sdp, branch: &str| {
+        world.send_in("c", "reply", 1, tags, sdp, &format!("branch: {branch}\r\n"))
+    };
+    let caller = early(&mut world, "a>?b", B, "0000000b").first();
+    early(&mut world, "a>?c", C, "0000000c");
+    // Both pass a second server, which has branches of its own.
+    early(&mut world, "a>?b", B, "000000ff");
+    early(&mut world, "a>?c", C, "000000ff");
+    for (tags, scope) in [
+        ("a>x", "scope: branch\r\nbranch: 000000dd\r\n"),
+        ("a>", "scope: branch\r\n"),
+        ("x>y", "scope: branch\r\nbranch: 0000000c\r\n"),
+    ] {
+        assert_eq!(world.remove(tags, scope).0, "error", "{tags}");
+    }
+    world.reaches(A, caller, C);
+    let mut both = world.clone();
+    let mut confirmed = world.clone();
+    assert_eq!(world.remove("a>x", "scope: branch\r\nbranch: 0000000c\r\n").0, "removed");
+    world.reaches(A, caller, B);
+    world.reaches(B, callees, A);
+    world.reaches_nobody(C, callees);
+    assert_eq!(both.remove("a>", "scope: branch\r\nbranch: 000000ff\r\n").0, "removed");
+    both.reaches_nobody(A, caller);
+    both.reaches_nobody(B, callees);
+    // A 2xx may still cross the failure.
+    both.send("reply", 1, "a>b", B);
+    both.reaches(B, callees, A);
+    confirmed.send("reply", 1, "a>c", C);
+    assert_eq!(confirmed.remove("a>c", "scope: branch\r\nbranch: 0000000c\r\n").0, "error");
+    confirmed.reaches(C, callees, A);
+}
+
+#[test]
+fn remove_spares_the_session_of_a_later_invite() {
+    for scope in ["", "scope: unanswered\r\n"] {
+        let mut world = World::new();
+        offered(&mut world);
+        world.send("request", 3, "a>", A);
+        for (cseq, left) in [(1, 1), (2, 1), (3, 0)] {
+            let line = world.remove("a>x", &format!("{scope}cseq: {cseq}\r\n"));
+            assert_eq!(line.0, if left == 0 { "removed" } else { "error" }, "{scope} {cseq}");
+            assert_eq!(world.proxy.sessions(world.now).len(), left);
+        }
+    }
+    // The initial INVITE did not pass this relay: any is older than it.
+    let mut world = World::new();
+    world.send("request", 9, "a>b", A);
+    assert_eq!(world.remove("a>b", "cseq: 1\r\n").0, "removed");
+}
+
 #[test]
 fn remove_of_an_unanswered_session_spares_an_answered_one() {
     let mut world = World::new();

@@ -45,7 +45,9 @@ impl Codec for MediaProxy1 {
         out.clear();
         match query.command {
             Command::Probe => out.extend_from_slice(b"version\n"),
-            Command::Delete if query.scope == Scope::Unanswered => return Err(takes_the_call()),
+            Command::Delete if matches!(query.scope, Scope::Unanswered | Scope::Branch) => {
+                return Err(takes_the_call());
+            }
             Command::Delete => {
                 out.extend_from_slice(b"delete ");
                 push_word(out, &query.call_id, b"");
@@ -242,9 +244,12 @@ mod tests {
     #[test]
     fn delete_of_an_unanswered_call_is_not_sent() {
         let mut out = Vec::new();
-        for (scope, sent) in
-            [(Scope::Session, true), (Scope::Dialog, true), (Scope::Unanswered, false)]
-        {
+        for (scope, sent) in [
+            (Scope::Session, true),
+            (Scope::Dialog, true),
+            (Scope::Unanswered, false),
+            (Scope::Branch, false),
+        ] {
             let delete = Query::delete(scope, b"c", b"f", b"t");
             let encoded = MediaProxy1.encode(&delete, &MediaProxy1.capabilities(), &mut out);
             assert_eq!(encoded.is_ok(), sent, "{scope:?}");

@@ -2,6 +2,7 @@
 //! of the built-in relay. A query is a command line and header lines with CRLF,
 //! ended by an empty line. The answer is one line.
 
+use std::io::Write;
 use std::net::IpAddr;
 
 use super::{Codec, Decoded, NULL_TAG, or, parse_ports, push_token, takes_the_call, unusable};
@@ -53,7 +54,7 @@ impl Codec for MediaProxy2 {
 
     /// Relays with the capability `ipv6` accept IPv6 addresses in brackets and the
     /// header `address_family`. For other relays an IPv6 stream is an error, and
-    /// without the capability `branch_delete` the scope `Unanswered` as well.
+    /// without the capability `branch_delete` the scopes `Unanswered` and `Branch` as well.
     fn encode(&self, query: &Query, capabilities: &Capabilities, out: &mut Vec<u8>) -> Result<()> {
         out.clear();
         let null_tag: &[u8] = if capabilities.null_tags { b"" } else { NULL_TAG };
@@ -66,13 +67,22 @@ impl Codec for MediaProxy2 {
             let scope: &[u8] = match query.scope {
                 Scope::Dialog if capabilities.branch_delete => b"scope: dialog\r\n",
                 Scope::Unanswered if capabilities.branch_delete => b"scope: unanswered\r\n",
-                Scope::Unanswered => return Err(takes_the_call()),
+                Scope::Branch if capabilities.branch_delete => b"scope: branch\r\n",
+                Scope::Unanswered | Scope::Branch => return Err(takes_the_call()),
                 Scope::Session | Scope::Dialog => b"",
             };
             header(out, b"remove\r\ncall_id: ", &query.call_id);
             header(out, b"from_tag: ", from_tag);
             header(out, b"to_tag: ", to_tag);
             out.extend_from_slice(scope);
+            if capabilities.branch_delete {
+                if let Some(cseq) = query.ended_cseq {
+                    out.extend_from_slice(b"cseq: ");
+                    bytes::push_number(cseq, out);
+                    out.extend_from_slice(b"\r\n");
+                }
+                push_branch(out, query.branch);
+            }
             out.extend_from_slice(b"\r\n");
             return Ok(());
         }
@@ -99,6 +109,9 @@ impl Codec for MediaProxy2 {
         header(out, b"\r\nmedia_relay: ", &query.media_relay);
         if !early_tag.is_empty() {
             header(out, b"early_tag: ", early_tag);
+        }
+        if capabilities.branch_delete {
+            push_branch(out, query.branch);
         }
         if is_final && to_tag.is_empty() {
             // Otherwise it would be a provisional reply.
@@ -172,6 +185,14 @@ fn item(out: &mut Vec<u8>, query: &Query, stream: &Stream, ipv6: bool) -> Result
     Ok(())
 }
 
+/// Appends the hash of a server branch, unless it is 0.
+fn push_branch(out: &mut Vec<u8>, branch: u32) {
+    if branch != 0 {
+        // Writing into a vector does not fail.
+        let _ = write!(out, "branch: {branch:08x}\r\n");
+    }
+}
+
 /// Appends a header line. `name` may start with the end of the line before.
 #[inline]
 fn header(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -227,6 +248,8 @@ mod tests {
             to_tag: Vec::new(),
             null_to_tag: false,
             scope: Scope::Session,
+            ended_cseq: None,
+            branch: 0,
             provisional: false,
             request_uri: Vec::new(),
             from_local: false,
@@ -282,22 +305,42 @@ mod tests {
         for (scope, line) in [
             (Scope::Session, ""),
             (Scope::Dialog, "scope: dialog\r\n"),
-            (Scope::Unanswered, "scope: unanswered\r\n"),
+            (Scope::Unanswered, "scope: unanswered\r\ncseq: 17\r\n"),
+            (Scope::Branch, "scope: branch\r\nbranch: 00c0ffee\r\n"),
         ] {
-            let delete = Query::delete(scope, b"c", b"f", b"t");
+            let ended_cseq = (scope == Scope::Unanswered).then_some(17);
+            let branch = if scope == Scope::Branch { 0xc0_ffee } else { 0 };
+            let delete = Query { ended_cseq, branch, ..Query::delete(scope, b"c", b"f", b"t") };
             assert_eq!(encoded(&delete, true), format!("{remove}{line}\r\n"), "{scope:?}");
             let mut out = Vec::new();
             match MediaProxy2.encode(&delete, &capabilities(false), &mut out) {
                 Ok(()) => {
                     assert_eq!(String::from_utf8(out).unwrap(), format!("{remove}\r\n"));
-                    assert_ne!(scope, Scope::Unanswered, "it would end an answered call");
+                    assert!(matches!(scope, Scope::Session | Scope::Dialog), "{scope:?}");
                 }
                 Err(error) => {
                     assert_eq!(error.status(), Status::RelayAnswer);
-                    assert_eq!(scope, Scope::Unanswered);
+                    // It would end an answered call.
+                    assert!(matches!(scope, Scope::Unanswered | Scope::Branch), "{scope:?}");
                 }
             }
         }
+        // A dispatcher knows no CSeq of a delete.
+        let delete =
+            Query { ended_cseq: Some(3), ..Query::delete(Scope::Session, b"c", b"f", b"t") };
+        assert_eq!(encoded(&delete, true), format!("{remove}cseq: 3\r\n\r\n"));
+        assert_eq!(encoded(&delete, false), format!("{remove}\r\n"));
+    }
+
+    #[test]
+    fn branch_of_a_reply_is_sent_to_the_built_in_relay() {
+        let mut query = query(Vec::new());
+        query.command = Command::Reply;
+        query.provisional = true;
+        query.to_tag = b"tt".to_vec();
+        query.branch = 0x1f;
+        assert!(encoded(&query, true).contains("early_tag: tt\r\nbranch: 0000001f\r\n"));
+        assert!(!encoded(&query, false).contains("branch"));
     }
 
     /// RFC 3261 12.1.1: the tag of a peer of RFC 2543 is null.

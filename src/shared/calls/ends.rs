@@ -171,8 +171,13 @@ impl Ending<'_, '_> {
         let own = |dialog: Dialog| dialog.tag == key.to && key.to != 0;
         let early = |dialog: Dialog| dialog.state == DialogState::Early;
         let had_own = leg.give_up_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
-        leg.give_up_dialogs(|dialog| early(dialog) && (final_reply || dialog.is_on(branch)));
-        if had_own { self.one_dialog() } else { self.nothing() }
+        let others =
+            leg.give_up_dialogs(|dialog| early(dialog) && (final_reply || dialog.is_on(branch)));
+        match (had_own, others > 0 && !final_reply) {
+            (false, false) => self.nothing(),
+            (_, true) if self.branch_delete => (DeleteScope::Branch, false),
+            _ => self.one_dialog(),
+        }
     }
 }
 

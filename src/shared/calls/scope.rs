@@ -17,6 +17,9 @@ pub enum DeleteScope {
     Call,
     /// Delete the dialog with these tags.
     Dialog,
+    /// Delete the early dialogs of the message's server branch, and the early one with
+    /// these tags.
+    Branch,
     /// Delete the session if none of its dialogs is confirmed: the leg is not
     /// stored. Send nothing to a relay that cannot do this.
     Unanswered,

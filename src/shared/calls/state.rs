@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::dialog::DialogState;
 use super::history::OfferAnswerState;
-use super::leg::{Leg, State};
+use super::leg::{Leg, Phase, State};
 use super::update::RelayPorts;
 use super::words::MASK;
 use super::{CallMessage, Calls, Located};
@@ -138,6 +138,11 @@ impl<'b> LegState<'b> {
             newest_offer: initial.max(own),
             reply_offer: offers.and_then(|offers| offers.delayed(by_caller, cseq)),
         }
+    }
+
+    /// The CSeq of the leg's initial INVITE; `None` when that did not pass here.
+    pub fn initial_cseq(&self) -> Option<u32> {
+        self.found.filter(|found| found.state.phase() != Phase::None).map(|f| f.state.cseq())
     }
 
     /// True when another proxy has rewritten the leg's last offer.

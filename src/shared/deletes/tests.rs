@@ -36,6 +36,8 @@ fn end(call_id: &str, relay: u32) -> Delete {
     Delete {
         relay,
         scope: Scope::Session,
+        cseq: None,
+        branch: 0,
         call_id: call_id.into(),
         from_tag: b"from".to_vec(),
         to_tag: b"t\xff".to_vec(),
@@ -55,20 +57,30 @@ fn scheduled_delete_is_not_claimed_before_its_time() {
 }
 
 #[test]
-fn delete_keeps_its_scope() {
+fn delete_keeps_its_scope_cseq_and_branch() {
     let queue = Queue::new();
-    for scope in [Scope::Session, Scope::Dialog, Scope::Unanswered] {
-        let delete = Delete { scope, ..end("a@x", 7) };
-        assert_eq!(queue.deletes().push(queue.key("a@x"), &delete, 1_000), Push::Queued);
+    let delete = |scope, cseq, branch| Delete { scope, cseq, branch, ..end("a@x", 7) };
+    let deletes = [
+        delete(Scope::Session, None, 0),
+        delete(Scope::Session, Some(0), 0),
+        delete(Scope::Session, Some((1 << 31) - 1), 0),
+        delete(Scope::Dialog, None, 0),
+        delete(Scope::Unanswered, Some(7), 0),
+        delete(Scope::Branch, None, u32::MAX),
+        delete(Scope::Branch, None, 1),
+    ];
+    for delete in &deletes {
+        assert_eq!(queue.deletes().push(queue.key("a@x"), delete, 1_000), Push::Queued);
+        assert_eq!(queue.deletes().push(queue.key("a@x"), delete, 1_000), Push::Duplicate);
     }
     let mut cursor = 0;
-    let mut scopes = Vec::new();
-    while let Some(claim) = queue.deletes().claim(&mut cursor, 1_000, |_| true) {
-        scopes.push(claim.delete.scope as u64);
+    let mut read = Vec::new();
+    while let Some(claim) = queue.deletes().claim(&mut cursor, 1_000, |relay| relay == 7) {
         assert!(queue.deletes().complete(&claim));
+        read.push(claim.delete);
     }
-    scopes.sort_unstable();
-    assert_eq!(scopes, [0, 1, 2]);
+    assert_eq!(read.len(), deletes.len());
+    assert!(deletes.iter().all(|delete| read.contains(delete)), "{read:?}");
 }
 
 /// A B2BUA may give both its legs one Call-ID: each leg has its own tags.
@@ -91,13 +103,14 @@ fn new_invite_cancels_the_deletes_of_its_own_session_only() {
     push("caller", "callee", Scope::Session);
     push("callee", "caller", Scope::Session);
     push("caller", "fork", Scope::Dialog);
+    push("caller", "branch", Scope::Branch);
     push("other", "phone", Scope::Session);
     push("other", "", Scope::Session);
     assert_eq!(deletes.cancel(key("caller", "")), 2);
-    assert_eq!(deletes.len(), 3);
+    assert_eq!(deletes.len(), 4);
     assert_eq!(deletes.cancel(key("other", "new")), 2);
     assert_eq!(deletes.cancel(key("other", "phone")), 0);
-    assert_eq!(deletes.len(), 1, "the delete of one dialog is not the session's");
+    assert_eq!(deletes.len(), 2, "the deletes of a dialog and a branch are not the session's");
 }
 
 #[test]

@@ -21,6 +21,8 @@ fn queue(engine: &Engine, uri: &str, number: u32) {
     let key = engine.calls().key(call_id.as_bytes(), b"a", b"b");
     let delete = Delete {
         scope: Scope::Session,
+        cseq: None,
+        branch: 0,
         relay: engine.calls().identity(uri),
         call_id: call_id.into_bytes(),
         from_tag: b"a".to_vec(),

@@ -3,6 +3,8 @@
 //! server branch ends the early dialogs of that branch only (16.7).
 
 use kit::call::Step;
+use kit::relay::header;
+use mediaproxy::internals::shared::Counter;
 
 use super::{Kind, Scene, invite, reply, reply_sdp};
 
@@ -44,17 +46,60 @@ fn branch_failure_before_others_ring_keeps_the_call() {
 /// failure with a tag of its own.
 #[test]
 fn branch_failure_ends_the_early_dialogs_of_its_branch() {
-    Scene::each(|mut scene| {
+    for (kind, deletes) in [(Kind::BuiltIn, &["branch a t9"][..]), (Kind::Dispatcher, &[][..])] {
+        let mut scene = Scene::new(kind);
         scene.relayed(&invite(1));
         scene.relayed(&reply_sdp("183 Session Progress", 1, "t1").branch("z9hG4bKa"));
         scene.relayed(&reply_sdp("183 Session Progress", 1, "t2").branch("z9hG4bKb"));
         scene.end_branch(&reply("480 Temporarily Unavailable", 1, "t9").branch("z9hG4bKa"));
-        assert_eq!(scene.deletes(), [""; 0]);
+        assert_eq!(scene.deletes(), deletes, "{kind:?}");
+        assert_eq!(scene.count(Counter::DeletesWithheld), u64::from(kind == Kind::Dispatcher));
+        if kind == Kind::BuiltIn {
+            let requests = scene.requests();
+            let branch = |request: &String| header(request, "branch").to_string();
+            let branches: Vec<_> = requests.iter().map(branch).collect();
+            let [none, first, second, failed] = &branches[..] else { panic!("{branches:?}") };
+            assert_eq!((none.as_str(), first.len()), ("(none)", 8));
+            assert!(first == failed && first != second, "{branches:?}");
+        }
         // The only answered dialog ends the leg: none of the first branch is left.
         scene.relayed(&reply_sdp("200 OK", 1, "t2").branch("z9hG4bKb"));
         scene.end(&Step::request("BYE", 2, "a", "t2"));
-        assert_eq!(scene.deletes(), ["session a t2"]);
-    });
+        assert_eq!(scene.deletes().last().map(String::as_str), Some("session a t2"));
+    }
+}
+
+/// A relay that gets the INVITE of the next try first keeps its session.
+#[test]
+fn deletes_name_the_invite_that_they_end() {
+    let ended = |scene: &mut Scene| {
+        let requests = scene.requests();
+        let remove = requests.iter().rfind(|request| request.starts_with("remove"));
+        header(remove.expect("a delete"), "cseq").to_string()
+    };
+    let mut scene = Scene::new(Kind::BuiltIn);
+    scene.relayed(&invite(7));
+    scene.end(&reply("407 Proxy Authentication Required", 7, "s"));
+    assert_eq!(ended(&mut scene), "7");
+    scene.relayed(&invite(8));
+    scene.relayed(&reply_sdp("183 Session Progress", 8, "b"));
+    scene.end_branch(&reply("486 Busy Here", 8, "b"));
+    assert_eq!(ended(&mut scene), "(none)", "a dialog");
+    scene.relayed(&reply_sdp("200 OK", 8, "c"));
+    scene.end(&Step::request("BYE", 9, "a", "c"));
+    assert_eq!(ended(&mut scene), "(none)", "of a BYE");
+    scene.restart();
+    scene.end(&reply("486 Busy Here", 12, "b"));
+    assert_eq!(ended(&mut scene), "12", "of a call that is not stored");
+    scene.relayed(&invite(20));
+    scene.end(&Step::request("CANCEL", 20, "a", ""));
+    let deletes = scene.worker.engine().deletes();
+    let claim = deletes.claim(&mut 0, mediaproxy::now() + 33_000, |_| true).expect("a delete");
+    assert_eq!(claim.delete.cseq, Some(20));
+    let mut dispatcher = Scene::new(Kind::Dispatcher);
+    dispatcher.relayed(&invite(7));
+    dispatcher.end(&reply("407 Proxy Authentication Required", 7, "s"));
+    assert_eq!(ended(&mut dispatcher), "(none)");
 }
 
 #[test]

@@ -265,11 +265,23 @@ fn branch_failure_ends_the_early_dialogs_of_its_branch() {
         table.calls().reply_without_sdp(&on(branch, tag), 100);
     }
     assert_eq!(table.branch_failure(1, "silent", 3 << 16), DeleteScope::Nothing);
-    assert_eq!(table.branch_failure(1, "unheard", 1 << 16), DeleteScope::Nothing);
+    assert_eq!(table.branch_failure(1, "unheard", 1 << 16), DeleteScope::Branch);
+    assert_eq!(table.branch_failure(1, "unheard", 1 << 16), DeleteScope::Nothing, "again");
     assert_eq!(table.bye("a", "b2"), DeleteScope::Nothing, "it ended with its branch");
     assert_eq!(table.branch_failure(1, "b3", 2 << 16), DeleteScope::Dialog);
     assert_eq!(table.status(100), LegStatus::Pending, "until the final reply");
     assert_eq!(table.failure(1, "a", "b3"), DeleteScope::Call);
+}
+
+/// A relay that cannot delete less than the session is sent nothing.
+#[test]
+fn branch_failure_is_withheld_from_a_relay_without_scopes() {
+    let table = Table::new(64);
+    table.invite(1);
+    let on = |status, to| CallMessage { branch: 1 << 16, ..table.reply(status, 1, "a", to) };
+    table.calls().reply_without_sdp(&on(180, "b1"), 100);
+    let failure = || table.calls().terminate(&on(480, "b9"), EndScope::Branch, false, 100).scope;
+    assert_eq!((failure(), failure()), (DeleteScope::Withheld, DeleteScope::Nothing));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::input::Input;
 const COMMANDS: [Command; 4] = [Command::Request, Command::Reply, Command::Delete, Command::Probe];
 
 /// The headers of MediaProxy 2 that a query may have.
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 18] = [
     "type",
     "dialog_id",
     "call_id",
@@ -32,6 +32,7 @@ const HEADERS: [&str; 17] = [
     "signaling_ip",
     "media_relay",
     "early_tag",
+    "branch",
     "final",
     "address_family",
     "mixed_families",
@@ -82,8 +83,11 @@ fn query(input: &mut Input<'_>, command: Command) -> Query {
     query.provisional = flags & 4 != 0;
     (query.from_local, query.to_local) = (flags & 8 != 0, flags & 16 != 0);
     if command == Command::Delete {
-        query.scope = input.pick(&[Scope::Session, Scope::Dialog, Scope::Unanswered]);
+        let scopes = [Scope::Session, Scope::Dialog, Scope::Unanswered, Scope::Branch];
+        query.scope = input.pick(&scopes);
+        query.ended_cseq = (flags & 1 != 0).then(|| u32::from(input.word()));
     }
+    query.branch = u32::from(flags & 64 != 0) << (flags % 32);
     query.null_to_tag = query.to_tag.is_empty() && flags & 128 != 0;
     query.cseq = u32::from(input.word()) << 16 | u32::from(input.word());
     query.signaling_ip = Some(address(input));
@@ -124,8 +128,8 @@ fn one_request(protocol: Protocol, query: &Query) {
         let is_ipv6 = |stream: &Stream| matches!(stream.address, StreamAddress::Ip(IpAddr::V6(_)));
         if let Err(error) = codec.encode(query, &capabilities, &mut out) {
             let ipv6 = !capabilities.ipv6 && query.streams.iter().any(is_ipv6);
-            let unanswered = query.scope == Scope::Unanswered && !capabilities.branch_delete;
-            assert!(ipv6 || unanswered, "{error}");
+            let less = matches!(query.scope, Scope::Unanswered | Scope::Branch);
+            assert!(ipv6 || less && !capabilities.branch_delete, "{error}");
             continue;
         }
         let text = String::from_utf8(out).expect("a relay reads UTF-8");

@@ -137,11 +137,7 @@ impl Maker<'_, '_> {
             0..3 => Step::Rings { phone, with_sdp: false, reliable: false },
             3 | 4 => Step::Rings { phone, with_sdp: true, reliable: false },
             5 | 6 => Step::Rings { phone, with_sdp: true, reliable: true },
-            7 => {
-                // A delete and the next try's offer may overtake each other.
-                let again = if self.setup.relay_delay > 0 { 480 } else { 407 };
-                Step::Refuses { phone, status: self.choices.of(&[486, 603, again, 503]) }
-            }
+            7 => Step::Refuses { phone, status: self.choices.of(&[486, 603, 407, 503]) },
             8 => self.offer(Method::Update, 0),
             9 => self.offer(Method::Update, phone),
             10 => {

@@ -77,15 +77,21 @@ impl Model {
         if final_reply && !leg.has(State::Confirmed) {
             return leg.end(now);
         }
-        let mut own = DeleteScope::Nothing;
+        let (mut own, mut others) = (false, false);
         for (tag, dialog) in leg.dialogs.iter_mut().filter(|(_, d)| d.state == State::Early) {
             if *tag == message.key.to && *tag != 0 {
-                own = DeleteScope::Dialog;
+                own = true;
             } else if !final_reply && (message.branch == 0 || message.branch != dialog.branch) {
                 continue;
+            } else {
+                others = true;
             }
             dialog.state = State::GivenUp;
         }
-        own
+        match (own, others && !final_reply) {
+            (_, true) => DeleteScope::Branch,
+            (true, false) => DeleteScope::Dialog,
+            (false, false) => DeleteScope::Nothing,
+        }
     }
 }
