@@ -74,7 +74,12 @@ impl Leg<'_> {
     /// the call has only the dialogs that were seen.
     fn may_have_dialog(&self, key: CallKey) -> bool {
         let state = self.state();
-        key.to != 0 && (state.phase() != Phase::None || state.has_more())
+        // An INVITE that made no dialog has none after its end.
+        let seen = match state.has_ended() {
+            true => self.dialogs().next().is_some(),
+            false => state.phase() != Phase::None,
+        };
+        key.to != 0 && (seen || state.has_more())
     }
 }
 
@@ -134,7 +139,8 @@ impl<'b> Calls<'b> {
         let other = self.slots.find_receiver(key, seconds).filter(|_| !starts_leg);
         let Some(leg) = other else { return own };
         let (dialog, state) = (leg.dialog(key.from).map(|(_, dialog)| dialog), leg.state());
-        match dialog.is_some() || key.to != 0 && (state.has_more() || state.has_ended()) {
+        let unstored = (state.has_more() || state.has_ended()) && leg.may_have_dialog(key);
+        match dialog.is_some() || unstored {
             true => Located { leg, by_caller: false, dialog },
             false => own,
         }

@@ -114,12 +114,13 @@ impl Worker {
                 return;
             }
         };
-        // For a call that is not stored (after a restart, or with a full table)
+        // For a dialog that is not stored (after a restart, or with a full table)
         // this is the relay that a new call would have.
-        let relay = match (leg.status(), terminated.relay) {
-            (LegStatus::Unknown, None) => self.choose_new(&choice, &[], now),
+        let unstored = leg.status() == LegStatus::Unknown || scope != Scope::Session;
+        let relay = match terminated.relay {
+            None if unstored => self.choose_new(&choice, &[], now),
             // A rewrite may have stored another relay since the call was looked up.
-            (_, stored) => {
+            stored => {
                 choice.stored = stored;
                 self.relay_of_call(&choice)
             }

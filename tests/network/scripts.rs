@@ -256,3 +256,29 @@ fn relay_that_dies_is_replaced_by_the_next_offer() {
          wait 1000\nrelay 0 returns\nrelay 1 returns\nwait 3000\na reinvites ports\nwait 3000\n",
     );
 }
+
+/// A BYE that a restarted server does not know is remembered: what comes after it makes
+/// no session.
+#[test]
+fn bye_of_a_call_that_the_server_forgot_leaves_nothing() {
+    let scripts = [
+        "topology direct\nloss 10\na calls\nwait 3000\nb answers without-sdp\nwait 100\n\
+         server 0 restarts",
+        "topology direct\na calls\nwait 100\nb answers\nwait 100\na reinvites hold\nwait 100\n\
+         server 0 restarts\na reinvites delayed",
+        "topology fork3\nlatency 10\na calls\nwait 100\nc answers\nserver 0 restarts\nd rings",
+        "topology both\nlatency 40\na calls\nwait 1000\nb rings with-sdp reliably\n\
+         server 0 restarts\nd answers without-sdp",
+        "topology fork\nlatency 40\ncaller-keeps newest\na calls\nwait 100\n\
+         b answers without-sdp\nwait 1000\nb reinvites back\nserver 0 restarts\nwait 10\n\
+         c answers\nwait 9000",
+        "topology direct\nrelay-delay 10\nwithout-tags 1\na calls\nwait 100\n\
+         b answers without-sdp\nwait 100\nserver 0 restarts\na updates second\n\
+         b reinvites delayed\nwait 100",
+    ];
+    for script in scripts {
+        for seed in 0..5 {
+            holds(&format!("seed {seed}\n{script}"));
+        }
+    }
+}

@@ -25,7 +25,10 @@ impl<'b> Calls<'b> {
     ) -> Termination {
         let found = self.locate(message.key, seconds);
         let (scope, wrong_tags) = match (message.method, message.status, found) {
-            (Method::Bye, None, None) => (DeleteScope::Dialog, false),
+            (Method::Bye, None, None) => {
+                self.remember_bye(message, seconds);
+                (DeleteScope::Dialog, false)
+            }
             (Method::Invite, Some(300..), None) => (DeleteScope::Unanswered, false),
             (_, _, Some(Located { leg, by_caller, .. })) => {
                 let end = Ending { leg, message, by_caller, branch_delete, seconds };
@@ -40,6 +43,17 @@ impl<'b> Calls<'b> {
             (_, _, None) => (DeleteScope::Nothing, false),
         };
         Termination { scope, relay: relay(found.map(|found| found.leg)), wrong_tags }
+    }
+
+    /// Stores the end of a dialog of a leg that is not stored (after a restart): a
+    /// repeated 2xx, or a rewrite that waits for its relay, makes no session after it.
+    #[cold]
+    fn remember_bye(&self, message: &CallMessage, seconds: u32) {
+        let key = message.key;
+        if let Some((leg, true)) = self.slots.take(key.call, key.leg_of_from(), seconds) {
+            leg.put_dialog(key.to, DialogState::Over, 0);
+            leg.start_ended(seconds);
+        }
     }
 
     /// Terminates a leg at the command of the SIP server. The tag of From is that
@@ -124,8 +138,9 @@ impl Ending<'_, '_> {
     /// The end of a dialog in a leg that was first seen in the middle of the call: it may
     /// have others, and only the relay knows whether the tags are those of one of them.
     fn last_after_restart(&self) -> (DeleteScope, bool) {
-        if self.leg.is_left() {
-            self.leg.start_ended(self.seconds);
+        match self.leg.is_left() {
+            true => self.leg.start_ended(self.seconds),
+            false => self.leg.shorten(self.seconds),
         }
         (DeleteScope::Dialog, false)
     }

@@ -62,7 +62,7 @@ impl Leg<'_> {
         self.change_usage(|relay, _| (relay, seconds.saturating_add(ENDED)));
     }
 
-    /// A leg of whose dialogs only some without words may be left is stored no longer than
+    /// A leg of whose dialogs it is not known whether any is left is stored no longer than
     /// an unanswered one: their messages need no memory.
     pub(super) fn shorten(&self, seconds: u32) {
         let latest = seconds.saturating_add(PENDING);
@@ -74,11 +74,13 @@ impl Leg<'_> {
         self.change_usage(|relay, _| (relay, seconds.saturating_add(2 * ENDED)));
     }
 
-    /// True when every dialog that was seen of the leg is over.
+    /// True when a dialog of the leg is over, and none is left. Early ones are over with
+    /// the one that was answered.
     pub(super) fn is_left(&self) -> bool {
-        let mut states = self.dialogs().map(|(_, dialog)| dialog.state);
-        states.next() == Some(DialogState::Over)
-            && states.all(|state| state == DialogState::Over)
+        let has = |state| self.dialogs().any(|(_, dialog)| dialog.state == state);
+        has(DialogState::Over)
+            && !has(DialogState::Confirmed)
+            && !has(DialogState::Assumed)
             && !self.state().has_more()
     }
 

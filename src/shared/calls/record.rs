@@ -138,6 +138,7 @@ impl<'b> Calls<'b> {
         let Some((leg, by_caller)) = found else {
             return Recorded::Full { log: self.slots.note_full(seconds) };
         };
+        let tag = message.key.callee_tag(by_caller);
         let foreign = leg.is_foreign(message, by_caller);
         // Another INVITE without To tag is within the dialog of a null tag.
         let initial =
@@ -161,9 +162,12 @@ impl<'b> Calls<'b> {
         });
         let state = match changed {
             Changed::From(state) => state,
-            other => return leg.not_stored(other, seconds),
+            Changed::Refused if kept.is_some() || initial || leg.dialog(tag).is_some() => {
+                return Recorded::EndedMeanwhile(leg.ended_scope(seconds));
+            }
+            // The message is in another dialog than those of the leg that has ended.
+            Changed::Refused | Changed::GaveUp => return Recorded::Full { log: false },
         };
-        let tag = message.key.callee_tag(by_caller);
         if !initial
             && let Some(at) = leg.store_dialog(message, by_caller, state, change)
             && let Some(lines) = change.relayed_lines
@@ -228,15 +232,13 @@ impl State {
 }
 
 impl Leg<'_> {
-    /// Why a message could not be stored. Only one whose leg has ended is followed by a
-    /// delete.
-    #[cold]
-    pub(super) fn not_stored(&self, changed: Changed, seconds: u32) -> Recorded {
-        if changed == Changed::GaveUp {
-            return Recorded::Full { log: false };
+    /// What is deleted after a rewrite that began before the leg ended: nothing when the
+    /// leg has started again since.
+    fn ended_scope(&self, seconds: u32) -> DeleteScope {
+        match self.status(self.state(), seconds) {
+            LegStatus::Ended => DeleteScope::Call,
+            _ => DeleteScope::Nothing,
         }
-        let ended = self.status(self.state(), seconds) == LegStatus::Ended;
-        Recorded::EndedMeanwhile(if ended { DeleteScope::Call } else { DeleteScope::Nothing })
     }
 
     /// Handles an initial INVITE of a stored leg.

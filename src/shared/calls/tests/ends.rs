@@ -7,7 +7,54 @@ use crate::shared::calls::expiry;
 fn bye_of_unknown_leg_is_left_to_the_relay() {
     let table = Table::new(64);
     assert_eq!(table.bye("a", "b"), DeleteScope::Dialog);
-    assert_eq!(table.status(100), LegStatus::Unknown);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Nothing, "repeated");
+}
+
+/// Repeated replies, and rewrites that wait for their relay.
+#[test]
+fn bye_of_unknown_leg_ends_what_comes_after_it() {
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        let table = Table::new(64);
+        let (reinvite, late) =
+            (table.request(Method::Invite, 5, "b", "a"), table.reply(200, 1, "a", "b"));
+        let ticket = table.calls().begin(&reinvite, 100);
+        assert_eq!(table.bye(from, to), DeleteScope::Dialog);
+        let recorded = table.calls().record(&reinvite, ticket, &offered(5), 100);
+        assert_eq!(recorded, Recorded::EndedMeanwhile(DeleteScope::Dialog));
+        assert_eq!(table.calls().look_up(&late, 100).status(), LegStatus::Ended);
+        table.bare(200, 1, "a", "b");
+        assert!(table.calls().is_empty(100));
+        assert_eq!(table.status(101 + expiry::ENDED), LegStatus::Unknown);
+    }
+}
+
+/// The replies of several phones pass a server that has restarted.
+#[test]
+fn bye_after_a_restart_leaves_no_early_dialog_for_hours() {
+    let table = Table::new(64);
+    table.answer(200, 1, "a", "b");
+    table.answer(183, 1, "a", "c");
+    assert_eq!(table.bye("a", "b"), DeleteScope::Dialog);
+    assert_eq!(table.status(101 + expiry::ENDED), LegStatus::Unknown);
+    let table = Table::new(64);
+    table.answer(200, 1, "a", "b");
+    table.offer(&table.request(Method::Invite, 5, "a", "c"), 100);
+    assert_eq!(table.bye("a", "b"), DeleteScope::Dialog);
+    assert_eq!(table.calls().len(100 + expiry::PENDING), 1, "it may be alive");
+    assert_eq!(table.status(101 + expiry::PENDING), LegStatus::Unknown);
+}
+
+/// A caller without tag: after a restart the callee's re-INVITE without SDP looks like
+/// an INVITE that starts a leg.
+#[test]
+fn failure_of_a_reinvite_to_a_null_tag_after_a_restart_ends_no_dialog() {
+    let table = Table::new(64);
+    let update = table.request(Method::Update, 2, "", "b");
+    let ticket = table.calls().begin(&update, 100);
+    table.calls().begin(&table.request(Method::Invite, 5, "b", ""), 100);
+    table.failure(5, "b", "");
+    let recorded = table.calls().record(&update, ticket, &super::update(), 100);
+    assert!(matches!(recorded, Recorded::Stored { .. } | Recorded::Full { .. }), "{recorded:?}");
 }
 
 #[test]
@@ -189,7 +236,7 @@ fn bye_with_wrong_tags_ends_nothing() {
         let nothing = DeleteScope::Nothing;
         assert_eq!(end, Termination { scope: nothing, relay: Some(RELAY), wrong_tags: true });
     }
-    for (from, to) in [("x", "y"), ("b", "x"), ("x", "b"), ("b", "")] {
+    for (from, to) in [("x", "y"), ("b", "x"), ("z", "b"), ("b", "")] {
         let bye = table.request(Method::Bye, 2, from, to);
         let end = table.calls().terminate(&bye, EndScope::Call, true, 100);
         assert_eq!((end.scope, end.relay), (DeleteScope::Dialog, None), "another leg's");

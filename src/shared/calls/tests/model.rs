@@ -34,12 +34,14 @@ impl Model {
         if has(&to, key.from) && (key.to != 0 || stored(&from).is_none() || restarted(&from)) {
             return Some((to, false));
         }
+        // An INVITE that made no dialog has none after its end.
+        let ended = stored(&to).filter(|leg| leg.ended).map(|leg| !leg.dialogs.is_empty());
+        let after_end = key.to != 0 && ended == Some(true);
         if stored(&from).is_some() {
-            let ended = key.to != 0 && stored(&to).is_some_and(|leg| leg.ended);
-            return Some(if ended { (to, false) } else { (from, true) });
+            return Some(if after_end { (to, false) } else { (from, true) });
         }
-        let may_be_in = key.to != 0 && stored(&to).is_some() && !restarted(&to);
-        may_be_in.then_some((to, false))
+        let pending = ended.is_none() && stored(&to).is_some() && !restarted(&to);
+        (after_end || key.to != 0 && pending).then_some((to, false))
     }
 
     fn new_leg(&mut self, message: &CallMessage, now: u32) -> Leg {
@@ -108,13 +110,17 @@ impl Model {
         });
         let leg = self.legs.get_mut(&at).unwrap();
         let tag = message.key.callee_tag(by_caller);
+        let initial = message.is_initial_invite() && by_caller && message.cseq == leg.cseq;
+        let other = kept.is_none() && !initial && !leg.dialogs.contains_key(&tag);
         if leg.status(now) == LegStatus::Ended {
-            return Recorded::EndedMeanwhile(DeleteScope::Call);
+            return match other {
+                true => Recorded::Full { log: false },
+                false => Recorded::EndedMeanwhile(DeleteScope::Call),
+            };
         }
         if ends.is_some_and(|ends| ends != leg.ends) {
             return Recorded::EndedMeanwhile(DeleteScope::Nothing);
         }
-        let initial = message.is_initial_invite() && by_caller && message.cseq == leg.cseq;
         let own = leg.dialogs.get(&tag).map(|dialog| dialog.state);
         let live = matches!(own, Some(State::Early | State::Confirmed));
         let known = leg.phase != Phase::Restarted || leg.is_live();

@@ -186,7 +186,7 @@ fn slow_process_does_not_revoke_a_later_claim() {
 
 /// Other processes change the word in each attempt.
 #[test]
-fn state_that_others_change_all_the_time_is_not_stored_and_ends_nothing() {
+fn change_that_others_defeat_all_the_time_is_no_refusal() {
     let table = Table::new(64);
     table.invite(1);
     let leg = table.calls().locate(table.key("a", "b"), 100).unwrap().leg;
@@ -195,13 +195,8 @@ fn state_that_others_change_all_the_time_is_not_stored_and_ends_nothing() {
         Some(old.with_offered().with_phase(Phase::Completed))
     });
     assert_eq!(changed, Changed::GaveUp);
-    assert_eq!(leg.not_stored(changed, 100), Recorded::Full { log: false });
     assert_eq!(table.status(100), LegStatus::Pending);
-    let refused = leg.change(|_| None);
-    let newer = Recorded::EndedMeanwhile(DeleteScope::Nothing);
-    assert_eq!(leg.not_stored(refused, 100), newer, "the leg has started again");
-    table.failure(1, "a", "b");
-    assert_eq!(leg.not_stored(refused, 100), Recorded::EndedMeanwhile(DeleteScope::Call));
+    assert_eq!(leg.change(|_| None), Changed::Refused);
 }
 
 #[test]

@@ -11,7 +11,13 @@ impl Model {
     ) -> DeleteScope {
         let Some((at, by_caller)) = self.find(message.key, now) else {
             return match (message.method, message.status) {
-                (Method::Bye, None) => DeleteScope::Dialog,
+                (Method::Bye, None) => {
+                    let mut leg = self.new_leg(message, now);
+                    leg.dialog(message.key.to, State::Over, 0);
+                    leg.expires = now + ENDED;
+                    self.legs.insert((message.key.call, message.key.from), leg);
+                    DeleteScope::Dialog
+                }
                 (Method::Invite, Some(300..)) => DeleteScope::Unanswered,
                 _ => DeleteScope::Nothing,
             };
@@ -55,9 +61,10 @@ impl Model {
             return DeleteScope::Dialog;
         }
         if leg.phase == Phase::Restarted {
-            if leg.is_left() {
-                leg.expires = now + ENDED;
-            }
+            leg.expires = match leg.is_left() {
+                true => now + ENDED,
+                false => leg.expires.min(now + PENDING),
+            };
             return DeleteScope::Dialog;
         }
         leg.end(now)

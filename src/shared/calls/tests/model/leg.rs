@@ -89,9 +89,9 @@ impl Leg {
         DeleteScope::Call
     }
 
-    /// Every dialog that was seen is over.
+    /// A dialog is over, and none is left.
     pub(super) fn is_left(&self) -> bool {
-        !self.dialogs.is_empty() && self.dialogs.values().all(|d| d.state == State::Over)
+        self.has(State::Over) && !self.has(State::Confirmed) && !self.has(State::Assumed)
     }
 
     /// After a message of a dialog that is over.
