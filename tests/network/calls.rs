@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kit::sim::choices::Choices;
 use kit::sim::generate::{SHORT_DIALOGS, Trouble, script, short_dialog};
-use kit::sim::shrink::{judged, kind, report};
+use kit::sim::shrink::{judged, kind, report, shrink};
 use kit::sim::{Script, Setup};
 
 /// Runs the scripts of the numbers below `count` on two threads. At the end one
@@ -56,6 +56,38 @@ fn long_calls_by_seed_hold() {
         Some(_) => 1_340_000,
     };
     run_all(count, |seed| script(&mut Choices::of_seed(seed), seed, Trouble::None));
+}
+
+/// A long call with a fault of its own shrinks to what a person reads at once.
+#[test]
+fn script_with_a_fault_shrinks_to_its_shortest_form() {
+    let faults = [
+        // The address of a phone is shown in the first INVITE.
+        ("server 0 breaks", "was shown", "server 0 breaks\na calls"),
+        // Nobody hears anybody, as soon as there is an answer.
+        ("relay 0 drops", "agreed media does not arrive", "relay 0 drops\na calls"),
+    ];
+    for (step, fault, begin) in faults {
+        let mut shown = 0;
+        for seed in 0..40 {
+            let mut long = script(&mut Choices::of_seed(seed), seed, Trouble::None);
+            long.setup.relays = 1;
+            long.steps.insert(0, step.parse().unwrap());
+            let outcome = judged(&long);
+            // A call that nobody answers shows nothing, and a B2BUA hides addresses.
+            let found = outcome.faults.first().is_some_and(|first| first.contains(fault));
+            if !found || long.steps.len() < 10 {
+                continue;
+            }
+            shown += 1;
+            let short = shrink(&long);
+            assert_eq!(kind(&judged(&short)), kind(&outcome));
+            let steps: String = short.steps.iter().map(|step| format!("{step}\n")).collect();
+            assert!(steps.starts_with(begin) && short.steps.len() <= 4, "{long}\n{short}");
+            assert!(short.to_string().lines().count() <= 6, "{long}\n{short}");
+        }
+        assert!(shown >= 10, "{step} is shown by {shown} scripts");
+    }
 }
 
 #[test]

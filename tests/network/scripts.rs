@@ -2,13 +2,14 @@
 
 use kit::sim::{Script, run_recorded};
 
-/// Runs a script; what happened is in the error.
+/// Runs a script and returns what happened, which is in the error too.
 #[track_caller]
-fn holds(text: &str) {
+fn holds(text: &str) -> Vec<String> {
     let script: Script = text.parse().unwrap();
     let outcome = run_recorded(&script);
     let record = outcome.record.join("\n");
     assert!(outcome.faults.is_empty(), "{record}\n\n{script}\n{}", outcome.faults.join("\n"));
+    outcome.record
 }
 
 const PLAIN: &str = "
@@ -38,6 +39,30 @@ fn b2bua_without_media_joins_two_sessions_of_one_relay() {
         holds(&format!("topology hairpin{manner}\nnat a symmetric\nnat b symmetric\n{PLAIN}"));
     }
     holds(&format!("topology edge\n{PLAIN}"));
+}
+
+/// Each server has its own relay: the two sessions name each other's ports.
+#[test]
+fn sessions_of_two_relays_point_at_each_other() {
+    for topology in ["edge", "chain"] {
+        for nat in ["", "\nnat a symmetric\nnat b symmetric"] {
+            let record = holds(&format!("topology {topology}\nrelays 2{nat}\n{PLAIN}"));
+            let both = |row: &&String| row.contains("203.0.113.1:") && row.contains("203.0.113.2:");
+            let through_both = |row: &&String| row.contains("packet") && row.contains("Phone(");
+            assert!(record.iter().filter(both).any(|row| through_both(&row)), "{record:#?}");
+        }
+    }
+}
+
+/// The called phone names the relay's port that it was given.
+#[test]
+fn session_that_points_at_itself_gets_no_packet() {
+    for topology in ["direct", "stateful", "fork", "hairpin", "chain"] {
+        let record = holds(&format!("topology {topology}\nb mirrors\n{PLAIN}"));
+        let dropped =
+            |row: &String| row.contains("packet of end 1") && row.contains("Dropped(203.");
+        assert!(record.iter().any(dropped), "{record:#?}");
+    }
 }
 
 #[test]

@@ -103,6 +103,8 @@ pub struct Dialog {
     pub unacknowledged: bool,
     pub held: bool,
     pub listens: bool,
+    /// Its answers name the address that the offer names.
+    pub mirrors: bool,
     held_by_zero: bool,
     second_removed: bool,
     version: u32,
@@ -137,6 +139,7 @@ impl Dialog {
             hung_up: false,
             held: false,
             listens: false,
+            mirrors: false,
             held_by_zero: false,
             second_removed: false,
             version: 1,
@@ -311,7 +314,7 @@ impl Dialog {
         ids: &mut Ids,
     ) -> Sdp {
         let earlier = self.media.local.clone();
-        let wanted = self.wanted();
+        let (wanted, mirrors) = (self.wanted(), self.mirrors);
         let line = |(number, offered): (usize, &Line)| {
             let mut line = *offered;
             if !offered.is_active() || refused & 1 << number != 0 {
@@ -329,6 +332,9 @@ impl Dialog {
                 }
             }
             line.address.set_ip(ip);
+            if mirrors {
+                line.address = offered.address;
+            }
             let reachable = !offered.address.ip().is_unspecified();
             line.direction = Direction::new(
                 wanted.sends() && offered.direction.receives() && reachable,

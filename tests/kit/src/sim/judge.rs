@@ -7,15 +7,17 @@ use std::net::{IpAddr, SocketAddr};
 use super::context::{T1, TIMEOUT};
 use super::dialog::{Dialog, State};
 use super::media::Fate;
-use super::message::{Message, NodeId};
-use super::phone::{Calling, Phone};
+use super::message::NodeId;
+use super::phone::Phone;
 use super::sdp::{EndId, Kind, Line, Sdp};
-use super::server::Failure;
 use super::world::World;
 
 /// After a change of an agreement packets of the earlier one may still pass
 /// (milliseconds).
 const LINGERING: u64 = 2_500;
+
+/// A relay accepts another source after three seconds of silence (milliseconds).
+const RELEARNED: u64 = 3_500;
 
 /// A stream that a phone takes part in: its line and the other side's.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,7 @@ struct Stream {
     callee_tag: u32,
     caller: bool,
     offered_at: u64,
+    agreed_at: u64,
 }
 
 /// True for the addresses of relays and B2BUAs, and for 0.0.0.0.
@@ -46,7 +49,9 @@ pub fn is_ours(ip: IpAddr) -> bool {
 
 fn pairs<'d>(local: &'d Sdp, remote: &'d Sdp) -> impl Iterator<Item = (Line, Line)> + 'd {
     let both = local.lines.iter().copied().zip(remote.lines.iter().copied());
-    both.filter(|(local, remote)| local.is_active() && remote.is_active())
+    // A phone that names a relay's address has none of its own.
+    let own = |line: &Line| is_ours(line.address.ip()) && !line.address.ip().is_unspecified();
+    both.filter(move |(local, remote)| local.is_active() && remote.is_active() && !own(local))
 }
 
 /// The streams of a phone's live dialogs.
@@ -75,6 +80,7 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
                 callee_tag: if dialog.caller { dialog.remote_tag } else { dialog.local_tag },
                 caller: dialog.caller,
                 offered_at,
+                agreed_at: media.agreed_at,
             });
         }
     }
@@ -125,7 +131,7 @@ impl World {
         of_call(false).filter(|other| other.local_tag != tag).any(|other| {
             if other.confirmed_at > 0 {
                 let near = other.confirmed_at.abs_diff(confirmed_at) < TIMEOUT;
-                let at_once = other.confirmed_at == confirmed_at;
+                let at_once = other.confirmed_at.abs_diff(confirmed_at) < 2 * T1;
                 return early || !quiet || at_once || lossy && near;
             }
             let known = heard(other.local_tag);
@@ -155,6 +161,13 @@ impl World {
             // A server without memory cannot tell a re-INVITE without a To tag from an
             // initial one.
             if self.restarted_at > 0 && self.setup.without_tags != 0 {
+                continue;
+            }
+            // A relay that has come back learns the old source of a phone that moves.
+            let natted = |stream: &Stream| self.nats.contains_key(&stream.phone);
+            let agreed_at = sender.agreed_at.max(receiver.agreed_at);
+            let learning = natted(sender) || natted(receiver);
+            if self.disturbed_at > 0 && learning && self.now < agreed_at + RELEARNED {
                 continue;
             }
             let relayed = sender.local.kind.is_relayed();
@@ -347,77 +360,14 @@ impl World {
         faults
     }
 
-    /// True when a message, or the offer that it answers, may have had no relay; and
-    /// for an answer to an offer that a server or a relay has forgotten.
-    pub fn is_excused(&self, failure: &Failure) -> bool {
-        let unheard = self.relays.get().unheard_at(failure.call_id);
-        // Without a To tag a re-INVITE looks like an initial one then.
-        let tagless = self.setup.without_tags != 0;
-        let forgotten = self.restarted_at.max(self.disturbed_at);
-        unheard > 0 && failure.offered_at <= unheard
-            || self.restarted_at > 0 && tagless
-            || failure.answers && failure.offered_at <= forgotten
-    }
-
-    /// True when a BYE or a failure has ended the call of a message. A 2xx that
-    /// crosses a CANCEL is one of a live call. A B2BUA gives its calls other numbers:
-    /// any call may be the one then.
-    pub fn has_ended(&self, failure: &Failure) -> bool {
-        let b2bua = matches!(self.setup.topology, "hairpin" | "edge");
-        let of_call = |other: u32| b2bua || other == failure.call_id;
-        let over = |dialog: &Dialog| {
-            let by_then = dialog.state == State::Over && dialog.over_at <= failure.at;
-            by_then && (dialog.confirmed_at > 0 || !failure.success)
-        };
-        let failed = |calling: &Calling| {
-            let by_then = calling.failed_at.is_some_and(|at| at <= failure.at);
-            let (tag, cseq) = failure.request;
-            let of_callee = tag != calling.message.from_tag;
-            by_then && (of_callee || calling.message.cseq == cseq)
-                || calling.cancelled && !failure.success
-        };
-        self.phones().any(|phone| {
-            let mut dialogs = phone.dialogs.iter().filter(|dialog| of_call(dialog.call_id));
-            let mut calls = phone.calls.iter().filter(|c| of_call(c.message.call_id));
-            dialogs.any(over) || calls.any(failed)
-        })
-    }
-
-    /// True when the side with this tag has sent a newer request by now: a copy of
-    /// an old one, or of its reply, is of no use to anybody.
-    pub fn is_old(&self, (tag, cseq): (u32, u32)) -> bool {
-        let b2bua = matches!(self.setup.topology, "hairpin" | "edge");
-        let older = |dialog: &Dialog| {
-            let side = (dialog.cseq >= 100) == (cseq >= 100);
-            side && (b2bua || dialog.local_tag == tag) && dialog.cseq > cseq && cseq > 1
-        };
-        // A new try after 407.
-        let tried_again = |calling: &Calling| {
-            let message = &calling.message;
-            (b2bua || message.from_tag == tag) && message.cseq > cseq && cseq < 100
-        };
-        self.phones()
-            .any(|phone| phone.dialogs.iter().any(older) || phone.calls.iter().any(tried_again))
-    }
-
-    /// True for an answer to the initial INVITE later than 64 x T1 after another
-    /// phone's answer: the caller does not wait any more (RFC 3261 section 13.2.2.4).
-    pub fn is_late_answer(&self, failure: &Failure) -> bool {
-        let dialogs = self.phones().flat_map(|phone| &phone.dialogs);
-        let answered = dialogs.filter(|dialog| dialog.call_id == failure.call_id);
-        let answered = answered.map(|dialog| dialog.confirmed_at).filter(|at| *at > 0);
-        let initial = |calling: &Calling| {
-            let Message { call_id, from_tag, cseq, .. } = calling.message;
-            (call_id, (from_tag, cseq)) == (failure.call_id, failure.request)
-        };
-        failure.success
-            && answered.min().is_some_and(|first| first + 32_000 <= failure.at)
-            && self.phones().any(|phone| phone.calls.iter().any(initial))
-    }
-
     /// What is left after the last call is over and 64 x T1 have passed.
     pub fn check_left(&mut self) -> Vec<String> {
         let now = self.now;
+        // A repeated re-INVITE without a To tag is a new call for everybody who has
+        // forgotten the old one.
+        if self.setup.without_tags != 0 && (self.setup.loss > 0 || self.restarted_at > 0) {
+            return Vec::new();
+        }
         let mut left = self.relays.get().left();
         for proxy in self.proxies() {
             if let Some(library) = &proxy.library {

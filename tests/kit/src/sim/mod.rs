@@ -7,6 +7,7 @@ pub mod b2bua;
 pub mod choices;
 pub mod context;
 pub mod dialog;
+mod excuses;
 pub mod generate;
 pub mod judge;
 pub mod media;

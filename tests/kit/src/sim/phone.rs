@@ -43,6 +43,8 @@ pub struct Phone {
     pub without_tags: bool,
     /// It receives media and sends none.
     pub listens: bool,
+    /// Its answers name the address that the offer names.
+    pub mirrors: bool,
     /// The address of its signalling, unless it is behind a NAT.
     pub signaling: IpAddr,
     pub calls: Vec<Calling>,
@@ -64,6 +66,7 @@ impl Phone {
             kinds: vec![Kind::Audio],
             without_tags: false,
             listens: false,
+            mirrors: false,
             signaling: ip,
             calls: Vec::new(),
             dialogs: Vec::new(),

@@ -65,7 +65,7 @@ impl Phone {
     fn on_call(&mut self, request: Message, context: &mut Context<'_>) {
         let tag = self.tag(context);
         let mut dialog = Dialog::new(request.call_id, tag, request.from_tag, false);
-        dialog.listens = self.listens;
+        (dialog.listens, dialog.mirrors) = (self.listens, self.mirrors);
         dialog.cseq = 100;
         dialog.remote_cseq = request.cseq;
         dialog.route = request.record_route.iter().rev().copied().collect();

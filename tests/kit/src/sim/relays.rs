@@ -25,6 +25,8 @@ pub enum Power {
     Dead,
     /// It accepts connections and answers nothing.
     Frozen,
+    /// A fault, to see it found: it drops every packet.
+    Drops,
 }
 
 #[derive(Debug)]
@@ -142,7 +144,7 @@ impl Relays {
             of_relay.for_each(|connection| connection.closed = true);
         }
         let before = std::mem::replace(&mut entry.power, power);
-        if before == power {
+        if before == power || power == Power::Drops {
             return;
         }
         let frozen = [before, power].contains(&Power::Frozen);
@@ -161,7 +163,8 @@ impl Relays {
     /// A server handles a message of a call.
     pub fn uses(&mut self, call_id: u32) {
         self.used.insert(call_id, self.now);
-        let failed = self.relays.iter().any(|relay| relay.power != Power::Runs);
+        let failed = |relay: &Relay| matches!(relay.power, Power::Dead | Power::Frozen);
+        let failed = self.relays.iter().any(failed);
         if failed || self.now < self.noticed_at {
             self.unheard.insert(call_id, self.now);
         }
@@ -199,7 +202,7 @@ impl Relays {
     fn at_relay(&mut self, number: usize, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(number) else { return };
         let relay = &mut self.relays[connection.relay];
-        if connection.closed || relay.power != Power::Runs {
+        if connection.closed || matches!(relay.power, Power::Dead | Power::Frozen) {
             return;
         }
         let mut answers = Vec::new();
@@ -263,7 +266,7 @@ impl Relays {
     ) -> Option<Option<(SocketAddr, SocketAddr)>> {
         let number = (0..self.relays.len()).find(|number| address(*number) == port.ip())?;
         let relay = &mut self.relays[number];
-        if relay.power == Power::Dead {
+        if matches!(relay.power, Power::Dead | Power::Drops) {
             return Some(None);
         }
         Some(relay.proxy.packet(port, source, self.now).map(|sent| (sent.from, sent.to)))

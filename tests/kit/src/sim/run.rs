@@ -20,6 +20,9 @@ const MAX_SILENCE: u64 = 75_000;
 /// INVITE after 6 minutes.
 const UNANSWERED: u64 = 400_000;
 
+/// A relay ends a session on hold after two hours.
+const HOLD: u64 = 7_300_000;
+
 /// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
@@ -118,19 +121,26 @@ impl Run {
                 let before = relays.power(usize::from(relay));
                 relays.set_power(usize::from(relay), power);
                 drop(relays);
-                if before.is_some_and(|before| before != power) {
+                if power != Power::Drops && before.is_some_and(|before| before != power) {
                     self.world.disturbed = true;
+                    self.world.died |= power == Power::Dead;
                     self.world.disturbed_at = self.world.now;
                 }
             }
             Step::Restarts { server } => {
                 let now = self.world.now;
-                let proxies = self.world.proxies().filter(|proxy| proxy.library.is_some());
-                if let Some(proxy) = proxies.into_iter().nth(usize::from(server)) {
+                if let Some(proxy) = self.world.server(server) {
                     proxy.restart(now);
                 }
                 (self.world.disturbed, self.world.restarted_at) = (true, now);
             }
+            Step::Breaks { server } => {
+                let library = self.world.server(server).and_then(|proxy| proxy.library.as_mut());
+                if let Some(library) = library {
+                    library.broken = true;
+                }
+            }
+            Step::Mirrors { phone } => self.with(phone, |phone, _| phone.mirrors = true),
             Step::Wait { milliseconds } => self.pass(u64::from(milliseconds), true),
             Step::Silence { milliseconds } => self.pass(u64::from(milliseconds), false),
         }
@@ -195,7 +205,7 @@ impl Run {
         for error in errors {
             let excused = self.world.is_excused(&error)
                 || error.ended && self.world.has_ended(&error)
-                || self.world.is_old(error.request)
+                || self.world.is_old(&error)
                 || self.world.is_late_answer(&error);
             if excused {
                 self.world.excused.extend(error.ends);
@@ -235,6 +245,11 @@ impl Run {
             // A queued delete is sent by the keeper, or with the next message.
             self.world.tidy();
             self.pass(1_000, false);
+            left = self.world.check_left();
+        }
+        if !left.is_empty() && self.world.died && self.world.restarted_at > 0 {
+            // Nobody knows any more that a call on hold was never answered.
+            self.pass(HOLD, false);
             left = self.world.check_left();
         }
         self.library_faults();

@@ -133,6 +133,15 @@ pub enum Step {
     Restarts {
         server: u8,
     },
+    /// A fault, to see it found: the server sends descriptions on as they are.
+    /// [`Power::Drops`] is another one.
+    Breaks {
+        server: u8,
+    },
+    /// The phone's answers name the address that the offer names.
+    Mirrors {
+        phone: u8,
+    },
     Wait {
         milliseconds: u32,
     },
@@ -161,8 +170,12 @@ const CHANGES: [(&str, Change); 9] = [
     ("delayed", Change::Delayed),
 ];
 
-const POWERS: [(&str, Power); 3] =
-    [("returns", Power::Runs), ("dies", Power::Dead), ("freezes", Power::Frozen)];
+const POWERS: [(&str, Power); 4] = [
+    ("returns", Power::Runs),
+    ("dies", Power::Dead),
+    ("freezes", Power::Frozen),
+    ("drops", Power::Drops),
+];
 
 const KEEPS: [(&str, Keeps); 3] =
     [("first", Keeps::First), ("newest", Keeps::Newest), ("both", Keeps::Both)];
@@ -215,6 +228,8 @@ impl fmt::Display for Step {
             Step::Listens { phone } => write!(f, "{} listens", letter(phone)),
             Step::Relay { relay, power } => write!(f, "relay {relay} {}", name(&POWERS, &power)),
             Step::Restarts { server } => write!(f, "server {server} restarts"),
+            Step::Breaks { server } => write!(f, "server {server} breaks"),
+            Step::Mirrors { phone } => write!(f, "{} mirrors", letter(phone)),
             Step::Wait { milliseconds } => write!(f, "wait {milliseconds}"),
             Step::Silence { milliseconds } => write!(f, "silence {milliseconds}"),
         }
@@ -236,7 +251,14 @@ impl FromStr for Step {
                     let power = value(&POWERS, words.get(2)?)?;
                     return Some(Step::Relay { relay: number(1)? as u8, power });
                 }
-                "server" => return Some(Step::Restarts { server: number(1)? as u8 }),
+                "server" => {
+                    let server = number(1)? as u8;
+                    return match *words.get(2)? {
+                        "restarts" => Some(Step::Restarts { server }),
+                        "breaks" => Some(Step::Breaks { server }),
+                        _ => None,
+                    };
+                }
                 _ => {}
             }
             let byte =
@@ -252,6 +274,7 @@ impl FromStr for Step {
                 "answers" => Step::Answers { phone, without_sdp: has("without-sdp") },
                 "refuses" => Step::Refuses { phone, status: number(2)? as u16 },
                 "listens" => Step::Listens { phone },
+                "mirrors" => Step::Mirrors { phone },
                 "cancels" => Step::Cancels { phone },
                 "hangs-up" => Step::HangsUp { phone },
                 "updates" => {

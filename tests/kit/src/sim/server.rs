@@ -84,6 +84,8 @@ pub struct Library {
     relays: Vec<usize>,
     loop_marker: bool,
     waiting: Vec<Waiting>,
+    /// It sends descriptions on as they are.
+    pub broken: bool,
     address: IpAddr,
     /// Where the run is told what the library did.
     pub record: Vec<String>,
@@ -115,6 +117,7 @@ impl Library {
             relays,
             loop_marker,
             waiting: Vec::new(),
+            broken: false,
             address,
             record: Vec::new(),
             faults: Vec::new(),
@@ -152,6 +155,9 @@ impl Library {
         then: Then,
         context: &mut Context<'_>,
     ) -> Option<(Message, bool)> {
+        if self.broken {
+            return Some((through(message, then), true));
+        }
         let number = context.ids.random(self.workers.len() as u64) as usize;
         let bytes = message.bytes();
         let source = self.source(&message);

@@ -32,6 +32,21 @@ pub fn shrink(script: &Script) -> Script {
     let wanted = kind(&judged(script));
     let fails = |script: &Script| kind(&judged(script)) == wanted;
     let mut best = script.clone();
+    loop {
+        let before = best.clone();
+        best = with_fewer_steps(best, &fails);
+        while let Some(simpler) = simpler(&best).into_iter().find(|simpler| fails(simpler)) {
+            best = simpler;
+        }
+        // In a simpler network fewer steps may do.
+        if best == before {
+            return best;
+        }
+    }
+}
+
+fn with_fewer_steps(script: Script, fails: &impl Fn(&Script) -> bool) -> Script {
+    let mut best = script;
     let mut length = best.steps.len().div_ceil(2);
     while length > 0 {
         let mut at = 0;
@@ -42,13 +57,7 @@ pub fn shrink(script: &Script) -> Script {
         }
         length /= 2;
     }
-    loop {
-        let simpler = simpler(&best).into_iter().find(|simpler| fails(simpler));
-        match simpler {
-            Some(simpler) => best = simpler,
-            None => return best,
-        }
-    }
+    best
 }
 
 /// Scripts with one thing simpler.

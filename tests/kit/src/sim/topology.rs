@@ -57,7 +57,10 @@ pub fn build(world: &mut World) {
                 with_library(world, server, back, true, 0);
             }
             let to = if setup.topology == "edge" { next + 1 } else { server };
-            let b2bua = B2bua::new(next, node_address(next), to, setup.manner);
+            let mut manner = setup.manner;
+            // Its own tag is never null.
+            manner.same_tags &= setup.without_tags == 0;
+            let b2bua = B2bua::new(next, node_address(next), to, manner);
             world.nodes.push(Node::B2bua(b2bua));
             if setup.topology == "edge" {
                 with_library(world, next + 1, all(vec![1]), true, 1);

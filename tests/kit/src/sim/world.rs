@@ -58,6 +58,8 @@ pub struct World {
     pub disturbed_at: u64,
     /// Relays or servers have failed in this run.
     pub disturbed: bool,
+    /// A relay has lost its sessions.
+    pub died: bool,
     /// The last time that a server has lost its table.
     pub restarted_at: u64,
     /// Ends whose addresses went through a server unchanged in the description of
@@ -92,6 +94,7 @@ impl World {
             ids: Ids::new(setup.seed),
             disturbed_at: 0,
             disturbed: false,
+            died: false,
             restarted_at: 0,
             excused: Vec::new(),
             queue: BinaryHeap::new(),
@@ -127,6 +130,11 @@ impl World {
             Node::Proxy(proxy) => Some(proxy),
             _ => None,
         })
+    }
+
+    /// A server under test.
+    pub fn server(&mut self, number: u8) -> Option<&mut Proxy> {
+        self.proxies().filter(|proxy| proxy.library.is_some()).nth(usize::from(number))
     }
 
     /// The address that other nodes see of a node.
