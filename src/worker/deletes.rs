@@ -118,15 +118,6 @@ impl Worker {
         self.engine.calls().look_up(&CallMessage::command(key), seconds(now)).is_active()
     }
 
-    /// Removes the queued deletes of a leg: a new INVITE or a final reply has come
-    /// for it.
-    pub(super) fn cancel_deletes(&self, key: CallKey) {
-        let cancelled = self.engine.deletes().cancel(key);
-        if cancelled > 0 {
-            self.engine.counters().add(Counter::DeletesCancelled, cancelled as u64);
-        }
-    }
-
     /// Reads the answers to queries that were sent without waiting.
     pub(super) fn collect_answers(&mut self) {
         if !self.pool.has_unread() {
@@ -201,6 +192,25 @@ impl Worker {
                 self.not_answered(sent, &relay, now);
             }
         }
+    }
+}
+
+/// Removes the queued deletes of a leg: a new INVITE or a final reply has come
+/// for it.
+pub(super) fn cancel_deletes(engine: &Engine, key: CallKey) {
+    let cancelled = engine.deletes().cancel(key);
+    if cancelled > 0 {
+        engine.counters().add(Counter::DeletesCancelled, cancelled as u64);
+    }
+}
+
+/// Removes the delete of a cancelled INVITE that a 2xx has answered. To be called after
+/// the CANCEL and its delete are stored, and after the 2xx is: whichever process is the
+/// later one finds both.
+pub(super) fn cancel_crossed_delete(engine: &Engine, call: &CallMessage, now: u64) {
+    let crossed = || engine.calls().look_up(call, seconds(now)).crossed_cancel();
+    if !engine.deletes().is_empty() && crossed() {
+        cancel_deletes(engine, call.key);
     }
 }
 

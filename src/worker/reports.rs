@@ -8,7 +8,7 @@ use crate::relay::{Query, Scope};
 use crate::shared::calls::{DeleteScope, LegState, LegStatus};
 use crate::shared::{CallMessage, Delete};
 use crate::sip::{Message, Method};
-use crate::worker::deletes::Sent;
+use crate::worker::deletes::{Sent, cancel_crossed_delete};
 use crate::worker::rewrite::has_null_to_tag;
 use crate::worker::{Worker, seconds};
 
@@ -23,7 +23,9 @@ impl Worker {
         now: u64,
     ) -> Result<()> {
         let engine = self.engine.clone();
-        if engine.calls().reply_without_sdp(call, seconds(now)) != DeleteScope::Call {
+        let over = engine.calls().reply_without_sdp(call, seconds(now));
+        cancel_crossed_delete(&engine, call, now);
+        if over != DeleteScope::Call {
             return Ok(());
         }
         let list = self.relays.clone();
@@ -71,9 +73,6 @@ impl Worker {
             return Ok(());
         }
         let unanswered = matches!(leg.status(), LegStatus::Pending | LegStatus::Cancelled);
-        if !provisional && leg.status() == LegStatus::Cancelled {
-            self.cancel_deletes(call.key);
-        }
         if leg.relayed_upstream() || provisional && !unanswered {
             return Ok(());
         }

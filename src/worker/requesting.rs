@@ -18,7 +18,7 @@ use crate::shared::calls::{Recorded, RelayPorts, Ticket};
 use crate::shared::health::RelayCounter;
 use crate::shared::{Counter, Delete};
 use crate::worker::choose::Choice;
-use crate::worker::deletes::{Sent, queue};
+use crate::worker::deletes::{Sent, cancel_crossed_delete, queue};
 use crate::worker::{Worker, seconds};
 
 /// The pending request of a rewrite.
@@ -99,6 +99,7 @@ impl Requesting {
         engine.counters().count(Counter::Cancelled);
         calls.abandon(update.ticket, seconds(now));
         let over = calls.reply_without_sdp(&update.call, seconds(now)) == DeleteScope::Call;
+        cancel_crossed_delete(engine, &update.call, now);
         let Some(exchange) = self.request.as_ref().map(|request| request.exchange()) else {
             return;
         };
@@ -214,6 +215,7 @@ impl Requesting {
             }
             Some(Ok(_)) | None => self.write(update, worker, now, edits),
         };
+        cancel_crossed_delete(&self.engine, &update.call, now);
         let counters = self.engine.counters();
         counters.took(now.saturating_sub(self.started));
         counters.count(match &done {

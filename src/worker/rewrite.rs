@@ -14,6 +14,7 @@ use crate::shared::calls::{LegState, LegStatus, Ticket};
 use crate::shared::{CallMessage, Counter};
 use crate::sip::body::find_sdp;
 use crate::sip::{Message, Method};
+use crate::worker::deletes::cancel_deletes;
 use crate::worker::requesting::{Requesting, Update, report_full_table};
 use crate::worker::{Worker, seconds};
 
@@ -93,11 +94,8 @@ pub(super) fn start(
         has_session: leg.is_active() && leg.relay().is_some(),
         ours: &|line, address| leg.is_relay_address(line, address),
     };
-    let answers_cancelled = leg.status() == LegStatus::Cancelled
-        && call.method == Method::Invite
-        && call.status.is_some_and(|status| (200..300).contains(&status));
-    if leg.is_first_try() || answers_cancelled {
-        worker.cancel_deletes(call.key);
+    if leg.is_first_try() {
+        cancel_deletes(&engine, call.key);
     }
     let prepared = match media::prepare(message, text, &state, options, settings) {
         Ok(prepared) => prepared,

@@ -9,6 +9,7 @@ use crate::shared::calls::{DeleteScope, EndScope, LegStatus};
 use crate::shared::{CallMessage, Counter, Delete};
 use crate::sip::{Message, Method};
 use crate::worker::choose::Choice;
+use crate::worker::deletes::{cancel_crossed_delete, cancel_deletes};
 use crate::worker::{Worker, seconds};
 
 /// The part of a call that is terminated.
@@ -145,13 +146,14 @@ impl Worker {
             to_tag: to_tag.to_vec(),
         };
         if terminated.scope == DeleteScope::Cancelled {
-            return self.schedule(call.key, delete, &relay, now);
+            self.schedule(call.key, delete, &relay, now);
+            return cancel_crossed_delete(&engine, call, now);
         }
         if scope == Scope::Unanswered && !has.branch_delete {
             return;
         }
         if leg.status() == LegStatus::Cancelled && terminated.scope == DeleteScope::Call {
-            self.cancel_deletes(call.key);
+            cancel_deletes(&engine, call.key);
         }
         self.delete(call.key, delete, &relay, now);
     }

@@ -55,7 +55,8 @@ pub(super) enum Phase {
 /// The word [`STATE`]. From the low bits: the CSeq of the initial INVITE (32); its
 /// phase (2); the leg has ended (1); the initial INVITE carried an offer (1); another
 /// proxy has rewritten the last offer (1); [`MASK`] is valid (1); a dialog without words
-/// was confirmed (1); free (9); how often the leg has ended (16).
+/// was confirmed (1); a 2xx has crossed the CANCEL (1); free (8); how often the leg has
+/// ended (16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State(pub(super) u64);
 
@@ -65,6 +66,7 @@ const OFFERED: u64 = 1 << 35;
 const UPSTREAM: u64 = 1 << 36;
 const MASKED: u64 = 1 << 37;
 const MORE: u64 = 1 << 38;
+const CROSSED: u64 = 1 << 39;
 const ENDS_SHIFT: u32 = 48;
 
 impl State {
@@ -132,6 +134,17 @@ impl State {
 
     pub(super) fn with_more(self) -> State {
         State(self.0 | MORE)
+    }
+
+    /// True when a 2xx came after the CANCEL.
+    pub(super) fn crossed(self) -> bool {
+        self.0 & CROSSED != 0
+    }
+
+    /// The state after a 2xx to the initial INVITE.
+    pub(super) fn completed(self) -> State {
+        let crossed = if self.phase() == Phase::Cancelled { CROSSED } else { 0 };
+        State(self.with_phase(Phase::Completed).0 | crossed)
     }
 
     /// How often the leg has ended.

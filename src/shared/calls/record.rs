@@ -225,7 +225,7 @@ impl State {
     fn after(self, message: &CallMessage, by_caller: bool) -> State {
         let completes = by_caller && message.is_invite_success() && message.cseq == self.cseq();
         match completes && self.is_unanswered() {
-            true => self.with_phase(Phase::Completed),
+            true => self.completed(),
             false => self,
         }
     }

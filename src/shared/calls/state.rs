@@ -89,6 +89,15 @@ impl<'b> LegState<'b> {
         !matches!(self.status, LegStatus::Unknown | LegStatus::Ended)
     }
 
+    /// True for the CANCEL of an INVITE that a 2xx has answered meanwhile, and for that
+    /// 2xx.
+    pub fn crossed_cancel(&self) -> bool {
+        let crossed = |found: Found<'_>| {
+            found.by_caller && found.state.crossed() && found.state.cseq() == self.message.cseq
+        };
+        self.is_active() && self.found.is_some_and(crossed)
+    }
+
     /// True for an INVITE that tries again in an ended leg: its CSeq is newer than that
     /// of the INVITE before.
     pub fn is_new_try(&self) -> bool {

@@ -2,12 +2,14 @@
 //! reply, or 32 s without any, ends it; a 2xx that crossed it makes the dialog (RFC
 //! 3261 9.1).
 
+use std::sync::Barrier;
+
 use mediaproxy::internals::shared::Counter;
-use mediaproxy::now;
+use mediaproxy::{Worker, now};
 
 use kit::call::Step;
 
-use super::{Scene, invite, reply, reply_sdp};
+use super::{Kind, Scene, invite, reply, reply_sdp};
 
 fn cancel(cseq: u32, to: &'static str) -> Step {
     Step::request("CANCEL", cseq, "a", to)
@@ -47,6 +49,29 @@ fn answer_that_crosses_the_cancel_makes_the_dialog() {
             scene.end(&Step::request("BYE", 3, "a", "b"));
             assert_eq!(scene.deletes(), ["session a b"]);
         });
+    }
+}
+
+/// Whichever is stored later removes the delete.
+#[test]
+fn cancel_and_answer_in_two_threads_leave_no_delete() {
+    let mut scene = Scene::new(Kind::Dispatcher);
+    let mut other = Worker::new(scene.worker.engine().clone()).unwrap();
+    let barrier = Barrier::new(2);
+    for round in 0..600 {
+        let cseq = 2 * round + 1;
+        scene.relayed(&invite(cseq));
+        let answer = reply("200 OK", cseq, "b");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                kit::call::terminate(&mut other, &cancel(cseq, "")).unwrap();
+            });
+            barrier.wait();
+            assert_eq!(scene.send(&answer), Ok(None));
+        });
+        assert_eq!(scene.worker.engine().deletes().len(), 0, "round {round}");
+        scene.end(&Step::request("BYE", cseq + 1, "a", "b"));
     }
 }
 

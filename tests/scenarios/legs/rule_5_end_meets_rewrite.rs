@@ -132,6 +132,30 @@ fn cancel_while_the_invite_waits_schedules_the_delete() {
     assert_eq!(scene.worker.engine().deletes().len(), 0);
 }
 
+/// The CANCEL has scheduled a delete, and the 200 answers the call all the same.
+#[test]
+fn cancel_while_the_answer_waits_deletes_nothing() {
+    for dropped in [false, true] {
+        for kind in [Kind::BuiltIn, Kind::Dispatcher] {
+            let (mut scene, open) = slow(kind);
+            scene.relayed(&invite(1));
+            open.store(false, Ordering::SeqCst);
+            let mut rewrite = reply_sdp("200 OK", 1, "b").start(&mut scene.worker, now());
+            scene.end(&Step::request("CANCEL", 1, "a", ""));
+            assert_eq!(scene.worker.engine().deletes().len(), 1, "no answer has come yet");
+            open.store(true, Ordering::SeqCst);
+            match dropped {
+                true => drop(rewrite),
+                false => assert_eq!(finish(&mut scene, &mut rewrite), Ok(2)),
+            }
+            assert_eq!(scene.worker.engine().deletes().len(), 0, "the call was answered");
+            scene.end(&Step::request("CANCEL", 1, "a", ""));
+            assert_eq!(scene.worker.engine().deletes().len(), 0, "a repeated CANCEL");
+            assert_eq!(scene.active_calls(), 1);
+        }
+    }
+}
+
 /// A copy of the first INVITE still waits when the second try is answered.
 #[test]
 fn late_copy_of_an_ended_try_does_not_end_the_next_one() {
