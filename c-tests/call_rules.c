@@ -71,6 +71,32 @@ static void rule_2_failure_of_the_invite(void)
     sessions(0);
 }
 
+/* The server itself refuses the INVITE, or a copy of it when it was answered. */
+static void rule_2_invite_that_is_refused(void)
+{
+    begin_call("rule-2-refused");
+    without_sdp("180 Ringing", 1, "a", "t1");
+    read_message("INVITE", 1, "a", "", "1", 0);
+    VERB(MP_OK, worker, mp_end_session(worker, message, NULL));
+    sessions(0);
+
+    begin_call("rule-2-copy");
+    rewritten("200 OK", 1, "a", "b");
+    for (int cseq = 1; cseq < 3; cseq++) {
+        read_message("INVITE", cseq, "a", "", "2", 0);
+        VERB(MP_OK, worker, mp_end_session(worker, message, NULL));
+        read_message("INVITE", cseq, "a", "b", "2", 0);
+        VERB(MP_ERR_ARGUMENT, worker, mp_end_session(worker, message, NULL));
+        still_sessions(1);
+    }
+    restart_server();
+    read_message("INVITE", 1, "a", "", "2", 0);
+    VERB(MP_OK, worker, mp_end_session(worker, message, NULL));
+    still_sessions(1);
+    end("BYE", 3, "b", "a");
+    sessions(0);
+}
+
 static void rule_3_cancel_waits_for_the_final_reply(void)
 {
     begin_call("rule-3");
@@ -315,6 +341,7 @@ int main(void)
 
     rule_1_reinvite_failure_keeps_the_call();
     rule_2_failure_of_the_invite();
+    rule_2_invite_that_is_refused();
     rule_3_cancel_waits_for_the_final_reply();
     rule_4_ended_call_stays_ended();
     rule_5_end_meets_rewrite();

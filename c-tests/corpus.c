@@ -182,11 +182,15 @@ static void handle(mp_str raw, const mp_address *source)
         apply(raw, source);
     } else if (status != MP_NO_SDP) {
         /* Messages of one call stand in several files, also after its end. */
-        CHECK(status == MP_ERR_SYNTAX || status == MP_ERR_LIMIT ||
-              status == MP_ERR_RELAY_ANSWER || status == MP_ERR_ENDED);
+        if (status != MP_ERR_SYNTAX && status != MP_ERR_LIMIT &&
+            status != MP_ERR_RELAY_ANSWER && status != MP_ERR_ENDED)
+            VERB(MP_OK, worker, status);
         CHECK(mp_worker_last_error(worker).len > 0);
         count.refused++;
     }
+    /* It would end the call of an INVITE, of which other messages follow. */
+    if (raw.len >= 6 && memcmp(raw.ptr, "INVITE", 6) == 0)
+        return;
     status = mp_end_session(worker, message, NULL);
     CHECK(status == MP_OK || status == MP_ERR_ARGUMENT ||
           status == MP_ERR_SYNTAX || status == MP_ERR_LIMIT);

@@ -250,9 +250,10 @@ static void relayed(mp_worker *worker, const mp_message *message)
     VERB(MP_OK, worker, status);
     mp_request_free(request);
 
-    /* An INVITE ends no session. */
+    /* The server refuses the INVITE. */
     CHECK(mp_message_terminates(message) == 0);
-    VERB(MP_ERR_ARGUMENT, worker, mp_end_session(worker, message, options));
+    VERB(MP_OK, worker, mp_end_session(worker, message, options));
+    VERB(MP_ERR_ENDED, worker, mp_rewrite_sdp(worker, message, options, edits));
     VERB(MP_OK, worker, mp_end_call(worker, mp_text("call-1@example.com"),
                                     mp_text("a1"), mp_text("")));
     mp_edits_free(edits);
@@ -333,7 +334,7 @@ static void relays_and_statistics(const mp_engine *engine, mp_worker *worker,
     STATUS(MP_OK, mp_statistics_get(engine, &statistics, sizeof statistics));
     CHECK(statistics.active_calls == 0 && statistics.requests == 4);
     CHECK(statistics.offers == 4 && statistics.rewritten == 2);
-    CHECK(statistics.failed_no_relay == 2 && statistics.terminations == 1);
+    CHECK(statistics.failed_no_relay == 2 && statistics.terminations == 2);
     CHECK(statistics.latency_sum < 60000 && statistics.latency[11] == 0);
     CHECK(mp_statistics_count() > 20);
     for (at = 0; at < mp_statistics_count(); at++) {

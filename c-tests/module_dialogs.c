@@ -2,6 +2,7 @@
 #include "module_dialogs.h"
 
 #include "fake_server.h"
+#include "module_commands.h"
 #include "module_media.h"
 
 /* The server's only dialog. */
@@ -89,6 +90,31 @@ static void marked_requests(void)
     dialog.exists = 1;
 }
 
+/* An INVITE with the tags of an answered call ends nothing, one of its own the call. */
+static void invites_that_fail(void)
+{
+    struct mpm_dialog failed = *dialog.state;
+    struct message invite, answer;
+    unsigned long calls;
+
+    receive(&invite, OFFER, 8);
+    CHECK(mpm_use_media_proxy(&invite, mp_text(NULL)) == MPM_TRUE);
+    receive(&answer, ANSWER, 8);
+    CHECK(mpm_use_media_proxy(&answer, mp_text(NULL)) == MPM_TRUE);
+    calls = active_calls();
+    mpm_dialog_failed(&failed, &invite);
+    CHECK(failed.terminated && active_calls() == calls);
+
+    receive(&invite, OFFER, 9);
+    CHECK(mpm_use_media_proxy(&invite, mp_text(NULL)) == MPM_TRUE);
+    calls = active_calls();
+    mpm_dialog_failed(&failed, &invite);
+    CHECK(active_calls() == calls);
+    failed.terminated = 0;
+    mpm_dialog_failed(&failed, &invite);
+    CHECK(active_calls() == calls - 1);
+}
+
 void engaged_dialogs(void)
 {
     struct message invite, other;
@@ -117,6 +143,7 @@ void engaged_dialogs(void)
     CHECK(dialog.marks == 1);
     marked_requests();
 
+    invites_that_fail();
     receive(&other, ANSWER, 5);
     mpm_dialog_reply(&dialog, dialog.state, &other, 100);
     mpm_dialog_reply(&dialog, dialog.state, &other, 486);

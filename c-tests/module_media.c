@@ -112,6 +112,17 @@ void ends(void)
     receive(&other, OFFER, 21);
     CHECK(mpm_use_media_proxy(&other, mp_text(NULL)) == MPM_TRUE);
     CHECK(ended_by(&other) == 1);
+    /* The script gives up an INVITE with the tags of an answered call. */
+    receive(&other, OFFER, 23);
+    CHECK(mpm_use_media_proxy(&other, mp_text(NULL)) == MPM_TRUE);
+    receive(&offer, ANSWER, 23);
+    CHECK(mpm_use_media_proxy(&offer, mp_text(NULL)) == MPM_TRUE);
+    CHECK(ended_by(&other) == 0);
+    other.may_go_on = 1;
+    CHECK(ended_by(&other) == 0);
+    calls = active_calls();
+    mpm_route_ended(&other);
+    CHECK(active_calls() == calls);
     /* In a route that may try another target, and does so once. */
     receive(&other, OFFER, 22);
     other.may_go_on = 1;

@@ -460,7 +460,7 @@ mp_status mp_message_parse(mp_message *message,
                            const mp_address *local,
                            uint32_t transport);
 
-// 1 for a message that mp_end_session takes: a BYE or CANCEL request, or a
+// 1 for a message to give to mp_end_session: a BYE or CANCEL request, or a
 // failure reply (300 to 699) to an INVITE (RFC 3261 9, 12.3, 15). 0 for every
 // other message, for one whose CSeq cannot be parsed, and for NULL. Whether
 // such a message ends its call depends on the call: give each of them to
@@ -972,6 +972,8 @@ mp_status mp_rewrite_sdp(mp_worker *worker,
 //   dialogs, whatever its To tag (RFC 3261 12.3): give it the reply that goes
 //   to the caller. With the option scope = branch it is the reply of one branch
 //   of several, and ends the early dialogs of that branch only.
+// - An INVITE without To tag, for which mp_message_terminates is 0, stands for
+//   the failure reply that the server itself sends to it.
 // - A CANCEL sends nothing: the final reply to the INVITE ends the call, or 32
 //   seconds without one (RFC 3261 9.1).
 // - A failure reply to a later INVITE ends nothing (RFC 3261 14.1).

@@ -157,3 +157,13 @@ void mpm_dialog_terminated(struct mpm_dialog *state, mp_str call_id, mp_str from
     state->terminated = 1;
     mpm_end_call(call_id, from_tag, to_tag);
 }
+
+/* By its message and not by its tags: another INVITE with the same tags may have
+ * been answered. */
+void mpm_dialog_failed(struct mpm_dialog *state, void *invite)
+{
+    if (state->terminated)
+        return;
+    state->terminated = 1;
+    mpm_end_invite(invite);
+}

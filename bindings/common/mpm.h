@@ -220,8 +220,8 @@ struct mpm_dialogs {
      * for each of them. 0 or -1. */
     int (*mark_route)(void *message);
     /* Stores `first` in shared memory and has the server call mpm_dialog_request,
-     * mpm_dialog_reply and mpm_dialog_terminated with it. The stored copy, or
-     * NULL, which was logged. */
+     * mpm_dialog_reply, mpm_dialog_terminated and mpm_dialog_failed with it. The
+     * stored copy, or NULL, which was logged. */
     struct mpm_dialog *(*watch)(void *dialog, const struct mpm_dialog *first);
     /* Writes the dialog's id, by which a media timeout can end it. */
     void (*id)(void *dialog, char *to, size_t size);
@@ -248,6 +248,8 @@ void mpm_dialog_marked_reply(void *message, unsigned int status);
 /* `to_tag` is empty unless a BYE ended the dialog. */
 void mpm_dialog_terminated(struct mpm_dialog *state, mp_str call_id, mp_str from_tag,
                            mp_str to_tag);
+/* The INVITE of the dialog got a failure reply. */
+void mpm_dialog_failed(struct mpm_dialog *state, void *invite);
 
 /* variables.c: $mediaproxy(NAME). */
 

@@ -42,6 +42,27 @@ uint32_t mpm_client_lists(void *message)
     return lists;
 }
 
+static const char end_verb[] = "end_media_session";
+
+/* Gives the message to mp_end_session. */
+static int end(void *message, int is_branch)
+{
+    struct mpm_process_state *process;
+    struct mpm_message described;
+    mp_status status;
+
+    process = mpm_parsed(message, end_verb, &described);
+    if (process == NULL)
+        return MPM_FALSE;
+    mp_options_reset(process->options);
+    mp_options_set_scope(process->options, is_branch ? MP_SCOPE_BRANCH : MP_SCOPE_CALL);
+    status = mp_end_session(process->worker, process->message, process->options);
+    if (status < MP_OK)
+        return mpm_failed(described.id, end_verb, status,
+                          mp_worker_last_error(process->worker));
+    return MPM_TRUE;
+}
+
 /* The INVITE that a script has given up in a route that may still use the relay
  * for it again. */
 static uint64_t given_up;
@@ -53,10 +74,14 @@ void mpm_use_again(uint64_t id)
         has_given_up = 0;
 }
 
+void mpm_end_invite(void *invite)
+{
+    end(invite, 0);
+}
+
 void mpm_route_ended(void *message)
 {
     struct mpm_message described;
-    struct mpm_call call;
 
     if (!has_given_up)
         return;
@@ -64,20 +89,20 @@ void mpm_route_ended(void *message)
     if (described.id != given_up)
         return;
     has_given_up = 0;
-    if (mpm_server.identify(message, &call) == 0)
-        mpm_end_call(call.call_id, call.from_tag, call.to_tag);
+    mpm_end_invite(message);
 }
 
 /* A message that terminates nothing by itself. Only the INVITE that begins a
  * call can be given up by a script, in its request or failure route: the final
  * reply is the server's own then. A re-INVITE that is given up leaves its call
  * alone (RFC 3261 14.1), and so does every other message. */
-static int give_up(void *message, uint64_t id, const char *verb, int is_branch)
+static int give_up(void *message, uint64_t id, int is_branch)
 {
     struct mpm_call call;
 
     if (mpm_server.identify(message, &call) != 0)
-        return mpm_failed(id, verb, MP_ERR_SYNTAX, mp_text("Call-ID, From or To cannot be read"));
+        return mpm_failed(id, end_verb, MP_ERR_SYNTAX,
+                          mp_text("Call-ID, From or To cannot be read"));
     if (call.status != 0 || !call.is_invite || call.to_tag.len > 0 || is_branch)
         return MPM_TRUE;
     if (mpm_server.may_go_on != NULL && mpm_server.may_go_on(message)) {
@@ -85,29 +110,22 @@ static int give_up(void *message, uint64_t id, const char *verb, int is_branch)
         has_given_up = 1;
         return MPM_TRUE;
     }
-    return mpm_end_call(call.call_id, call.from_tag, call.to_tag);
+    return end(message, 0);
 }
 
 int mpm_end_media_session(void *message)
 {
-    static const char verb[] = "end_media_session";
     struct mpm_process_state *process;
     struct mpm_message described;
-    mp_status status;
     int is_branch;
 
-    process = mpm_disabled() ? NULL : mpm_parsed(message, verb, &described);
+    process = mpm_disabled() ? NULL : mpm_parsed(message, end_verb, &described);
     if (process == NULL)
         return MPM_FALSE;
     is_branch = mpm_server.is_branch(message);
     if (!mp_message_terminates(process->message))
-        return give_up(message, described.id, verb, is_branch);
-    mp_options_reset(process->options);
-    mp_options_set_scope(process->options, is_branch ? MP_SCOPE_BRANCH : MP_SCOPE_CALL);
-    status = mp_end_session(process->worker, process->message, process->options);
-    if (status < MP_OK)
-        return mpm_failed(described.id, verb, status, mp_worker_last_error(process->worker));
-    return MPM_TRUE;
+        return give_up(message, described.id, is_branch);
+    return end(message, is_branch);
 }
 
 int mpm_end_call(mp_str call_id, mp_str from_tag, mp_str to_tag)

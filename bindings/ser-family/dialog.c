@@ -35,8 +35,14 @@ static void on_reply(struct dlg_cell *dlg, int type, struct dlg_cb_params *param
 
 static void on_terminated(struct dlg_cell *dlg, int type, struct dlg_cb_params *parameters)
 {
-    /* A BYE terminates the dialog it belongs to; a dialog that fails or expires
-     * leaves nothing of its call. */
+    struct sip_msg *invite = family_dialog_request(parameters);
+
+    if (type == DLGCB_FAILED && invite != NULL && invite != FAKED_REPLY) {
+        mpm_dialog_failed(*parameters->param, invite);
+        return;
+    }
+    /* A BYE terminates the dialog it belongs to; a dialog that expires leaves
+     * nothing of its call. */
     mpm_dialog_terminated(*parameters->param, family_text(dlg->callid),
                           family_text(family_caller_tag(dlg)),
                           type == DLGCB_TERMINATED ? family_text(family_callee_tag(dlg))

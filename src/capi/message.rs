@@ -116,7 +116,7 @@ pub unsafe extern "C" fn mp_message_parse(
     })
 }
 
-/// 1 for a message that mp_end_session takes: a BYE or CANCEL request, or a
+/// 1 for a message to give to mp_end_session: a BYE or CANCEL request, or a
 /// failure reply (300 to 699) to an INVITE (RFC 3261 9, 12.3, 15). 0 for every
 /// other message, for one whose CSeq cannot be parsed, and for NULL. Whether
 /// such a message ends its call depends on the call: give each of them to

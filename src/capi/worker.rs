@@ -273,6 +273,8 @@ pub unsafe extern "C" fn mp_rewrite_sdp(
 ///   dialogs, whatever its To tag (RFC 3261 12.3): give it the reply that goes
 ///   to the caller. With the option scope = branch it is the reply of one branch
 ///   of several, and ends the early dialogs of that branch only.
+/// - An INVITE without To tag, for which mp_message_terminates is 0, stands for
+///   the failure reply that the server itself sends to it.
 /// - A CANCEL sends nothing: the final reply to the INVITE ends the call, or 32
 ///   seconds without one (RFC 3261 9.1).
 /// - A failure reply to a later INVITE ends nothing (RFC 3261 14.1).

@@ -304,8 +304,9 @@ impl Worker {
 
     /// Terminates what the message ends: a BYE its dialog, and the call with its last
     /// one (RFC 3261 15); a failure reply to the INVITE of a call the call, or the
-    /// early dialogs of one branch ([`crate::ScopeOption`], 12.3). A CANCEL sends
-    /// nothing: the final reply ends the call, or 32 s without one (9.1). A failure
+    /// early dialogs of one branch ([`crate::ScopeOption`], 12.3). An INVITE without To
+    /// tag stands for the failure reply that the server itself sends to it. A CANCEL
+    /// sends nothing: the final reply ends the call, or 32 s without one (9.1). A failure
     /// reply to a later INVITE ends nothing (14.1). Sends a delete request to the
     /// relay, or queues it; never waits. Idempotent.
     ///

@@ -21,6 +21,9 @@ enum Part {
     Call,
 }
 
+/// The status of the server's own failure reply: which one makes no difference.
+const REFUSED: u16 = 500;
+
 impl Worker {
     pub(super) fn terminate_by_message(
         &mut self,
@@ -28,13 +31,19 @@ impl Worker {
         options: &Options,
     ) -> Result<()> {
         let method = message.method()?;
-        if !message.terminates() {
+        let is_refused = !message.terminates();
+        let begins = || method == Method::Invite && message.status().is_none();
+        if is_refused && !(begins() && message.to_tag()?.is_empty()) {
             return Err(Error::new(
                 Status::Argument,
-                "this message ends no session; give BYE, CANCEL or a failure reply to INVITE",
+                "this message ends no session; give BYE, CANCEL, a failure reply to INVITE, \
+                 or an INVITE without To tag that the server refuses",
             ));
         }
-        let call = self.call_message(message, method)?;
+        let mut call = self.call_message(message, method)?;
+        if is_refused {
+            call.status = Some(REFUSED);
+        }
         let scope = match options.scope {
             ScopeOption::Call => EndScope::Call,
             ScopeOption::Branch => EndScope::Branch,

@@ -165,6 +165,25 @@ fn invite_after_a_401_is_a_new_try() {
     });
 }
 
+#[test]
+fn failed_invite_with_the_tags_of_an_answered_call_ends_nothing() {
+    everywhere(kit::here!(), failed_invite);
+}
+
+/// Whoever has seen Alice's INVITE can send one with its Call-ID and tag.
+pub(crate) fn failed_invite(scene: &mut Scene<'_>) {
+    scene.register();
+    let mut call = scene.answered("seen@x");
+    let mut other = scene.alice.call("bob", "seen@x");
+    other.dialog.cseq = call.caller.dialog.cseq;
+    scene.alice.ask(&mut other, "INVITE", "", "");
+    let invite = scene.bob.request("INVITE");
+    scene.bob.answer_as("other", &invite, "486 Busy Here", "", "");
+    scene.not_answered(&other, 486);
+    scene.talk(call.ok.media(), call.invite.media());
+    scene.hang_up(&mut call.caller);
+}
+
 /// Alice's phone has no tags (RFC 2543).
 #[test]
 fn call_without_tags_of_the_caller_ends() {

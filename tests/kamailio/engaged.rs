@@ -1,5 +1,6 @@
 //! engage_media_proxy: calls that the dialog module follows.
 
+use crate::ends::failed_invite;
 use crate::forked::{Fork, first_kept, second_kept};
 use crate::scene::{Module, Scene, stock, stock_server, with_module};
 
@@ -43,6 +44,11 @@ fn engaged_call_over_a_restart() {
         scene.hang_up(&mut call.caller);
         scene.ends_well_despite(&["unable to find dialog for"]);
     });
+}
+
+#[test]
+fn failed_invite_with_the_tags_of_an_engaged_call_ends_nothing() {
+    engaged(kit::here!(), failed_invite);
 }
 
 #[test]

@@ -150,3 +150,28 @@ fn failure_after_the_answer_keeps_the_call() {
         scene.relayed(&kit::call::reinvite(2));
     });
 }
+
+/// The server itself refuses an INVITE, or a copy of one that was answered.
+#[test]
+fn invite_that_the_server_refuses_ends_an_unanswered_call_only() {
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "t1")), Ok(None));
+        scene.end(&invite(1));
+        assert_eq!(scene.deletes(), ["session a"]);
+        assert_eq!(scene.active_calls(), 0);
+    });
+    Scene::each(|mut scene| {
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.end(&invite(1));
+        scene.end(&invite(2));
+        assert_eq!(scene.deletes(), [""; 0]);
+        assert_eq!(scene.active_calls(), 1);
+        let reinvite = kit::call::reinvite(3);
+        let raw = reinvite.bytes();
+        let message = mediaproxy::Message::parse(&raw, reinvite.source()).unwrap();
+        let refused = scene.worker.end_session(&message, &mediaproxy::Options::default());
+        assert_eq!(refused.unwrap_err().status(), mediaproxy::Status::Argument);
+    });
+}
