@@ -10,6 +10,7 @@ mod hostile;
 mod multipart;
 mod nat_test;
 mod phone;
+mod rewrite_leaks;
 mod rewrite_plan;
 mod rewrite_plan_answers;
 mod rewrite_plan_attributes;

@@ -14,6 +14,7 @@ use mediaproxy::sip::{Message, Transport};
 use mediaproxy::{Error, Status};
 
 /// How one rewrite goes.
+#[derive(Debug)]
 pub struct Case {
     pub role: Role,
     pub ice: IceCandidate,
