@@ -165,5 +165,5 @@ void mpm_dialog_failed(struct mpm_dialog *state, void *invite)
     if (state->terminated)
         return;
     state->terminated = 1;
-    mpm_end_invite(invite);
+    mpm_invite_failed(invite);
 }

@@ -54,8 +54,8 @@ int mpm_rewrite(void *message, const struct mpm_options *options);
 /* verbs.c */
 /* A script that has given up the INVITE of this id uses the relay for it again. */
 void mpm_use_again(uint64_t id);
-/* The server has refused this INVITE, which has no To tag. */
-void mpm_end_invite(void *invite);
+/* The server sends a failure reply to this INVITE, which has no To tag. */
+void mpm_invite_failed(void *invite);
 /* Which client lists the sender is on, MP_ASYMMETRIC_* ORed; 0 when the message
  * cannot be read. */
 uint32_t mpm_client_lists(void *message);

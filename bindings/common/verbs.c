@@ -74,7 +74,7 @@ void mpm_use_again(uint64_t id)
         has_given_up = 0;
 }
 
-void mpm_end_invite(void *invite)
+void mpm_invite_failed(void *invite)
 {
     end(invite, 0);
 }
@@ -89,7 +89,7 @@ void mpm_route_ended(void *message)
     if (described.id != given_up)
         return;
     has_given_up = 0;
-    mpm_end_invite(message);
+    mpm_invite_failed(message);
 }
 
 /* A message that terminates nothing by itself. Only the INVITE that begins a

@@ -67,7 +67,7 @@ impl Lines {
             if agreed.with_channel(stream.channel).is_none() {
                 stream.expect((update.sender, peer), change, media, update.now);
             }
-            // With the same address, the side is still heard where it was.
+            // With the same address, the side still sends from where it did.
             if change == Change::Replace || !stream.has_target(update.sender, media) {
                 stream.warn_if_waiting(update, item, media);
             }

@@ -106,7 +106,7 @@ impl Stream {
         self.sides.get(side).change_from(before.sides.get(side))
     }
 
-    /// True when packets for this side are sent somewhere: the side has been heard, or the
+    /// True when packets for this side are sent somewhere: the side has sent packets, or the
     /// address in its SDP is used before that.
     pub(super) fn has_target(&self, side: Side, media: &dyn MediaPorts) -> bool {
         let summary = media.summary(self.channel);

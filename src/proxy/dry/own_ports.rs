@@ -188,9 +188,9 @@ fn private_receiver_is_reported_and_can_be_trusted() {
     }
 }
 
-/// A phone behind NAT that is held with music says recvonly, and has been heard.
+/// A phone behind NAT that is held with music says recvonly, and has sent packets before.
 #[test]
-fn phone_that_was_heard_is_not_reported_when_it_is_held() {
+fn phone_that_has_sent_is_not_reported_when_it_is_held() {
     let from = "signaling_ip: 198.51.100.20\r\n";
     let mut world = World::new();
     let callees = offered(&mut world);

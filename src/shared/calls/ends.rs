@@ -26,7 +26,7 @@ impl<'b> Calls<'b> {
         let found = self.locate(message.key, seconds);
         let (scope, wrong_tags) = match (message.method, message.status, found) {
             (Method::Bye, None, None) => {
-                self.remember_bye(message, seconds);
+                self.store_bye(message, seconds);
                 (DeleteScope::Dialog, false)
             }
             (Method::Invite, Some(300..), None) => (DeleteScope::Unanswered, false),
@@ -48,7 +48,7 @@ impl<'b> Calls<'b> {
     /// Stores the end of a dialog of a leg that is not stored (after a restart): a
     /// repeated 2xx, or a rewrite that waits for its relay, makes no session after it.
     #[cold]
-    fn remember_bye(&self, message: &CallMessage, seconds: u32) {
+    fn store_bye(&self, message: &CallMessage, seconds: u32) {
         let key = message.key;
         if let Some((leg, true)) = self.slots.take(key.call, key.leg_of_from(), seconds) {
             leg.put_dialog(key.to, DialogState::Over, 0);

@@ -132,7 +132,7 @@ fn cancel_while_the_invite_waits_schedules_the_delete() {
     assert_eq!(scene.worker.engine().deletes().len(), 0);
 }
 
-/// The CANCEL has scheduled a delete, and the 200 answers the call all the same.
+/// The CANCEL has scheduled a delete, and then the 200 answers the call.
 #[test]
 fn cancel_while_the_answer_waits_deletes_nothing() {
     for dropped in [false, true] {
