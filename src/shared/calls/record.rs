@@ -162,11 +162,8 @@ impl<'b> Calls<'b> {
         });
         let state = match changed {
             Changed::From(state) => state,
-            Changed::Refused if kept.is_some() || initial || leg.dialog(tag).is_some() => {
-                return Recorded::EndedMeanwhile(leg.ended_scope(seconds));
-            }
-            // The message is in another dialog than those of the leg that has ended.
-            Changed::Refused | Changed::GaveUp => return Recorded::Full { log: false },
+            Changed::Refused => return Recorded::EndedMeanwhile(leg.ended_scope(seconds)),
+            Changed::GaveUp => return Recorded::Full { log: false },
         };
         if !initial
             && let Some(at) = leg.store_dialog(message, by_caller, state, change)

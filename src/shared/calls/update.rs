@@ -98,8 +98,8 @@ pub enum Recorded {
         /// Its initial INVITE was cancelled and has no final reply yet.
         cancelled: bool,
     },
-    /// The state is not stored: no entry is free, that of the message's tags is another
-    /// leg's that has ended, or other processes changed it in each of many attempts.
+    /// The state is not stored: no entry is free, or other processes changed the entry
+    /// in each of many attempts.
     Full {
         /// The table became full just now: log it. The next messages return
         /// false, until the table was not full for a minute.

@@ -111,12 +111,8 @@ impl Model {
         let leg = self.legs.get_mut(&at).unwrap();
         let tag = message.key.callee_tag(by_caller);
         let initial = message.is_initial_invite() && by_caller && message.cseq == leg.cseq;
-        let other = kept.is_none() && !initial && !leg.dialogs.contains_key(&tag);
         if leg.status(now) == LegStatus::Ended {
-            return match other {
-                true => Recorded::Full { log: false },
-                false => Recorded::EndedMeanwhile(DeleteScope::Call),
-            };
+            return Recorded::EndedMeanwhile(DeleteScope::Call);
         }
         if ends.is_some_and(|ends| ends != leg.ends) {
             return Recorded::EndedMeanwhile(DeleteScope::Nothing);
