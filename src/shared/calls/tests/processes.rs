@@ -1,43 +1,108 @@
 //! Messages of one leg in several processes.
 
+use std::collections::HashSet;
+use std::hash::DefaultHasher;
 use std::sync::atomic::Ordering;
 
+use super::model::Model;
 use super::*;
 use crate::shared::test_children::children;
 
 const PROCESSES: usize = 8;
 
-/// The messages of a short forked call.
-fn call(table: &Table) -> [CallMessage; 6] {
+/// A message, and how it is handled.
+#[derive(Clone, Copy)]
+struct Step {
+    message: CallMessage,
+    scope: EndScope,
+    /// It carries SDP.
+    sdp: bool,
+}
+
+impl Step {
+    fn ends(&self) -> bool {
+        matches!(self.message.method, Method::Bye | Method::Cancel)
+            || self.message.status.is_some_and(|status| status >= 300)
+    }
+
+    fn update(&self) -> CallUpdate {
+        match self.message.status {
+            None => CallUpdate { relayed_lines: Some(1), ..offered(self.message.cseq) },
+            Some(_) => update(),
+        }
+    }
+
+    /// Handles the message as a worker does. What was stored before it, and what comes
+    /// of it, as text.
+    fn in_table(&self, table: &Table) -> String {
+        let (calls, message) = (table.calls(), &self.message);
+        let leg = calls.look_up(message, 100);
+        let known =
+            (leg.status(), leg.relay(), leg.offer_answer().carried_offer, leg.relayed_lines());
+        let outcome = if self.ends() {
+            format!("ended {:?}", calls.terminate(message, self.scope, true, 100).scope)
+        } else if self.sdp {
+            format!("{:?}", table.record(message, &self.update(), 100))
+        } else {
+            format!("reported {:?}", calls.reply_without_sdp(message, 100))
+        };
+        format!("{known:?} {outcome}")
+    }
+
+    /// The same by the rules.
+    fn in_model(&self, model: &mut Model) -> String {
+        let message = &self.message;
+        let known = model.look_up(message, 100);
+        let outcome = if self.ends() {
+            format!("ended {:?}", model.terminate(message, self.scope, 100))
+        } else if self.sdp {
+            let begun = model.begin(message, 100);
+            format!("{:?}", model.record(message, begun, &self.update(), 100))
+        } else {
+            format!("reported {:?}", model.reply_without_sdp(message, 100))
+        };
+        format!("{known:?} {outcome}")
+    }
+}
+
+/// Three short calls: one that forks, is answered and renegotiated by both sides; one of
+/// whose branches fails; and one that is cancelled, refused and tried again.
+fn calls(table: &Table) -> [[Step; 6]; 3] {
+    let step = |message| Step { message, scope: EndScope::Call, sdp: true };
+    let bare = |message| Step { sdp: false, ..step(message) };
+    let request = |method, cseq, from, to| step(table.request(method, cseq, from, to));
+    let on = |branch: u32, message| CallMessage { branch: branch << 16, ..message };
+    let invite = request(Method::Invite, 1, "a", "");
+    let failure = |cseq, to| table.reply(486, cseq, "a", to);
     [
-        table.request(Method::Invite, 1, "a", ""),
-        table.reply(183, 1, "a", "b1"),
-        table.reply(200, 1, "a", "b2"),
-        table.request(Method::Invite, 1, "b2", "a"),
-        table.request(Method::Cancel, 1, "a", ""),
-        table.request(Method::Bye, 2, "b2", "a"),
+        [
+            invite,
+            step(table.reply(183, 1, "a", "b1")),
+            step(table.reply(200, 1, "a", "b2")),
+            request(Method::Invite, 2, "a", "b2"),
+            request(Method::Invite, 1, "b2", "a"),
+            request(Method::Bye, 3, "b2", "a"),
+        ],
+        [
+            invite,
+            bare(on(1, table.reply(180, 1, "a", "b1"))),
+            Step { scope: EndScope::Branch, ..step(on(1, failure(1, "b1"))) },
+            bare(on(2, table.reply(200, 1, "a", "b2"))),
+            step(failure(1, "b1")),
+            request(Method::Bye, 2, "a", "b2"),
+        ],
+        [
+            invite,
+            request(Method::Cancel, 1, "a", ""),
+            step(failure(1, "b1")),
+            step(table.reply(200, 1, "a", "b1")),
+            request(Method::Invite, 2, "a", ""),
+            step(failure(2, "b1")),
+        ],
     ]
 }
 
-/// Handles a message as a worker does. A number for what came of it.
-fn handle(table: &Table, message: &CallMessage) -> u64 {
-    let calls = table.calls();
-    if matches!(message.method, Method::Bye | Method::Cancel) {
-        return calls.terminate(message, EndScope::Call, true, 100).scope as u64;
-    }
-    let leg = calls.look_up(message, 100);
-    let known = leg.relay().is_some() as u64 | (leg.status() as u64) << 4;
-    let carried = leg.offer_answer().carried_offer as u64;
-    let update = if message.status.is_none() { offered(message.cseq) } else { update() };
-    let recorded = match table.record(message, &update, 100) {
-        Recorded::Stored { first, .. } => u64::from(first),
-        Recorded::Full { .. } => 2,
-        Recorded::EndedMeanwhile(_) => 3,
-    };
-    16 + (known << 8 | carried << 4 | recorded)
-}
-
-/// Every order of `n` things, by Heap's algorithm.
+/// Every order of `n` things.
 fn orders(n: usize) -> Vec<Vec<usize>> {
     let mut all = vec![Vec::new()];
     for next in 0..n {
@@ -54,62 +119,93 @@ fn orders(n: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// Eight processes take turns with the messages of a call, in every order: what comes
-/// of each message is what comes of it in one process.
-#[test]
-fn messages_of_a_leg_in_eight_processes_give_what_one_gives() {
-    let orders = orders(6);
-    assert_eq!(orders.len(), 720);
-    let rounds = orders.len() * 6;
-    let (alone, spread) = (Table::new(rounds), Table::new(rounds));
-    let of_call = |table: &Table, number: usize, at: usize| {
-        let call_id = number.to_be_bytes();
-        let message = call(table)[at];
-        CallMessage {
-            key: CallKey { call: table.calls().key(&call_id, b"", b"").call, ..message.key },
-            ..message
-        }
-    };
-    let results = Block::new(rounds + 1).unwrap();
-    let turn = &results.words()[rounds];
-    children(PROCESSES, |process| {
-        for (number, order) in orders.iter().enumerate() {
-            for (step, at) in order.iter().enumerate() {
-                let round = number * 6 + step;
-                if (number + step * 3) % PROCESSES != process {
-                    continue;
-                }
-                while turn.load(Ordering::SeqCst) != round as u64 {
-                    std::thread::yield_now();
-                }
-                let result = handle(&spread, &of_call(&spread, number, *at));
-                results.words()[round].store(result, Ordering::SeqCst);
-                turn.store(round as u64 + 1, Ordering::SeqCst);
-            }
-        }
-    });
-    for (number, order) in orders.iter().enumerate() {
-        let expected: Vec<u64> =
-            order.iter().map(|at| handle(&alone, &of_call(&alone, number, *at))).collect();
-        let results = &results.words()[number * 6..number * 6 + 6];
-        let results: Vec<u64> = results.iter().map(|word| word.load(Ordering::SeqCst)).collect();
-        assert_eq!(results, expected, "{order:?}");
-    }
-    assert_eq!(spread.calls().len(100), alone.calls().len(100));
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text.as_bytes());
+    hasher.finish()
 }
 
-/// Eight processes work on the same legs at once: no leg has two entries, whichever
-/// process is killed when.
+/// Eight processes take turns with the messages of each call, in every order: what comes
+/// of each message is what the rules say.
+#[test]
+fn messages_of_a_leg_in_eight_processes_give_what_the_rules_say() {
+    let orders = orders(6);
+    assert_eq!(orders.len(), 720);
+    let kinds = calls(&Table::new(1)).len();
+    let rounds = kinds * orders.len();
+    let table = Table::new(2 * rounds);
+    let steps = |round: usize| {
+        let call = table.calls().key(&round.to_be_bytes(), b"", b"").call;
+        let steps = calls(&table)[round % kinds];
+        orders[round / kinds].clone().into_iter().map(move |at| {
+            let Step { message, .. } = steps[at];
+            let key = CallKey { call, ..message.key };
+            Step { message: CallMessage { key, ..message }, ..steps[at] }
+        })
+    };
+    // Of each call the number of messages that are done, and what came of each.
+    let results = Block::new(rounds * 7).unwrap();
+    let (turns, outcomes) = results.words().split_at(rounds);
+    children(PROCESSES, |process| {
+        let mut left: Vec<usize> = (0..rounds).collect();
+        while !left.is_empty() {
+            left.retain(|round| {
+                let step = turns[*round].load(Ordering::SeqCst) as usize;
+                if step < 6 && (round + step * 3) % PROCESSES == process {
+                    let outcome = steps(*round).nth(step).unwrap().in_table(&table);
+                    outcomes[round * 6 + step].store(hash(&outcome), Ordering::SeqCst);
+                    turns[*round].fetch_add(1, Ordering::SeqCst);
+                }
+                step < 6
+            });
+            std::thread::yield_now();
+        }
+    });
+    let mut model = Model::default();
+    for round in 0..rounds {
+        for (step, of_call) in steps(round).enumerate() {
+            let expected = of_call.in_model(&mut model);
+            let outcome = outcomes[round * 6 + step].load(Ordering::SeqCst);
+            let order: Vec<_> = steps(round).map(|step| step.message).collect();
+            assert_eq!(outcome, hash(&expected), "{step} of {order:#?}: expected {expected}");
+        }
+    }
+    assert_eq!(table.calls().len(100), model.len(100));
+}
+
+/// Eight processes work on the same legs at once: no leg has two entries and no dialog
+/// two places, and each leg can be used, whichever process is killed when.
 #[test]
 fn processes_that_are_killed_leave_one_entry_a_leg() {
     let table = Table::new(256);
-    let invite = |n: u32| {
-        let key = table.calls().key(&n.to_be_bytes(), b"a", b"");
-        CallMessage { method: Method::Invite, cseq: 1, ..CallMessage::command(key) }
+    let message = |n: u32, method, to: &[u8]| {
+        let key = table.calls().key(&n.to_be_bytes(), b"a", to);
+        CallMessage { method, cseq: 1, ..CallMessage::command(key) }
     };
+    let invite = |n, cseq| CallMessage { cseq, ..message(n, Method::Invite, b"") };
+    let reply =
+        |n, status, to| CallMessage { status: Some(status), ..message(n, Method::Invite, to) };
     let legs = 96;
+    let work = |n: u32, seconds: u32| {
+        let calls = table.calls();
+        let ticket = calls.begin(&invite(n, 1), seconds);
+        if n.is_multiple_of(3) {
+            return calls.abandon(ticket, seconds);
+        }
+        let _ = calls.record(&invite(n, 1), ticket, &update(), seconds);
+        calls.reply_without_sdp(&reply(n, 180, b"b1"), seconds);
+        let end = |message| calls.terminate(message, EndScope::Call, true, seconds);
+        match n % 5 {
+            0 => end(&reply(n, 486, b"b2")),
+            1 => end(&message(n, Method::Cancel, b"")),
+            _ => {
+                calls.reply_without_sdp(&reply(n, 200, b"b2"), seconds);
+                end(&message(n, Method::Bye, b"b2"))
+            }
+        };
+    };
     for round in 0..20u32 {
-        let seconds = 100 + 400 * round;
+        let seconds = 100 + 30_000 * round;
         let workers: Vec<_> = (0..PROCESSES)
             .map(|_| {
                 // SAFETY: the child touches shared atomics and its own memory until it
@@ -117,14 +213,7 @@ fn processes_that_are_killed_leave_one_entry_a_leg() {
                 let child = unsafe { libc::fork() };
                 if child == 0 {
                     loop {
-                        for n in 0..legs {
-                            let ticket = table.calls().begin(&invite(n), seconds);
-                            if n % 3 == 0 {
-                                table.calls().abandon(ticket, seconds);
-                            } else {
-                                let _ = table.record(&invite(n), &update(), seconds);
-                            }
-                        }
+                        (0..legs).for_each(|n| work(n, seconds));
                     }
                 }
                 child
@@ -138,14 +227,15 @@ fn processes_that_are_killed_leave_one_entry_a_leg() {
                 libc::waitpid(child, std::ptr::null_mut(), 0);
             }
         }
-        let mut keys: Vec<u64> =
-            table.calls().slots.legs(seconds).map(|leg| leg.word & !0xf).collect();
-        let all = keys.len();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), all, "round {round}: a leg has two entries");
+        let mut keys = HashSet::new();
+        for leg in table.calls().slots.legs(seconds) {
+            assert!(keys.insert(leg.word & !0xf), "round {round}: a leg has two entries");
+            let mut tags = HashSet::new();
+            let once = leg.dialogs().all(|(_, dialog)| tags.insert(dialog.tag));
+            assert!(once, "round {round}: a dialog has two places");
+        }
         for n in 0..legs {
-            stored(table.record(&invite(n), &update(), seconds + 3));
+            stored(table.record(&invite(n, 2), &update(), seconds + 3));
         }
         assert_eq!(table.calls().len(seconds + 3), legs as usize);
     }
