@@ -2,6 +2,7 @@
 //! sent for it (RFC 3261 9, 12, 14.1, 15; RFC 3264). Each rule has a file.
 
 mod full_table;
+mod junk_calls;
 mod refused_lines;
 mod rule_10_null_tags;
 mod rule_1_reinvite_failures;
