@@ -303,7 +303,8 @@ impl Requesting {
 }
 
 /// The delete of the session that a query was for. `cseq` is that of the leg's initial
-/// INVITE, if it is known: the session of a next try stays.
+/// INVITE, if it is known: the session of a next try stays. A query within a dialog that
+/// comes after the delete of the call's end makes a session that begins with its own CSeq.
 #[cold]
 fn delete_of(relay: &Relay, query: &Query, cseq: Option<u32>) -> Delete {
     let (from_tag, to_tag) = match query.null_to_tag {
@@ -313,7 +314,7 @@ fn delete_of(relay: &Relay, query: &Query, cseq: Option<u32>) -> Delete {
     Delete {
         relay: relay.identity,
         scope: Scope::Session,
-        cseq,
+        cseq: cseq.map(|initial| initial.max(query.cseq)),
         branch: 0,
         call_id: query.call_id.clone(),
         from_tag: from_tag.clone(),

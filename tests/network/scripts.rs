@@ -184,6 +184,17 @@ fn bye_that_meets_a_rewrite_leaves_nothing() {
     );
 }
 
+/// The session that the late 200 makes again is that of the re-INVITE.
+#[test]
+fn byes_that_meet_the_answer_of_a_reinvite_leave_nothing() {
+    for wait in [100, 200, 300, 400] {
+        holds(&format!(
+            "topology chain\nrelays 2\nlatency 40\nrelay-delay 10\na calls\nwait 3000\nb answers\n\
+             wait 9000\na reinvites back\nwait {wait}\n"
+        ));
+    }
+}
+
 #[test]
 fn challenge_that_is_repeated_does_not_end_the_new_try() {
     holds(

@@ -10,8 +10,8 @@ use mediaproxy::internals::relay::Protocol;
 use mediaproxy::internals::shared::Counter;
 use mediaproxy::{Edits, Progress, Rewrite, Status, now};
 
-use kit::call::Step;
-use kit::relay::{Reply, usual_reply};
+use kit::call::{Step, bob_sdp};
+use kit::relay::{Reply, header, usual_reply};
 
 use super::{Kind, Scene, invite, reply, reply_sdp};
 
@@ -71,6 +71,11 @@ fn end_while_waiting(before: &[Step], waiting: &Step, ends: &[Step], last: &str)
         let requests = scene.requests();
         let remove = requests.last().expect("a request");
         assert!(remove.starts_with("remove") && !remove.contains("scope"), "{requests:?}");
+        if kind == Kind::BuiltIn {
+            let update = requests.iter().rfind(|request| request.starts_with("update"));
+            let cseq = header(update.expect("the rewrite"), "cseq");
+            assert_eq!(header(remove, "cseq"), cseq, "its session begins with it");
+        }
         assert_eq!(scene.deletes().last().map(String::as_str), Some(last));
         assert_eq!(scene.active_calls(), 0);
         let log = scene.log.lock().unwrap().join("\n");
@@ -96,6 +101,14 @@ fn bye_while_a_reinvite_waits() {
     let before = [invite(1), reply_sdp("200 OK", 1, "b")];
     let bye = Step::request("BYE", 5, "b", "a");
     end_while_waiting(&before, &kit::call::reinvite(2), &[bye], "session a b");
+}
+
+#[test]
+fn bye_while_a_reinvite_of_the_callee_waits() {
+    let before = [invite(1), reply_sdp("200 OK", 1, "b")];
+    let reinvite = Step::request("INVITE", 101, "b", "a").sdp(bob_sdp());
+    let bye = Step::request("BYE", 2, "a", "b");
+    end_while_waiting(&before, &reinvite, &[bye], "session b a");
 }
 
 #[test]
