@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
 use crate::relay::exchange::{Exchange, Limits};
-use crate::relay::{Answer, Facts, Query, Relay, Role};
+use crate::relay::{Answer, Facts, Outcome, Query, Relay, Role};
 
 /// The time for one relay that is no dispatcher (milliseconds).
 pub(super) const TRY: u64 = 150;
@@ -59,7 +59,8 @@ impl Times {
 ///    the query. [`Request::none_left`] leads to `Action::Done`.
 /// 3. The action is `Action::Exchange`. [`Request::exchange_over`] leads to
 ///    `Action::Done` after an answer. After a failure it leads to `Choose` for an
-///    offer that has time left, else to `Done`.
+///    offer that has time left, else to `Done`. It also leads to `Done` when the
+///    relay of [`Request::bind`] has refused the query.
 /// 4. The action is `Action::Done`: [`Request::take_result`], once.
 ///
 /// An event that does not match the action changes nothing.
@@ -69,6 +70,8 @@ pub struct Request {
     role: Role,
     times: Times,
     state: State,
+    /// The relay whose refusal is final, by its identity.
+    bound: Option<u32>,
     tried: Vec<u32>,
     /// The deadline of the request (milliseconds of the monotonic clock).
     total_until: u64,
@@ -93,6 +96,7 @@ impl Request {
         self.role = role;
         self.times = times;
         self.state = State::Idle;
+        self.bound = None;
         self.tried.clear();
         self.failures.clear();
         self.exchange.renew()
@@ -102,6 +106,13 @@ impl Request {
     pub fn start(&mut self, now: u64) {
         self.total_until = now.saturating_add(self.times.total);
         self.state = State::Choosing;
+    }
+
+    /// The relay with this identity has the call's session, which the message
+    /// continues. When it refuses the query, no other relay is asked: the reason is
+    /// the message, and the call's media stays where it is.
+    pub fn bind(&mut self, relay: u32) {
+        self.bound = Some(relay);
     }
 
     /// The next step.
@@ -184,11 +195,14 @@ impl Request {
     /// Stores the failure of the chosen relay. The next step is another relay, if
     /// one may be tried.
     fn fail(&mut self, error: &Error, now: u64) {
+        let mut refused_by_own = false;
         if let Some(relay) = self.exchange.relay() {
             let text = format!("relay {}: {}", relay.uri.text, error.text());
             self.failures.push(Error::new(error.status(), text));
+            refused_by_own = self.bound == Some(relay.identity)
+                && self.exchange.outcome() == Some(Outcome::Refused);
         }
-        if self.role == Role::Answer || now >= self.total_until {
+        if self.role == Role::Answer || refused_by_own || now >= self.total_until {
             return self.give_up();
         }
         self.state = State::Choosing;

@@ -168,6 +168,9 @@ pub(super) fn start(
     query.branch = call.branch;
     query.null_to_tag = has_null_to_tag(&call, &leg);
     query.streams.clone_from(&plan.streams);
+    if let Some(relay) = choice.stored.filter(|_| !leg.is_first_try()) {
+        request.bind(relay);
+    }
     update.relayed_lines = (decision.role == Role::Offer).then(|| plan.relayed_lines());
     update.ticket = calls.begin_found(&leg, seconds(now));
     let requesting = Requesting::start(request, (plan, stored), choice, worker, now);

@@ -7,7 +7,9 @@ mod table;
 
 use std::time::{Duration, Instant};
 
-use kit::call::{Step, alice_sdp, answer, bob_sdp, invite, rewrite, try_rewrite};
+use kit::call::{
+    Step, alice_sdp, answer, audio, bob_sdp, invite, reinvite, rewrite, terminate, try_rewrite,
+};
 use kit::children::{alone, in_child};
 use kit::relay::{Relay, Reply};
 use kit::{engine, worker};
@@ -49,6 +51,50 @@ fn counted(worker: &Worker, once: &[Counter]) {
 
 fn ok() -> Step {
     answer("200 OK", "b")
+}
+
+/// A refusal is the fault of the message: another relay would cut the call's media, and
+/// the session of the first one would never be ended.
+#[test]
+fn refused_message_of_a_call_moves_it_to_no_other_relay() {
+    let relay = |address: &'static str| {
+        Relay::scripted(move |request| match request {
+            _ if request.starts_with("remove") => Reply::Say("removed\r\n".into()),
+            _ if request.contains("198.51.100.66") => Reply::Say("error\r\n".into()),
+            _ => Reply::Say(format!("{address} 50000\r\n")),
+        })
+    };
+    let (one, other) = (relay("203.0.113.1"), relay("203.0.113.2"));
+    let uris = [one.uri(), other.uri()].map(|uri| format!("{uri};ipv6=yes"));
+    let mut worker = worker(&[("relay", &uris[0]), ("relay", &uris[1])]);
+    rewrite(&mut worker, &invite());
+    rewrite(&mut worker, &ok());
+    let (own, foreign) = match one.requests().is_empty() {
+        true => (&other, &one),
+        false => (&one, &other),
+    };
+    let refused = audio("198.51.100.66", 6000);
+    let in_dialog = [
+        Step::request("INVITE", 2, "a", "b").sdp(refused.clone()),
+        Step::request("UPDATE", 7, "b", "a").sdp(refused.clone()),
+        Step::request("INVITE", 3, "a", "b").sdp(refused.clone()),
+    ];
+    for step in &in_dialog {
+        let error = try_rewrite(&mut worker, step).unwrap_err();
+        assert_eq!(error.status(), Status::RelayAnswer);
+    }
+    rewrite(&mut worker, &reinvite(4));
+    terminate(&mut worker, &Step::request("BYE", 5, "a", "b")).unwrap();
+    assert!(own.wait_for(7).last().unwrap().starts_with("remove"));
+    assert_eq!(foreign.requests(), [""; 0]);
+    assert_eq!(worker.engine().counters().get(Counter::Failovers), 0);
+
+    // A copy of a pending INVITE with another SDP is no new try: a ringing phone can
+    // send one. A new try may go to another relay.
+    let pending = |cseq| Step::request("INVITE", cseq, "a", "").call_id("pending@x");
+    rewrite(&mut worker, &pending(1).sdp(alice_sdp()));
+    assert!(try_rewrite(&mut worker, &pending(1).sdp(refused)).is_err());
+    assert_eq!(worker.engine().counters().get(Counter::Failovers), 0);
 }
 
 #[test]

@@ -76,6 +76,32 @@ fn offer_goes_to_the_next_relay_when_one_fails() {
 }
 
 #[test]
+fn refusal_by_the_relay_of_the_call_is_final() {
+    let own = Some(u32::from(b'a'));
+    let refused = |exchange: &mut Exchange| assert_eq!(exchange.received(b"error\r\n"), 0);
+    let cases =
+        [(own, true, Action::Done), (own, false, Action::Choose), (Some(7), true, Action::Choose)];
+    for (bound, refuses, then) in cases {
+        let mut request = sent(Role::Offer);
+        bound.into_iter().for_each(|relay| request.bind(relay));
+        match refuses {
+            true => refused(request.exchange_mut()),
+            false => request.exchange_mut().closed(),
+        }
+        request.exchange_over(1010);
+        assert_eq!(request.action(), then);
+    }
+    let mut request = sent(Role::Offer);
+    request.bind(u32::from(b'a'));
+    request.renew(Role::Offer, Times { total: 400, each: Some(150) });
+    request.start(1000);
+    send(&mut request, "mediaproxy2:/a", 1000);
+    refused(request.exchange_mut());
+    request.exchange_over(1010);
+    assert_eq!(request.action(), Action::Choose, "renewed for another message");
+}
+
+#[test]
 fn answer_goes_to_no_other_relay() {
     let mut request = sent(Role::Answer);
     request.exchange_mut().closed();
