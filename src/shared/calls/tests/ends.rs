@@ -44,8 +44,8 @@ fn bye_after_a_restart_leaves_no_early_dialog_for_hours() {
     assert_eq!(table.status(101 + expiry::PENDING), LegStatus::Unknown);
 }
 
-/// A caller without tag: after a restart the callee's re-INVITE without SDP looks like
-/// an INVITE that starts a leg.
+/// A caller without tag: after a restart the callee's re-INVITE without SDP has the form
+/// of an INVITE that starts a leg.
 #[test]
 fn failure_of_a_reinvite_to_a_null_tag_after_a_restart_ends_no_dialog() {
     let table = Table::new(64);
