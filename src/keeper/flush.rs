@@ -18,8 +18,6 @@ const ALL_AT_ONCE: usize = 128;
 /// A delete that failed is tried again after this (milliseconds). Until then no
 /// other delete is sent to its relay, which would most likely fail too.
 const PAUSE: u64 = 500;
-/// Deletes that are too old are removed from the queue this often (milliseconds).
-const EXPIRE_EVERY: u64 = 10_000;
 
 /// The pending delete requests.
 #[derive(Debug)]
@@ -27,7 +25,6 @@ pub(super) struct Flush {
     running: Vec<Running>,
     pool: Pool<()>,
     cursor: usize,
-    expire_at: u64,
     /// The relays that are paused, by identity, and until when (milliseconds).
     paused: BTreeMap<u32, u64>,
 }
@@ -41,7 +38,7 @@ struct Running {
 
 impl Flush {
     pub(super) fn new(pool: Pool<()>) -> Flush {
-        Flush { running: Vec::new(), pool, cursor: 0, expire_at: 0, paused: BTreeMap::new() }
+        Flush { running: Vec::new(), pool, cursor: 0, paused: BTreeMap::new() }
     }
 
     /// Drives a request; `None` when it is over.
@@ -120,7 +117,8 @@ impl Duty for Flush {
             self.running.extend(running);
         }
         self.paused.retain(|_, until| now < *until);
-        while self.running.len() < ALL_AT_ONCE {
+        let is_due = deletes.is_due(now);
+        while is_due && self.running.len() < ALL_AT_ONCE {
             let Some(claim) = self.claim(engine, now) else { break };
             let running = self.begin(engine, claim, now);
             self.running.extend(running);
@@ -128,13 +126,10 @@ impl Duty for Flush {
         // An idle connection is not kept: its relay may close it, and the keeper's
         // descriptor would be ready until the connection is used again.
         self.pool.clear();
-        if now >= self.expire_at {
-            self.expire_at = now.saturating_add(EXPIRE_EVERY);
-            let expired = deletes.expire(now) as u64;
-            engine.counters().add(Counter::DeletesDropped, expired);
+        if is_due {
+            let dropped = deletes.sweep(now) as u64;
+            engine.counters().add(Counter::DeletesDropped, dropped);
         }
-        // Shows all processes when the queue is empty.
-        deletes.len();
         if self.running.is_empty() { u64::MAX } else { now.saturating_add(WAITING) }
     }
 

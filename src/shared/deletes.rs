@@ -8,6 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::shared::block::LINE;
 use crate::shared::calls::CallKey;
 
+mod delete;
+
+pub use delete::{Delete, Scope};
+use delete::{detail, sum};
+
 /// The most deletes in the queue.
 pub const MAX_DELETES: usize = 4096;
 /// Words for the identifiers of one delete.
@@ -21,9 +26,11 @@ const BODIES: usize = SLOTS + 2 * MAX_DELETES;
 const BODY_WORDS: usize = 5 + BYTES_WORDS;
 pub(super) const DELETES_WORDS: usize = BODIES + BODY_WORDS * MAX_DELETES;
 
-// The words before the slots: see `is_empty`.
+// The words before the slots: see `is_empty`, `is_due` and `note_full`.
 const PUSHED: usize = 0;
 const SEEN_EMPTY: usize = 1;
+const DUE: usize = 2;
+const LOGGED: usize = 3;
 // The words of a slot.
 const STATE: usize = 0; // kind (2) | sequence (14) | time in ms (48)
 const CALL: usize = 1;
@@ -39,6 +46,11 @@ const BYTES: usize = 5;
 const WINDOW: usize = 64;
 /// A process that holds a slot longer than this has died (milliseconds).
 pub const CLAIM_FOR: u64 = 2_000;
+/// A queue that is not empty is swept at least this often (milliseconds), whatever a
+/// process did that died.
+const SWEEP_EVERY: u64 = 10_000;
+/// A full queue is logged this often (milliseconds).
+const LOG_EVERY: u64 = 60_000;
 /// A delete is tried for this time (milliseconds): by then the relay has ended the
 /// session because of its own timeout.
 pub const KEPT_FOR: u64 = 3_600_000;
@@ -78,53 +90,6 @@ fn time(state: u64) -> u64 {
 fn next(state: u64, kind: Kind, time: u64) -> u64 {
     let sequence = (state >> SEQUENCE_SHIFT).wrapping_add(1) & SEQUENCE_MASK;
     (kind as u64) << KIND_SHIFT | sequence << SEQUENCE_SHIFT | time & TIME_MASK
-}
-
-/// What a delete deletes, at a relay that can delete less than a whole session.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
-    /// The session with all its dialogs.
-    #[default]
-    Session = 0,
-    /// The dialog with these two tags; the session with its last dialog.
-    Dialog = 1,
-    /// The session, if none of its dialogs is confirmed.
-    Unanswered = 2,
-    /// The early dialogs of one server branch, and that with these two tags.
-    Branch = 3,
-}
-
-impl Scope {
-    fn from_number(number: u64) -> Option<Scope> {
-        [Scope::Session, Scope::Dialog, Scope::Unanswered, Scope::Branch]
-            .into_iter()
-            .find(|scope| *scope as u64 == number)
-    }
-
-    /// True for the deletes of a whole session.
-    pub fn is_session(self) -> bool {
-        matches!(self, Scope::Session | Scope::Unanswered)
-    }
-}
-
-/// A delete request: its relay, and the identifiers of the call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delete {
-    /// The identity of the relay.
-    pub relay: u32,
-    /// What is deleted.
-    pub scope: Scope,
-    /// The CSeq of the INVITE whose session is deleted: not that of a later try. `None`:
-    /// the session of any INVITE.
-    pub cseq: Option<u32>,
-    /// The hash of the server branch of [`Scope::Branch`], else 0.
-    pub branch: u32,
-    /// Call-ID.
-    pub call_id: Vec<u8>,
-    /// The tag of From.
-    pub from_tag: Vec<u8>,
-    /// The tag of To.
-    pub to_tag: Vec<u8>,
 }
 
 /// The result of a push.
@@ -183,9 +148,7 @@ impl<'b> Deletes<'b> {
     }
 
     fn swap(&self, slot: usize, old: u64, new: u64) -> bool {
-        self.words.get(SLOTS + 2 * slot + STATE).is_some_and(|word| {
-            word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst).is_ok()
-        })
+        self.replace(SLOTS + 2 * slot + STATE, old, new)
     }
 
     fn window(call: u64) -> impl Iterator<Item = usize> {
@@ -198,7 +161,9 @@ impl<'b> Deletes<'b> {
         self.push_for(key, delete, now, now)
     }
 
-    /// Queues a delete that is not to be sent before `not_before` (ms).
+    /// Queues a delete that is not to be sent before `not_before` (ms). One for later gets
+    /// at most every second slot: a flood of cancelled calls leaves the others for those
+    /// that are sent now.
     pub fn push_for(&self, key: CallKey, delete: &Delete, not_before: u64, now: u64) -> Push {
         let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
         if parts.iter().map(|part| part.len()).sum::<usize>() > MAX_DELETE_BYTES {
@@ -214,7 +179,8 @@ impl<'b> Deletes<'b> {
         if Self::window(call).any(waits) {
             return Push::Duplicate;
         }
-        for slot in Self::window(call) {
+        let later = not_before > now;
+        for slot in Self::window(call).filter(|slot| !later || slot.is_multiple_of(2)) {
             let old = self.state(slot);
             let free = match kind(old) {
                 Kind::Free => true,
@@ -235,10 +201,29 @@ impl<'b> Deletes<'b> {
             self.write(slot, delete, sum, now);
             self.store(Self::body(slot) + TAGS, key.tags());
             if self.swap(slot, writing, next(writing, Kind::Ready, not_before)) {
+                self.lower_due(not_before);
                 return Push::Queued;
             }
         }
         Push::Full
+    }
+
+    /// True when a full queue is to be logged: at most once a minute.
+    pub fn note_full(&self, now: u64) -> bool {
+        let last = self.load(LOGGED);
+        let is_due = last == 0 || now.saturating_sub(last) >= LOG_EVERY;
+        is_due && self.replace(LOGGED, last, now.max(1))
+    }
+
+    fn replace(&self, at: usize, old: u64, new: u64) -> bool {
+        let order = Ordering::SeqCst;
+        self.words.get(at).is_some_and(|word| word.compare_exchange(old, new, order, order).is_ok())
+    }
+
+    fn lower_due(&self, time: u64) {
+        if let Some(due) = self.words.get(DUE) {
+            due.fetch_min(time, Ordering::SeqCst);
+        }
     }
 
     fn is_over(&self, slot: usize, now: u64) -> bool {
@@ -333,10 +318,17 @@ impl<'b> Deletes<'b> {
         None
     }
 
+    /// True when a delete may be due: a search is worth its time. Takes three loads.
+    pub fn is_due(&self, now: u64) -> bool {
+        !self.is_empty() && now >= self.load(DUE)
+    }
+
     /// Frees the slots of deletes older than [`KEPT_FOR`] and of processes that died
-    /// while they wrote. Returns how many were dropped. Visits all slots.
-    pub fn expire(&self, now: u64) -> usize {
-        let mut expired = 0;
+    /// while they wrote, and finds out when the next one is due. Returns how many were
+    /// dropped. Visits all slots; to be called when [`Deletes::claim`] finds nothing.
+    pub fn sweep(&self, now: u64) -> usize {
+        let (pushed, due) = (self.load(PUSHED), self.load(DUE));
+        let (mut dropped, mut earliest) = (0, u64::MAX);
         for slot in 0..MAX_DELETES {
             let old = self.state(slot);
             let over = match kind(old) {
@@ -345,10 +337,25 @@ impl<'b> Deletes<'b> {
                 Kind::Free | Kind::Claimed => false,
             };
             if over && self.swap(slot, old, next(old, Kind::Free, 0)) {
-                expired += 1;
+                dropped += 1;
+                continue;
             }
+            earliest = earliest.min(match kind(old) {
+                Kind::Ready | Kind::Claimed => time(old),
+                // Its process sets the time when it has written the delete.
+                Kind::Writing => now,
+                Kind::Free => u64::MAX,
+            });
         }
-        expired
+        if earliest == u64::MAX {
+            self.store(SEEN_EMPTY, pushed);
+        }
+        self.replace(DUE, due, earliest.min(now.saturating_add(SWEEP_EVERY)));
+        // A slot that was visited before may have been filled.
+        if self.load(PUSHED) != pushed {
+            self.lower_due(0);
+        }
+        dropped
     }
 
     /// True while the claim is valid: no new offer has cancelled the delete, and
@@ -360,6 +367,7 @@ impl<'b> Deletes<'b> {
     /// Removes a delete that was answered or is given up. False when the claim was
     /// lost meanwhile.
     pub fn complete(&self, claim: &Claim) -> bool {
+        self.lower_due(0);
         self.swap(claim.at, claim.state, next(claim.state, Kind::Free, 0))
     }
 
@@ -368,6 +376,7 @@ impl<'b> Deletes<'b> {
     /// have expired. False when the delete was cancelled or completed meanwhile.
     pub fn complete_answered(&self, claim: &Claim) -> bool {
         let (state, body) = (self.state(claim.at), Self::body(claim.at));
+        self.lower_due(0);
         matches!(kind(state), Kind::Ready | Kind::Claimed)
             && self.load(body + QUEUED) == claim.queued
             && self.load(body + SUM) == sum(&claim.delete)
@@ -377,7 +386,9 @@ impl<'b> Deletes<'b> {
     /// Puts a delete back that could not be sent, not to be sent before
     /// `not_before` (ms). False when the claim was lost meanwhile.
     pub fn release(&self, claim: &Claim, not_before: u64) -> bool {
-        self.swap(claim.at, claim.state, next(claim.state, Kind::Ready, not_before))
+        let released = self.swap(claim.at, claim.state, next(claim.state, Kind::Ready, not_before));
+        self.lower_due(not_before);
+        released
     }
 
     /// Removes the deletes of a session, because a new INVITE or the final reply of
@@ -405,20 +416,15 @@ impl<'b> Deletes<'b> {
     }
 
     /// True when the queue is empty; takes two loads. May be false for an empty
-    /// queue until the next call of [`Deletes::len`].
+    /// queue until the next [`Deletes::sweep`].
     pub fn is_empty(&self) -> bool {
         self.load(SEEN_EMPTY) == self.load(PUSHED)
     }
 
     /// The number of queued and claimed deletes. Visits all slots.
     pub fn len(&self) -> usize {
-        let pushed = self.load(PUSHED);
-        let kinds = || (0..MAX_DELETES).map(|slot| kind(self.state(slot)));
-        if kinds().all(|kind| kind == Kind::Free) {
-            self.store(SEEN_EMPTY, pushed);
-            return 0;
-        }
-        kinds().filter(|kind| matches!(kind, Kind::Ready | Kind::Claimed)).count()
+        let kinds = (0..MAX_DELETES).map(|slot| kind(self.state(slot)));
+        kinds.filter(|kind| matches!(kind, Kind::Ready | Kind::Claimed)).count()
     }
 
     /// The number of queued and claimed deletes of a relay. Visits all slots.
@@ -435,25 +441,6 @@ fn share_a_tag(these: u64, those: u64) -> bool {
     let tags = |pair: u64| [(pair >> 32) as u32, pair as u32];
     let common = |tag: &u32| *tag != 0 && tags(those).contains(tag);
     these == 0 || those == 0 || tags(these).iter().any(common)
-}
-
-/// The branch of a delete, or its CSeq plus 1: a CSeq is less than 2^31 (RFC 3261 8.1.1.5).
-fn detail(delete: &Delete) -> u64 {
-    let cseq = delete.cseq.map_or(0, |cseq| cseq.saturating_add(1));
-    u64::from(if delete.scope == Scope::Branch { delete.branch } else { cseq })
-}
-
-/// A checksum over a delete (FNV-1a).
-fn sum(delete: &Delete) -> u64 {
-    let parts = [&delete.call_id, &delete.from_tag, &delete.to_tag];
-    let lengths = parts.iter().flat_map(|part| (part.len() as u32).to_le_bytes());
-    let bytes = parts.iter().flat_map(|part| part.iter().copied());
-    let head = delete.relay.to_le_bytes().into_iter().chain([delete.scope as u8]);
-    let head = head.chain((detail(delete) as u32).to_le_bytes());
-    let all = head.chain(lengths).chain(bytes);
-    all.fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Worker {
             return;
         }
         let now = self.now();
-        if now < self.flush.not_before {
+        if now < self.flush.not_before || !deletes.is_due(now) {
             return;
         }
         for _ in 0..AT_ONCE {
@@ -167,10 +167,8 @@ impl Worker {
             self.flush.cursor = cursor;
             let Some(claim) = claim else {
                 self.flush.not_before = now.saturating_add(PAUSE);
-                let expired = deletes.expire(now) as u64;
-                engine.counters().add(Counter::DeletesDropped, expired);
-                // Shows the next verbs when the queue is empty.
-                deletes.len();
+                let dropped = deletes.sweep(now) as u64;
+                engine.counters().add(Counter::DeletesDropped, dropped);
                 return;
             };
             let list = self.relays.clone();
@@ -233,6 +231,9 @@ pub(super) fn queue(
         Push::TooLong => "Call-ID and tags are too long for the queue",
     };
     counters.count(Counter::DeletesDropped);
+    if !engine.deletes().note_full(now) {
+        return;
+    }
     let (name, call_id) = (&relay.uri.text, delete.call_id.escape_ascii());
     let text = format_args!("relay {name}: call {call_id}: delete request dropped: {reason}");
     engine.log().write(Level::Warning, text);

@@ -109,10 +109,14 @@ impl Requesting {
         let leg = calls.look_up(&update.call, seconds(now));
         let ended = leg.status() == LegStatus::Ended;
         // The relay makes or changes a session that no later message ends.
-        let scope = if over || under_way && ended && update.call.lacks_to_tag() {
+        let lost = under_way && leg.has_ended_leg();
+        let scope = if over || lost && (update.call.lacks_to_tag() || !branch_delete) {
             Scope::Session
         } else if under_way && ended && branch_delete {
             Scope::Dialog
+        } else if under_way && ended {
+            // Another dialog is alive, and the delete would take it along.
+            return engine.counters().count(Counter::DeletesWithheld);
         } else if under_way && update.ticket.is_new() {
             if branch_delete { Scope::Unanswered } else { Scope::Session }
         } else {

@@ -149,6 +149,11 @@ impl<'b> LegState<'b> {
         }
     }
 
+    /// True when the leg has ended, and not only the message's dialog.
+    pub fn has_ended_leg(&self) -> bool {
+        self.found.is_some_and(|found| found.leg.state().has_ended())
+    }
+
     /// The CSeq of the leg's initial INVITE; `None` when that did not pass here.
     pub fn initial_cseq(&self) -> Option<u32> {
         self.found.filter(|found| found.state.phase() != Phase::None).map(|f| f.state.cseq())

@@ -52,7 +52,7 @@ fn scheduled_delete_is_not_claimed_before_its_time() {
     assert_eq!(deletes.push_for(key, &end("a@x", 7), 34_000, 2_000), Push::Duplicate);
     assert!(!deletes.is_empty());
     assert_eq!(queue.claim(32_999), None);
-    assert_eq!(deletes.expire(32_999), 0);
+    assert_eq!(deletes.sweep(32_999), 0);
     assert_eq!(queue.claim(33_000).unwrap().delete, end("a@x", 7));
 }
 
@@ -131,8 +131,76 @@ fn delete_is_claimed_once_and_removed_when_completed() {
     assert_eq!(deletes.claim(&mut 0, 1_002, |relay| relay == 7), None);
     assert!(deletes.is_held(&claim) && deletes.complete(&claim) && !deletes.complete(&claim));
     assert!(deletes.complete(&queue.claim(1_003).unwrap()));
-    assert_eq!(deletes.len(), 0);
+    assert_eq!((deletes.len(), deletes.sweep(1_004)), (0, 0));
     assert!(deletes.is_empty());
+}
+
+/// Nothing is searched for before a delete may be due, or for ten seconds.
+#[test]
+fn queue_is_due_when_a_delete_is() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    assert!(!deletes.is_due(1_000), "it is empty");
+    deletes.push_for(queue.key("a@x"), &end("a@x", 7), 6_000, 1_000);
+    assert_eq!((queue.claim(1_000), deletes.sweep(1_000)), (None, 0));
+    assert!(!deletes.is_due(5_999) && deletes.is_due(6_000));
+    deletes.push_for(queue.key("b@x"), &end("b@x", 7), 40_000, 1_000);
+    assert!(!deletes.is_due(5_999), "a later one changes nothing");
+    queue.push("c@x", 7, 2_000);
+    assert!(deletes.is_due(2_000));
+    let claim = queue.claim(2_000).unwrap();
+    deletes.sweep(2_000);
+    assert!(!deletes.is_due(3_999) && deletes.is_due(2_000 + CLAIM_FOR), "its process may die");
+    assert!(deletes.release(&claim, 2_500));
+    assert!(!deletes.is_due(2_499) && deletes.is_due(2_500));
+    assert!(deletes.complete(&queue.claim(2_500).unwrap()));
+    assert_eq!(deletes.cancel(queue.key("a@x")), 1);
+    deletes.sweep(2_500);
+    assert!(!deletes.is_due(2_499 + SWEEP_EVERY) && deletes.is_due(2_500 + SWEEP_EVERY));
+    assert!(deletes.complete(&queue.claim(40_000).unwrap()));
+    deletes.sweep(40_000);
+    assert!(!deletes.is_due(u64::MAX), "it is empty again");
+}
+
+/// Two threads queue deletes while another one finds out what is due.
+#[test]
+fn queue_is_due_after_a_delete_that_was_queued_during_a_sweep() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    for round in 0..200u64 {
+        let now = 1_000_000 + round * 20_000;
+        std::thread::scope(|scope| {
+            for name in ["a", "b"] {
+                let queue = &queue;
+                scope.spawn(move || queue.push(&format!("{name}{round}@x"), 7, now));
+            }
+            while deletes.sweep(now) == 0 && deletes.len() < 2 {}
+            deletes.sweep(now);
+        });
+        assert!(deletes.is_due(now), "{round}");
+        while let Some(claim) = queue.claim(now) {
+            deletes.complete(&claim);
+        }
+        assert!(deletes.sweep(now) == 0 && !deletes.is_due(now));
+    }
+}
+
+/// A flood of cancelled calls leaves room for the deletes of today.
+#[test]
+fn deletes_for_later_use_at_most_half_of_the_queue() {
+    let queue = Queue::new();
+    let deletes = queue.deletes();
+    let key = queue.key("a@x");
+    let one = |n: usize| end(&format!("a{n}@x"), 7);
+    for n in 0..WINDOW / 2 {
+        assert_eq!(deletes.push_for(key, &one(n), 33_000, 1_000), Push::Queued);
+    }
+    assert_eq!(deletes.push_for(key, &one(WINDOW), 33_000, 1_000), Push::Full);
+    assert!(deletes.note_full(1_000) && !deletes.note_full(60_999) && deletes.note_full(61_000));
+    for n in WINDOW / 2..WINDOW {
+        assert_eq!(deletes.push(key, &one(n), 1_000), Push::Queued);
+    }
+    assert_eq!(deletes.push(key, &one(WINDOW), 1_000), Push::Full);
 }
 
 #[test]
@@ -218,7 +286,7 @@ fn full_queue_refuses_until_deletes_expire() {
     assert_eq!(deletes.push(key, &one(WINDOW), 1_001), Push::Full);
     let late = 1_001 + KEPT_FOR;
     assert_eq!(deletes.push(key, &one(WINDOW), late), Push::Queued);
-    assert_eq!(deletes.expire(late), WINDOW - 1);
+    assert_eq!(deletes.sweep(late), WINDOW - 1);
     assert_eq!(deletes.len(), 1);
 }
 
@@ -230,8 +298,8 @@ fn slot_of_a_writer_that_was_killed_is_freed_after_2_s() {
     let place = Deletes::window(key.call()).next().unwrap();
     assert!(deletes.swap(place, 0, next(0, Kind::Writing, 1_000)));
     assert_eq!(queue.claim(9_000), None, "half a delete is not claimed");
-    assert_eq!(deletes.expire(1_000 + CLAIM_FOR), 0);
-    assert_eq!(deletes.expire(1_001 + CLAIM_FOR), 1);
+    assert_eq!(deletes.sweep(1_000 + CLAIM_FOR), 0);
+    assert_eq!(deletes.sweep(1_001 + CLAIM_FOR), 1);
     assert_eq!(kind(deletes.state(place)), Kind::Free);
 }
 
@@ -298,7 +366,7 @@ fn deletes_are_not_lost_when_flushing_processes_are_killed() {
         }
     }
     flush(1_000_000);
-    assert_eq!(deletes.len(), 0);
+    assert_eq!((deletes.len(), deletes.sweep(1_000_000)), (0, 0));
     assert!(deletes.is_empty());
     let missing: BTreeSet<_> =
         (0..calls).filter(|&n| seen.words()[n].load(Ordering::SeqCst) == 0).collect();

@@ -53,3 +53,19 @@ fn callee_without_tag_has_a_call() {
         assert_eq!(scene.active_calls(), 0);
     }
 }
+
+#[test]
+fn failed_invite_of_a_caller_without_tag_is_ended_by_its_reply() {
+    for (kind, null) in [(Kind::BuiltIn, ""), (Kind::Dispatcher, "null")] {
+        for tag in ["b", ""] {
+            let mut scene = Scene::new(kind);
+            scene.relayed(&Step::request("INVITE", 1, "", "").sdp(alice_sdp()));
+            scene
+                .relayed(&Step::reply("183 Session Progress", "INVITE", 1, "", "b").sdp(bob_sdp()));
+            scene.end(&Step::reply("486 Busy Here", "INVITE", 1, "", tag));
+            let delete = format!("session {null} {tag}");
+            assert_eq!(scene.deletes(), [delete.trim_end()], "{kind:?}");
+            assert_eq!(scene.active_calls(), 0);
+        }
+    }
+}

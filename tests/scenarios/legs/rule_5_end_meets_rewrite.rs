@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mediaproxy::internals::relay::Protocol;
 use mediaproxy::internals::shared::Counter;
+use mediaproxy::internals::shared::deletes::Scope;
 use mediaproxy::{Edits, Progress, Rewrite, Status, now};
 
 use kit::call::{Step, bob_sdp};
@@ -213,19 +214,43 @@ fn cancelled_rewrite_of_the_first_invite_leaves_no_session() {
 /// The call ends while the rewrite waits, and then the caller of the library gives up.
 #[test]
 fn cancelled_rewrite_of_an_ended_call_leaves_no_session() {
-    let (mut scene, open) = slow(Kind::BuiltIn);
-    scene.relayed(&invite(1));
-    scene.relayed(&reply_sdp("200 OK", 1, "b"));
-    open.store(false, Ordering::SeqCst);
-    let rewrite = kit::call::reinvite(2).start(&mut scene.worker, now());
-    scene.relay.wait_for(3);
-    scene.end(&Step::request("BYE", 5, "b", "a"));
-    scene.relay.wait_for(4);
-    drop(rewrite);
-    open.store(true, Ordering::SeqCst);
-    let deletes = scene.worker.engine().deletes();
-    let claim = deletes.claim(&mut 0, now() + 1, |_| true).expect("a queued delete");
-    assert_eq!((&*claim.delete.from_tag, &*claim.delete.to_tag), (&b"a"[..], &b"b"[..]));
+    for (kind, scope) in [(Kind::BuiltIn, Scope::Dialog), (Kind::Dispatcher, Scope::Session)] {
+        let (mut scene, open) = slow(kind);
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        open.store(false, Ordering::SeqCst);
+        let rewrite = kit::call::reinvite(2).start(&mut scene.worker, now());
+        scene.relay.wait_for(3);
+        scene.end(&Step::request("BYE", 5, "b", "a"));
+        scene.relay.wait_for(4);
+        drop(rewrite);
+        open.store(true, Ordering::SeqCst);
+        let deletes = scene.worker.engine().deletes();
+        let claim = deletes.claim(&mut 0, now() + 1, |_| true).expect("a queued delete");
+        assert_eq!((&*claim.delete.from_tag, &*claim.delete.to_tag), (&b"a"[..], &b"b"[..]));
+        assert_eq!(claim.delete.scope, scope, "{kind:?}");
+    }
+}
+
+/// The same, but only the dialog of the rewrite ends: a dispatcher is sent nothing.
+#[test]
+fn cancelled_rewrite_of_an_ended_dialog_keeps_the_other_one() {
+    for (kind, queued) in [(Kind::BuiltIn, 1), (Kind::Dispatcher, 0)] {
+        let (mut scene, open) = slow(kind);
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("200 OK", 1, "b"));
+        scene.relayed(&reply_sdp("200 OK", 1, "c"));
+        open.store(false, Ordering::SeqCst);
+        let rewrite = kit::call::reinvite(2).start(&mut scene.worker, now());
+        scene.relay.wait_for(4);
+        scene.end(&Step::request("BYE", 5, "b", "a"));
+        let withheld = scene.count(Counter::DeletesWithheld);
+        drop(rewrite);
+        open.store(true, Ordering::SeqCst);
+        assert_eq!(scene.worker.engine().deletes().len(), queued, "{kind:?}");
+        assert_eq!(scene.count(Counter::DeletesWithheld) - withheld, 1 - queued as u64);
+        assert_eq!(scene.active_calls(), 1);
+    }
 }
 
 /// One of two dialogs ends while its 200 waits: the other dialog goes on.
