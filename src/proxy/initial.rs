@@ -56,9 +56,10 @@ impl Initial {
         }
     }
 
-    /// True when it is later than that with this CSeq.
+    /// True when it is later than that with this CSeq. Unknown of a session that began
+    /// with a reply or within a dialog: its first CSeq may be that of a later request.
     pub(super) fn is_later(&self, cseq: u32) -> bool {
-        !self.missed && self.sequence.last > cseq
+        self.offered && !self.missed && self.sequence.last > cseq
     }
 
     /// The ports for a request that is no new try: a repeated or late one.

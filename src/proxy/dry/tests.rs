@@ -217,9 +217,11 @@ fn remove_spares_the_session_of_a_later_invite() {
         }
     }
     // The initial INVITE did not pass this relay: any is older than it.
-    let mut world = World::new();
-    world.send("request", 9, "a>b", A);
-    assert_eq!(world.remove("a>b", "cseq: 1\r\n").0, "removed");
+    for kind in ["request", "reply"] {
+        let mut world = World::new();
+        world.send(kind, 9, "a>b", A);
+        assert_eq!(world.remove("a>b", "cseq: 1\r\n").0, "removed", "{kind}");
+    }
 }
 
 #[test]
