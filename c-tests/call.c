@@ -61,6 +61,23 @@ static void await_packet(int fd, int sequence)
     CHECK(found == sequence);
 }
 
+static int reports;
+
+/* The relay reports once in a call that a private address which did not signal is
+ * sent nothing before it sends. */
+static void count_reports(void *arg, uint32_t level, mp_str text)
+{
+    char line[300];
+    CHECK(arg == NULL);
+    snprintf(line, sizeof line, "%.*s", (int)text.len, text.ptr);
+    if (strstr(line, "embedded relay: ") == NULL)
+        return;
+    CHECK(level == MP_LOG_WARNING);
+    CHECK(strstr(line, "warning, call \"") != NULL);
+    CHECK(strstr(line, "192.168.1.10:4000 is private") != NULL);
+    reports++;
+}
+
 static mp_proxy_counters counters_of(const mp_proxy *proxy)
 {
     mp_proxy_counters counters;
@@ -90,6 +107,7 @@ int main(void)
     set(config, "proxy_socket", socket_path);
     set(config, "proxy_address", "127.0.0.1");
     set(config, "proxy_ports", "20000-29999");
+    STATUS(MP_OK, mp_config_set_log(config, count_reports, NULL));
     MADE(mp_proxy_new(config, &proxy, &error), error);
     CHECK(same(mp_proxy_socket(proxy), socket_path));
     engine = engine_of(config);
@@ -118,7 +136,9 @@ int main(void)
     VERB(MP_OK, worker, mp_rewrite_sdp(worker, message, NULL, edits));
     for_alice = media_port(edited(edits, message));
     CHECK(for_alice != for_bob);
+    CHECK(reports == 0);
     CHECK(counters_of(proxy).sessions == 1);
+    CHECK(reports == 1);
 
     /* The relay learns each side from its first packet: both sides send until
      * both have received one. */
@@ -146,6 +166,7 @@ int main(void)
         poll(NULL, 0, 10);
     CHECK(counters_of(proxy).sessions == 0);
     CHECK(counters_of(proxy).sessions_total == 1);
+    CHECK(reports == 1);
 
     mp_edits_free(edits);
     mp_message_free(message);

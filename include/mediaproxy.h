@@ -1540,9 +1540,11 @@ mp_status mp_proxy_start(const mp_proxy *proxy, mp_error **error);
 // proxy cannot run again.
 mp_status mp_proxy_stop(const mp_proxy *proxy);
 
-// Writes the statistics of a proxy that runs in this process to *counters.
-// size is sizeof *counters: a program that was built with an older header gets
-// the members it knows. MP_ERR_ARGUMENT for a size that is 0 or not a multiple
+// Writes the statistics of a proxy that runs in this process to *counters, and
+// to the log of its mp_config why requests were refused since the last call and
+// which calls have a side that is sent nothing, at most 64 lines: call it about
+// once a second. size is sizeof *counters: a program that was built with an
+// older header gets the members it knows. MP_ERR_ARGUMENT for a size that is 0 or not a multiple
 // of 8.
 mp_status mp_proxy_statistics(const mp_proxy *proxy,
                               mp_proxy_counters *counters,

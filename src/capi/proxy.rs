@@ -1,7 +1,9 @@
 //! The built-in media relay: mp_proxy
 
+use std::collections::VecDeque;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::capi::boundary::{Poison, quiet_panics};
 use crate::capi::config::MpConfig;
@@ -11,7 +13,8 @@ use crate::capi::status::MpStatus;
 use crate::capi::text::MpStr;
 use crate::capi::values::{self, write_known};
 use crate::error::{Error, Status};
-use crate::proxy::{Proxy, Statistics};
+use crate::log::{Level, Log};
+use crate::proxy::{self, LogRecord, Proxy, Statistics};
 
 /// The statistics of a proxy since it was made. sessions and open_ports are
 /// values of the moment, the others are counters.
@@ -50,9 +53,41 @@ pub struct MpProxy {
     poison: Poison,
     proxy: Proxy,
     socket: PathBuf,
+    log: Log,
+    lines: Lines,
 }
 
 handle!(MpProxy);
+
+/// Log lines that mp_proxy_statistics writes: the serving thread never waits for a log.
+#[derive(Clone, Debug, Default)]
+struct Lines(Arc<Mutex<VecDeque<String>>>);
+
+/// The most lines that wait; more are lost.
+const MAX_LINES: usize = 64;
+
+impl Lines {
+    /// Stores what the SIP server does not learn from an answer.
+    fn store(&self, record: &LogRecord) {
+        let (what, call_id, reason) = match record {
+            LogRecord::Refused { call_id, refusal } => ("refused", call_id, refusal.to_string()),
+            LogRecord::Warning { call_id, warning } => ("warning", call_id, warning.to_string()),
+            LogRecord::Ended(_) => return,
+        };
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() < MAX_LINES {
+            let call = call_id.escape_ascii();
+            lines.push_back(format!("embedded relay: {what}, call \"{call}\": {reason}"));
+        }
+    }
+
+    fn write(&self, log: &Log) {
+        let lines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for line in lines {
+            log.write(Level::Warning, line);
+        }
+    }
+}
 
 /// Makes a proxy and writes it to *proxy: it opens its listening Unix socket,
 /// nothing else. A stale socket file is replaced; a missing directory is made
@@ -68,9 +103,12 @@ pub unsafe extern "C" fn mp_proxy_new(
 ) -> MpStatus {
     boundary!(report error; config: borrowed, proxy: output => {
         quiet_panics();
-        let settings = config.settings.proxy()?;
-        let socket = settings.socket.clone();
-        let made = MpProxy { poison: Poison::default(), proxy: Proxy::bind(settings)?, socket };
+        let mut settings = config.settings.proxy()?;
+        let (socket, lines) = (settings.socket.clone(), Lines::default());
+        let stored = lines.clone();
+        settings.log = Some(proxy::Log::new(move |record| stored.store(record)));
+        let (poison, bound) = (Poison::default(), Proxy::bind(settings)?);
+        let made = MpProxy { poison, proxy: bound, socket, log: config.log.clone(), lines };
         proxy.set(Box::into_raw(Box::new(made)));
         Ok(Status::Ok)
     })
@@ -122,9 +160,11 @@ pub unsafe extern "C" fn mp_proxy_stop(proxy: *const MpProxy) -> MpStatus {
     })
 }
 
-/// Writes the statistics of a proxy that runs in this process to *counters.
-/// size is sizeof *counters: a program that was built with an older header gets
-/// the members it knows. MP_ERR_ARGUMENT for a size that is 0 or not a multiple
+/// Writes the statistics of a proxy that runs in this process to *counters, and
+/// to the log of its mp_config why requests were refused since the last call and
+/// which calls have a side that is sent nothing, at most 64 lines: call it about
+/// once a second. size is sizeof *counters: a program that was built with an
+/// older header gets the members it knows. MP_ERR_ARGUMENT for a size that is 0 or not a multiple
 /// of 8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mp_proxy_statistics(
@@ -136,6 +176,7 @@ pub unsafe extern "C" fn mp_proxy_statistics(
         if counters.is_null() {
             return Err(Error::new(Status::Null, "counters is NULL"));
         }
+        proxy.lines.write(&proxy.log);
         let known = MpProxyCounters { values: proxy.proxy.statistics().values() };
         // SAFETY: the header's contract: `size` bytes are writable.
         unsafe { write_known(&known, counters, size) }
