@@ -293,7 +293,7 @@ fn relay_that_dies_is_replaced_by_the_next_offer() {
     );
 }
 
-/// A BYE that a restarted server does not know is remembered: what comes after it makes
+/// A BYE that a restarted server does not know is stored: what comes after it makes
 /// no session.
 #[test]
 fn bye_of_a_call_that_the_server_forgot_leaves_nothing() {
