@@ -994,7 +994,8 @@ mp_status mp_end_session(mp_worker *worker,
 // Terminates a dialog by its identifiers, or the whole call when to_tag is
 // empty, for a server that has no message at hand, as when a dialog times out.
 // The two tags may be given in either order; for the whole call from_tag is the
-// tag of either side. Otherwise as mp_end_session. The texts are copied.
+// tag of either side, or the caller's where the relay is AG Projects' dispatcher.
+// Otherwise as mp_end_session. The texts are copied.
 // MP_ERR_ARGUMENT for an empty Call-ID, and for an empty from_tag, unless the
 // call table has a call of a caller without tags (RFC 3261 12.1.1).
 //

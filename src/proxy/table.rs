@@ -157,7 +157,7 @@ impl Table {
         now: Millis,
     ) -> Result<Option<SessionEnd>, Refusal> {
         let side = self.find(request.call_id, request.from_tag, request.to_tag);
-        let side = side.ok_or(Refusal::UnknownSession)?;
+        let side = side.or_else(|| self.find_by_callee(request)).ok_or(Refusal::UnknownSession)?;
         let session = self.sessions.get_mut(self.key.as_slice());
         let session = session.ok_or(Refusal::UnknownSession)?;
         if request.cseq.is_some_and(|cseq| session.is_of_later_invite(side, cseq)) {
@@ -188,6 +188,22 @@ impl Table {
     fn find_for(&mut self, request: &UpdateRequest) -> Option<Side> {
         let to_tag = if request.to_tag.is_empty() { request.early_tag } else { request.to_tag };
         self.find(request.call_id, request.from_tag, to_tag)
+    }
+
+    /// Finds the session of a command that has the callee's tag only. The keys have the
+    /// caller's, so this looks at every session.
+    fn find_by_callee(&mut self, request: &RemoveRequest) -> Option<Side> {
+        let RemoveRequest { scope, cseq, call_id, from_tag, to_tag } = *request;
+        if scope != Scope::Session || cseq.is_some() || from_tag.is_empty() || !to_tag.is_empty() {
+            return None;
+        }
+        set_key(&mut self.key, call_id, b"");
+        let of_call = |key: &[u8]| key.starts_with(&self.key);
+        let mut sessions = self.sessions.iter();
+        let (key, _) =
+            sessions.find(|(key, session)| of_call(key) && session.has_dialog(from_tag))?;
+        self.key = key.to_vec();
+        Some(Side::Callee)
     }
 
     /// Finds the session of a dialog, leaves its key in `self.key` and returns

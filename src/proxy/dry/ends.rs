@@ -134,3 +134,21 @@ fn bye_ends_a_session_that_only_a_refused_request_has_made() {
     assert_eq!(world.remove("a>", "scope: dialog\r\n").0, "error");
     assert_eq!(world.packet(at(A), caller), Some(at(B)));
 }
+
+/// A command of the SIP server has the tag of one side.
+#[test]
+fn remove_with_the_tag_of_the_callee_ends_the_session() {
+    for tags in ["a>", "b>"] {
+        let mut world = World::new();
+        world.send("request", 1, "a>", A);
+        world.send("reply", 1, "a>b", B);
+        for other in ["c>", "b>x"] {
+            let scope = if other == "c>" { "" } else { "scope: dialog\r\n" };
+            assert_eq!(world.remove(other, scope).0, "error", "{other}");
+        }
+        let of_invite = world.remove("b>", "cseq: 1\r\n");
+        assert_eq!(of_invite.0, "error", "the INVITE of another caller with the tag b");
+        assert_eq!(world.remove(tags, "").0, "removed", "{tags}");
+        assert_eq!(sessions(&world), (0, 0));
+    }
+}

@@ -60,8 +60,9 @@ impl<'b> Calls<'b> {
     /// of either side.
     pub fn terminate_leg(&self, key: CallKey, seconds: u32) -> Termination {
         let found = self.locate(key, seconds).map(|found| found.leg);
-        let live = found.filter(Leg::is_live);
-        let found = live.or_else(|| self.slots.find_by_callee(key, seconds)).or(found);
+        // A leg that began with another message may be of a tag that anybody has used.
+        let own = found.filter(|leg| leg.is_live() || leg.state().phase() != Phase::None);
+        let found = own.or_else(|| self.slots.find_by_callee(key, seconds)).or(found);
         let scope = match found {
             None => DeleteScope::Call,
             Some(leg) if leg.end(seconds) => DeleteScope::Call,

@@ -402,6 +402,19 @@ fn server_command_ends_the_leg_from_either_side() {
     }
 }
 
+/// A B2BUA may call with the tag that it has answered with, in the same Call-ID.
+#[test]
+fn server_command_ends_the_leg_of_the_caller_before_that_of_a_callee() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(200, 1, "a", "b");
+    table.offer(&table.request(Method::Invite, 1, "b", ""), 100);
+    let end = || table.calls().terminate_leg(table.key("b", ""), 100).scope;
+    assert_eq!((end(), end()), (DeleteScope::Call, DeleteScope::Nothing));
+    assert_eq!(table.status_of("b", ""), LegStatus::Ended);
+    assert_eq!(table.status_of("a", "b"), LegStatus::Established);
+}
+
 #[test]
 fn ended_leg_ends_no_more_and_is_stored_for_32_s() {
     let table = Table::new(64);
