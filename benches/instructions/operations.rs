@@ -60,7 +60,7 @@ const LISTS: [(&str, &str); 2] = [
 ];
 
 /// All of them, in the order of the table.
-pub(crate) const OPERATIONS: [Operation; 30] = [
+pub(crate) const OPERATIONS: [Operation; 31] = [
     operation("nat_test_first_c", Some(1_800), |times| in_c(INVITE, times, false, false, false)),
     operation("nat_test_all_c", Some(5_500), |times| in_c(INVITE, times, true, false, false)),
     operation("test_fix_apply_c", None, |times| in_c(INVITE, times, true, true, false)),
@@ -90,6 +90,7 @@ pub(crate) const OPERATIONS: [Operation; 30] = [
     operation("choose_of_100_half_dead", None, |times| relays::choose(times, 50)),
     operation("call_key", None, relays::key),
     operation("call_look_up", Some(120), relays::look_up),
+    operation("call_first_reply", None, relays::first_reply),
     operation("call_miss", None, relays::miss),
     operation("call_begin", None, relays::begin),
     operation("call_record", Some(450), relays::record),

@@ -57,8 +57,8 @@ fn known_key(engine: &Engine) -> CallKey {
     engine.calls().key(CALL_ID.as_bytes(), FROM_TAG, TO_TAG)
 }
 
-/// The INVITE and the answer of a known call.
-fn known_call(engine: &Engine) -> (CallMessage, CallUpdate) {
+/// A call whose INVITE is stored, and its answer, which is not.
+fn called(engine: &Engine) -> (CallMessage, CallUpdate) {
     let calls = engine.calls();
     let key = calls.key(CALL_ID.as_bytes(), FROM_TAG, b"");
     let invite = CallMessage { method: Method::Invite, cseq: 1, ..CallMessage::command(key) };
@@ -73,6 +73,15 @@ fn known_call(engine: &Engine) -> (CallMessage, CallUpdate) {
     (answer, CallUpdate { offer_answer, relayed_lines: None, ..offer })
 }
 
+/// A call whose INVITE and answer are stored: a message of its dialog.
+fn known_call(engine: &Engine) -> (CallMessage, CallUpdate) {
+    let (answer, update) = called(engine);
+    let calls = engine.calls();
+    let recorded = calls.record(&answer, calls.begin(&answer, 100), &update, 100);
+    assert!(matches!(recorded, Recorded::Stored { .. }));
+    (answer, update)
+}
+
 /// The keyed hashes of a message's Call-ID and tags.
 pub(crate) fn key(times: u64) {
     let engine = engine(1);
@@ -85,8 +94,17 @@ pub(crate) fn key(times: u64) {
 
 /// Which relay a known call is on.
 pub(crate) fn look_up(times: u64) {
+    look_up_of(known_call, times);
+}
+
+/// The same for the first reply of a callee, which makes its dialog.
+pub(crate) fn first_reply(times: u64) {
+    look_up_of(called, times);
+}
+
+fn look_up_of(stored: fn(&Engine) -> (CallMessage, CallUpdate), times: u64) {
     let engine = engine(1);
-    let (message, update) = known_call(&engine);
+    let (message, update) = stored(&engine);
     let calls = engine.calls();
     for _ in 0..times {
         let leg = calls.look_up(std::hint::black_box(&message), 101);

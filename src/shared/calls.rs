@@ -121,7 +121,7 @@ impl<'b> Calls<'b> {
     #[inline(always)]
     fn locate(&self, key: CallKey, seconds: u32) -> Option<Located<'b>> {
         let (leg, by_caller) = self.slots.find(key, seconds)?;
-        let dialog = leg.dialog(key.callee_tag(by_caller)).map(|(_, dialog)| dialog);
+        let dialog = leg.dialog(key.callee_tag(by_caller));
         match dialog {
             None if by_caller => Some(self.locate_of_caller(leg, key, seconds)),
             None => leg.may_have_dialog(key).then_some(Located { leg, by_caller, dialog }),
@@ -138,7 +138,7 @@ impl<'b> Calls<'b> {
         let starts_leg = key.to == 0 && leg.state().phase() != Phase::None;
         let other = self.slots.find_receiver(key, seconds).filter(|_| !starts_leg);
         let Some(leg) = other else { return own };
-        let (dialog, state) = (leg.dialog(key.from).map(|(_, dialog)| dialog), leg.state());
+        let (dialog, state) = (leg.dialog(key.from), leg.state());
         let unstored = (state.has_more() || state.has_ended()) && leg.may_have_dialog(key);
         match dialog.is_some() || unstored {
             true => Located { leg, by_caller: false, dialog },

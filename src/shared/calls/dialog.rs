@@ -1,7 +1,8 @@
 //! The dialogs of a leg (RFC 3261 12), two words each: who and in which state, and
 //! the offers of both sides.
 
-use std::sync::atomic::Ordering;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::history::{OfferAnswerUpdate, ReplyOffer};
 use super::leg::Leg;
@@ -27,71 +28,93 @@ impl DialogState {
     }
 }
 
-/// The first word of a dialog: callee tag (32) | the top of the hash of the server
+/// A dialog as its first word was: callee tag (32) | the top of the hash of the server
 /// branch that it was made on (16) | the relayed m= lines of the last offer of its own
-/// (12), and 1 when these are all (1) | state (3), 0 for a free word.
+/// (12), and 1 when these are all (1) | state (3), 0 for a free word. A word that had no
+/// dialog yet is 0, and so are those after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dialog {
-    pub(super) tag: u32,
-    branch: u32,
-    mask: u32,
-    pub(super) state: DialogState,
+    /// The index of the word.
+    pub(super) at: usize,
+    word: NonZeroU64,
 }
 
-const BRANCH_BITS: u32 = 16;
+const STATE_BITS: u64 = 7;
+/// A free word that had a dialog. Its tag is that of no message: these are odd or 0.
+const FREED: u64 = 2 << TAG_SHIFT;
+const MASK_SHIFT: u32 = 3;
 const MASK_LINES: u32 = 12;
 /// In the mask: its lines are all that are relayed.
-const WHOLE: u32 = 1;
+const WHOLE: u64 = 1;
+const BRANCH_SHIFT: u32 = 16;
+const BRANCH_BITS: u32 = 16;
+const TAG_SHIFT: u32 = 32;
 
 impl Dialog {
-    fn unpack(word: u64) -> Option<Dialog> {
-        let state = match word & 7 {
+    /// `None` for a free word.
+    #[inline]
+    fn of(at: usize, word: u64) -> Option<Dialog> {
+        let dialog = Dialog { at, word: NonZeroU64::new(word)? };
+        (!dialog.is_freed()).then_some(dialog)
+    }
+
+    #[inline]
+    fn is_freed(self) -> bool {
+        self.word.get() & STATE_BITS == 0
+    }
+
+    #[inline]
+    pub(super) fn tag(self) -> u32 {
+        (self.word.get() >> TAG_SHIFT) as u32
+    }
+
+    #[inline]
+    pub(super) fn state(self) -> DialogState {
+        match self.word.get() & STATE_BITS {
             1 => DialogState::Early,
             2 => DialogState::Confirmed,
             3 => DialogState::Assumed,
             4 => DialogState::Over,
-            5 => DialogState::GivenUp,
-            _ => return None,
-        };
-        Some(Dialog {
-            tag: tag_of(word),
-            branch: low((word >> 16) as u32, BRANCH_BITS),
-            mask: low((word >> 3) as u32, MASK_LINES + 1),
-            state,
-        })
+            _ => DialogState::GivenUp,
+        }
     }
 
-    fn pack(self) -> u64 {
-        let low = self.branch << 16 | self.mask << 3 | self.state as u32;
-        u64::from(self.tag) << 32 | u64::from(low)
+    /// Its word in another state.
+    fn in_state(self, state: DialogState) -> u64 {
+        self.word.get() & !STATE_BITS | state as u64
     }
 
     pub(super) fn is_live(self) -> bool {
-        self.state.is_live()
+        self.state().is_live()
     }
 
     /// True for a dialog made by a reply on this server branch.
     pub(super) fn is_on(self, branch: u32) -> bool {
-        branch != 0 && self.branch == branch >> BRANCH_BITS
+        let own = low((self.word.get() >> BRANCH_SHIFT) as u32, BRANCH_BITS);
+        branch != 0 && own == branch >> BRANCH_BITS
     }
 
     /// The relayed m= lines of the last offer of its own: `None` when there was none,
     /// `Some(None)` when they are not stored.
     pub(super) fn relayed_lines(self) -> Option<Option<u64>> {
-        let lines = u64::from(self.mask >> 1);
-        (self.mask != 0).then_some((self.mask & WHOLE != 0).then_some(lines))
+        let mask = u64::from(low((self.word.get() >> MASK_SHIFT) as u32, MASK_LINES + 1));
+        (mask != 0).then_some((mask & WHOLE != 0).then_some(mask >> 1))
     }
 
-    fn with_relayed_lines(self, lines: u64) -> Dialog {
+    /// Its word with the relayed m= lines of an offer.
+    fn with_relayed_lines(self, lines: u64) -> u64 {
         let whole = lines >> MASK_LINES == 0;
         // Without the bit a mask says that there was an offer.
-        let mask = if whole { (lines as u32) << 1 | WHOLE } else { 2 };
-        Dialog { mask, ..self }
+        let mask = if whole { lines << 1 | WHOLE } else { 2 };
+        let bits = !(u64::MAX << (MASK_LINES + 1)) << MASK_SHIFT;
+        self.word.get() & !bits | mask << MASK_SHIFT
     }
 }
 
-fn tag_of(word: u64) -> u32 {
-    (word >> 32) as u32
+/// The word of a new dialog.
+fn new_word(tag: u32, state: DialogState, branch: u32) -> u64 {
+    let branch = u64::from(branch >> BRANCH_BITS);
+    u64::from(tag) << TAG_SHIFT | branch << BRANCH_SHIFT | state as u64
 }
 
 /// The bits of a CSeq that are stored: enough to distinguish the requests of a
@@ -199,46 +222,75 @@ fn last(by_caller: bool, cseq: u32) -> u32 {
 }
 
 impl Leg<'_> {
-    /// The dialogs with the index of their first word.
-    pub(super) fn dialogs(&self) -> impl Iterator<Item = (usize, Dialog)> + '_ {
-        let words = (DIALOGS..BODY).step_by(2);
-        words.filter_map(|at| Some((at, Dialog::unpack(self.load(at))?)))
+    /// The words of the dialogs, freed ones included, up to the first that had none yet.
+    #[inline]
+    fn dialog_words(&self) -> impl Iterator<Item = Dialog> + '_ {
+        let (_, words) = self.body.split_at_checked(DIALOGS).unwrap_or_default();
+        words.as_chunks().0.iter().enumerate().map_while(|(number, [word, _]): (_, &[_; 2])| {
+            let word = NonZeroU64::new(AtomicU64::load(word, Ordering::Acquire))?;
+            Some(Dialog { at: DIALOGS + 2 * number, word })
+        })
+    }
+
+    pub(super) fn dialogs(&self) -> impl Iterator<Item = Dialog> + '_ {
+        self.dialog_words().filter(|dialog| !dialog.is_freed())
     }
 
     /// The dialog with this callee tag.
+    #[inline(always)]
+    pub(super) fn dialog(&self, tag: u32) -> Option<Dialog> {
+        self.dialog_words().find(|dialog| dialog.tag() == tag)
+    }
+
+    /// The dialog at `at`, if it has this tag.
     #[inline]
-    pub(super) fn dialog(&self, tag: u32) -> Option<(usize, Dialog)> {
-        let (_, words) = self.body.split_at_checked(DIALOGS)?;
-        for (number, [word, _]) in words.as_chunks().0.iter().enumerate() {
-            let word = word.load(Ordering::Acquire);
-            if tag_of(word) == tag && word & 7 != 0 {
-                return Some((DIALOGS + 2 * number, Dialog::unpack(word)?));
-            }
-        }
-        None
+    pub(super) fn dialog_at(&self, at: usize, tag: u32) -> Option<Dialog> {
+        Dialog::of(at, self.load(at)).filter(|dialog| dialog.tag() == tag)
     }
 
-    pub(super) fn offers(&self, at: usize, tag: u32) -> Offers {
-        Offers::of(self.load(at + 1), tag)
+    pub(super) fn offers(&self, dialog: Dialog) -> Offers {
+        Offers::of(self.load(dialog.at + 1), dialog.tag())
     }
 
-    /// Gives the dialog with this tag a state, and makes it if it is not stored. A
-    /// confirmed dialog stays confirmed, one that is over stays over. `None` when no
-    /// words are free.
-    pub(super) fn put_dialog(&self, tag: u32, state: DialogState, branch: u32) -> Option<usize> {
-        if let Some((at, dialog)) = self.dialog(tag) {
-            self.raise(at, dialog, state, branch);
-            return Some(at);
+    /// Replaces the word of a dialog if it is as it was.
+    fn swap_dialog(&self, dialog: Dialog, new: u64) -> bool {
+        self.swap(dialog.at, dialog.word.get(), new)
+    }
+
+    /// Gives the dialog with this tag a state, and makes it if it is not stored; `own` is
+    /// what was found of it. A confirmed dialog stays confirmed, one that is over stays
+    /// over. The index of its first word; `None` when no words are free.
+    #[inline(always)]
+    pub(super) fn put_dialog(
+        &self,
+        tag: u32,
+        own: Option<Dialog>,
+        state: DialogState,
+        branch: u32,
+    ) -> Option<usize> {
+        match own {
+            None => return self.new_dialog(tag, state, branch),
+            Some(own) if own.state() == state => {}
+            Some(own) => self.raise(own, state, branch),
         }
+        own.map(|own| own.at)
+    }
+
+    /// The same for a dialog that was not found: another process may have made it since.
+    fn new_dialog(&self, tag: u32, state: DialogState, branch: u32) -> Option<usize> {
+        if let Some(dialog) = self.dialog(tag) {
+            self.raise(dialog, state, branch);
+            return Some(dialog.at);
+        }
+        let new = new_word(tag, state, branch);
         for at in (DIALOGS..BODY).step_by(2) {
             let word = self.load(at);
-            if Dialog::unpack(word).is_none() && self.swap(at, word, new_dialog(tag, state, branch))
-            {
+            if Dialog::of(at, word).is_none() && self.swap(at, word, new) {
                 return Some(at);
             }
             // Another process may have been faster with the same dialog.
-            if let Some(dialog) = Dialog::unpack(self.load(at)).filter(|d| d.tag == tag) {
-                self.raise(at, dialog, state, branch);
+            if let Some(dialog) = self.dialog_at(at, tag) {
+                self.raise(dialog, state, branch);
                 return Some(at);
             }
         }
@@ -250,33 +302,33 @@ impl Leg<'_> {
             DialogState::Early => &[DialogState::Assumed, DialogState::GivenUp, DialogState::Over],
             _ => &[],
         };
-        let of = |state: DialogState| self.dialogs().filter(move |(_, old)| old.state == state);
+        let of = |state: DialogState| self.dialogs().filter(move |old| old.state() == state);
         let mut replaced = weaker.iter().flat_map(|state| of(*state));
-        let replaced =
-            replaced.find(|(at, old)| self.swap(*at, old.pack(), new_dialog(tag, state, branch)));
-        replaced.map(|(at, _)| {
-            self.store(at + 1, 0);
-            at
-        })
+        let replaced = replaced.find(|old| self.swap_dialog(*old, new))?;
+        self.store(replaced.at + 1, 0);
+        Some(replaced.at)
     }
 
-    fn raise(&self, at: usize, mut dialog: Dialog, state: DialogState, branch: u32) {
+    fn raise(&self, mut dialog: Dialog, state: DialogState, branch: u32) {
         // Others raise it at most twice meanwhile, and terminate it once.
         for _ in 0..4 {
-            let new = match (dialog.state, state) {
+            let new = match (dialog.state(), state) {
                 (
                     DialogState::Assumed | DialogState::GivenUp,
                     DialogState::Early | DialogState::Confirmed,
-                ) => Dialog { state, branch: branch >> BRANCH_BITS, ..dialog }.pack(),
-                (DialogState::Early, DialogState::Confirmed) => Dialog { state, ..dialog }.pack(),
+                ) => {
+                    let branch_bits = !(u64::MAX << BRANCH_BITS) << BRANCH_SHIFT;
+                    dialog.in_state(state) & !branch_bits | new_word(0, state, branch)
+                }
+                (DialogState::Early, DialogState::Confirmed) => dialog.in_state(state),
                 _ => return,
             };
-            if self.swap(at, dialog.pack(), new) {
+            if self.swap_dialog(dialog, new) {
                 return;
             }
-            match Dialog::unpack(self.load(at)) {
-                Some(now) if now.tag == dialog.tag => dialog = now,
-                _ => return,
+            match self.dialog_at(dialog.at, dialog.tag()) {
+                Some(now) => dialog = now,
+                None => return,
             }
         }
     }
@@ -284,11 +336,8 @@ impl Leg<'_> {
     /// Stores the relayed m= lines of an offer in the dialog at `at`.
     pub(super) fn store_relayed_lines(&self, at: usize, tag: u32, lines: u64) {
         for _ in 0..4 {
-            let old = self.load(at);
-            let Some(dialog) = Dialog::unpack(old).filter(|dialog| dialog.tag == tag) else {
-                return;
-            };
-            if self.swap(at, old, dialog.with_relayed_lines(lines).pack()) {
+            let Some(dialog) = self.dialog_at(at, tag) else { return };
+            if self.swap_dialog(dialog, dialog.with_relayed_lines(lines)) {
                 return;
             }
         }
@@ -297,7 +346,7 @@ impl Leg<'_> {
     /// Terminates the dialog with this tag. The number of dialogs that it has terminated.
     pub(super) fn end_dialogs(&self, tag: u32) -> usize {
         self.leave(
-            |dialog| dialog.tag == tag && dialog.state != DialogState::Over,
+            |dialog| dialog.tag() == tag && dialog.state() != DialogState::Over,
             DialogState::Over,
         )
     }
@@ -305,37 +354,40 @@ impl Leg<'_> {
     /// Gives up the early dialogs that `which` selects and returns their number. A 2xx
     /// may still confirm them.
     pub(super) fn give_up_dialogs(&self, which: impl Fn(Dialog) -> bool) -> usize {
-        let early = |dialog: Dialog| dialog.state == DialogState::Early && which(dialog);
+        let early = |dialog: Dialog| dialog.state() == DialogState::Early && which(dialog);
         self.leave(early, DialogState::GivenUp)
     }
 
     fn leave(&self, which: impl Fn(Dialog) -> bool, state: DialogState) -> usize {
-        let selected = self.dialogs().filter(|(_, dialog)| which(*dialog));
-        let new = |dialog: Dialog| Dialog { state, ..dialog }.pack();
-        selected.filter(|(at, dialog)| self.swap(*at, dialog.pack(), new(*dialog))).count()
+        let selected = self.dialogs().filter(|dialog| which(*dialog));
+        selected.filter(|dialog| self.swap_dialog(*dialog, dialog.in_state(state))).count()
     }
 
     /// Frees the words of the dialogs that `which` selects.
     pub(super) fn free_dialogs(&self, which: impl Fn(Dialog) -> bool) {
-        for (at, dialog) in self.dialogs().filter(|(_, dialog)| which(*dialog)) {
-            self.store(at + 1, 0);
-            self.swap(at, dialog.pack(), 0);
+        for dialog in self.dialogs().filter(|dialog| which(*dialog)) {
+            self.store(dialog.at + 1, 0);
+            self.swap_dialog(dialog, FREED);
         }
     }
 
     /// True when the leg has an early or a confirmed dialog with words.
     pub(super) fn is_live(&self) -> bool {
-        self.dialogs().any(|(_, dialog)| dialog.is_live())
+        self.dialogs().any(Dialog::is_live)
     }
 
     /// The numbers of early and of confirmed dialogs with words.
     pub(super) fn count_dialogs(&self) -> (usize, usize) {
-        let count = |state| self.dialogs().filter(|(_, dialog)| dialog.state == state).count();
-        (count(DialogState::Early), count(DialogState::Confirmed))
+        self.dialogs().fold((0, 0), |(early, confirmed), dialog| match dialog.state() {
+            DialogState::Early => (early + 1, confirmed),
+            DialogState::Confirmed => (early, confirmed + 1),
+            _ => (early, confirmed),
+        })
     }
 
     /// Stores the offers of a message in its dialog. `relayed`: the CSeq of the message,
     /// if it is an offer.
+    #[inline(always)]
     pub(super) fn store_offers(
         &self,
         at: usize,
@@ -362,8 +414,4 @@ impl Leg<'_> {
             self.swap(at + 1, old, offers.0);
         }
     }
-}
-
-fn new_dialog(tag: u32, state: DialogState, branch: u32) -> u64 {
-    Dialog { tag, branch: branch >> BRANCH_BITS, mask: 0, state }.pack()
 }

@@ -51,7 +51,7 @@ impl<'b> Calls<'b> {
     fn store_bye(&self, message: &CallMessage, seconds: u32) {
         let key = message.key;
         if let Some((leg, true)) = self.slots.take(key.call, key.leg_of_from(), seconds) {
-            leg.put_dialog(key.to, DialogState::Over, 0);
+            leg.put_dialog(key.to, None, DialogState::Over, 0);
             leg.start_ended(seconds);
         }
     }
@@ -108,7 +108,7 @@ impl Ending<'_, '_> {
     fn bye(&self) -> (DeleteScope, bool) {
         let (leg, state) = (&self.leg, self.leg.state());
         let tag = self.message.key.callee_tag(self.by_caller);
-        let own = leg.dialog(tag).map(|(_, dialog)| dialog.state);
+        let own = leg.dialog(tag).map(Dialog::state);
         match own {
             Some(DialogState::Over) => return self.nothing(),
             Some(DialogState::Early | DialogState::Confirmed) => {}
@@ -184,8 +184,8 @@ impl Ending<'_, '_> {
             return self.leg();
         }
         let CallMessage { branch, key, .. } = *self.message;
-        let own = |dialog: Dialog| dialog.tag == key.to && key.to != 0;
-        let early = |dialog: Dialog| dialog.state == DialogState::Early;
+        let own = |dialog: Dialog| dialog.tag() == key.to && key.to != 0;
+        let early = |dialog: Dialog| dialog.state() == DialogState::Early;
         let had_own = leg.give_up_dialogs(|dialog| early(dialog) && own(dialog)) > 0;
         let others =
             leg.give_up_dialogs(|dialog| early(dialog) && (final_reply || dialog.is_on(branch)));
@@ -198,13 +198,23 @@ impl Ending<'_, '_> {
 }
 
 impl Leg<'_> {
-    /// After a message of a dialog whose BYE came before: what to delete at the relay.
-    /// The leg ends if it was waiting for the 2xx of this dialog only.
-    pub(super) fn end_if_over(&self, tag: u32, seconds: u32) -> DeleteScope {
-        let over = |dialog: Dialog| dialog.state == DialogState::Over;
-        if !self.dialog(tag).is_some_and(|(_, dialog)| over(dialog)) {
-            return DeleteScope::Nothing;
+    /// After a message of the dialog with this tag, which is stored at `at`: what to delete
+    /// at the relay if its BYE has come before. The leg ends if it was waiting for the 2xx
+    /// of this dialog only.
+    #[inline(always)]
+    pub(super) fn end_if_over(&self, tag: u32, at: Option<usize>, seconds: u32) -> DeleteScope {
+        let dialog = match at {
+            Some(at) => self.dialog_at(at, tag),
+            None => self.dialog(tag),
+        };
+        match dialog.is_some_and(|dialog| dialog.state() == DialogState::Over) {
+            true => self.end_over(seconds),
+            false => DeleteScope::Nothing,
         }
+    }
+
+    #[cold]
+    fn end_over(&self, seconds: u32) -> DeleteScope {
         let state = self.state();
         let may_have_others = matches!(state.phase(), Phase::None) || state.is_unanswered();
         if self.is_live() || state.has_more() || may_have_others || !self.end(seconds) {

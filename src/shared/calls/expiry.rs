@@ -1,6 +1,6 @@
 //! How long a leg is stored, by its state.
 
-use super::dialog::DialogState;
+use super::dialog::{Dialog, DialogState};
 use super::leg::{Leg, Phase, State};
 use super::state::LegStatus;
 
@@ -28,10 +28,9 @@ impl Leg<'_> {
         }
     }
 
-    /// Notes a use of the leg. `relay` replaces its relay. The state afterwards.
-    pub(super) fn touch(&self, relay: Option<u32>, seconds: u32) -> State {
-        let state = self.state();
-        let stored_for = match state.phase() {
+    /// How long the leg is stored after a use in this state; `None`: as before.
+    fn stored_for(&self, state: State) -> Option<u32> {
+        match state.phase() {
             _ if state.has_more() && !self.is_live() => Some(PENDING),
             Phase::Completed => Some(ESTABLISHED),
             // A 2xx to another INVITE than the last one, or after a restart.
@@ -40,6 +39,17 @@ impl Leg<'_> {
             // After a restart nothing of the other side has shown that there is a call.
             Phase::Pending | Phase::None => Some(PENDING),
             Phase::Cancelled => None,
+        }
+    }
+
+    /// Notes a use of the leg. `relay` replaces its relay. The state afterwards.
+    #[inline(always)]
+    pub(super) fn touch(&self, relay: Option<u32>, seconds: u32) -> State {
+        let state = self.state();
+        let stored_for = match state.phase() {
+            // Fast path.
+            Phase::Completed if !state.has_more() => Some(ESTABLISHED),
+            _ => self.stored_for(state),
         };
         let stored_for = stored_for.filter(|_| !state.has_ended());
         self.change_usage(|old, expires| {
@@ -77,7 +87,7 @@ impl Leg<'_> {
     /// True when a dialog of the leg is over, and none is left. Early ones are over with
     /// the one that was answered.
     pub(super) fn is_left(&self) -> bool {
-        let has = |state| self.dialogs().any(|(_, dialog)| dialog.state == state);
+        let has = |state| self.dialogs().any(|dialog| dialog.state() == state);
         has(DialogState::Over)
             && !has(DialogState::Confirmed)
             && !has(DialogState::Assumed)
@@ -86,6 +96,7 @@ impl Leg<'_> {
 
     /// True when the leg has a confirmed dialog.
     pub(super) fn is_confirmed(&self) -> bool {
-        self.count_dialogs().1 > 0 || self.state().has_more()
+        let mut states = self.dialogs().map(Dialog::state);
+        states.any(|state| state == DialogState::Confirmed) || self.state().has_more()
     }
 }

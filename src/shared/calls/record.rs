@@ -2,7 +2,7 @@
 //! answer, and replies without SDP.
 
 use super::claim::same_leg;
-use super::dialog::DialogState;
+use super::dialog::{Dialog, DialogState};
 use super::history::OfferAnswerUpdate;
 use super::leg::{Changed, Leg, Phase, State};
 use super::scope::DeleteScope;
@@ -139,7 +139,8 @@ impl<'b> Calls<'b> {
             return Recorded::Full { log: self.slots.note_full(seconds) };
         };
         let tag = message.key.callee_tag(by_caller);
-        let foreign = leg.is_foreign(message, by_caller);
+        let own = leg.dialog(tag);
+        let foreign = leg.is_foreign(message, by_caller, own);
         // Another INVITE without To tag is within the dialog of a null tag.
         let initial =
             message.is_initial_invite() && by_caller && leg.state().cseq() == message.cseq;
@@ -165,11 +166,12 @@ impl<'b> Calls<'b> {
             Changed::Refused => return Recorded::EndedMeanwhile(leg.ended_scope(seconds)),
             Changed::GaveUp => return Recorded::Full { log: false },
         };
-        if !initial
-            && let Some(at) = leg.store_dialog(message, by_caller, state, change)
-            && let Some(lines) = change.relayed_lines
-        {
-            leg.store_relayed_lines(at, tag, lines);
+        let mut at = own.map(|own| own.at);
+        if !initial {
+            at = leg.store_dialog(message, by_caller, own, state, change);
+            if let Some((at, lines)) = at.zip(change.relayed_lines) {
+                leg.store_relayed_lines(at, tag, lines);
+            }
         }
         if !foreign && !change.media.is_empty() {
             leg.store_ports(message.is_for_caller(by_caller), &change.media);
@@ -179,7 +181,7 @@ impl<'b> Calls<'b> {
         if now.has_ended() || now.ends() != state.ends() {
             return Recorded::EndedMeanwhile(DeleteScope::Call);
         }
-        match leg.end_if_over(tag, seconds) {
+        match leg.end_if_over(tag, at, seconds) {
             DeleteScope::Nothing => {
                 Recorded::Stored { first, cancelled: now.phase() == Phase::Cancelled }
             }
@@ -196,7 +198,7 @@ impl<'b> Calls<'b> {
             return nothing;
         }
         let located = self.locate(message.key, seconds);
-        let Some(Located { leg, by_caller, .. }) = located else { return nothing };
+        let Some(Located { leg, by_caller, dialog }) = located else { return nothing };
         let changed = leg.change(|state| match leg.status(state, seconds) {
             LegStatus::Ended => None,
             _ => Some(state.after(message, by_caller)),
@@ -208,9 +210,9 @@ impl<'b> Calls<'b> {
             }
             return nothing;
         };
-        leg.store_dialog(message, by_caller, state, &Change::default());
+        let at = leg.store_dialog(message, by_caller, dialog, state, &Change::default());
         leg.touch(None, seconds);
-        match leg.end_if_over(message.key.callee_tag(by_caller), seconds) {
+        match leg.end_if_over(message.key.callee_tag(by_caller), at, seconds) {
             DeleteScope::Call => DeleteScope::Call,
             _ => nothing,
         }
@@ -250,7 +252,7 @@ impl Leg<'_> {
             return;
         }
         let ended = status == LegStatus::Ended;
-        self.free_dialogs(|dialog| ended || dialog.state != DialogState::Confirmed);
+        self.free_dialogs(|dialog| ended || dialog.state() != DialogState::Confirmed);
         if ended {
             self.clear_ports();
         }
@@ -263,47 +265,51 @@ impl Leg<'_> {
     /// True for a request with the tags of no dialog of the leg: it does not change
     /// what is stored of the others. Of a leg that was first seen in the middle of the
     /// call, any request may be of a dialog before one is live.
-    fn is_foreign(&self, message: &CallMessage, by_caller: bool) -> bool {
+    fn is_foreign(&self, message: &CallMessage, by_caller: bool, own: Option<Dialog>) -> bool {
         if message.status.is_some() || message.key.to == 0 && by_caller {
             return false;
         }
-        let tag = message.key.callee_tag(by_caller);
-        let own = self.dialog(tag).is_some_and(|(_, dialog)| dialog.is_live());
+        let own = own.is_some_and(Dialog::is_live);
         let known = self.state().phase() != Phase::None || self.is_live();
         !own && known
     }
 
-    /// Stores the dialog of a message with its offers; its index. `state` is the leg's
-    /// before it.
+    /// Stores the dialog of a message with its offers; its index. `own` is the dialog, if
+    /// it is stored, `state` the leg's before the message.
+    #[inline(always)]
     fn store_dialog(
         &self,
         message: &CallMessage,
         by_caller: bool,
+        own: Option<Dialog>,
         state: State,
         change: &Change,
     ) -> Option<usize> {
         let offer_answer = &change.offer_answer;
         let tag = message.key.callee_tag(by_caller);
-        let stored = || self.dialog(tag).map(|(at, _)| at);
-        let at = if message.is_invite_success() {
-            let at = self.put_dialog(tag, DialogState::Confirmed, message.branch);
-            if at.is_none() {
-                self.change(|state| Some(state.with_more()));
-            }
-            at
+        let is_success = message.is_invite_success();
+        let state = if is_success {
+            Some(DialogState::Confirmed)
         } else if message.is_invite_provisional() && tag != 0 {
             let late = state.phase() == Phase::Completed && by_caller;
             match (late, offer_answer.reply_offer) {
-                (false, _) => self.put_dialog(tag, DialogState::Early, message.branch),
-                (true, Some(_)) => self.put_dialog(tag, DialogState::Assumed, message.branch),
+                (false, _) => Some(DialogState::Early),
+                (true, Some(_)) => Some(DialogState::Assumed),
                 // RFC 3261 13.2.2.1.
-                (true, None) => stored(),
+                (true, None) => None,
             }
         } else if tag != 0 && (offer_answer.offered.is_some() || change.relayed_lines.is_some()) {
-            self.put_dialog(tag, DialogState::Assumed, 0)
+            Some(DialogState::Assumed)
         } else {
-            stored()
+            None
         };
+        let at = match state {
+            Some(state) => self.put_dialog(tag, own, state, message.branch),
+            None => own.map(|own| own.at),
+        };
+        if at.is_none() && is_success {
+            self.change(|state| Some(state.with_more()));
+        }
         if let Some(at) = at {
             let relayed = change.relayed_lines.map(|_| message.cseq);
             self.store_offers(at, tag, by_caller, offer_answer, relayed);

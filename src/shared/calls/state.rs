@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::dialog::DialogState;
+use super::dialog::{Dialog, DialogState};
 use super::history::OfferAnswerState;
 use super::leg::{Leg, Phase, State};
 use super::update::RelayPorts;
@@ -38,6 +38,8 @@ struct Found<'b> {
     leg: Leg<'b>,
     /// The request of the message's transaction is from the leg's caller.
     by_caller: bool,
+    /// The message's dialog when the leg was found.
+    dialog: Option<Dialog>,
     /// The state when the leg was found.
     state: State,
 }
@@ -49,13 +51,14 @@ impl<'b> Calls<'b> {
         let Some(located) = self.locate(message.key, seconds) else {
             return LegState { found: None, message: *message, status: LegStatus::Unknown };
         };
-        let Located { leg, by_caller, .. } = located;
+        let Located { leg, by_caller, dialog } = located;
         let state = leg.state();
         let status = match located.is_over(message) {
             true => LegStatus::Ended,
             false => leg.status(state, seconds),
         };
-        LegState { found: Some(Found { leg, by_caller, state }), message: *message, status }
+        let found = Found { leg, by_caller, dialog, state };
+        LegState { found: Some(found), message: *message, status }
     }
 }
 
@@ -63,7 +66,7 @@ impl Located<'_> {
     /// True for a message of a dialog that is over, unless it may end more.
     #[inline(always)]
     fn is_over(&self, message: &CallMessage) -> bool {
-        self.dialog.is_some_and(|dialog| dialog.tag != 0 && dialog.state == DialogState::Over)
+        self.dialog.is_some_and(|dialog| dialog.state() == DialogState::Over && dialog.tag() != 0)
             && message.status.is_none_or(|status| status < 300)
     }
 }
@@ -119,7 +122,7 @@ impl<'b> LegState<'b> {
     pub fn has_null_to_tag(&self) -> bool {
         self.message.key.to == 0
             && self.found.is_some_and(|found| match found.by_caller {
-                true => found.leg.dialog(0).is_some(),
+                true => found.dialog.is_some(),
                 // A leg is found by a null To tag only for its dialogs.
                 false => true,
             })
@@ -134,12 +137,11 @@ impl<'b> LegState<'b> {
     /// The offer/answer state of the message's dialog that decides the role of its
     /// SDP. The offer of the initial INVITE is an offer in each of its dialogs.
     pub fn offer_answer(&self) -> OfferAnswerState {
-        let Some(Found { leg, by_caller, state }) = self.found else {
+        let Some(Found { leg, by_caller, dialog, state }) = self.found else {
             return OfferAnswerState::default();
         };
         let cseq = self.message.cseq;
-        let tag = self.message.key.callee_tag(by_caller);
-        let offers = leg.dialog(tag).map(|(at, _)| leg.offers(at, tag));
+        let offers = dialog.map(|dialog| leg.offers(dialog));
         let initial = state.offered().filter(|_| by_caller);
         let own = offers.and_then(|offers| offers.offered(by_caller, cseq));
         OfferAnswerState {
@@ -196,12 +198,11 @@ impl<'b> LegState<'b> {
     /// The last offer of the message's dialog besides the initial one: its relayed
     /// lines, if they are stored, and whether the message may answer it.
     fn own_offer(&self) -> Option<(Option<u64>, bool)> {
-        let Found { leg, by_caller, .. } = self.found?;
-        let CallMessage { key, method, status, cseq, .. } = self.message;
-        let tag = key.callee_tag(by_caller);
-        let (at, dialog) = leg.dialog(tag)?;
+        let Found { leg, by_caller, dialog, .. } = self.found?;
+        let CallMessage { method, status, cseq, .. } = self.message;
+        let dialog = dialog?;
         let lines = dialog.relayed_lines()?;
-        let offers = leg.offers(at, tag);
+        let offers = leg.offers(dialog);
         let answered = match (method, status) {
             // It answers an offer in a reply to INVITE.
             (Method::Prack, None) => offers.delayed(by_caller, cseq).map(|offer| offer.cseq),

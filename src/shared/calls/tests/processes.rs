@@ -231,7 +231,7 @@ fn processes_that_are_killed_leave_one_entry_a_leg() {
         for leg in table.calls().slots.legs(seconds) {
             assert!(keys.insert(leg.word & !0xf), "round {round}: a leg has two entries");
             let mut tags = HashSet::new();
-            let once = leg.dialogs().all(|(_, dialog)| tags.insert(dialog.tag));
+            let once = leg.dialogs().all(|dialog| tags.insert(dialog.tag()));
             assert!(once, "round {round}: a dialog has two places");
         }
         for n in 0..legs {
