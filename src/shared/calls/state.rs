@@ -156,11 +156,9 @@ impl<'b> LegState<'b> {
         self.found.is_some_and(|found| found.leg.state().has_ended())
     }
 
-    /// The CSeq of the leg's initial INVITE; `None` when that did not pass here, and for a
-    /// transaction of the callee, which has its own CSeqs.
+    /// The CSeq of the leg's initial INVITE; `None` when that did not pass here.
     pub fn initial_cseq(&self) -> Option<u32> {
-        let initial = |found: &Found<'_>| found.by_caller && found.state.phase() != Phase::None;
-        self.found.filter(initial).map(|found| found.state.cseq())
+        self.found.filter(|found| found.state.phase() != Phase::None).map(|f| f.state.cseq())
     }
 
     /// True when another proxy has rewritten the leg's last offer.
