@@ -191,7 +191,7 @@ impl Table {
     }
 
     /// Finds the session of a command that has the callee's tag only. The keys have the
-    /// caller's, so this looks at every session.
+    /// caller's, so every session is searched.
     fn find_by_callee(&mut self, request: &RemoveRequest) -> Option<Side> {
         let RemoveRequest { scope, cseq, call_id, from_tag, to_tag } = *request;
         if scope != Scope::Session || cseq.is_some() || from_tag.is_empty() || !to_tag.is_empty() {

@@ -109,8 +109,8 @@ impl Request {
     }
 
     /// The relay with this identity has the call's session, which the message
-    /// continues. When it refuses the query, no other relay is asked: the reason is
-    /// the message, and the call's media stays where it is.
+    /// continues. A refused query is sent to no other relay: the reason is the
+    /// message, and the call's media stays where it is.
     pub fn bind(&mut self, relay: u32) {
         self.bound = Some(relay);
     }
