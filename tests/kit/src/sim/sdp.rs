@@ -124,7 +124,9 @@ impl Sdp {
         let _ = write!(text, "c=IN {}\r\nt=0 0\r\n", family(session));
         for line in &self.lines {
             let (media, transport) = line.kind.words();
-            let transport = if line.other_transport { OTHER_TRANSPORT } else { transport };
+            // A phone that offers the line again has its own transport.
+            let refused = line.other_transport && line.address.port() == 0;
+            let transport = if refused { OTHER_TRANSPORT } else { transport };
             let _ = write!(text, "m={media} {} {transport}\r\n", line.address.port());
             if line.address.ip() != session {
                 let _ = write!(text, "c=IN {}\r\n", family(line.address.ip()));
