@@ -14,7 +14,7 @@ use crate::capi::text::MpStr;
 use crate::capi::values::{self, write_known};
 use crate::error::{Error, Status};
 use crate::log::{Level, Log};
-use crate::proxy::{self, LogRecord, Proxy, Statistics};
+use crate::proxy::{self, LogRecord, Proxy, Refusal, Statistics};
 
 /// The statistics of a proxy since it was made. sessions and open_ports are
 /// values of the moment, the others are counters.
@@ -61,7 +61,7 @@ handle!(MpProxy);
 
 /// Log lines that mp_proxy_statistics writes: the serving thread never waits for a log.
 #[derive(Clone, Debug, Default)]
-struct Lines(Arc<Mutex<VecDeque<String>>>);
+struct Lines(Arc<Mutex<VecDeque<(Level, String)>>>);
 
 /// The most lines that wait; more are lost.
 const MAX_LINES: usize = 64;
@@ -69,23 +69,40 @@ const MAX_LINES: usize = 64;
 impl Lines {
     /// Stores what the SIP server does not learn from an answer.
     fn store(&self, record: &LogRecord) {
-        let (what, call_id, reason) = match record {
-            LogRecord::Refused { call_id, refusal } => ("refused", call_id, refusal.to_string()),
-            LogRecord::Warning { call_id, warning } => ("warning", call_id, warning.to_string()),
+        let (level, what, call_id, reason) = match record {
+            LogRecord::Refused { call_id, refusal } => {
+                (level_of(refusal), "refused", call_id, refusal.to_string())
+            }
+            LogRecord::Warning { call_id, warning } => {
+                (Level::Warning, "warning", call_id, warning.to_string())
+            }
             LogRecord::Ended(_) => return,
         };
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() < MAX_LINES {
             let call = call_id.escape_ascii();
-            lines.push_back(format!("embedded relay: {what}, call \"{call}\": {reason}"));
+            let line = format!("embedded relay: {what}, call \"{call}\": {reason}");
+            lines.push_back((level, line));
         }
     }
 
     fn write(&self, log: &Log) {
         let lines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for line in lines {
-            log.write(Level::Warning, line);
+        for (level, line) in lines {
+            log.write(level, line);
         }
+    }
+}
+
+/// Messages that are late or come again are refused in normal operation.
+fn level_of(refusal: &Refusal) -> Level {
+    match refusal {
+        Refusal::UnknownSession
+        | Refusal::UnknownDialog
+        | Refusal::Answered
+        | Refusal::LaterInvite
+        | Refusal::OutOfPlace => Level::Debug,
+        _ => Level::Warning,
     }
 }
 
