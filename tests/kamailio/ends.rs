@@ -184,6 +184,36 @@ pub(crate) fn failed_invite(scene: &mut Scene<'_>) {
     scene.hang_up(&mut call.caller);
 }
 
+#[test]
+fn reinvite_after_the_bye_is_refused_with_487() {
+    everywhere(kit::here!(), |scene| {
+        scene.register();
+        let mut call = scene.answered("over@x");
+        scene.hang_up(&mut call.caller);
+        let offer = audio_of(&scene.alice, 2);
+        scene.alice.ask(&mut call.caller, "INVITE", "", &offer);
+        let reply = scene.alice.response(487, "INVITE");
+        scene.alice.acknowledge_failure(&call.caller, &reply);
+        // The server has no transaction for its reply.
+        scene.bob.request("ACK");
+    });
+}
+
+#[test]
+fn invite_that_cannot_be_sent_leaves_no_session() {
+    with_module(kit::here!(), |network, directory| {
+        let mut scene = ours(network, directory, Relays::Embedded, &[]);
+        scene.alice.register();
+        scene.bob.register_out_of_reach();
+        let mut call = scene.alice.call("bob", "nowhere@x");
+        let offer = audio_of(&scene.alice, 1);
+        scene.alice.ask(&mut call, "INVITE", "", &offer);
+        let reply = scene.alice.failure("INVITE");
+        scene.alice.acknowledge_failure(&call, &reply);
+        scene.holds_nothing();
+    });
+}
+
 /// Alice's phone has no tags (RFC 2543).
 #[test]
 fn call_without_tags_of_the_caller_ends() {

@@ -297,6 +297,19 @@ impl Phone {
         self.response(200, "REGISTER")
     }
 
+    /// Registers a Contact with a transport that the server does not have.
+    pub(crate) fn register_out_of_reach(&mut self) -> Sip {
+        let mut call = self.call(self.user, &format!("sctp-{}", self.user));
+        call.dialog.target = format!("sip:{}", self.server);
+        call.dialog.cseq += 1;
+        let at = socket(&self.host, self.port);
+        let contact =
+            format!("Contact: <sip:{}@{at};transport=sctp>\r\nExpires: 600\r\n", self.user);
+        let via = self.via();
+        self.send(&call.dialog.request("REGISTER", &via, &contact, ""));
+        self.response(200, "REGISTER")
+    }
+
     /// Sends a request in a call, with a description where `body` is not empty.
     pub(crate) fn ask(&mut self, call: &mut Call, method: &str, more: &str, body: &str) {
         if !matches!(method, "ACK" | "CANCEL") {
