@@ -33,9 +33,11 @@ impl Leg<'_> {
         match state.phase() {
             _ if state.has_more() && !self.is_live() => Some(PENDING),
             Phase::Completed => Some(ESTABLISHED),
+            Phase::None if self.is_left() => Some(ENDED),
+            // The call may be over: its 2xx is repeated, and the BYE passed before a restart.
+            Phase::None if !state.requested() => Some(PENDING),
             // A 2xx to another INVITE than the last one, or after a restart.
             _ if self.is_confirmed() => Some(ESTABLISHED),
-            Phase::None if self.is_left() => Some(ENDED),
             // After a restart nothing of the other side has shown that there is a call.
             Phase::Pending | Phase::None => Some(PENDING),
             Phase::Cancelled => None,

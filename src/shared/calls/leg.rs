@@ -55,8 +55,8 @@ pub(super) enum Phase {
 /// The word [`STATE`]. From the low bits: the CSeq of the initial INVITE (32); its
 /// phase (2); the leg has ended (1); the initial INVITE carried an offer (1); another
 /// proxy has rewritten the last offer (1); [`MASK`] is valid (1); a dialog without words
-/// was confirmed (1); a 2xx has crossed the CANCEL (1); free (8); how often the leg has
-/// ended (16).
+/// was confirmed (1); a 2xx has crossed the CANCEL (1); the leg was stored in the middle of
+/// the call and has had a request (1); free (7); how often the leg has ended (16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State(pub(super) u64);
 
@@ -67,6 +67,7 @@ const UPSTREAM: u64 = 1 << 36;
 const MASKED: u64 = 1 << 37;
 const MORE: u64 = 1 << 38;
 const CROSSED: u64 = 1 << 39;
+const REQUESTED: u64 = 1 << 40;
 const ENDS_SHIFT: u32 = 48;
 
 impl State {
@@ -137,6 +138,15 @@ impl State {
     }
 
     /// True when a 2xx came after the CANCEL.
+    /// True for a leg that was stored in the middle of the call and has had a request.
+    pub(super) fn requested(self) -> bool {
+        self.0 & REQUESTED != 0
+    }
+
+    pub(super) fn with_requested(self) -> State {
+        State(self.0 | REQUESTED)
+    }
+
     pub(super) fn crossed(self) -> bool {
         self.0 & CROSSED != 0
     }

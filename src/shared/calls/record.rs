@@ -10,6 +10,7 @@ use super::state::{LegState, LegStatus};
 use super::update::{CallUpdate, Recorded, RelayPorts, Ticket};
 use super::words::MASK;
 use super::{CallMessage, Calls, Located};
+use crate::sip::Method;
 
 /// What a message with SDP changes.
 #[derive(Default)]
@@ -223,9 +224,12 @@ impl State {
     /// The state after the message: a 2xx reply completes the initial INVITE.
     fn after(self, message: &CallMessage, by_caller: bool) -> State {
         let completes = by_caller && message.is_invite_success() && message.cseq == self.cseq();
-        match completes && self.is_unanswered() {
-            true => self.completed(),
-            false => self,
+        match self.phase() {
+            Phase::Pending | Phase::Cancelled if completes => self.completed(),
+            Phase::None if message.status.is_none() && message.method != Method::Ack => {
+                self.with_requested()
+            }
+            _ => self,
         }
     }
 }

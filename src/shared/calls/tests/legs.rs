@@ -92,6 +92,18 @@ fn request_in_an_unknown_dialog_is_stored_as_an_unanswered_leg_is() {
     assert_eq!(table.status(100 + expiry::ESTABLISHED), LegStatus::Established);
 }
 
+/// A repeated 2xx whose BYE passed before the restart, and its ACK.
+#[test]
+fn leg_of_replies_after_a_restart_is_stored_for_minutes() {
+    let table = Table::new(64);
+    table.answer(200, 1, "a", "b");
+    stored(table.record(&table.request(Method::Ack, 1, "a", "b"), &update(), 100));
+    assert_eq!(table.status(101 + expiry::PENDING), LegStatus::Unknown);
+    table.offer(&table.request(Method::Update, 5, "b", "a"), 100);
+    table.answer(200, 1, "a", "b");
+    assert_eq!(table.status(100 + expiry::ESTABLISHED), LegStatus::Established);
+}
+
 #[test]
 fn abandoned_rewrite_frees_the_leg_that_it_made() {
     let table = Table::new(1);

@@ -57,6 +57,7 @@ impl Model {
             relayed: None,
             relay: None,
             expires: now + PENDING,
+            requested: false,
             dialogs: HashMap::new(),
         }
     }
@@ -123,6 +124,7 @@ impl Model {
         let foreign = message.status.is_none() && !live && known;
         let foreign = foreign && !(message.key.to == 0 && by_caller);
         let first = leg.relay.is_none() && !foreign;
+        leg.requested |= message.status.is_none() && message.method != Method::Ack;
         self.reply(message, at, by_caller, false, now);
         let leg = self.legs.get_mut(&at).unwrap();
         let CallUpdate { offer_answer, relayed_lines, relay, .. } = *update;

@@ -44,6 +44,8 @@ pub(super) struct Leg {
     pub(super) relayed: Option<u64>,
     pub(super) relay: Option<u32>,
     pub(super) expires: u32,
+    /// It began in the middle of the call and has had a request.
+    pub(super) requested: bool,
     pub(super) dialogs: HashMap<u32, Dialog>,
 }
 
@@ -75,6 +77,7 @@ impl Leg {
         self.expires = match self.phase {
             _ if self.ended => return,
             Phase::Restarted if self.is_left() => now + ENDED,
+            Phase::Restarted if !self.requested => now + PENDING,
             _ if self.has(State::Confirmed) => now + ESTABLISHED,
             Phase::Completed => now + ESTABLISHED,
             Phase::Cancelled => return,
