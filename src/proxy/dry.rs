@@ -147,6 +147,8 @@ impl DryProxy {
 }
 
 #[cfg(test)]
+mod branches;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 mod exchanges;
