@@ -109,8 +109,9 @@ pub(super) struct UpdateRequest<'a> {
     pub(super) from_tag: &'a [u8],
     /// Empty when the dialog has no To tag yet, and in provisional replies.
     pub(super) to_tag: &'a [u8],
-    /// An extension of libmediaproxy: the To tag of a provisional reply.
-    pub(super) early_tag: &'a [u8],
+    /// An extension of libmediaproxy: the To tag of a provisional reply, empty for a
+    /// null tag. `None` from a client that does not give it.
+    pub(super) early_tag: Option<&'a [u8]>,
     /// An extension of libmediaproxy: the server branch that a reply came on, as a
     /// number that only the server understands. 0 for none.
     pub(super) branch: u32,
@@ -190,7 +191,7 @@ struct Headers<'a> {
     cseq: &'a [u8],
     from_tag: Option<&'a [u8]>,
     to_tag: &'a [u8],
-    early_tag: &'a [u8],
+    early_tag: Option<&'a [u8]>,
     signaling_ip: &'a [u8],
     address_family: &'a [u8],
     is_final: &'a [u8],
@@ -214,7 +215,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
             b"cseq" => headers.cseq = value,
             b"from_tag" => headers.from_tag = Some(value),
             b"to_tag" => headers.to_tag = value,
-            b"early_tag" => headers.early_tag = value,
+            b"early_tag" => headers.early_tag = Some(value),
             b"signaling_ip" => headers.signaling_ip = value,
             b"address_family" => headers.address_family = value,
             b"final" => headers.is_final = value,

@@ -99,8 +99,10 @@ impl Branches {
 /// A dialog, early or confirmed.
 #[derive(Clone, Debug)]
 pub(super) struct Dialog {
-    /// The callee's tag; empty when no message gave it yet.
+    /// The callee's tag; empty for a null tag, and while it is unnamed.
     pub(super) tag: Box<[u8]>,
+    /// No message has given its tag yet.
+    pub(super) unnamed: bool,
     /// The callee, on its side of the media ports.
     pub(super) peer: PeerId,
     pub(super) confirmed: bool,
@@ -127,6 +129,7 @@ impl Dialog {
     pub(super) fn new(tag: &[u8], peer: PeerId) -> Self {
         Dialog {
             tag: tag.into(),
+            unnamed: false,
             peer,
             confirmed: false,
             branches: Branches::default(),
@@ -252,12 +255,11 @@ impl Dialog {
         let agreed = early.as_ref().unwrap_or(&self.agreed);
         let offered = self.offered.iter().flat_map(|lines| lines.0.iter().enumerate());
         let offered = offered.filter_map(|(line, stream)| Some((Some(line), stream.as_ref()?)));
-        let lingering = self.lingering.iter().map(|old| (None, &old.stream));
         let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
-        let lingering = lingering.chain(crossing.map(|stream| (None, stream)));
+        let crossing = crossing.map(|stream| (None, stream));
         let before = Before {
             agreed,
-            others: offered.chain(lingering).collect(),
+            others: offered.chain(crossing).collect(),
             families,
             callee: self.peer,
             room,

@@ -7,14 +7,27 @@ use super::ids::PeerId;
 use super::learner::MAX_PEERS;
 use super::media_ports::MediaPorts;
 use super::refusal::Refusal;
+use super::update::Update;
+
+/// How a dialog was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    /// Its branch has failed, or another one was confirmed first: a 2xx may still come
+    /// (RFC 3261 sections 13.2.2.4 and 16.7 step 5).
+    Lost,
+    Removed,
+}
+
+/// The most tags of dialogs that are over.
+const MAX_GONE: usize = 2 * MAX_PEERS;
 
 /// The dialogs, the oldest one first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dialogs {
     list: Vec<Dialog>,
-    /// The callee's tags of removed dialogs, the last one newest: what still comes
-    /// from there was on its way.
-    ended: VecDeque<Box<[u8]>>,
+    /// The callee's tags of dialogs that are over, the last one newest: what still
+    /// comes from there was on its way.
+    gone: VecDeque<(Box<[u8]>, Gone)>,
     peers: u32,
 }
 
@@ -45,16 +58,30 @@ impl Dialogs {
         self.list.iter().any(|dialog| dialog.confirmed)
     }
 
-    /// True when a dialog with this tag was removed.
-    pub(super) fn has_ended(&self, tag: &[u8]) -> bool {
-        self.ended.iter().any(|ended| **ended == *tag)
+    /// True when a dialog with this tag is over.
+    pub(super) fn had(&self, tag: &[u8]) -> bool {
+        self.gone.iter().any(|(gone, _)| **gone == *tag)
+    }
+
+    /// True when the message comes too late, since its dialog is over.
+    pub(super) fn is_over_for(&self, update: &Update) -> bool {
+        let tag = update.dialog_tag();
+        let gone = self.gone.iter().find(|(gone, _)| **gone == *tag);
+        gone.is_some_and(|(_, how)| *how == Gone::Removed || !update.is_final_reply())
+    }
+
+    fn note_gone(&mut self, tag: &[u8], how: Gone) {
+        self.gone.retain(|(gone, _)| **gone != *tag);
+        if self.gone.len() >= MAX_GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back((tag.into(), how));
     }
 
     /// Takes the dialog with this tag out of its place; else an early one that no
     /// message has given a tag yet.
     pub(super) fn take(&mut self, tag: &[u8]) -> Option<(usize, Dialog)> {
-        let unnamed =
-            || self.list.iter().position(|dialog| dialog.tag.is_empty() && !dialog.confirmed);
+        let unnamed = || self.list.iter().position(|dialog| dialog.unnamed && !dialog.confirmed);
         let index = self.position(tag).or_else(unnamed)?;
         Some((index, self.list.remove(index)))
     }
@@ -73,16 +100,17 @@ impl Dialogs {
     }
 
     /// Puts a dialog into its place, or into a new one, which an early dialog loses
-    /// when there is none. `tag` names it, if no message did before.
+    /// when there is none. The message names it, if no one did before.
     pub(super) fn put(
         &mut self,
         at: Option<usize>,
         mut dialog: Dialog,
-        tag: &[u8],
+        update: &Update,
         media: &mut dyn MediaPorts,
     ) -> usize {
-        if dialog.tag.is_empty() {
-            dialog.tag = tag.into();
+        if at.is_none() || dialog.unnamed {
+            dialog.tag = update.dialog_tag().into();
+            dialog.unnamed = update.is_unnamed();
         }
         let PeerId(peer) = dialog.peer;
         self.peers = self.peers.max(peer);
@@ -111,7 +139,7 @@ impl Dialogs {
         let (confirmed, early): (Vec<_>, Vec<_>) =
             self.list.drain(..).partition(|dialog| dialog.confirmed);
         self.list = confirmed;
-        early.iter().for_each(|dialog| dialog.remove_callee(media));
+        self.give_up(&early, media);
         Some(early)
     }
 
@@ -120,15 +148,18 @@ impl Dialogs {
         let index = self.position(tag).ok_or(Refusal::UnknownDialog)?;
         let dialog = self.list.remove(index);
         dialog.remove_callee(media);
-        if self.ended.len() >= MAX_PEERS {
-            self.ended.pop_front();
-        }
-        self.ended.push_back(dialog.tag);
+        self.note_gone(&dialog.tag, Gone::Removed);
         Ok(())
     }
 
-    /// Removes the early dialogs of a server branch, and the early one with this tag. A
-    /// 2xx may still come (RFC 3261 16.7 step 5).
+    fn give_up(&mut self, early: &[Dialog], media: &mut dyn MediaPorts) {
+        for dialog in early {
+            dialog.remove_callee(media);
+            self.note_gone(&dialog.tag, Gone::Lost);
+        }
+    }
+
+    /// Removes the early dialogs of a server branch, and the early one with this tag.
     pub(super) fn remove_branch(
         &mut self,
         branch: u32,
@@ -141,13 +172,13 @@ impl Dialogs {
         };
         let (failed, others): (Vec<_>, Vec<_>) = self.list.drain(..).partition(fails);
         self.list = others;
-        failed.iter().for_each(|dialog| dialog.remove_callee(media));
+        self.give_up(&failed, media);
         if failed.is_empty() { Err(Refusal::UnknownDialog) } else { Ok(()) }
     }
 
     /// Removes all of them: a new try begins.
     pub(super) fn clear(&mut self, media: &mut dyn MediaPorts) {
         self.list.drain(..).for_each(|dialog| dialog.remove_callee(media));
-        self.ended.clear();
+        self.gone.clear();
     }
 }

@@ -155,7 +155,7 @@ impl Session {
         if dialog.answers.get(fingerprint).is_none() {
             dialog.answers.add(fingerprint, update.direction, &answer);
         }
-        if update.is_initial() {
+        if update.is_initial() && !dialog.confirmed {
             self.initial.note_request(update);
         }
         self.note_families(update, is_offer);
@@ -163,7 +163,7 @@ impl Session {
             self.changed = update.now;
         }
         dialog.branches.add(update.request.branch);
-        let index = self.dialogs.put(at, dialog, update.dialog_tag(), media);
+        let index = self.dialogs.put(at, dialog, update, media);
         self.confirm_if_final(index, update, media);
         Ok(answer.streams)
     }
@@ -188,7 +188,7 @@ impl Session {
         }
         let ports = dialog.ports(update.receiver(), media);
         dialog.branches.add(update.request.branch);
-        let index = self.dialogs.put(at, dialog, update.dialog_tag(), media);
+        let index = self.dialogs.put(at, dialog, update, media);
         self.confirm_if_final(index, update, media);
         Ok(ports)
     }
@@ -210,7 +210,7 @@ impl Session {
         }
         let may_follow = of_initial || self.initial.missed && update.request.kind == Kind::Request;
         let is_over = self.answered && !may_follow;
-        if is_over || self.initial.is_late(update) || self.dialogs.has_ended(tag) {
+        if is_over || self.initial.is_late(update) || self.dialogs.is_over_for(update) {
             return Ok(None);
         }
         let peer = self.dialogs.next_peer()?;
@@ -292,6 +292,11 @@ impl Session {
     /// True without an initial offer and a dialog.
     fn is_new(&self) -> bool {
         !self.initial.offered && self.dialogs.is_empty()
+    }
+
+    /// True when a dialog that is over had this tag of the callee.
+    pub(super) fn had_dialog(&self, tag: &[u8]) -> bool {
+        self.dialogs.had(tag)
     }
 
     /// True when a dialog has this tag of the callee.

@@ -186,8 +186,17 @@ impl Table {
 
     /// As `find`, with the tag of a provisional reply as well.
     fn find_for(&mut self, request: &UpdateRequest) -> Option<Side> {
-        let to_tag = if request.to_tag.is_empty() { request.early_tag } else { request.to_tag };
-        self.find(request.call_id, request.from_tag, to_tag)
+        let early_tag = request.early_tag.unwrap_or_default();
+        let UpdateRequest { call_id, from_tag, to_tag, .. } = *request;
+        let to_tag = if to_tag.is_empty() { early_tag } else { to_tag };
+        self.find(call_id, from_tag, to_tag).or_else(|| self.find_over(call_id, from_tag, to_tag))
+    }
+
+    /// Finds the session of a dialog that is over and whose caller's tag is null.
+    fn find_over(&mut self, call_id: &[u8], from_tag: &[u8], to_tag: &[u8]) -> Option<Side> {
+        set_key(&mut self.key, call_id, b"");
+        let session = self.sessions.get(self.key.as_slice()).filter(|_| to_tag.is_empty())?;
+        session.had_dialog(from_tag).then_some(Side::Callee)
     }
 
     /// Finds the session of a command that has the callee's tag only. The keys have the

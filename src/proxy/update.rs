@@ -60,9 +60,16 @@ impl<'a> Update<'a> {
     pub(super) fn dialog_tag(&self) -> &'a [u8] {
         match self.direction {
             Side::Callee => self.request.from_tag,
-            Side::Caller if self.request.to_tag.is_empty() => self.request.early_tag,
+            Side::Caller if self.request.to_tag.is_empty() => {
+                self.request.early_tag.unwrap_or_default()
+            }
             Side::Caller => self.request.to_tag,
         }
+    }
+
+    /// True for a provisional reply of which the client does not give the tag.
+    pub(super) fn is_unnamed(&self) -> bool {
+        self.is_early() && self.request.early_tag.is_none()
     }
 
     /// The address family of the first stream that names one.

@@ -46,7 +46,7 @@ fn extensions_are_parsed_and_unknown_headers_ignored() {
         "{UPDATE}:asymmetric=yes:x=y\r\nearly_tag: et\r\nbranch: 1f\r\naddress_family: IP6\r\nx: y"
     );
     let update = update(&text).unwrap();
-    assert_eq!((update.early_tag, update.branch), (&b"et"[..], 0x1f));
+    assert_eq!((update.early_tag, update.branch), (Some(&b"et"[..]), 0x1f));
     assert_eq!(update.receiver_family, Some(Family::V6));
     assert!(update.media.unwrap()[0].asymmetric);
 }

@@ -152,3 +152,83 @@ fn remove_with_the_tag_of_the_callee_ends_the_session() {
         assert_eq!(sessions(&world), (0, 0));
     }
 }
+
+/// A callee of RFC 2543 beside others: its early dialog is one of its own.
+#[test]
+fn early_dialog_of_a_null_tag_is_no_other_branch() {
+    let mut world = World::new();
+    let callees = world.send("request", 1, "a>", A).first();
+    let caller = world.send("reply", 1, "a>?", B).first();
+    assert_eq!(world.send("reply", 1, "a>?c", C).first(), caller);
+    world.reaches(B, callees, A);
+    world.reaches(C, callees, A);
+    world.reaches(A, caller, C);
+    let header = "final: yes\r\n";
+    assert_eq!(world.send_in("c", "reply", 1, "a>", B, header).first(), caller);
+    world.reaches(B, callees, A);
+    world.reaches(A, caller, B);
+    world.reaches_nobody(C, callees);
+    // A client without the header gives the tag with the 200 only.
+    let mut world = World::new();
+    world.send("request", 1, "a>", A);
+    world.send("reply", 1, "a>", B);
+    world.send("reply", 1, "a>b", "");
+    world.reaches(A, caller, B);
+    world.reaches(B, callees, A);
+}
+
+#[test]
+fn reoffer_to_a_null_tag_does_not_make_another_answer_late() {
+    let mut world = World::new();
+    let callees = world.send("request", 1, "a>", A).first();
+    let header = "final: yes\r\n";
+    let caller = world.send_in("c", "reply", 1, "a>", B, header).first();
+    world.send("request", 2, "a>", A);
+    world.send_in("c", "reply", 2, "a>", B, header);
+    assert_eq!(world.send("reply", 1, "a>c", C).first(), caller);
+    assert_eq!(world.remove(">a", "scope: dialog\r\n").0, "removed");
+    world.reaches(A, caller, C);
+    world.reaches(C, callees, A);
+    world.reaches_nobody(B, callees);
+    assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+    assert_eq!(sessions(&world), (0, 0));
+}
+
+/// RFC 3261 section 12.1.1: its request to a caller without tag has no To tag.
+#[test]
+fn request_of_a_dialog_that_is_over_makes_no_session_of_its_own() {
+    for removed in [false, true] {
+        let mut world = World::new();
+        let callees = world.send("request", 1, ">", A).first();
+        world.send("reply", 1, ">?c", C);
+        let caller = world.send("reply", 1, ">b", B).first();
+        if removed {
+            world.send("reply", 1, ">c", C);
+            assert_eq!(world.remove("c>", "scope: dialog\r\n").0, "removed");
+        }
+        let before = world.proxy.state();
+        assert_eq!(world.send("request", 7, "c>", "198.51.100.3:6010").first(), caller);
+        // Nor does its delete end the session of others.
+        assert_eq!(world.remove("c>", "").0, "error");
+        assert_eq!(world.proxy.state(), before);
+        world.reaches(A, caller, B);
+        world.reaches_nobody(C, callees);
+    }
+}
+
+#[test]
+fn early_reply_of_a_branch_that_has_failed_changes_nothing() {
+    let mut world = World::new();
+    let callees = world.send("request", 1, "a>", A).first();
+    let (b, c) = ("branch: 0000000b\r\n", "branch: 0000000c\r\n");
+    let caller = world.send_in("c", "reply", 1, "a>?b", B, b).first();
+    world.send_in("c", "reply", 1, "a>?c", C, c);
+    assert_eq!(world.remove("a>", &format!("scope: branch\r\n{c}")).0, "removed");
+    assert_eq!(world.send_in("c", "reply", 1, "a>?c", C, c).first(), caller);
+    world.reaches(A, caller, B);
+    world.reaches_nobody(C, callees);
+    // A 2xx that was sent before its branch failed answers the call.
+    assert_eq!(world.send_in("c", "reply", 1, "a>c", C, c).first(), caller);
+    world.reaches(A, caller, C);
+    world.reaches_nobody(B, callees);
+}

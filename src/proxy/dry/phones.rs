@@ -88,7 +88,10 @@ impl World {
         headers: &str,
     ) -> Line {
         let (from, to) = tags.split_once('>').unwrap();
-        let (to, early) = to.split_once('?').unwrap_or((to, ""));
+        let (to, early) = match to.split_once('?') {
+            Some((to, early)) => (to, format!("early_tag: {early}\r\n")),
+            None => (to, String::new()),
+        };
         let item = |text: &str| {
             let (address, direction) = text.split_once(' ').unwrap_or((text, "sendrecv"));
             format!("audio:{address}:{direction}")
@@ -104,7 +107,7 @@ impl World {
         };
         self.request(&format!(
             "update\r\ntype: {kind}\r\ncall_id: {call}\r\ncseq: {cseq}\r\nfrom_tag: {from}\r\n\
-             to_tag: {to}\r\nearly_tag: {early}\r\n{signaling}{headers}{media}\r\n"
+             to_tag: {to}\r\n{early}{signaling}{headers}{media}\r\n"
         ))
     }
 

@@ -127,11 +127,14 @@ impl World {
     /// `from>?early`.
     fn update(&mut self, who: &str, cseq: u32, tags: &str, media: &str) -> String {
         let (from, to) = tags.split_once('>').unwrap();
-        let (to, early) = to.split_once('?').unwrap_or((to, ""));
+        let (to, early) = match to.split_once('?') {
+            Some((to, early)) => (to, format!("\r\nearly_tag: {early}")),
+            None => (to, String::new()),
+        };
         let media = if media.is_empty() { String::new() } else { format!("\r\nmedia: {media}") };
         self.send(&format!(
             "update\r\ntype: {who}\r\ncall_id: c\r\ncseq: {cseq}\r\nfrom_tag: {from}\r\n\
-             to_tag: {to}\r\nearly_tag: {early}\r\nsignaling_ip: 192.0.2.9{media}"
+             to_tag: {to}{early}\r\nsignaling_ip: 192.0.2.9{media}"
         ))
     }
 

@@ -107,7 +107,8 @@ impl Codec for MediaProxy2 {
             address::push_ip(ip, out);
         }
         header(out, b"\r\nmedia_relay: ", &query.media_relay);
-        if !early_tag.is_empty() {
+        if !early_tag.is_empty() || query.provisional && capabilities.null_tags {
+            // An empty one is the null tag of a peer of RFC 2543.
             header(out, b"early_tag: ", early_tag);
         }
         if capabilities.branch_delete {
