@@ -27,6 +27,11 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// The relay that a new call has when all relays are up: a delete is queued for it.
+    pub(super) fn first_choice(&self) -> Option<Arc<Relay>> {
+        self.list.choose(self.pool?, self.hash, |_| true).cloned()
+    }
+
     /// True when the list has more relays than those tried and the next one.
     pub(super) fn has_others(&self, tried: &[u32]) -> bool {
         self.list.len() > tried.len().saturating_add(1)

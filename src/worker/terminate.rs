@@ -128,7 +128,9 @@ impl Worker {
         // this is the relay that a new call would have.
         let unstored = leg.status() == LegStatus::Unknown || scope != Scope::Session;
         let relay = match terminated.relay {
-            None if unstored => self.choose_new(&choice, &[], now),
+            None if unstored => {
+                self.choose_new(&choice, &[], now).or_else(|| choice.first_choice())
+            }
             // A rewrite may have stored another relay since the call was looked up.
             stored => {
                 choice.stored = stored;

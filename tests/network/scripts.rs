@@ -213,6 +213,15 @@ fn delete_that_the_next_try_overtakes_spares_its_session() {
     );
 }
 
+/// The server has forgotten the call, and its relay does not answer.
+#[test]
+fn bye_of_a_forgotten_call_waits_for_its_relay() {
+    holds(
+        "topology direct\na calls\nwait 100\nb answers\nwait 100\nb reinvites hold-zero\nwait 100\n\
+         server 0 restarts\nrelay 0 freezes\na reinvites resume\nwait 3000\n",
+    );
+}
+
 #[test]
 fn second_answer_leaves_the_first_one() {
     for keeps in ["first", "newest", "both"] {
