@@ -18,6 +18,10 @@
 //! | the end of a dialog is not that of the leg | `second_answer_leaves_the_first_one` |
 //! | an ended leg is stored for 32 s | `bye_that_meets_a_rewrite_leaves_nothing` |
 //! | the end of a leg while a rewrite waits is found when its relay answers | `bye_that_meets_a_rewrite_leaves_nothing` |
+//! | streams are counted by their m= line, also those with port 0 | `line_refused_with_another_transport_moves_no_other_line`, `application_server_that_adds_or_drops_a_line_moves_no_stream` |
+//! | a 200 without SDP confirms its dialog at the relay | `answer_without_sdp_chooses_its_branch` |
+//! | another branch's answer ends the early dialogs at the relay | `branch_that_is_given_up_is_not_heard` |
+//! | a provisional reply keeps an unanswered session | `ringing_keeps_the_session_for_minutes` |
 //! | sessions may point at each other's ports | `b2bua_without_media_joins_two_sessions_of_one_relay`, `application_server_that_adds_or_drops_a_line_moves_no_stream` |
 //! | 0.0.0.0 with port 9 is no address | `zero_address_with_port_9_stays_whole` |
 //! | `trusted_media_networks` | `recorder_that_only_listens_elsewhere_is_reached` |

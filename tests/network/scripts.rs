@@ -240,6 +240,17 @@ fn ringing_keeps_the_session_for_minutes() {
     ));
 }
 
+/// RFC 3261 13.2.1: its answer was in the reliable 183.
+#[test]
+fn answer_without_sdp_chooses_its_branch() {
+    for other in ["with-sdp", "with-sdp reliably"] {
+        holds(&format!(
+            "topology fork\na calls\nwait 100\nb rings with-sdp reliably\nwait 100\n\
+             c rings {other}\nwait 100\nb answers without-sdp\nwait 3000\n"
+        ));
+    }
+}
+
 #[test]
 fn branch_that_is_given_up_is_not_heard() {
     holds(
