@@ -162,6 +162,18 @@ fn answer_that_crosses_a_cancel_makes_one_session() {
     }
 }
 
+/// A proxy before two servers forks: its CANCEL for one phone crosses that phone's
+/// 200, which the caller keeps.
+#[test]
+fn answer_that_crosses_a_cancel_of_a_fork_is_kept() {
+    for relay_delay in [0, 3, 10] {
+        holds(&format!(
+            "topology upstream\nlatency 40\nrelay-delay {relay_delay}\ncaller-keeps newest\na calls\n\
+             wait 500\nb rings\nwait 300\nc answers\nwait 60\nb answers\nwait 40000\n"
+        ));
+    }
+}
+
 #[test]
 fn cancel_that_overtakes_its_invite_leaves_nothing() {
     holds("topology stateful\nrelay-delay 10\na calls\na cancels\nwait 3000\n");
@@ -336,5 +348,65 @@ fn bye_of_a_call_that_the_server_forgot_leaves_nothing() {
         for seed in 0..5 {
             holds(&format!("seed {seed}\n{script}"));
         }
+    }
+}
+
+/// The way is so long that the 200 is repeated behind a re-INVITE that has removed
+/// its second line.
+#[test]
+fn answer_repeated_after_its_line_is_gone_is_whole() {
+    holds(
+        "topology direct\nlatency 600\nstreams audio video\na calls\nwait 1300\nb answers\nwait 1210\n\
+         a reinvites second\nwait 9000\n",
+    );
+}
+
+/// The refused offer of one side relays no line, the answered one of the other does.
+#[test]
+fn answer_after_a_glare_has_the_lines_of_its_own_offer() {
+    holds(
+        "topology hairpin\nrelay-delay 10\nstreams message audio\na calls\nwait 3000\nb answers\n\
+         wait 9000\nb reinvites ports\na reinvites second\nwait 3000\n",
+    );
+}
+
+#[test]
+fn answer_in_an_ack_is_overtaken_by_the_next_offer() {
+    holds(
+        "topology direct\nrelay-delay 10\na calls without-offer\nwait 300\nb answers\nwait 60\n\
+         a reinvites ports\nwait 4000\n",
+    );
+}
+
+/// The server has forgotten the call: both sides' messages make one leg again.
+#[test]
+fn two_answers_after_a_restart_end_with_their_dialogs() {
+    for (keeps, rest) in [
+        ("newest", "b reinvites ports\nserver 0 restarts\nwait 10\nc answers\nwait 9000\n"),
+        ("both", "c answers\nserver 0 restarts\na updates hold\nwait 3000\n"),
+    ] {
+        holds(&format!(
+            "topology fork\nlatency 40\ncaller-keeps {keeps}\na calls\nwait 100\nb answers\nwait 1000\n\
+             {rest}"
+        ));
+    }
+}
+
+#[test]
+fn bye_after_a_restart_is_remembered() {
+    holds(
+        "topology direct\nrelay-delay 3\na calls\nwait 100\nb answers\nwait 60\nserver 0 restarts\n\
+         a reinvites delayed\n",
+    );
+}
+
+/// With several workers the delete after the 407 is slower than the next INVITE.
+#[test]
+fn delete_that_is_overtaken_by_the_next_try_ends_the_old_one() {
+    for seed in 1..9 {
+        holds(&format!(
+            "topology direct\nworkers 3\nrelay-delay 3\nseed {seed}\na calls\nwait 100\nb refuses 407\n\
+             wait 100\nb answers\nwait 3000\n"
+        ));
     }
 }

@@ -336,9 +336,9 @@ impl Proxy {
     }
 
     /// What a keeper does.
-    pub fn tick(&mut self, disturbed: bool, now: u64) {
+    pub fn tick(&mut self, unsettled: bool, now: u64) {
         if let Some(library) = &mut self.library {
-            library.tick(disturbed, now);
+            library.tick(unsettled, now);
         }
     }
 

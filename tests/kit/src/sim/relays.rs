@@ -163,11 +163,15 @@ impl Relays {
     /// A server handles a message of a call.
     pub fn uses(&mut self, call_id: u32) {
         self.used.insert(call_id, self.now);
-        let failed = |relay: &Relay| matches!(relay.power, Power::Dead | Power::Frozen);
-        let failed = self.relays.iter().any(failed);
-        if failed || self.now < self.noticed_at {
+        if self.are_unsettled() {
             self.unheard.insert(call_id, self.now);
         }
+    }
+
+    /// True while a relay has failed, or is back and workers may not know it.
+    pub fn are_unsettled(&self) -> bool {
+        let failed = |relay: &Relay| matches!(relay.power, Power::Dead | Power::Frozen);
+        self.now < self.noticed_at || self.relays.iter().any(failed)
     }
 
     /// The last time that a relay may not have heard of a call, 0 if never.

@@ -123,7 +123,6 @@ impl Run {
                 drop(relays);
                 if power != Power::Drops && before.is_some_and(|before| before != power) {
                     self.world.disturbed = true;
-                    self.world.died |= power == Power::Dead;
                     self.world.disturbed_at = self.world.now;
                 }
             }
@@ -247,8 +246,8 @@ impl Run {
             self.pass(1_000, false);
             left = self.world.check_left();
         }
-        if !left.is_empty() && self.world.died && self.world.restarted_at > 0 {
-            // Nobody knows any more that a call on hold was never answered.
+        if !left.is_empty() && self.world.disturbed_at > 0 {
+            // A call that has left a failed relay is on hold there.
             self.pass(HOLD, false);
             left = self.world.check_left();
         }

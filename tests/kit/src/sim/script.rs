@@ -14,7 +14,7 @@ use super::sdp::Kind;
 
 /// How the nodes are connected. `s` has the library; `u` is a B2BUA, `f` forks,
 /// `p` is a stateless proxy.
-pub const TOPOLOGIES: [(&str, usize); 11] = [
+pub const TOPOLOGIES: [(&str, usize); 12] = [
     ("direct", 2),
     ("stateful", 2),
     ("fork", 3),
@@ -26,6 +26,7 @@ pub const TOPOLOGIES: [(&str, usize); 11] = [
     ("spiral", 2),
     ("proxies", 2),
     ("edge", 2),
+    ("upstream", 3),
 ];
 
 /// A network. Times are in milliseconds.

@@ -245,8 +245,8 @@ impl Library {
 
     /// The keeper has something to do only when a relay has failed or a delete is
     /// queued.
-    pub fn tick(&mut self, disturbed: bool, now: u64) {
-        if disturbed || !self.engine.deletes().is_empty() {
+    pub fn tick(&mut self, unsettled: bool, now: u64) {
+        if unsettled || !self.engine.deletes().is_empty() {
             self.duties.turn(&self.engine, now);
         }
     }

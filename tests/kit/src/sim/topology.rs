@@ -66,6 +66,11 @@ pub fn build(world: &mut World) {
                 with_library(world, next + 1, all(vec![1]), true, 1);
             }
         }
+        "upstream" => {
+            with_library(world, server, all(vec![1]), true, 0);
+            with_library(world, next, all(vec![2]), true, 1);
+            plain(world, next + 1, all(vec![server, next]), true);
+        }
         "chain" => {
             with_library(world, server, all(vec![next]), true, 0);
             with_library(world, next, all(vec![1]), true, 1);
@@ -87,7 +92,11 @@ pub fn build(world: &mut World) {
 /// Where a phone sends its initial INVITE.
 pub fn first_hop(world: &World) -> NodeId {
     let phones = world.phones().count();
-    if world.setup.topology == "proxies" { phones + 1 } else { phones }
+    match world.setup.topology {
+        "proxies" => phones + 1,
+        "upstream" => phones + 2,
+        _ => phones,
+    }
 }
 
 fn plain(world: &mut World, id: NodeId, next: Vec<(Option<NodeId>, Vec<NodeId>)>, stateful: bool) {
@@ -103,7 +112,7 @@ fn with_library(
     number: usize,
 ) {
     let count = world.relays.get().count();
-    let several = matches!(world.setup.topology, "chain" | "edge");
+    let several = matches!(world.setup.topology, "chain" | "edge" | "upstream");
     let relays = if several { vec![number % count] } else { (0..count).collect() };
     let (workers, now) = (world.setup.workers.max(1), world.now);
     // Two servers on one relay: the second one leaves the call to the first.

@@ -58,8 +58,6 @@ pub struct World {
     pub disturbed_at: u64,
     /// Relays or servers have failed in this run.
     pub disturbed: bool,
-    /// A relay has lost its sessions.
-    pub died: bool,
     /// The last time that a server has lost its table.
     pub restarted_at: u64,
     /// Ends whose addresses went through a server unchanged in the description of
@@ -83,6 +81,7 @@ impl World {
         // Two servers cannot have one call with the same ids on one relay.
         let manner = setup.manner.possible();
         let same = setup.topology == "edge" && manner.same_call_id && manner.same_tags;
+        let same = same || setup.topology == "upstream";
         let relays = setup.relays.max(if same { 2 } else { 1 });
         let relays = SharedRelays::new(relays, setup.dispatcher, setup.relay_delay, START);
         let mut world = World {
@@ -94,7 +93,6 @@ impl World {
             ids: Ids::new(setup.seed),
             disturbed_at: 0,
             disturbed: false,
-            died: false,
             restarted_at: 0,
             excused: Vec::new(),
             queue: BinaryHeap::new(),
@@ -280,8 +278,8 @@ impl World {
         if now >= self.ticked_at + TICK {
             self.ticked_at = now;
             self.relays.get().expire();
-            let disturbed = self.disturbed;
-            self.proxies().for_each(|proxy| proxy.tick(disturbed, now));
+            let unsettled = self.relays.get().are_unsettled();
+            self.proxies().for_each(|proxy| proxy.tick(unsettled, now));
         }
     }
 
