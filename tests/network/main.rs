@@ -25,6 +25,16 @@
 //! | sessions may point at each other's ports | `b2bua_without_media_joins_two_sessions_of_one_relay`, `application_server_that_adds_or_drops_a_line_moves_no_stream` |
 //! | 0.0.0.0 with port 9 is no address | `zero_address_with_port_9_stays_whole` |
 //! | `trusted_media_networks` | `recorder_that_only_listens_elsewhere_is_reached` |
+//! | CSeq numbers of each dialog of a session | `update_of_one_fork_leaves_the_answer_of_the_other_fork` |
+//! | streams by m= line, not by active line | `line_refused_with_another_transport_moves_no_other_line`, `application_server_that_adds_or_drops_a_line_moves_no_stream` |
+//! | a provisional reply keeps an unanswered session | `ringing_keeps_the_session_for_minutes` |
+//! | an offer has a place of its own until it is answered | `reinvite_back_to_the_old_port_that_is_refused_keeps_the_media`, `update_glare_and_refusals_of_both_sides_keep_the_media` |
+//! | the packets of a branch that another one's answer gave up are dropped | `branch_that_is_given_up_is_not_heard`, `update_of_one_fork_leaves_the_answer_of_the_other_fork` |
+//! | the mask of relayed lines is that of the answered offer | `answer_after_a_glare_has_the_lines_of_its_own_offer`, `answer_to_an_earlier_offer_is_rewritten_whole` |
+//! | an answer in an ACK that the next offer overtakes is taken | `answer_in_an_ack_is_overtaken_by_the_next_offer` |
+//! | an offer without lines is told to the relay | `offer_that_removes_all_lines_ends_their_streams` |
+//! | a delete names the INVITE that it ends | `delete_that_is_overtaken_by_the_next_try_ends_the_old_one` |
+//! | a BYE of a leg that is not stored is remembered | `bye_after_a_restart_is_remembered` |
 //!
 //! `cargo test` runs 20,000 calls: on two cores that do other work as well 140 a
 //! second in a debug build. `MEDIAPROXY_LONG` runs two million. Left out of the

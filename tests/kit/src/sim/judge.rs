@@ -300,6 +300,9 @@ impl World {
     /// and checks that nobody hears whom it has not agreed with.
     pub fn check_forbidden(&mut self, given: &[(EndId, SocketAddr)]) -> Vec<String> {
         let mut faults = Vec::new();
+        if self.relays.get().are_frozen() {
+            return faults;
+        }
         self.relays.get().expire();
         for (sender, to) in given.iter().copied() {
             let fate = self.packet(sender, to);

@@ -168,6 +168,11 @@ impl Relays {
         }
     }
 
+    /// True while a relay is frozen: it closes no ports.
+    pub fn are_frozen(&self) -> bool {
+        self.relays.iter().any(|relay| relay.power == Power::Frozen)
+    }
+
     /// True while a relay has failed, or is back and workers may not know it.
     pub fn are_unsettled(&self) -> bool {
         let failed = |relay: &Relay| matches!(relay.power, Power::Dead | Power::Frozen);
