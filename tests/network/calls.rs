@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kit::sim::choices::Choices;
-use kit::sim::generate::{SHORT_DIALOGS, Trouble, script, short_dialog};
+use kit::sim::generate::{SHORT_DIALOGS, script, short_dialog};
 use kit::sim::shrink::{judged, kind, report, shrink};
 use kit::sim::{Script, Setup};
 
@@ -55,7 +55,7 @@ fn long_calls_by_seed_hold() {
         None => 6_600,
         Some(_) => 1_340_000,
     };
-    run_all(count, |seed| script(&mut Choices::of_seed(seed), seed, Trouble::None));
+    run_all(count, |seed| script(&mut Choices::of_seed(seed), seed));
 }
 
 /// A long call with a fault of its own shrinks to what a person reads at once.
@@ -70,7 +70,7 @@ fn script_with_a_fault_shrinks_to_its_shortest_form() {
     for (step, fault, begin) in faults {
         let mut shown = 0;
         for seed in 0..40 {
-            let mut long = script(&mut Choices::of_seed(seed), seed, Trouble::None);
+            let mut long = script(&mut Choices::of_seed(seed), seed);
             long.setup.relays = 1;
             long.steps.insert(0, step.parse().unwrap());
             let outcome = judged(&long);
@@ -93,7 +93,7 @@ fn script_with_a_fault_shrinks_to_its_shortest_form() {
 #[test]
 fn scripts_are_read_as_they_are_written() {
     for seed in 0..300 {
-        let made = script(&mut Choices::of_seed(seed), seed, Trouble::All);
+        let made = script(&mut Choices::of_seed(seed), seed);
         assert_eq!(made.to_string().parse(), Ok(made));
     }
     assert_eq!(

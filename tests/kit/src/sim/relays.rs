@@ -14,7 +14,7 @@ use mediaproxy::proxy::dry::DryProxy;
 
 /// A relay that does not answer is probed every ten seconds, and one that refuses
 /// connections every second (milliseconds).
-const PROBED: u64 = 11_000;
+const PROBED: u64 = 15_000;
 const REFUSED: u64 = 2_000;
 
 /// What a relay does at the moment.
