@@ -35,11 +35,13 @@
 //! | an offer without lines is told to the relay | `offer_that_removes_all_lines_ends_their_streams` |
 //! | a delete names the INVITE that it ends | `delete_that_is_overtaken_by_the_next_try_ends_the_old_one` |
 //! | a BYE of a leg that is not stored is remembered | `bye_after_a_restart_is_remembered` |
+//! | the record of an offer within a dialog | `bye_that_meets_a_rewrite_leaves_nothing` |
+//! | the leg that has the dialog of both tags comes first | `two_answers_after_a_restart_end_with_their_dialogs` |
 //!
-//! `cargo test` runs 20,000 calls: on two cores that do other work as well 140 a
-//! second in a debug build. `MEDIAPROXY_LONG` runs two million. Left out of the
-//! long calls are lost messages, restarts, failing relays, missing tags, and
-//! streams that are removed or held by 0.0.0.0: [`kit::sim::generate::Trouble`].
+//! `cargo test` runs 20,000 calls, `MEDIAPROXY_LONG` two million; their speed is in
+//! `docs/benchmarks.md`. Messages are lost and repeated, servers restart, relays die
+//! and come back, phones have no tags, hold by 0.0.0.0, and remove streams. What is
+//! left out is in [`kit::sim::generate`], with the reason.
 
 mod calls;
 mod scripts;

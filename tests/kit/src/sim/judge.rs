@@ -64,7 +64,8 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
         let offered_at = local.offered_at.min(remote.offered_at);
         let sent_before = |local: &Line, remote: &Line| {
             let mut before = media.before.iter().flat_map(|(own, other)| pairs(own, other));
-            before.any(|(own, other)| (own.end, other.address) == (local.end, remote.address))
+            let pair = (local.end, remote.address);
+            before.any(|(own, other)| own.direction.sends() && (own.end, other.address) == pair)
         };
         for (local, remote) in pairs(local, remote) {
             let same = sent_before(&local, &remote);
