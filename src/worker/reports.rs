@@ -66,7 +66,10 @@ impl Worker {
                 calls.begin_found(leg, seconds(now));
                 return Ok(());
             }
-            _ => return Ok(()),
+            _ => {
+                calls.refresh(leg, seconds(now));
+                return Ok(());
+            }
         };
         self.store_reply(message, call, leg, now)?;
         if !leg.is_active() {

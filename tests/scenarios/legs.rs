@@ -3,6 +3,7 @@
 
 mod full_table;
 mod junk_calls;
+mod refresh;
 mod refused_lines;
 mod rule_10_null_tags;
 mod rule_1_reinvite_failures;

@@ -62,6 +62,18 @@ impl<'b> Calls<'b> {
     }
 }
 
+impl Calls<'_> {
+    /// Notes a use of the leg by a message without SDP in a confirmed dialog, such as
+    /// the refresh of a session timer (RFC 4028).
+    pub fn refresh(&self, found: &LegState<'_>, seconds: u32) {
+        let Some((leg, by_caller)) = found.leg().filter(|_| found.is_active()) else { return };
+        let dialog = leg.dialog(found.message.key.callee_tag(by_caller));
+        if dialog.is_some_and(|dialog| dialog.state() == DialogState::Confirmed) {
+            leg.touch(None, seconds);
+        }
+    }
+}
+
 impl Located<'_> {
     /// True for a message of a dialog that is over, unless it may end more.
     #[inline(always)]

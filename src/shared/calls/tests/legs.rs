@@ -83,6 +83,33 @@ fn leg_is_stored_as_long_as_its_state_says() {
 }
 
 #[test]
+fn messages_of_a_confirmed_dialog_refresh_its_leg() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.answer(183, 1, "a", "b");
+    let refresh = |from, to, seconds| {
+        let message = table.request(Method::Update, 2, from, to);
+        let calls = table.calls();
+        calls.refresh(&calls.look_up(&message, seconds), seconds);
+    };
+    refresh("a", "b", 200);
+    assert_eq!(table.status(101 + expiry::PENDING), LegStatus::Unknown, "early");
+    table.invite(1);
+    table.answer(200, 1, "a", "b");
+    for (from, to) in [("a", "x"), ("b", "x"), ("x", "a")] {
+        refresh(from, to, 300);
+        assert_eq!(table.status(101 + expiry::ESTABLISHED), LegStatus::Unknown, "{from} {to}");
+    }
+    for (from, to, seconds) in [("a", "b", 300), ("b", "a", 400)] {
+        refresh(from, to, seconds);
+        assert_eq!(table.status(seconds + expiry::ESTABLISHED), LegStatus::Established);
+    }
+    table.bye("a", "b");
+    refresh("a", "b", 120);
+    assert_eq!(table.status(120), LegStatus::Ended);
+}
+
+#[test]
 fn request_in_an_unknown_dialog_is_stored_as_an_unanswered_leg_is() {
     let table = Table::new(64);
     table.offer(&table.request(Method::Invite, 5, "a", "b"), 100);
