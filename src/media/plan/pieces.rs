@@ -136,9 +136,13 @@ impl<'a> Planner<'_, '_, 'a> {
     /// Adds the session's old c= lines to a stream that keeps using them.
     fn keep_address(&mut self, when: When, media: &Media<'a>, head: Spot) {
         if self.plan.old_lines.is_empty() {
-            let all = self.session.connection.iter().chain(&self.session.more_connections);
-            let lines: Vec<&[u8]> = all.map(|connection| connection.line).collect();
-            self.plan.old_lines = lines.join(self.plan.line_end).into();
+            let Some(first) = &self.session.connection else { return };
+            let mut lines = first.line.to_vec();
+            for connection in &self.session.more_connections {
+                lines.extend_from_slice(self.plan.line_end);
+                lines.extend_from_slice(connection.line);
+            }
+            self.plan.old_lines = lines.into();
         }
         let after_open_line = !ends_line(media.head);
         self.piece(head.end(), when, What::OldAddress { after_open_line });

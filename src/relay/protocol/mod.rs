@@ -91,6 +91,9 @@ pub enum Decoded {
 /// `Status::RelayAnswer` for anything else, also for the `error` or `None` with
 /// which a dispatcher refuses.
 fn parse_ports(line: &[u8]) -> Result<Answer> {
+    // Most calls have one or two streams.
+    const USUAL_PORTS: usize = 2;
+
     let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(address) = words.next().and_then(address::parse_ip) else {
         let reason = match line {
@@ -102,7 +105,7 @@ fn parse_ports(line: &[u8]) -> Result<Answer> {
     if !can_receive(address) {
         return Err(unusable(line, "not an address that can receive media"));
     }
-    let (mut ports, mut others) = (Vec::new(), Vec::new());
+    let (mut ports, mut others) = (Vec::with_capacity(USUAL_PORTS), Vec::new());
     for word in words {
         ports.push(match bytes::port(word) {
             Some(port) => port,
