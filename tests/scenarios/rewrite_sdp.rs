@@ -338,7 +338,9 @@ fn call_terminated_by_identifiers_twice_is_deleted_once() {
 #[test]
 fn message_that_terminates_nothing_is_an_argument_error() {
     let mut worker = worker(&[]);
-    for step in [invite(), answer("200 OK", "b"), Step::request("ACK", 1, "a", "b")] {
+    // An INVITE without To tag that the server refuses ends its try.
+    let steps = [reinvite(2), answer("200 OK", "b"), Step::request("ACK", 1, "a", "b")];
+    for step in steps {
         let error = terminate(&mut worker, &step).unwrap_err();
         assert_eq!(error.status(), Status::Argument);
     }
@@ -355,7 +357,8 @@ fn delete_for_an_unreachable_relay_is_sent_once_it_is_back() {
     end(&mut worker, &Step::request("BYE", 2, "a", "b"));
     std::fs::rename(&away, &path).unwrap();
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    end(&mut worker, &Step::request("BYE", 3, "b", "a"));
+    // Another call's: the BYE from the other side of this one would end nothing more.
+    end(&mut worker, &Step::request("BYE", 3, "c", "d"));
     assert_eq!(relay.wait_for(2).len(), 2);
 }
 
