@@ -356,7 +356,11 @@ impl Call {
             println!("{line}");
         }
         let bad = ["ERROR", "CRITICAL", "WARNING"];
-        let complains = |line: &&String| bad.iter().any(|word| line.contains(word));
+        // The NATs have loopback addresses, so the relay takes them for private ones and
+        // reports that it sends nothing to the phone before it has sent something.
+        let expected = "is private and not the source of signaling";
+        let complains =
+            |line: &&String| bad.iter().any(|word| line.contains(word)) && !line.contains(expected);
         for line in told.log.iter().filter(complains) {
             self.faults.push(format!("the server complains: {line}"));
         }
