@@ -121,28 +121,38 @@ impl<'b> Calls<'b> {
     #[inline(always)]
     fn locate(&self, key: CallKey, seconds: u32) -> Option<Located<'b>> {
         let (leg, by_caller) = self.slots.find(key, seconds)?;
-        let dialog = leg.dialog(key.callee_tag(by_caller));
-        match dialog {
-            None if by_caller => Some(self.locate_of_caller(leg, key, seconds)),
-            None => leg.may_have_dialog(key).then_some(Located { leg, by_caller, dialog }),
-            Some(_) => Some(Located { leg, by_caller, dialog }),
+        match leg.dialog(key.callee_tag(by_caller)) {
+            None => self.locate_without_dialog((leg.place, leg.word), by_caller, key, seconds),
+            dialog => Some(Located { leg, by_caller, dialog }),
         }
     }
 
-    /// The leg of a message from the caller of `leg` with the tags of none of its
-    /// dialogs. Anybody can make such a leg with the callee's tag of another one: the leg
-    /// that has the dialog comes first, and one with dialogs that are not stored.
+    /// The leg of a message with the tags of no dialog of the leg at this place, which has
+    /// its From or To tag.
+    ///
+    /// Anybody can make a leg with the callee's tag of another one: so the leg that has the
+    /// dialog comes before the leg of the sender, and one with dialogs that are not stored.
     #[cold]
-    fn locate_of_caller(&self, leg: Leg<'b>, key: CallKey, seconds: u32) -> Located<'b> {
-        let own = Located { leg, by_caller: true, dialog: None };
+    fn locate_without_dialog(
+        &self,
+        (place, word): (u32, u64),
+        by_caller: bool,
+        key: CallKey,
+        seconds: u32,
+    ) -> Option<Located<'b>> {
+        let leg = self.slots.leg(place as usize, word)?;
+        let own = Located { leg, by_caller, dialog: None };
+        if !by_caller {
+            return leg.may_have_dialog(key).then_some(own);
+        }
         let starts_leg = key.to == 0 && leg.state().phase() != Phase::None;
         let other = self.slots.find_receiver(key, seconds).filter(|_| !starts_leg);
-        let Some(leg) = other else { return own };
+        let Some(leg) = other else { return Some(own) };
         let (dialog, state) = (leg.dialog(key.from), leg.state());
         let unstored = (state.has_more() || state.has_ended()) && leg.may_have_dialog(key);
         match dialog.is_some() || unstored {
-            true => Located { leg, by_caller: false, dialog },
-            false => own,
+            true => Some(Located { leg, by_caller: false, dialog }),
+            false => Some(own),
         }
     }
 

@@ -123,6 +123,15 @@ impl<'b> Calls<'b> {
         self.store(message, self.begin(message, seconds), &change, seconds)
     }
 
+    /// The leg of a message whose ticket has none, or none any more.
+    #[cold]
+    fn locate_or_take(&self, message: &CallMessage, seconds: u32) -> Option<(Leg<'b>, bool)> {
+        match self.locate(message.key, seconds) {
+            Some(located) => Some((located.leg, located.by_caller)),
+            None => Some((self.take(message, seconds)?.0, true)),
+        }
+    }
+
     fn store(
         &self,
         message: &CallMessage,
@@ -133,9 +142,7 @@ impl<'b> Calls<'b> {
         let kept = self.at(ticket).filter(|leg| !leg.is_expired(seconds));
         let ends = kept.map(|_| ticket.ends);
         let kept = kept.map(|leg| (leg, same_leg(leg.word, message.key.leg_of_from())));
-        let located = || self.locate(message.key, seconds).map(|it| (it.leg, it.by_caller));
-        let found = kept.or_else(located);
-        let found = found.or_else(|| Some((self.take(message, seconds)?.0, true)));
+        let found = kept.or_else(|| self.locate_or_take(message, seconds));
         let Some((leg, by_caller)) = found else {
             return Recorded::Full { log: self.slots.note_full(seconds) };
         };

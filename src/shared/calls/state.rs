@@ -78,9 +78,17 @@ impl Located<'_> {
     /// True for a message of a dialog that is over, unless it may end more.
     #[inline(always)]
     fn is_over(&self, message: &CallMessage) -> bool {
-        self.dialog.is_some_and(|dialog| dialog.state() == DialogState::Over && dialog.tag() != 0)
-            && message.status.is_none_or(|status| status < 300)
+        match self.dialog {
+            Some(dialog) if dialog.state() == DialogState::Over => ends_no_more(dialog, message),
+            _ => false,
+        }
     }
+}
+
+/// True for a message that ends nothing besides its own dialog, if it has no null tag.
+#[cold]
+fn ends_no_more(dialog: Dialog, message: &CallMessage) -> bool {
+    dialog.tag() != 0 && message.status.is_none_or(|status| status < 300)
 }
 
 impl<'b> LegState<'b> {
