@@ -83,7 +83,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     operation("streams_64_rewrite", None, |times| rewrite(&with_streams(64), times, true)),
     operation("relay_request", None, |times| asked::request(INVITE, times)),
     operation("asked_invite_rewrite", Some(18_349), |times| asked::call(&[INVITE], times)),
-    operation("asked_call_rewrite", None, |times| asked::call(&[INVITE, OK], times)),
+    operation("asked_call_rewrite", Some(37_750), |times| asked::call(&[INVITE, OK], times)),
     operation("asked_invite_rewrite_c", Some(20_180), |times| asked::in_c(INVITE, times)),
     operation("choose_of_100", Some(2_000), |times| relays::choose(times, 0)),
     operation("choose_of_100_half_dead", None, |times| relays::choose(times, 50)),

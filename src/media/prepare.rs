@@ -10,10 +10,14 @@ use crate::relay::Role;
 use crate::sdp::Session;
 use crate::settings::Settings;
 use crate::shared::calls::history::OfferAnswerState;
-use crate::sip::Message;
+use crate::sip::{Message, Method};
 
-/// The stored state of the message's call.
+/// What the call table knows of a message, and the stored state of its call.
 pub struct CallState<'c> {
+    /// The method of the message's request.
+    pub method: Method,
+    /// The number of the message's CSeq.
+    pub cseq: u32,
     /// The offer/answer state.
     pub offer_answer: OfferAnswerState,
     /// The call's last offer was relayed by a proxy before this one.
@@ -53,8 +57,7 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let session = Session::parse(text)?;
     let is_reply = message.status().is_some();
-    let (method, cseq) = (message.method()?, message.cseq()?.number);
-    let decision = decide(is_reply, method, cseq, &call.offer_answer, options.role);
+    let decision = decide(is_reply, call.method, call.cseq, &call.offer_answer, options.role);
     let rules = Rules {
         role: decision.role,
         ice_candidate: options.ice_candidate.unwrap_or(settings.ice_candidate()),

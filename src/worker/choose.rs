@@ -39,9 +39,14 @@ impl Choice {
 }
 
 impl Worker {
-    /// The input for the choice of the relay for a message of a call that is not
-    /// stored.
-    pub(super) fn choice<'m>(&self, message: &Message<'m>, options: &Options) -> Result<Choice> {
+    /// The input for the choice of the relay for a message with this Call-ID, of a call
+    /// that is not stored.
+    pub(super) fn choice<'m>(
+        &self,
+        message: &Message<'m>,
+        call_id: &[u8],
+        options: &Options,
+    ) -> Choice {
         let list = self.relays.clone();
         let set = options.set.as_str();
         let pool = if list.has_domains(set) {
@@ -53,7 +58,7 @@ impl Worker {
             list.pool(set, b"", b"")
         };
         let missing = if pool.is_none() { set.to_string() } else { String::new() };
-        Ok(Choice { stored: None, hash: hash(message.call_id()?), list, pool, missing })
+        Choice { stored: None, hash: hash(call_id), list, pool, missing }
     }
 
     /// The input for the choice when only the Call-ID is known.

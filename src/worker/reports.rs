@@ -79,7 +79,7 @@ impl Worker {
         if leg.relayed_upstream() || provisional && !unanswered {
             return Ok(());
         }
-        let mut choice = self.choice(message, options)?;
+        let mut choice = self.choice(message, message.call_id()?, options);
         choice.stored = leg.relay();
         let health = engine.health();
         let relay = self.relay_of_call(&choice).filter(|r| health.state(r.slot).is_usable());

@@ -88,6 +88,8 @@ pub(super) fn start(
     };
     let settings = engine.settings();
     let state = CallState {
+        method: call.method,
+        cseq: call.cseq,
         offer_answer: leg.offer_answer(),
         relayed_upstream: settings.loop_marker() && leg.relayed_upstream(),
         relayed_lines: leg.relayed_lines(),
@@ -160,14 +162,14 @@ pub(super) fn start(
         total: milliseconds(settings.relay_timeout()),
         each: settings.relay_try().map(milliseconds),
     };
-    let mut choice = worker.choice(message, options)?;
-    choice.stored = leg.relay().filter(|_| leg.is_active() || decision.role == Role::Answer);
     let mut request = worker.spare.take().unwrap_or_default();
     let query = request.renew(decision.role, times);
     worker.fill_query(query, message, decision.cseq, options)?;
     query.branch = call.branch;
     query.null_to_tag = has_null_to_tag(&call, &leg);
     query.streams.clone_from(&plan.streams);
+    let mut choice = worker.choice(message, &query.call_id, options);
+    choice.stored = leg.relay().filter(|_| leg.is_active() || decision.role == Role::Answer);
     if let Some(relay) = choice.stored.filter(|_| !leg.is_first_try()) {
         request.bind(relay);
     }

@@ -48,8 +48,9 @@ impl Worker {
             ScopeOption::Call => EndScope::Call,
             ScopeOption::Branch => EndScope::Branch,
         };
-        let choice = self.choice(message, options)?;
-        let ids = [message.call_id()?, message.from_tag()?, message.to_tag()?];
+        let call_id = message.call_id()?;
+        let choice = self.choice(message, call_id, options);
+        let ids = [call_id, message.from_tag()?, message.to_tag()?];
         self.terminate(&call, choice, Part::Message(scope), ids);
         Ok(())
     }
