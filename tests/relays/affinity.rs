@@ -8,7 +8,7 @@ use mediaproxy::internals::shared::Block;
 use mediaproxy::internals::shared::health::AdminState;
 use mediaproxy::{Keeper, Worker};
 
-use super::calls::{bye, end, ids_of, ok, rewrite, rewrite_with};
+use super::calls::{bye, end, failure, ids_of, ok, rewrite, rewrite_with};
 use super::daemon::Daemon;
 use kit::call::{invite, reinvite};
 use kit::children::{Child, alone, children, in_child};
@@ -187,7 +187,7 @@ fn adding_removing_reordering_and_draining_moves_no_live_call() {
     let mut late = Worker::new(engine.clone()).unwrap();
     let id = &calls[on.iter().position(|address| *address == relays[0].address).unwrap()];
     assert_eq!(rewrite(&mut late, id, reinvite(1_000_000)).unwrap(), relays[0].address);
-    end(&mut late, id, bye());
+    end(&mut late, id, failure());
     relays[0].wait_for("remove", 1);
 }
 

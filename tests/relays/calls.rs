@@ -14,6 +14,11 @@ pub(crate) fn bye() -> Step {
     Step::request("BYE", 9, "a", "b")
 }
 
+/// The reply that ends a call which nobody has answered.
+pub(crate) fn failure() -> Step {
+    Step::reply("480 Temporarily Unavailable", "INVITE", 1, "a", "b")
+}
+
 /// The address that media goes to after the rewrite.
 pub(crate) fn rewrite(worker: &mut Worker, call_id: &str, step: Step) -> Result<String, Error> {
     rewrite_with(worker, call_id, step, &Options::default())

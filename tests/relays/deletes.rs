@@ -10,7 +10,7 @@ use mediaproxy::internals::shared::Counter;
 use mediaproxy::internals::shared::deletes::{CLAIM_FOR, Delete, Push, Scope};
 use mediaproxy::now;
 
-use super::calls::{bye, end, rewrite};
+use super::calls::{end, failure, rewrite};
 use kit::call::{Step, alice_sdp, invite};
 use kit::relay::{Relay, Reply, usual_reply};
 use kit::{engine, worker};
@@ -31,7 +31,7 @@ fn delete_without_answer_is_dropped_when_its_call_was_offered_again() {
     });
     let mut worker = worker(&[("relay", &relay.uri())]);
     rewrite(&mut worker, "1@x", invite()).unwrap();
-    end(&mut worker, "1@x", bye());
+    end(&mut worker, "1@x", failure());
     // Another try in the same leg.
     let again = Step::request("INVITE", 2, "a", "").sdp(alice_sdp());
     rewrite(&mut worker, "1@x", again).unwrap();

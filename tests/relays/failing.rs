@@ -8,7 +8,7 @@ use mediaproxy::internals::shared::{Counter, HealthTable};
 use mediaproxy::now;
 use mediaproxy::{Engine, Status, Worker};
 
-use super::calls::{bye, end, ids_of, ok, rewrite};
+use super::calls::{bye, end, failure, ids_of, ok, rewrite};
 use super::daemon::Daemon;
 use kit::call::{Step, alice_sdp, bob_sdp, invite, reinvite};
 use kit::children::{alone, children, in_child};
@@ -110,6 +110,7 @@ fn answers_for_a_dead_relay_fail_fast_and_offers_go_elsewhere() {
     for id in &ids {
         assert_eq!(rewrite(&mut worker, id, invite()).unwrap(), a.address);
     }
+    assert_eq!(rewrite(&mut worker, &ids[1], ok("b")).unwrap(), a.address);
     a.freeze();
     let health = engine.health();
     assert!(health.mark_suspect(slot(&health, &engine, &a.uri()), now()));
@@ -162,8 +163,8 @@ fn deletes_for_a_dead_relay_are_sent_when_it_is_back() {
         // Each process is gone right after.
         in_child(|| {
             let mut worker = Worker::new(engine.clone()).unwrap();
-            end(&mut worker, id, bye());
-            end(&mut worker, id, bye());
+            end(&mut worker, id, failure());
+            end(&mut worker, id, failure());
         });
     }
     assert_eq!(engine.deletes().len(), 3, "repeated ends are one");

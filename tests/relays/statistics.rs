@@ -10,7 +10,7 @@ use mediaproxy::sip::Message;
 use mediaproxy::statistics::Statistics;
 use mediaproxy::{Status, Worker};
 
-use super::calls::{bye, end, ok, rewrite};
+use super::calls::{bye, end, failure, ok, rewrite};
 use kit::call::invite;
 use kit::children::{alone, children};
 use kit::directory::Directory;
@@ -113,7 +113,7 @@ fn deletes_that_cannot_be_queued_are_counted_as_dropped() {
     // One that has no open connection to it.
     let mut worker = Worker::new(worker.engine().clone()).unwrap();
     for id in [&long, "short@x"] {
-        end(&mut worker, id, bye());
+        end(&mut worker, id, failure());
     }
     let counted = Statistics::of(worker.engine());
     assert_eq!(counted.value(Counter::Terminations), 2);

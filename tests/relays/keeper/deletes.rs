@@ -56,7 +56,7 @@ fn relay_that_was_frozen_gets_the_deletes_it_missed() {
     assert_eq!(hand.take("offer 1"), Ok(50000));
     relay.freeze();
     assert!(hand.take("offer 2").unwrap_err().contains("did not answer"));
-    assert_eq!(hand.take("bye 1"), Ok(0));
+    assert_eq!(hand.take("fail 1"), Ok(0));
     hand.kill();
     let health = engine.health();
     let slot = health.slot(engine.calls().identity(&uri)).unwrap();
@@ -91,7 +91,7 @@ fn deletes_do_not_wait_for_a_frozen_relay() {
     let mut took: Vec<Duration> = (0..CALLS)
         .map(|call| {
             let started = Instant::now();
-            assert_eq!(obey(&mut worker, &format!("bye {call}")), "0");
+            assert_eq!(obey(&mut worker, &format!("fail {call}")), "0");
             started.elapsed()
         })
         .collect();
@@ -151,7 +151,7 @@ fn proxy_takes_deletes_of_processes_that_were_killed() {
     other.read_exact(&mut [0]).unwrap();
     server.freeze();
     for call in 0..CALLS {
-        assert_eq!(obey(&mut worker, &format!("bye {call}")), "0");
+        assert_eq!(obey(&mut worker, &format!("fail {call}")), "0");
     }
     assert_eq!(engine.counters().get(Counter::DeletesSent), u64::from(CALLS));
     drop(worker);
@@ -175,8 +175,8 @@ fn new_offer_cancels_the_queued_delete_in_the_keeper() {
     assert_eq!(hand.take("offer 1"), Ok(50000));
     assert_eq!(hand.take("offer 2"), Ok(50000));
     drop(relay);
-    assert_eq!(hand.take("bye 1"), Ok(0));
-    assert_eq!(hand.take("bye 2"), Ok(0));
+    assert_eq!(hand.take("fail 1"), Ok(0));
+    assert_eq!(hand.take("fail 2"), Ok(0));
     assert!(hand.take("retry 1").is_err(), "nobody is there");
     hand.kill();
     let relay = Relay::new(&socket, 50000);
@@ -194,7 +194,7 @@ fn another_keeper_goes_on_where_one_was_killed() {
     let relay = Relay::new(&socket, 50000);
     assert_eq!(hand.take("offer 1"), Ok(50000));
     drop(relay);
-    assert_eq!(hand.take("bye 1"), Ok(0));
+    assert_eq!(hand.take("fail 1"), Ok(0));
     hand.kill();
     let lease = || engine.shared().lease().holder(mediaproxy::now());
     within(Duration::from_secs(1), "the first works", || lease().is_some());

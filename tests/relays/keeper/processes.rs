@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mediaproxy::{Engine, Keeper, Worker};
 
+use crate::calls::failure;
 use kit::call::{Step, alice_sdp, answer, invite, terminate, try_rewrite};
 use kit::children::Child;
 use kit::directory::Directory;
@@ -63,7 +64,7 @@ impl Hand {
         Hand { process, orders: BufReader::new(ours) }
     }
 
-    /// Has it take a message ("offer 7", "retry 7", "answer 7", "bye 7"): the lowest port
+    /// Has it take a message ("offer 7", "retry 7", "answer 7", "fail 7", "bye 7"): the lowest port
     /// it gave, 0 for a bye; or what went wrong.
     pub(crate) fn take(&mut self, order: &str) -> Result<u16, String> {
         let mut answer = String::new();
@@ -89,11 +90,12 @@ pub(crate) fn obey(worker: &mut Worker, order: &str) -> String {
         "offer" => invite(),
         "retry" => Step::request("INVITE", 3, "a", "").sdp(alice_sdp()),
         "answer" => answer("200 OK", "b"),
+        "fail" => failure(),
         _ => Step::request("BYE", 2, "a", "b"),
     };
     let step = step.call_id(&format!("call-{call}@x"));
     let done = match kind {
-        "bye" => terminate(worker, &step).map(|()| "0".to_string()),
+        "bye" | "fail" => terminate(worker, &step).map(|()| "0".to_string()),
         _ => try_rewrite(worker, &step).map(|text| {
             let media = text.split("\r\nm=audio ").nth(1).expect("a stream");
             media.split(' ').next().unwrap_or_default().to_string()
