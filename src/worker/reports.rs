@@ -72,17 +72,23 @@ impl Worker {
             }
         };
         self.store_reply(message, call, leg, now)?;
-        if !leg.is_active() {
-            return Ok(());
-        }
-        let unanswered = matches!(leg.status(), LegStatus::Pending | LegStatus::Cancelled);
-        if leg.relayed_upstream() || provisional && !unanswered {
+        let useless = match leg.status() {
+            LegStatus::Ended => true,
+            LegStatus::Established => provisional,
+            // A relay may have a call that the server no longer stores.
+            LegStatus::Unknown | LegStatus::Pending | LegStatus::Cancelled => false,
+        };
+        if useless || leg.relayed_upstream() {
             return Ok(());
         }
         let mut choice = self.choice(message, message.call_id()?, options);
         choice.stored = leg.relay();
         let health = engine.health();
-        let relay = self.relay_of_call(&choice).filter(|r| health.state(r.slot).is_usable());
+        let relay = match leg.status() {
+            LegStatus::Unknown => self.choose_new(&choice, &[], now),
+            _ => self.relay_of_call(&choice),
+        };
+        let relay = relay.filter(|relay| health.state(relay.slot).is_usable());
         let Some(relay) = relay.filter(|relay| {
             let has = relay.capabilities(self.facts(relay));
             if provisional { has.provisional_reports } else { has.bodyless_200 }

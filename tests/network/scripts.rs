@@ -225,6 +225,15 @@ fn delete_that_the_next_try_overtakes_spares_its_session() {
     );
 }
 
+/// The server has forgotten the call when a phone answers without SDP.
+#[test]
+fn answer_without_sdp_of_a_forgotten_call_is_reported() {
+    holds(
+        "topology fork\nlatency 10\na calls\nwait 60\nc rings with-sdp reliably\n\
+         b rings with-sdp reliably\nwait 100\nc answers without-sdp\nserver 0 restarts\nwait 60\n",
+    );
+}
+
 /// The server has forgotten the call, and its relay does not answer.
 #[test]
 fn bye_of_a_forgotten_call_waits_for_its_relay() {

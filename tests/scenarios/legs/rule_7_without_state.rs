@@ -76,3 +76,23 @@ fn bye_alone_ends_something_after_a_restart() {
         assert_eq!(scene.worker.engine().deletes().len(), 0);
     });
 }
+
+/// A relay that understands the report keeps ringing calls, and hears of the answer.
+#[test]
+fn replies_without_sdp_are_reported_after_a_restart() {
+    for (kind, types) in [(Kind::BuiltIn, &["t1", ""][..]), (Kind::Dispatcher, &[""][..])] {
+        let mut scene = Scene::new(kind);
+        scene.relayed(&invite(1));
+        scene.relayed(&reply_sdp("183 Session Progress", 1, "t1"));
+        let before = scene.requests().len();
+        scene.restart();
+        assert_eq!(scene.send(&reply("180 Ringing", 1, "t1")), Ok(None));
+        assert_eq!(scene.send(&reply("200 OK", 1, "t1")), Ok(None));
+        let requests = scene.requests().split_off(before);
+        let early: Vec<_> = requests.iter().map(|request| header(request, "early_tag")).collect();
+        let early: Vec<_> = early.iter().map(|tag| tag.trim_start_matches("(none)")).collect();
+        assert_eq!(early, types, "{kind:?}");
+        assert_eq!(header(requests.last().expect("a report"), "to_tag"), "t1");
+        assert_eq!(scene.active_calls(), 0, "nothing is stored of it");
+    }
+}
