@@ -94,6 +94,8 @@ pub struct Dialog {
     pub first_answer: Option<Sdp>,
     /// When a provisional reply with SDP came or was sent.
     pub early_media_at: u64,
+    /// When the INVITE came, or the last provisional reply was sent.
+    pub rang_at: u64,
     /// Our 2xx to the initial INVITE waits for its ACK: no BYE before it (RFC 3261
     /// 15).
     pub waits_for_ack: bool,
@@ -134,6 +136,7 @@ impl Dialog {
             acknowledged: None,
             first_answer: None,
             early_media_at: 0,
+            rang_at: 0,
             unacknowledged: false,
             waits_for_ack: false,
             hung_up: false,
@@ -149,6 +152,11 @@ impl Dialog {
 
     pub fn is_live(&self) -> bool {
         matches!(self.state, State::Early | State::Confirmed)
+    }
+
+    /// True when the next provisional reply is due.
+    pub fn rings_on(&self, now: u64) -> bool {
+        self.state == State::Early && self.invite.is_some() && now >= self.rang_at + 60_000
     }
 
     pub fn end(&mut self, now: u64) {

@@ -6,7 +6,7 @@ use super::dialog::{Dialog, State};
 use super::message::Message;
 use super::phone::Calling;
 use super::server::Failure;
-use super::world::World;
+use super::world::{Node, World};
 
 impl World {
     /// True when a message, or the offer that it answers, may have had no relay; and
@@ -38,11 +38,17 @@ impl World {
             by_then && (of_callee || calling.message.cseq == cseq)
                 || calling.cancelled && !failure.success
         };
-        self.phones().any(|phone| {
-            let mut dialogs = phone.dialogs.iter().filter(|dialog| of_call(dialog.call_id));
-            let mut calls = phone.calls.iter().filter(|c| of_call(c.message.call_id));
-            dialogs.any(over) || calls.any(failed)
-        })
+        let call = (!b2bua).then_some(failure.call_id);
+        let at_proxy = |node: &Node| match node {
+            Node::Proxy(proxy) => proxy.has_failed(call, failure.request, failure.at),
+            _ => false,
+        };
+        self.nodes.iter().any(at_proxy)
+            || self.phones().any(|phone| {
+                let mut dialogs = phone.dialogs.iter().filter(|dialog| of_call(dialog.call_id));
+                let mut calls = phone.calls.iter().filter(|c| of_call(c.message.call_id));
+                dialogs.any(over) || calls.any(failed)
+            })
     }
 
     /// True when the side that sent the request has sent a newer one by now, or has

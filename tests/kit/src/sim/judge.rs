@@ -8,7 +8,7 @@ use super::context::{T1, TIMEOUT};
 use super::dialog::{Dialog, State};
 use super::media::Fate;
 use super::message::NodeId;
-use super::phone::Phone;
+use super::phone::{Calling, Phone};
 use super::sdp::{EndId, Kind, Line, Sdp};
 use super::world::World;
 
@@ -288,12 +288,31 @@ impl World {
         if dialogs(receiver).chain(dialogs(sender)).any(unheard) {
             return true;
         }
+        // Nobody tells a server that a branch has failed which another proxy has made.
+        let elsewhere = matches!(self.setup.topology, "downstream" | "both");
+        let unknown = |dialog: &Dialog| {
+            let waits = |calling: &Calling| {
+                let invite = &calling.message;
+                let offers = |sdp: &Sdp| sdp.line_of(sender).is_some();
+                !calling.done
+                    && invite.call_id == dialog.call_id
+                    && invite.sdp.as_ref().is_some_and(offers)
+            };
+            let failed = dialog.state == State::Over && dialog.confirmed_at == 0;
+            failed
+                && has(&dialog.media.local, receiver)
+                && self.phones().any(|phone| phone.calls.iter().any(waits))
+        };
+        if elsewhere && dialogs(receiver).any(unknown) {
+            return true;
+        }
         // Both sides, since the caller's early dialog may not be there yet.
         dialogs(receiver).any(|dialog| talks(dialog, receiver, sender))
             // And a caller is not told that one of several branches has failed.
             || dialogs(sender).any(|dialog| {
                 let early = dialog.invite.is_some() || dialog.state == State::Early;
-                early && talks(dialog, sender, receiver)
+                let until_now = dialog.confirmed_at == 0 && self.now < dialog.over_at + LINGERING;
+                (early || until_now) && talks(dialog, sender, receiver)
             })
     }
 

@@ -72,6 +72,7 @@ impl Phone {
         dialog.route.push(request.contact);
         dialog.media.received.clone_from(&request.sdp);
         dialog.invite = Some(request);
+        dialog.rang_at = context.now;
         self.dialogs.push(dialog);
     }
 
@@ -196,6 +197,17 @@ impl Phone {
         self.dialogs.iter().rposition(waits)
     }
 
+    /// A call rings on: a provisional reply each minute keeps it (RFC 3261 13.3.1.1).
+    pub fn tick(&mut self, context: &mut Context<'_>) {
+        let (id, now) = (self.id, context.now);
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.rings_on(now)) {
+            let Some(invite) = &dialog.invite else { continue };
+            let reply = invite.reply(180, dialog.local_tag, id);
+            dialog.rang_at = now;
+            context.reply(reply);
+        }
+    }
+
     /// A provisional reply to the newest call that waits for this phone; with the
     /// answer if `with_sdp`, and reliable (RFC 3262) if `reliable`.
     pub fn ring(&mut self, with_sdp: bool, reliable: bool, context: &mut Context<'_>) {
@@ -204,15 +216,21 @@ impl Phone {
         let dialog = &mut self.dialogs[at];
         let Some(invite) = dialog.invite.clone() else { return };
         let mut reply = invite.reply(if with_sdp { 183 } else { 180 }, dialog.local_tag, id);
-        if let Some(offer) = invite.sdp.as_ref().filter(|_| with_sdp) {
-            let repeated = dialog.media.local.clone().filter(|_| dialog.media.received.is_none());
-            let answer =
-                repeated.unwrap_or_else(|| dialog.answer(offer, refused, ip, id, context.ids));
-            reply.sdp = Some(answer.clone());
-            if dialog.media.received.is_some() {
+        dialog.rang_at = context.now;
+        let answered = dialog.media.received.is_none();
+        match invite.sdp.as_ref().filter(|_| with_sdp) {
+            // Behind an UPDATE the first answer would be an old one.
+            Some(_) if answered && dialog.media.local != dialog.first_answer => {}
+            Some(_) if answered => reply.sdp.clone_from(&dialog.first_answer),
+            Some(offer) => {
+                let answer = dialog.answer(offer, refused, ip, id, context.ids);
+                reply.sdp = Some(answer.clone());
                 dialog.first_answer = Some(answer.clone());
                 dialog.media.agree(answer, offer.clone(), context.now);
             }
+            None => {}
+        }
+        if reply.sdp.is_some() {
             dialog.early_media_at = context.now;
         }
         if reliable && dialog.acknowledged.is_none() && dialog.local_tag != 0 {

@@ -25,6 +25,7 @@ struct Fork {
     success: bool,
     /// The failure reply that went upstream.
     failed: Option<Message>,
+    failed_at: u64,
 }
 
 /// What to do with a message after the library has changed it.
@@ -63,6 +64,18 @@ impl Proxy {
         }
     }
 
+    /// True when a failure reply to an INVITE of the request's sender has gone
+    /// upstream by then: from here on the INVITE has failed, whoever answers late.
+    pub fn has_failed(&self, call: Option<u32>, (tag, cseq): (u32, u32), by: u64) -> bool {
+        self.forks.iter().any(|fork| {
+            let request = &fork.request;
+            let own = call.is_none_or(|call| {
+                (call, tag, cseq) == (request.call_id, request.from_tag, request.cseq)
+            });
+            own && fork.failed.is_some() && fork.failed_at <= by
+        })
+    }
+
     fn targets(&self, from: NodeId) -> Vec<NodeId> {
         let entry = self.next.iter().find(|(node, _)| node.is_none_or(|node| node == from));
         entry.map_or_else(Vec::new, |(_, targets)| targets.clone())
@@ -96,6 +109,7 @@ impl Proxy {
                     cancelled: false,
                     success: false,
                     failed: None,
+                    failed_at: 0,
                 });
                 self.rewrite(message, Then::Fork(key), context);
             }
@@ -217,6 +231,7 @@ impl Proxy {
         let mut reply = reply;
         reply.vias.clone_from(&self.forks[at].request.vias);
         self.forks[at].failed = Some(reply.clone());
+        self.forks[at].failed_at = context.now;
         let key = Repeated::Failure(self.forks[at].request.branch());
         context.repeat_reply(reply, key);
     }

@@ -280,6 +280,20 @@ impl World {
             self.relays.get().expire();
             let unsettled = self.relays.get().are_unsettled();
             self.proxies().for_each(|proxy| proxy.tick(unsettled, now));
+            self.ring_on();
+        }
+    }
+
+    fn ring_on(&mut self) {
+        let now = self.now;
+        let rings = |phone: &&Phone| phone.dialogs.iter().any(|dialog| dialog.rings_on(now));
+        let ringing: Vec<NodeId> = self.phones().filter(rings).map(|phone| phone.id).collect();
+        for phone in ringing {
+            self.act(phone, |node, context| {
+                if let Node::Phone(phone) = node {
+                    phone.tick(context);
+                }
+            });
         }
     }
 
