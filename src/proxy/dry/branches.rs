@@ -1,4 +1,4 @@
-//! Every short life of a forked call: what two branches, the caller and the server can
+//! Every short history of a forked call: what two branches, the caller and the server can
 //! send, in every order. A model that knows RFC 3261 and RFC 3264 and nothing of the
 //! relay says who must receive whom, and that nobody else does.
 
@@ -101,7 +101,7 @@ impl Branch {
         self.agreed.as_ref().map_or(A.to_string(), |agreed| agreed.caller.0.clone())
     }
 
-    fn lives(&self) -> bool {
+    fn is_live(&self) -> bool {
         matches!(self.state, State::Early | State::Confirmed)
     }
 }
@@ -136,7 +136,7 @@ impl Model {
             }
             Step::CallerOffers(n) => {
                 let branch = &self.branches[n];
-                branch.lives() && branch.agreed.is_some() && {
+                branch.is_live() && branch.agreed.is_some() && {
                     self.moved += 1;
                     self.cseq += 1;
                     let address = format!("198.51.100.1:{}", 4_000 + 10 * self.moved);
@@ -146,7 +146,7 @@ impl Model {
             }
             Step::BranchOffers(n) => {
                 let branch = &mut self.branches[n];
-                let may = branch.lives() && branch.agreed.is_some()
+                let may = branch.is_live() && branch.agreed.is_some()
                     || matches!(branch.state, State::Lost | State::Removed);
                 may && {
                     branch.moved += 1;
@@ -165,7 +165,7 @@ impl Model {
                 None => false,
             },
             Step::RemoveDialog(n) => {
-                let known = self.branches[n].lives();
+                let known = self.branches[n].is_live();
                 let line = world.remove(&format!("a>{}", TAGS[n]), "scope: dialog\r\n");
                 assert_eq!(line.0, if known { "removed" } else { "error" });
                 self.last.answer = None;
@@ -224,7 +224,7 @@ impl Model {
         let tag = TAGS[n];
         let tags = if by_caller { format!("a>{tag}") } else { format!("{tag}>a") };
         let port = self.send(world, ("request", cseq), tags, &address);
-        if self.branches[n].lives() {
+        if self.branches[n].is_live() {
             match by_caller {
                 true => self.for_branches.push(port),
                 false => self.for_caller.push((self.branches[n].caller(), port)),
@@ -257,7 +257,11 @@ impl Model {
             if let Some(agreed) = branch.agreed.as_ref().filter(|_| !self.over) {
                 let (caller, to_branch) = &agreed.caller;
                 let (own, to_caller) = &agreed.branch;
-                assert_eq!(world.packet(at(own), *to_caller), Some(at(caller)), "heard from {n}");
+                assert_eq!(
+                    world.packet(at(own), *to_caller),
+                    Some(at(caller)),
+                    "received from {n}"
+                );
                 if agreed.shared_since.is_none() || agreed.shared_since == newest {
                     assert_eq!(world.packet(at(caller), *to_branch), Some(at(own)), "to {n}");
                 }
@@ -265,12 +269,12 @@ impl Model {
             }
             let gone = at(&format!("{}:5000", HOSTS[n]));
             for port in &self.for_branches {
-                assert_eq!(world.packet(gone, *port), None, "from {n}, who is no party");
+                assert_eq!(world.packet(gone, *port), None, "from {n}, which is in no dialog");
             }
             for (caller, port) in &self.for_caller {
                 let arrived = world.packet(at(caller), *port);
                 let forbidden = arrived.filter(|to| self.over || to.ip() == gone.ip());
-                assert_eq!(forbidden, None, "to {n}, who is no party");
+                assert_eq!(forbidden, None, "to {n}, which is in no dialog");
             }
         }
     }
@@ -360,7 +364,7 @@ impl Drop for Search {
 }
 
 #[test]
-fn every_short_life_of_a_forked_call_has_the_media_that_was_agreed() {
+fn every_short_forked_call_has_the_media_that_was_agreed() {
     let mut world = World::new();
     let shared = world.send("request", 1, "a>", A).first();
     let branch = Branch { state: State::Unknown, agreed: None, offer: None, cseq: 100, moved: 0 };
@@ -380,7 +384,7 @@ fn every_short_life_of_a_forked_call_has_the_media_that_was_agreed() {
     for (length, pause) in LIVES {
         let mut search = Search { steps: all_steps(), script: Vec::new(), pause, count: 0 };
         search.go_on(&world, &model, length);
-        println!("{} lives", search.count);
+        println!("{} calls", search.count);
         assert!(search.count > 5_000);
     }
 }
