@@ -225,6 +225,17 @@ fn delete_that_the_next_try_overtakes_spares_its_session() {
     );
 }
 
+/// That another server relays one side's offer says nothing of the other side's.
+#[test]
+fn offer_that_another_server_relays_is_alone() {
+    for seed in [1, 46] {
+        holds(&format!(
+            "topology chain\nlatency 40\nrelay-delay 3\nloss 10\nseed {seed}\na calls\nwait 3000\n\
+             b answers\nwait 9000\na reinvites same\nb updates second\nwait 3000\n"
+        ));
+    }
+}
+
 /// The server has forgotten the call when a phone answers without SDP.
 #[test]
 fn answer_without_sdp_of_a_forgotten_call_is_reported() {

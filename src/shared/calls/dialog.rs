@@ -46,6 +46,9 @@ const MASK_SHIFT: u32 = 3;
 const MASK_LINES: u32 = 12;
 /// In the mask: its lines are all that are relayed.
 const WHOLE: u64 = 1;
+/// Masks without that bit: the lines are not stored, or another proxy relays them.
+const NOT_STORED: u64 = 2;
+const UPSTREAM: u64 = 4;
 const BRANCH_SHIFT: u32 = 16;
 const BRANCH_BITS: u32 = 16;
 const TAG_SHIFT: u32 = 32;
@@ -101,11 +104,20 @@ impl Dialog {
         (mask != 0).then_some((mask & WHOLE != 0).then_some(mask >> 1))
     }
 
-    /// Its word with the relayed m= lines of an offer.
-    fn with_relayed_lines(self, lines: u64) -> u64 {
-        let whole = lines >> MASK_LINES == 0;
-        // Without the bit a mask says that there was an offer.
-        let mask = if whole { lines << 1 | WHOLE } else { 2 };
+    /// True when another proxy has rewritten the last offer of its own.
+    pub(super) fn is_upstream(self) -> bool {
+        let mask = low((self.word.get() >> MASK_SHIFT) as u32, MASK_LINES + 1);
+        u64::from(mask) == UPSTREAM
+    }
+
+    /// Its word with the relayed m= lines of an offer; `None` for one that another proxy
+    /// has rewritten.
+    fn with_relayed_lines(self, lines: Option<u64>) -> u64 {
+        let mask = match lines {
+            None => UPSTREAM,
+            Some(lines) if lines >> MASK_LINES == 0 => lines << 1 | WHOLE,
+            Some(_) => NOT_STORED,
+        };
         let bits = !(u64::MAX << (MASK_LINES + 1)) << MASK_SHIFT;
         self.word.get() & !bits | mask << MASK_SHIFT
     }
@@ -333,8 +345,9 @@ impl Leg<'_> {
         }
     }
 
-    /// Stores the relayed m= lines of an offer in the dialog at `at`.
-    pub(super) fn store_relayed_lines(&self, at: usize, tag: u32, lines: u64) {
+    /// Stores the relayed m= lines of an offer in the dialog at `at`; `None` for one that
+    /// another proxy has rewritten.
+    pub(super) fn store_relayed_lines(&self, at: usize, tag: u32, lines: Option<u64>) {
         for _ in 0..4 {
             let Some(dialog) = self.dialog_at(at, tag) else { return };
             if self.swap_dialog(dialog, dialog.with_relayed_lines(lines)) {

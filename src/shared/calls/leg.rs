@@ -54,7 +54,7 @@ pub(super) enum Phase {
 
 /// The word [`STATE`]. From the low bits: the CSeq of the initial INVITE (32); its
 /// phase (2); the leg has ended (1); the initial INVITE carried an offer (1); another
-/// proxy has rewritten the last offer (1); [`MASK`] is valid (1); a dialog without words
+/// proxy has rewritten that offer (1); [`MASK`] is valid (1); a dialog without words
 /// was confirmed (1); a 2xx has crossed the CANCEL (1); the leg was stored in the middle of
 /// the call and has had a request (1); free (7); how often the leg has ended (16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -24,6 +24,13 @@ struct Change {
     relayed_lines: Option<u64>,
 }
 
+impl Change {
+    /// True for an offer.
+    fn is_offer(&self) -> bool {
+        self.relayed_lines.is_some() || self.upstream
+    }
+}
+
 impl<'b> Calls<'b> {
     /// Stores that the rewrite of a message begins, before the request to its relay.
     /// It makes the entry for an initial INVITE. An initial INVITE that is newer than
@@ -167,7 +174,7 @@ impl<'b> Calls<'b> {
                 leg.store(MASK, lines);
                 new = new.with_masked();
             }
-            Some(if foreign { new } else { new.with_upstream(change.upstream) })
+            Some(if initial { new.with_upstream(change.upstream) } else { new })
         });
         let state = match changed {
             Changed::From(state) => state,
@@ -177,8 +184,8 @@ impl<'b> Calls<'b> {
         let mut at = own.map(|own| own.at);
         if !initial {
             at = leg.store_dialog(message, by_caller, own, state, change);
-            if let Some((at, lines)) = at.zip(change.relayed_lines) {
-                leg.store_relayed_lines(at, tag, lines);
+            if let Some(at) = at.filter(|_| change.is_offer()) {
+                leg.store_relayed_lines(at, tag, change.relayed_lines);
             }
         }
         if !foreign && !change.media.is_empty() {
@@ -309,7 +316,7 @@ impl Leg<'_> {
                 // RFC 3261 13.2.2.1.
                 (true, None) => None,
             }
-        } else if tag != 0 && (offer_answer.offered.is_some() || change.relayed_lines.is_some()) {
+        } else if tag != 0 && (offer_answer.offered.is_some() || change.is_offer()) {
             Some(DialogState::Assumed)
         } else {
             None
@@ -322,7 +329,7 @@ impl Leg<'_> {
             self.change(|state| Some(state.with_more()));
         }
         if let Some(at) = at {
-            let relayed = change.relayed_lines.map(|_| message.cseq);
+            let relayed = change.is_offer().then_some(message.cseq);
             self.store_offers(at, tag, by_caller, offer_answer, relayed);
         }
         at

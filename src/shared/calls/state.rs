@@ -181,9 +181,15 @@ impl<'b> LegState<'b> {
         self.found.filter(|found| found.state.phase() != Phase::None).map(|f| f.state.cseq())
     }
 
-    /// True when another proxy has rewritten the leg's last offer.
+    /// True when another proxy has rewritten the offer that the message answers.
     pub fn relayed_upstream(&self) -> bool {
-        self.found.is_some_and(|found| found.state.upstream())
+        let Some(found) = self.found else { return false };
+        match self.own_offer().filter(|_| !self.is_reply_to_initial()) {
+            Some((_, answered)) => {
+                answered && found.dialog.is_some_and(|dialog| dialog.is_upstream())
+            }
+            None => found.state.upstream(),
+        }
     }
 
     /// The m= lines that are relayed of the offer that the message answers, as bits:

@@ -285,7 +285,7 @@ fn relayed_lines_of_an_offer_in_a_reply_are_those_of_its_answer() {
 }
 
 #[test]
-fn relayed_upstream_is_until_the_next_own_offer() {
+fn relayed_upstream_is_one_offer() {
     let table = Table::new(64);
     let invite = table.request(Method::Invite, 1, "a", "");
     let marked = table.calls().mark_relayed_upstream(&invite, &offered(1).offer_answer, 100);
@@ -296,6 +296,30 @@ fn relayed_upstream_is_until_the_next_own_offer() {
     table.bare(200, 1, "a", "b");
     table.offer(&table.request(Method::Invite, 2, "a", "x"), 100);
     assert!(leg().relayed_upstream(), "another dialog");
-    table.offer(&table.request(Method::Invite, 2, "a", "b"), 100);
-    assert!(!leg().relayed_upstream());
+    let offer = CallUpdate { relayed_lines: Some(1), ..offered(2) };
+    stored(table.record(&table.request(Method::Invite, 2, "a", "b"), &offer, 100));
+    let answers = |cseq, from: &str, to: &str| {
+        table.calls().look_up(&table.reply(200, cseq, from, to), 100).relayed_upstream()
+    };
+    assert!(!answers(2, "a", "b") && answers(1, "a", "b"), "each answer belongs to its offer");
+    // The callee's offer has passed another proxy; its answer and no other one does.
+    let update = table.request(Method::Update, 7, "b", "a");
+    let marked = table.calls().mark_relayed_upstream(&update, &offered(7).offer_answer, 100);
+    assert_eq!(marked, Recorded::Stored { first: false, cancelled: false });
+    assert!(answers(7, "b", "a") && !answers(2, "a", "b"));
+    assert!(answers(1, "a", "c"), "the initial offer");
+}
+
+/// Of two phones one is behind another proxy that relays.
+#[test]
+fn relayed_upstream_in_one_dialog_is_not_in_another() {
+    let table = Table::new(64);
+    table.invite(1);
+    table.bare(200, 1, "a", "b");
+    let update = table.request(Method::Update, 2, "b", "a");
+    let marked = table.calls().mark_relayed_upstream(&update, &offered(2).offer_answer, 100);
+    assert_eq!(marked, Recorded::Stored { first: false, cancelled: false });
+    let leg = |message: &CallMessage| table.calls().look_up(message, 100).relayed_upstream();
+    assert!(leg(&CallMessage { method: Method::Update, ..table.reply(200, 2, "b", "a") }));
+    assert!(!leg(&table.reply(200, 1, "a", "c")) && !leg(&table.reply(200, 1, "a", "b")));
 }
