@@ -34,7 +34,9 @@ pub fn for_each_connection<'a>(text: &'a [u8], visit: &mut dyn FnMut(Connection<
                     stream = Some(Stream { active: media.port != 0, own: false });
                 }
                 b'c' => {
-                    let Some(connection) = Connection::parse(value, line) else { return Err(()) };
+                    let Some(connection) = Connection::parse(value, line, None) else {
+                        return Err(());
+                    };
                     match &mut stream {
                         None => _ = session.get_or_insert(connection),
                         Some(stream) => {

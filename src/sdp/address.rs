@@ -27,14 +27,21 @@ impl<'a> Connection<'a> {
     /// Parses network type, address type and address at the start of `value`,
     /// which is part of `line`; `None` when one of the three is missing. Words that follow
     /// them are of no use, but they may be addresses: they belong to `text`.
-    pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
+    ///
+    /// `like` is one before it in the SDP, if any: most lines of SDP have the same address,
+    /// which is not read again.
+    pub(crate) fn parse(
+        value: &'a [u8],
+        line: &'a [u8],
+        like: Option<&Connection<'a>>,
+    ) -> Option<Self> {
         // Fast path.
         if let Some((network, [b' ', text @ ..])) = value.split_at_checked(2)
             && network == b"IN"
             && let Some(address) = text.strip_prefix(b"IP4 ")
-            && let Some((ip, suffix @ [])) = dotted_quad(address)
+            && let Some(host) = whole_address(address, like)
         {
-            let host = Host::Ip(ip.into());
+            let suffix = address.get(address.len()..).unwrap_or_default();
             return Some(Connection { network, text, address, suffix, host, line });
         }
         let mut words = words(value);
@@ -80,6 +87,17 @@ impl<'a> Connection<'a> {
     }
 }
 
+/// The host, where `text` is an IPv4 address, or the address of `like`, and nothing else.
+fn whole_address<'a>(text: &'a [u8], like: Option<&Connection<'a>>) -> Option<Host<'a>> {
+    match like.filter(|like| like.address == text && !text.is_empty()) {
+        Some(like) => Some(like.host),
+        None => match dotted_quad(text)? {
+            (ip, []) => Some(Host::Ip(ip.into())),
+            _ => None,
+        },
+    }
+}
+
 /// The words of a line, separated by any number of spaces or tabs.
 pub(crate) fn words(text: &[u8]) -> Words<'_> {
     Words(text)
@@ -106,7 +124,34 @@ mod tests {
     use super::*;
 
     fn read(value: &[u8]) -> Option<Connection<'_>> {
-        Connection::parse(value, value)
+        Connection::parse(value, value, None)
+    }
+
+    #[test]
+    fn address_like_the_one_before_is_read_as_without_it() {
+        let values: [&[u8]; 14] = [
+            b"IN IP4 192.0.2.1",
+            b"IN IP4 192.0.2.10",
+            b"IN IP4 192.0.2.1/127",
+            b"IN IP4 192.0.2.1 x",
+            b"IN IP4  192.0.2.1",
+            b"IN IP4 ",
+            b"IN IP4 /127",
+            b"IN IP4",
+            b"IN IP6 2001:db8::1",
+            b"IN IP4 2001:db8::1",
+            b"IN IP4 host",
+            b"IN IP4 host ",
+            b"PSTN E164 1",
+            b"in ip4 192.0.2.1",
+        ];
+        for before in values.iter().filter_map(|value| read(value)) {
+            for value in values {
+                let found = Connection::parse(value, value, Some(&before));
+                assert_eq!(found, read(value));
+                assert!(found.is_none_or(|found| offset_in(value, found.suffix).is_some()));
+            }
+        }
     }
 
     #[test]

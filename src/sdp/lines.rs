@@ -18,7 +18,8 @@ pub(crate) fn for_each_line<'a, E>(
     let mut offset = 0usize;
     loop {
         let last;
-        let block = match text.get(offset..).and_then(<[u8]>::first_chunk) {
+        let whole = offset.checked_add(BLOCK + 1).and_then(|end| text.get(offset..end));
+        let block = match whole.and_then(<[u8]>::first_chunk) {
             Some(block) => block,
             None => {
                 last = last_block(text, offset);

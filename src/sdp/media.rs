@@ -144,8 +144,12 @@ fn port_and_count(text: &[u8]) -> Result<(&[u8], u16, u16), &'static str> {
 
 impl<'a> Rtcp<'a> {
     /// Parses the value of an a=rtcp attribute, which is part of `line`; `None`
-    /// when it is empty.
-    pub(crate) fn parse(value: &'a [u8], line: &'a [u8]) -> Option<Self> {
+    /// when it is empty. `like` as in [`Connection::parse`].
+    pub(crate) fn parse(
+        value: &'a [u8],
+        line: &'a [u8],
+        like: Option<&Connection<'a>>,
+    ) -> Option<Self> {
         let port_text = words(value).next()?;
         let port = bytes::port(port_text);
         let end = bytes::offset_in(value, port_text)?.checked_add(port_text.len())?;
@@ -154,7 +158,7 @@ impl<'a> Rtcp<'a> {
             if behind.is_empty() {
                 return Some(Rtcp { port_text, port, connection: None });
             }
-            let connection = Connection::parse(behind, line).filter(Connection::is_internet);
+            let connection = Connection::parse(behind, line, like).filter(Connection::is_internet);
             if connection.is_some() {
                 return Some(Rtcp { port_text, port, connection });
             }
@@ -222,13 +226,13 @@ mod tests {
 
     #[test]
     fn rtcp_with_and_without_address() {
-        let plain = Rtcp::parse(b"53020", b"").unwrap();
+        let plain = Rtcp::parse(b"53020", b"", None).unwrap();
         assert_eq!((plain.port, plain.connection), (Some(53020), None));
-        let full = Rtcp::parse(b"53020 IN IP6 2001:db8::1", b"").unwrap();
+        let full = Rtcp::parse(b"53020 IN IP6 2001:db8::1", b"", None).unwrap();
         assert_eq!(full.connection.unwrap().text, b"IP6 2001:db8::1");
         assert_eq!(full.port_text, b"53020");
-        assert_eq!(Rtcp::parse(b"0", b"").unwrap().port, Some(0));
-        assert_eq!(Rtcp::parse(b" ", b""), None);
+        assert_eq!(Rtcp::parse(b"0", b"", None).unwrap().port, Some(0));
+        assert_eq!(Rtcp::parse(b" ", b"", None), None);
     }
 
     #[test]
@@ -244,7 +248,7 @@ mod tests {
             ("192.0.2.1 53020", Some(192)),
         ] {
             let padded = format!(" {value}\t");
-            let rtcp = Rtcp::parse(padded.as_bytes(), b"").unwrap();
+            let rtcp = Rtcp::parse(padded.as_bytes(), b"", None).unwrap();
             assert_eq!((rtcp.port_text, rtcp.port), (value.as_bytes(), port), "{value}");
             assert_eq!(rtcp.connection, None);
         }

@@ -10,6 +10,8 @@ use crate::sdp::{Connection, Direction, Media};
 pub const MAX_STREAMS: usize = 64;
 /// Audio and video: most calls need no more, so the first allocation is small.
 const USUAL_STREAMS: usize = 2;
+/// About the length of a stream with ICE candidates.
+const ICE_STREAM: usize = 1024;
 
 /// Parsed SDP; all parts are slices of the original text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +70,10 @@ impl<'a> Session<'a> {
             bundles: Vec::new(),
             loop_marker: false,
             address_attributes: Vec::new(),
-            media: Vec::with_capacity(USUAL_STREAMS),
+            media: match text.len() / ICE_STREAM {
+                0..=USUAL_STREAMS => Vec::with_capacity(USUAL_STREAMS),
+                streams => Vec::with_capacity(streams.min(MAX_STREAMS)),
+            },
         };
         let mut section = Section::default();
         let cr_only = || Error::syntax("SDP with a line that ends in CR only");
@@ -105,7 +110,7 @@ impl<'a> Session<'a> {
         let line = self.origin_line?;
         let mut words = trim(line).rsplit(|byte| is_space(*byte)).filter(|word| !word.is_empty());
         let start = offset_in(line, words.nth(2)?)?;
-        Connection::parse(line.get(start..)?, line).filter(Connection::is_internet)
+        Connection::parse(line.get(start..)?, line, None).filter(Connection::is_internet)
     }
 
     /// The connection of a stream: its own c= line, else the session's.
@@ -188,13 +193,20 @@ impl<'a> Session<'a> {
     }
 
     /// Stores a c= line, the first of its section apart from the others.
+    // Apart, it leaves more registers to the other lines.
+    #[inline(never)]
     fn on_connection(&mut self, value: &'a [u8], line: &'a [u8]) -> Result<()> {
-        let connection = Connection::parse(value, without_line_end(line)).ok_or_else(|| {
-            Error::syntax(format!(
-                "SDP line {}: c= line without network type, address type and address",
-                self.line_number(line)
-            ))
-        })?;
+        let like = match self.media.as_slice() {
+            [.., before, _] => before.connection.as_ref(),
+            _ => self.connection.as_ref(),
+        };
+        let connection =
+            Connection::parse(value, without_line_end(line), like).ok_or_else(|| {
+                Error::syntax(format!(
+                    "SDP line {}: c= line without network type, address type and address",
+                    self.line_number(line)
+                ))
+            })?;
         match self.media.last_mut() {
             None if self.connection.is_none() => self.connection = Some(connection),
             None => self.more_connections.push(connection),
@@ -288,12 +300,7 @@ fn on_media_attribute<'a>(media: &mut Media<'a>, key: &[u8; 3], text: &'a [u8], 
         }
         b"rtc" => {
             if let Some(value) = text.strip_prefix(b"rtcp:") {
-                let (value, line) = (without_line_end(value), without_line_end(line));
-                match Rtcp::parse(value, line) {
-                    Some(rtcp) if media.rtcp.is_none() => media.rtcp = Some(rtcp),
-                    Some(rtcp) => media.more_rtcp.push(rtcp),
-                    None => {}
-                }
+                on_rtcp(media, without_line_end(value), without_line_end(line));
             } else if trim_end(text) == b"rtcp-mux" {
                 media.rtcp_mux = true;
             }
@@ -304,6 +311,16 @@ fn on_media_attribute<'a>(media: &mut Media<'a>, key: &[u8; 3], text: &'a [u8], 
             }
         }
         _ => media.ice.remote_candidates |= text.starts_with(b"remote-candidates:"),
+    }
+}
+
+/// Stores an a=rtcp line, the first of its stream apart from the others.
+#[inline(never)]
+fn on_rtcp<'a>(media: &mut Media<'a>, value: &'a [u8], line: &'a [u8]) {
+    match Rtcp::parse(value, line, media.connection.as_ref()) {
+        Some(rtcp) if media.rtcp.is_none() => media.rtcp = Some(rtcp),
+        Some(rtcp) => media.more_rtcp.push(rtcp),
+        None => {}
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) fn bundle_groups<'a>(session: &Session<'a>) -> Vec<u64> {
         for mid in words(mids).take(MAX_STREAMS) {
             let first = if sorted { by_mid.partition_point(|(own, _)| *own < mid) } else { 0 };
             for (own, at) in by_mid.iter().skip(first) {
-                if *own == mid {
+                // Most differ in the first byte.
+                if own.first() == mid.first() && *own == mid {
                     if let Some(groups) = groups.get_mut(*at) {
                         *groups |= 1 << bit;
                     }
