@@ -142,12 +142,7 @@ pub(super) fn start(
     let late_offer = call.status.is_some()
         && decision.role == Role::Offer
         && state.offer_answer.newest_offer.is_some_and(|newest| newest > call.cseq);
-    // An INVITE without To tag in an answered call is a copy of its first one.
-    let copy = call.is_initial_invite()
-        && leg.status() == LegStatus::Established
-        && !leg.is_first_try()
-        && !leg.has_null_to_tag();
-    let repeated = late_offer || copy;
+    let repeated = late_offer || leg.repeats_initial_invite();
     if let Some(accepted) = repeated.then(|| stored_answer(&plan, &leg)).flatten() {
         let state = State::Stored(plan, accepted);
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state })));

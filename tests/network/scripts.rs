@@ -302,6 +302,20 @@ fn missing_tags_count_as_null() {
     }
 }
 
+/// Also where the tag of the answer is null: the CSeq tells a copy of the first
+/// INVITE from a re-INVITE.
+#[test]
+fn invite_that_comes_again_after_its_answer_is_a_copy() {
+    for tags in [0, 1, 2, 3] {
+        for lines in ["", "\nb refuses-lines 1"] {
+            holds(&format!(
+                "topology direct\nlatency 200\nwithout-tags {tags}\na calls\nwait 1350{lines}\n\
+                 b answers\nwait 1000"
+            ));
+        }
+    }
+}
+
 #[test]
 fn application_server_that_adds_or_drops_a_line_moves_no_stream() {
     for edit in ["adds-first", "drops-first"] {

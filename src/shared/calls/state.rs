@@ -137,6 +137,16 @@ impl<'b> LegState<'b> {
         self.message.is_initial_invite() && self.found.is_none_or(newer)
     }
 
+    /// True for a copy of the INVITE that made an answered call. With a null tag a newer
+    /// one is within the dialog, and so is any of the callee.
+    pub fn repeats_initial_invite(&self) -> bool {
+        let by_caller = || self.found.is_some_and(|found| found.by_caller);
+        self.message.is_initial_invite()
+            && self.status == LegStatus::Established
+            && !self.is_first_try()
+            && (by_caller() || !self.has_null_to_tag())
+    }
+
     /// True when the message is within a dialog although it has no To tag: the side
     /// that receives the request has a null tag (RFC 3261 12.1.1).
     pub fn has_null_to_tag(&self) -> bool {

@@ -94,6 +94,8 @@ pub struct Dialog {
     pub first_answer: Option<Sdp>,
     /// When a provisional reply with SDP came or was sent.
     pub early_media_at: u64,
+    /// When it came or was sent first.
+    pub first_media_at: u64,
     /// When the INVITE came, or the last provisional reply was sent.
     pub rang_at: u64,
     /// Our 2xx to the initial INVITE waits for its ACK: no BYE before it (RFC 3261
@@ -136,6 +138,7 @@ impl Dialog {
             acknowledged: None,
             first_answer: None,
             early_media_at: 0,
+            first_media_at: 0,
             rang_at: 0,
             unacknowledged: false,
             waits_for_ack: false,
@@ -152,6 +155,13 @@ impl Dialog {
 
     pub fn is_live(&self) -> bool {
         matches!(self.state, State::Early | State::Confirmed)
+    }
+
+    pub fn note_early_media(&mut self, now: u64) {
+        self.early_media_at = now;
+        if self.first_media_at == 0 {
+            self.first_media_at = now;
+        }
     }
 
     /// True when the next provisional reply is due.

@@ -51,6 +51,22 @@ impl World {
             })
     }
 
+    /// True for a new try of a call that is answered: a proxy that has lost its
+    /// transactions between the final replies of two branches has sent both on.
+    pub fn is_tried_again(&self, failure: &Failure) -> bool {
+        let (tag, cseq) = failure.request;
+        let answered =
+            |dialog: &Dialog| dialog.call_id == failure.call_id && dialog.confirmed_at > 0;
+        let again = |calling: &Calling| {
+            let Message { call_id, from_tag, cseq: own, .. } = calling.message;
+            (call_id, from_tag, own) == (failure.call_id, tag, cseq) && cseq > 1
+        };
+        self.restarted_at > 0
+            && !failure.answers
+            && self.phones().any(|phone| phone.calls.iter().any(again))
+            && self.phones().any(|phone| phone.dialogs.iter().any(answered))
+    }
+
     /// True when the side that sent the request has sent a newer one by now, or has
     /// its final reply: a copy of the old one, or of its reply, is of no use to
     /// anybody.

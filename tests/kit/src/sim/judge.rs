@@ -136,7 +136,11 @@ impl World {
                 return early || !quiet || at_once || lossy && near;
             }
             let known = heard(other.local_tag);
-            let unsettled = other.early_media_at > known || known.abs_diff(heard(tag)) < near;
+            // A relay that has heard of both takes what comes again for a copy.
+            let first = own.map_or(0, |dialog| dialog.first_media_at);
+            let crossed = lossy && first < other.first_media_at && known < heard(tag);
+            let unsettled =
+                other.early_media_at > known || known.abs_diff(heard(tag)) < near || crossed;
             sender.caller && early && other.early_media_at > 0 && unsettled
         })
     }
@@ -283,6 +287,14 @@ impl World {
         if self.phones().any(calling) {
             return true;
         }
+        // An answer that was lost reaches the relay when it comes again.
+        let late = |dialog: &Dialog| {
+            let of_call = |other: &Dialog| other.call_id == dialog.call_id;
+            self.now < dialog.media.agreed_at + LINGERING && dialogs(receiver).any(of_call)
+        };
+        if self.setup.loss > 0 && dialogs(sender).any(late) {
+            return true;
+        }
         // A frozen relay has not heard what the phones have agreed since.
         let unheard = |dialog: &Dialog| self.relays.get().unheard_at(dialog.call_id) > 0;
         if dialogs(receiver).chain(dialogs(sender)).any(unheard) {
@@ -321,8 +333,12 @@ impl World {
     pub fn check_forbidden(&mut self, given: &[(EndId, SocketAddr)]) -> Vec<String> {
         let mut faults = Vec::new();
         // A dispatcher is told of no failure of a call that its server has forgotten.
-        let forgotten = self.setup.dispatcher && self.restarted_at > 0;
-        if self.relays.get().are_frozen() || forgotten {
+        // A server without memory cannot tell a null tag from a missing one.
+        let tagless = self.setup.without_tags != 0;
+        let forgotten = (self.setup.dispatcher || tagless) && self.restarted_at > 0;
+        let over = |phone: &Phone| phone.dialogs.iter().any(|d| d.state == State::Over);
+        let again = self.is_tagless_again() && self.phones().any(over);
+        if self.relays.get().are_frozen() || forgotten || again {
             return faults;
         }
         self.relays.get().expire();
@@ -385,12 +401,16 @@ impl World {
         faults
     }
 
+    /// True when a repeated re-INVITE without a To tag may have begun a new call: for
+    /// those who have forgotten the old one it looks like an initial INVITE.
+    pub fn is_tagless_again(&self) -> bool {
+        self.setup.without_tags != 0 && (self.setup.loss > 0 || self.disturbed)
+    }
+
     /// What is left after the last call is over and 64 x T1 have passed.
     pub fn check_left(&mut self) -> Vec<String> {
         let now = self.now;
-        // A repeated re-INVITE without a To tag is a new call for everybody who has
-        // forgotten the old one.
-        if self.setup.without_tags != 0 && (self.setup.loss > 0 || self.restarted_at > 0) {
+        if self.is_tagless_again() {
             return Vec::new();
         }
         let mut left = self.relays.get().left();

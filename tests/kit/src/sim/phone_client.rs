@@ -99,7 +99,7 @@ impl Phone {
         // While an UPDATE of ours is pending, this is a copy of the first answer.
         let answers = reply.sdp.is_some() && dialog.pending.is_none();
         if let Some(offer) = dialog.media.sent.clone().filter(|_| answers) {
-            dialog.early_media_at = context.now;
+            dialog.note_early_media(context.now);
             dialog.accept_answer(offer, reply.sdp.clone(), context.now);
             context.out.push(Out::Agreed);
         }

@@ -231,7 +231,7 @@ impl Phone {
             None => {}
         }
         if reply.sdp.is_some() {
-            dialog.early_media_at = context.now;
+            dialog.note_early_media(context.now);
         }
         if reliable && dialog.acknowledged.is_none() && dialog.local_tag != 0 {
             dialog.acknowledged = Some(1);

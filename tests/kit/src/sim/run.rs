@@ -205,6 +205,7 @@ impl Run {
             let excused = self.world.is_excused(&error)
                 || error.ended && self.world.has_ended(&error)
                 || self.world.is_old(&error)
+                || self.world.is_tried_again(&error)
                 || self.world.is_late_answer(&error);
             if excused {
                 self.world.excused.extend(error.ends);
