@@ -54,7 +54,7 @@ impl<'a> Connection<'a> {
         let mut text = value.get(start..offset_in(value, suffix)?)?;
         if words.next().is_some() {
             text = trim_end(value.get(start..)?);
-            suffix = b"";
+            suffix = text.get(text.len()..).unwrap_or_default();
         }
         Some(Connection { network, text, address, suffix, host: parse_host(address), line })
     }
