@@ -302,6 +302,23 @@ fn missing_tags_count_as_null() {
     }
 }
 
+/// One branch of a fork is behind another server with the same relay, which leaves the
+/// call to this one: what it relays then is no matter of the other branch.
+#[test]
+fn branch_behind_another_server_changes_no_other_branch() {
+    holds("topology forkchain\na calls\nc answers\nc updates back\nb answers without-sdp");
+    holds(&format!("topology forkchain\n{PLAIN}"));
+}
+
+/// A B2BUA with the media is sent a delayed offer and its answer again, behind an UPDATE.
+#[test]
+fn answer_in_an_ack_that_comes_again_behind_an_update_changes_nothing() {
+    holds(
+        "topology edge\nlatency 40\nrelay-delay 10\nb2bua nothing media\na calls without-offer\n\
+         wait 300\nb answers\nwait 300\na updates ports\nwait 3000",
+    );
+}
+
 /// Also where the tag of the answer is null: the CSeq tells a copy of the first
 /// INVITE from a re-INVITE.
 #[test]

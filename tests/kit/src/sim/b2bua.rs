@@ -2,7 +2,7 @@
 //! with or without the media, with or without another Call-ID or other tags,
 //! with one m= line more or less.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::context::{Context, derived};
@@ -17,6 +17,16 @@ pub enum Edit {
     DropsFirst,
     /// The callee is offered one more line, before the others.
     AddsFirst,
+}
+
+/// When it sends to the addresses of a description.
+#[derive(Clone, Copy)]
+enum Takes {
+    Now,
+    /// With the answer to the request of this branch.
+    Later(u64),
+    /// The message has come before.
+    Nothing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +79,8 @@ struct Leg {
     edit: Edit,
     /// The addresses in offers that wait for their replies, by branch.
     offers: BTreeMap<u64, Vec<(usize, usize, SocketAddr)>>,
+    /// The ACKs and 2xx replies that came: what comes again changes nothing.
+    known: BTreeSet<(bool, bool, u32, u32)>,
 }
 
 impl Leg {
@@ -181,8 +193,14 @@ impl B2bua {
         message.contact = self.id;
         message.origin = Some(self.ip);
         let offers = matches!(message.method, Method::Invite | Method::Update);
-        let waits = (offers && (to != 0 || !from_caller)).then_some(branch);
-        self.describe(leg, from_caller, waits, &mut message.sdp, context);
+        let first = message.method != Method::Ack
+            || entry.known.insert((true, from_caller, message.cseq, message.to_tag));
+        let takes = match offers && (to != 0 || !from_caller) {
+            true => Takes::Later(branch),
+            false if first => Takes::Now,
+            false => Takes::Nothing,
+        };
+        self.describe(leg, from_caller, takes, &mut message.sdp, context);
         context.send(message.route[0], message);
     }
 
@@ -200,6 +218,7 @@ impl B2bua {
             added: None,
             over: false,
             offers: BTreeMap::new(),
+            known: BTreeSet::new(),
             // What it would do to the answer of a callee's offer is not the same.
             edit: if message.sdp.is_some() { manner.edit } else { Edit::Nothing },
         });
@@ -233,17 +252,21 @@ impl B2bua {
         entry.replied(branch, message.status.unwrap_or(0));
         message.contact = self.id;
         message.origin = Some(self.ip);
-        self.describe(leg, !from_caller, None, &mut message.sdp, context);
+        let success = message.method == Method::Invite && message.is_invite_reply(200..=299);
+        let tag = if from_caller { message.to_tag } else { message.from_tag };
+        let first = !success || entry.known.insert((false, from_caller, message.cseq, tag));
+        let takes = if first { Takes::Now } else { Takes::Nothing };
+        self.describe(leg, !from_caller, takes, &mut message.sdp, context);
         context.reply(message);
     }
 
     /// Changes a description that goes to the callee (`from_caller`) or to the
-    /// caller. `waits`: the branch of an offer that waits for its answer.
+    /// caller.
     fn describe(
         &mut self,
         leg: usize,
         from_caller: bool,
-        waits: Option<u64>,
+        takes: Takes,
         sdp: &mut Option<Sdp>,
         context: &mut Context<'_>,
     ) {
@@ -295,12 +318,13 @@ impl B2bua {
                 && line.address.ip() != ip
                 && !line.address.ip().is_unspecified()
             {
-                match waits.filter(|_| ports.remote[side].is_some()) {
-                    None => ports.remote[side] = Some(line.address),
-                    Some(branch) => {
+                match takes {
+                    Takes::Later(branch) if ports.remote[side].is_some() => {
                         let offer = leg.offers.entry(branch).or_default();
                         offer.push((number, side, line.address));
                     }
+                    Takes::Now | Takes::Later(_) => ports.remote[side] = Some(line.address),
+                    Takes::Nothing => {}
                 }
                 line.address = SocketAddr::new(ip, ports.ports[1 - side]);
             }

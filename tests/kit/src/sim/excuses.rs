@@ -51,6 +51,17 @@ impl World {
             })
     }
 
+    /// True for an ACK that comes behind the BYE of its dialog.
+    pub fn is_behind_bye(&self, failure: &Failure) -> bool {
+        let over = |dialog: &Dialog| {
+            let tags = (dialog.local_tag, Some(dialog.remote_tag));
+            dialog.state == State::Over
+                && (dialog.call_id, tags) == (failure.call_id, (failure.request.0, failure.ack))
+                && dialog.over_at <= failure.at
+        };
+        self.phones().any(|phone| phone.dialogs.iter().any(over))
+    }
+
     /// True for a new try of a call that is answered: a proxy that has lost its
     /// transactions between the final replies of two branches has sent both on.
     pub fn is_tried_again(&self, failure: &Failure) -> bool {

@@ -404,7 +404,8 @@ impl World {
     /// True when a repeated re-INVITE without a To tag may have begun a new call: for
     /// those who have forgotten the old one it looks like an initial INVITE.
     pub fn is_tagless_again(&self) -> bool {
-        self.setup.without_tags != 0 && (self.setup.loss > 0 || self.disturbed)
+        let again = self.setup.loss > 0 || self.setup.topology == "spiral";
+        self.setup.without_tags != 0 && (again || self.disturbed)
     }
 
     /// What is left after the last call is over and 64 x T1 have passed.

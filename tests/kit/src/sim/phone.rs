@@ -24,6 +24,8 @@ pub struct Calling {
     pub done: bool,
     /// When a failure reply ended it.
     pub failed_at: Option<u64>,
+    /// There was none: the phone gave up.
+    pub timed_out: bool,
     /// When the first 2xx came.
     pub answered_at: Option<u64>,
     provisional: bool,
@@ -110,6 +112,7 @@ impl Phone {
             message: message.clone(),
             done: false,
             failed_at: None,
+            timed_out: false,
             answered_at: None,
             provisional: false,
             cancelled: false,

@@ -77,6 +77,7 @@ impl Phone {
                     return;
                 }
                 self.calls[number].failed_at = Some(context.now);
+                self.calls[number].timed_out = timeout;
                 let of_call = |dialog: &&mut Dialog| {
                     dialog.caller
                         && dialog.state != State::Confirmed

@@ -205,6 +205,7 @@ impl Run {
             let excused = self.world.is_excused(&error)
                 || error.ended && self.world.has_ended(&error)
                 || self.world.is_old(&error)
+                || self.world.is_behind_bye(&error)
                 || self.world.is_tried_again(&error)
                 || self.world.is_late_answer(&error);
             if excused {
@@ -233,8 +234,9 @@ impl Run {
             }
         }
         self.pass(TIMEOUT + 3_000, false);
-        if self.world.disturbed {
-            // What a failed server or relay did not hear ends by its timeout.
+        let timed_out = |phone: &Phone| phone.calls.iter().any(|calling| calling.timed_out);
+        if self.world.disturbed || self.world.phones().any(timed_out) {
+            // What a server or a relay did not hear ends by its timeout.
             self.pass(UNANSWERED, false);
         }
         let mut left = self.world.check_left();

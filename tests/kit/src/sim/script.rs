@@ -14,7 +14,7 @@ use super::sdp::Kind;
 
 /// How the nodes are connected. `s` has the library; `u` is a B2BUA, `f` forks,
 /// `p` is a stateless proxy.
-pub const TOPOLOGIES: [(&str, usize); 12] = [
+pub const TOPOLOGIES: [(&str, usize); 13] = [
     ("direct", 2),
     ("stateful", 2),
     ("fork", 3),
@@ -26,11 +26,13 @@ pub const TOPOLOGIES: [(&str, usize); 12] = [
     ("spiral", 2),
     ("proxies", 2),
     ("edge", 2),
+    ("forkchain", 3),
     ("upstream", 3),
 ];
 
-/// So many of them, the first ones, are generated. With a fork before servers that
-/// time out by themselves nobody could say whose call is over.
+/// So many of them, the first ones, are generated. In `forkchain` the second server ends
+/// the session that the first one has made at their relay. With a fork before servers
+/// that time out by themselves (`upstream`) nobody could say whose call is over.
 pub const GENERATED: usize = 11;
 
 /// A network. Times are in milliseconds.

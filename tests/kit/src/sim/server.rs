@@ -50,6 +50,8 @@ pub struct Failure {
     pub call_id: u32,
     /// The tag of the side that sent the request, and its CSeq.
     pub request: (u32, u32),
+    /// The other tag of an ACK.
+    pub ack: Option<u32>,
     /// A 2xx to INVITE.
     pub success: bool,
     pub at: u64,
@@ -67,6 +69,7 @@ impl Failure {
             offered_at: message.sdp.as_ref().map_or(at, |sdp| sdp.offered_at),
             call_id: message.call_id,
             request: (message.from_tag, message.cseq),
+            ack: (message.method == Method::Ack).then_some(message.to_tag),
             success: message.is_invite_reply(200..=299),
             at,
         }

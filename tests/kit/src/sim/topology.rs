@@ -75,6 +75,10 @@ pub fn build(world: &mut World) {
             with_library(world, server, all(vec![next]), true, 0);
             with_library(world, next, all(vec![1]), true, 1);
         }
+        "forkchain" => {
+            with_library(world, server, all(vec![1, next]), true, 0);
+            with_library(world, next, all(vec![2]), true, 1);
+        }
         "spiral" => {
             let back = vec![(Some(next), vec![1]), (None, vec![next])];
             with_library(world, server, back, true, 0);
@@ -112,11 +116,11 @@ fn with_library(
     number: usize,
 ) {
     let count = world.relays.get().count();
-    let several = matches!(world.setup.topology, "chain" | "edge" | "upstream");
+    let several = matches!(world.setup.topology, "chain" | "forkchain" | "edge" | "upstream");
     let relays = if several { vec![number % count] } else { (0..count).collect() };
     let (workers, now) = (world.setup.workers.max(1), world.now);
     // Two servers on one relay: the second one leaves the call to the first.
-    let marker = world.setup.topology == "chain" && count == 1;
+    let marker = world.setup.topology.ends_with("chain") && count == 1;
     let library = Library::new(relays, marker, workers, &world.relays, node_address(id), now);
     let mut proxy = Proxy::new(id, next, stateful);
     proxy.library = Some(Box::new(library));
