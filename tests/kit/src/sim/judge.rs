@@ -289,7 +289,8 @@ impl World {
         }
         // An answer that was lost reaches the relay when it comes again.
         let late = |dialog: &Dialog| {
-            let of_call = |other: &Dialog| other.call_id == dialog.call_id;
+            let b2bua = matches!(self.setup.topology, "hairpin" | "edge");
+            let of_call = |other: &Dialog| b2bua || other.call_id == dialog.call_id;
             self.now < dialog.media.agreed_at + LINGERING && dialogs(receiver).any(of_call)
         };
         if self.setup.loss > 0 && dialogs(sender).any(late) {
@@ -316,6 +317,16 @@ impl World {
                 && self.phones().any(|phone| phone.calls.iter().any(waits))
         };
         if elsewhere && dialogs(receiver).any(unknown) {
+            return true;
+        }
+        // For a server that knows a call by an UPDATE only a failure is that of a
+        // re-INVITE, which ends nothing.
+        let by_update = |dialog: &Dialog| {
+            let failed = dialog.state == State::Over && dialog.confirmed_at == 0;
+            let changed = dialog.media.is_doubtful() || dialog.media.before.is_some();
+            failed && changed && has(&dialog.media.local, receiver)
+        };
+        if self.restarted_at > 0 && dialogs(receiver).any(by_update) {
             return true;
         }
         // Both sides, since the caller's early dialog may not be there yet.
