@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::family::Side;
-
 /// An address and, for each stream of the message, a port or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
@@ -36,7 +34,7 @@ impl Answer {
 /// The answers to the last messages, for repeated ones: a repeated message has the
 /// same answer and changes nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answers(Vec<(u64, Side, Answer)>);
+pub(super) struct Answers(Vec<(u64, Answer)>);
 
 impl Answers {
     /// For each side an offer, its early and its final answer, and each of them as it
@@ -45,20 +43,16 @@ impl Answers {
 
     /// The answer that the message with this fingerprint had.
     pub(super) fn get(&self, fingerprint: u64) -> Option<&Answer> {
-        self.0.iter().find(|(known, ..)| *known == fingerprint).map(|(.., answer)| answer)
+        self.0.iter().find(|(known, _)| *known == fingerprint).map(|(_, answer)| answer)
     }
 
-    /// Stores the answer to a message of a transaction of this side.
-    pub(super) fn add(&mut self, fingerprint: u64, direction: Side, answer: &Answer) {
+    /// Stores the answer to a message. A later offer leaves it: copies of the message
+    /// may still come, and must have one answer.
+    pub(super) fn add(&mut self, fingerprint: u64, answer: &Answer) {
         if self.0.len() >= Answers::MOST {
             self.0.remove(0);
         }
-        self.0.push((fingerprint, direction, answer.clone()));
-    }
-
-    /// The side has a new transaction: messages of the one before are old.
-    pub(super) fn clear(&mut self, direction: Side) {
-        self.0.retain(|(_, known, _)| *known != direction);
+        self.0.push((fingerprint, answer.clone()));
     }
 }
 

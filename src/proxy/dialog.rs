@@ -25,13 +25,6 @@ const LINGER: Millis = 2_000;
 /// How long an offer may be answered that another one has crossed: 64 x T1.
 const CROSSING_TIME: Millis = 32_000;
 
-/// The CSeq numbers of one direction: the first and the last received.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sequence {
-    pub(super) first: u32,
-    pub(super) last: u32,
-}
-
 /// How far the offer in force is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
@@ -52,6 +45,18 @@ struct Offer {
     since: Millis,
     /// Later offers of the dialog have higher ones.
     number: u32,
+    /// The answer to the offer before it came later: either it was refused, or it has
+    /// overtaken that answer.
+    doubt: Option<Doubt>,
+}
+
+/// An offer that may have been refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    /// Its packets pass until then.
+    Until(Millis),
+    /// The callee's packets are no longer accepted, but on agreed ports.
+    Muted,
 }
 
 /// The meaning of a message with SDP.
@@ -63,10 +68,8 @@ enum Meaning {
     Answer,
     /// The crossing offer again.
     CrossingAgain,
-    /// Belongs to an offer that a later one replaced.
+    /// Belongs to an offer that a later one replaced, or has overtaken.
     Stale,
-    /// The CSeq is older than the first one of its direction.
-    Unknown,
 }
 
 /// A stream that a re-offer replaced.
@@ -107,7 +110,8 @@ pub(super) struct Dialog {
     pub(super) peer: PeerId,
     pub(super) confirmed: bool,
     pub(super) branches: Branches,
-    sequences: Sides<Option<Sequence>>,
+    /// The last CSeq of an offer in each direction.
+    cseqs: Sides<Option<u32>>,
     offer: Option<Offer>,
     offers: u32,
     agreed: Lines,
@@ -133,7 +137,7 @@ impl Dialog {
             peer,
             confirmed: false,
             branches: Branches::default(),
-            sequences: Sides::default(),
+            cseqs: Sides::default(),
             offer: None,
             offers: 0,
             agreed: Lines::default(),
@@ -149,13 +153,13 @@ impl Dialog {
     pub(super) fn of_initial_offer(
         tag: &[u8],
         peer: PeerId,
-        sequence: Sequence,
+        cseq: u32,
         lines: Lines,
         since: Millis,
     ) -> Self {
-        let (direction, offerer, cseq) = (Side::Caller, Side::Caller, sequence.last);
+        let (direction, offerer) = (Side::Caller, Side::Caller);
         Dialog {
-            sequences: Sides { caller: Some(sequence), callee: None },
+            cseqs: Sides { caller: Some(cseq), callee: None },
             offer: Some(Offer {
                 direction,
                 cseq,
@@ -163,6 +167,7 @@ impl Dialog {
                 progress: Progress::Open,
                 since,
                 number: 0,
+                doubt: None,
             }),
             offered: Some(lines),
             ..Dialog::new(tag, peer)
@@ -195,28 +200,21 @@ impl Dialog {
                 return Ok(ports.flatten().collect());
             }
             Meaning::Stale => return Ok(self.stale_ports(update, media)),
-            Meaning::Unknown => return Err(Refusal::OutOfPlace),
         }
         Ok(self.ports(update.receiver(), media))
     }
 
     fn meaning(&self, update: &Update) -> Meaning {
         let cseq = update.request.cseq;
-        let Some(known) = self.sequences.get(update.direction) else {
+        if self.cseqs.get(update.direction).is_none_or(|known| cseq > known) {
             return Meaning::Offer;
-        };
+        }
         let offer = self.offer.filter(|offer| offer.direction == update.direction);
-        if cseq > known.last {
-            Meaning::Offer
-        } else if cseq < known.first {
-            Meaning::Unknown
-        } else {
-            match offer.filter(|offer| offer.cseq == cseq) {
-                None if self.crossing_of(update).is_some() => Meaning::CrossingAgain,
-                None => Meaning::Stale,
-                Some(offer) if offer.offerer == update.sender => Meaning::OfferAgain,
-                Some(_) => Meaning::Answer,
-            }
+        match offer.filter(|offer| offer.cseq == cseq) {
+            None if self.crossing_of(update).is_some() => Meaning::CrossingAgain,
+            None => Meaning::Stale,
+            Some(offer) if offer.offerer == update.sender => Meaning::OfferAgain,
+            Some(_) => Meaning::Answer,
         }
     }
 
@@ -275,19 +273,16 @@ impl Dialog {
             |offer: &Offer| offer.direction != direction || offer.offerer != update.sender;
         match open.filter(crosses).zip(self.offered.take()) {
             Some(crossed) => self.crossing = Some(crossed),
-            None => {
-                self.crossing =
-                    self.crossing.take().filter(|(offer, _)| offer.direction != direction)
-            }
+            // One in the sender's own transaction still waits for its ACK.
+            None => self.crossing = self.crossing.take().filter(|(offer, _)| crosses(offer)),
         }
         let cseq = update.request.cseq;
-        let first = self.sequences.get(direction).map_or(cseq, |known| known.first);
-        *self.sequences.get_mut(direction) = Some(Sequence { first, last: cseq });
+        *self.cseqs.get_mut(direction) = Some(cseq);
         let (offerer, progress, since) = (update.sender, Progress::Open, update.now);
         self.offers = self.offers.wrapping_add(1);
         let number = self.offers;
-        self.offer = Some(Offer { direction, cseq, offerer, progress, since, number });
-        self.answers.clear(direction);
+        let doubt = None;
+        self.offer = Some(Offer { direction, cseq, offerer, progress, since, number, doubt });
         let peer = self.peer_of(update.sender);
         let offered = self.offered.insert(lines);
         offered.apply(update, peer, &self.agreed, media);
@@ -311,6 +306,9 @@ impl Dialog {
         let peer = self.peer_of(update.sender);
         let mut lines = self.offered.take().unwrap_or_else(|| self.agreed.clone());
         lines.apply(update, peer, &self.agreed, media);
+        if self.offer.is_some_and(|offer| offer.doubt == Some(Doubt::Muted)) {
+            self.expect_callee(&lines, media, update.now);
+        }
         self.offered = Some(lines);
         if update.is_early() {
             self.note_progress(Progress::Early);
@@ -321,7 +319,32 @@ impl Dialog {
 
     fn note_progress(&mut self, progress: Progress) {
         if let Some(offer) = &mut self.offer {
-            offer.progress = progress;
+            (offer.progress, offer.doubt) = (progress, None);
+        }
+    }
+
+    /// The streams of these lines that are not agreed.
+    fn not_agreed<'l>(&'l self, lines: &'l Lines) -> impl Iterator<Item = &'l Stream> {
+        lines.streams().filter(|stream| self.agreed.with_channel(stream.channel).is_none())
+    }
+
+    /// Expects the callee on the ports that it lost.
+    fn expect_callee(&self, lines: &Lines, media: &mut dyn MediaPorts, now: Millis) {
+        for stream in self.not_agreed(lines) {
+            stream.expect((Side::Callee, self.peer), Change::Replace, media, now);
+        }
+    }
+
+    /// The offer was probably refused: what is not agreed passes no longer.
+    fn mute_doubtful(&mut self, media: &mut dyn MediaPorts, now: Millis) {
+        let doubt = self.offer.as_mut().and_then(|offer| offer.doubt.as_mut());
+        let Some(doubt) = doubt.filter(|doubt| matches!(doubt, Doubt::Until(at) if *at <= now))
+        else {
+            return;
+        };
+        *doubt = Doubt::Muted;
+        for stream in self.offered.iter().flat_map(|lines| self.not_agreed(lines)) {
+            media.remove_peer((stream.channel, Side::Callee), self.peer);
         }
     }
 
@@ -354,13 +377,14 @@ impl Dialog {
             self.lingering.retain(|old| old.line != line);
             self.lingering.push(Lingering { line, stream, until: now.saturating_add(LINGER) });
         }
-        self.end_crossing();
+        self.end_crossing(now);
     }
 
     /// An offer was answered. An earlier one was refused; a later one may follow the
     /// answer that it has overtaken (RFC 5407 section 3.1).
-    fn end_crossing(&mut self) {
-        let Some((crossing, lines)) = self.crossing.take() else { return };
+    fn end_crossing(&mut self, now: Millis) {
+        let Some((mut crossing, lines)) = self.crossing.take() else { return };
+        crossing.doubt = Some(Doubt::Until(now.saturating_add(LINGER)));
         if self.offer.is_some_and(|answered| answered.number < crossing.number) {
             (self.offer, self.offered) = (Some(crossing), Some(lines));
         }
@@ -384,9 +408,13 @@ impl Dialog {
         self.lines().ports(side, media)
     }
 
-    /// The ports for a message whose offer was replaced by a later one: those of
-    /// the streams that still match it. No stream changes.
+    /// The ports for a message whose offer was replaced by a later one, or has come
+    /// after it: those of the streams that match it. Where nothing is agreed yet, those in
+    /// force, since its sender is known by the later message only. No stream changes.
     fn stale_ports(&self, update: &Update, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
+        if self.agreed.0.is_empty() {
+            return self.ports(update.receiver(), media);
+        }
         let items = update.items().unwrap_or_default();
         let agreed = self.agreed.ports_of_matches(update, items, media);
         let offered = self.lines().ports_of_matches(update, items, media);
@@ -427,7 +455,8 @@ impl Dialog {
     }
 
     /// No longer keeps the streams whose time is over. True when there were some.
-    pub(super) fn drop_lingering(&mut self, now: Millis) -> bool {
+    pub(super) fn drop_lingering(&mut self, media: &mut dyn MediaPorts, now: Millis) -> bool {
+        self.mute_doubtful(media, now);
         let before = (self.crossing.is_some(), self.lingering.len());
         let in_time = |(offer, _): &(Offer, Lines)| now.saturating_sub(offer.since) < CROSSING_TIME;
         self.crossing = self.crossing.take().filter(in_time);
@@ -442,6 +471,13 @@ impl Dialog {
         let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
         let streams = self.agreed.streams().chain(offered).chain(crossing).chain(lingering);
         streams.map(|stream| stream.channel)
+    }
+
+    /// True while an offer in a request waits for its answer.
+    pub(super) fn waits(&self) -> bool {
+        self.offer.is_some_and(|offer| {
+            offer.progress == Progress::Open && offer.offerer == offer.direction
+        })
     }
 
     /// True while no SDP of the callee is part of it.

@@ -128,16 +128,18 @@ impl Dialogs {
     }
 
     /// Confirms a dialog. The early ones lose their places and are returned; `None`
-    /// when it was confirmed before.
+    /// when it was confirmed before. Where the initial request was missed, one with an
+    /// unanswered offer stays: a re-INVITE is within a dialog that was confirmed before.
     pub(super) fn confirm(
         &mut self,
         index: usize,
+        missed: bool,
         media: &mut dyn MediaPorts,
     ) -> Option<Vec<Dialog>> {
         let dialog = self.list.get_mut(index).filter(|dialog| !dialog.confirmed)?;
         dialog.confirmed = true;
         let (confirmed, early): (Vec<_>, Vec<_>) =
-            self.list.drain(..).partition(|dialog| dialog.confirmed);
+            self.list.drain(..).partition(|dialog| dialog.confirmed || missed && dialog.waits());
         self.list = confirmed;
         self.give_up(&early, media);
         Some(early)

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::answer::{Answer, Answers};
 use super::control::Kind;
-use super::dialog::{Dialog, Sequence};
+use super::dialog::Dialog;
 use super::family::Side;
 use super::ids::{ChannelId, PeerId};
 use super::learning::Millis;
@@ -17,6 +17,13 @@ use super::update::Update;
 /// How long another branch may confirm a dialog after the first one (64 x T1,
 /// RFC 3261 section 13.2.2.4): its answer names the ports of the initial offer.
 const FORK_TIME: Millis = 32_000;
+
+/// The CSeq numbers of its tries: the first and the last one.
+#[derive(Clone, Copy, Debug)]
+struct Sequence {
+    first: u32,
+    last: u32,
+}
 
 /// Whether branches may confirm a dialog.
 #[derive(Clone, Copy, Debug)]
@@ -90,13 +97,17 @@ impl Initial {
         self.sequence.last = update.request.cseq;
         self.lines = lines;
         self.offered = true;
-        self.answers.clear(Side::Caller);
         self.lines.apply(update, PeerId::CALLER, &Lines::default(), media);
+    }
+
+    /// True for a copy of the request.
+    pub(super) fn has_answered(&self, update: &Update) -> bool {
+        self.answers.get(update.fingerprint()).is_some()
     }
 
     /// Stores the answer to the request, for repeated ones.
     pub(super) fn add_answer(&mut self, update: &Update, answer: &Answer) {
-        self.answers.add(update.fingerprint(), Side::Caller, answer);
+        self.answers.add(update.fingerprint(), answer);
     }
 
     /// A request without To tag in the dialog of a null tag.
@@ -117,9 +128,11 @@ impl Initial {
             && update.request.cseq == self.sequence.last
     }
 
-    /// True for a message of the caller's side that is older than the last try.
+    /// True for a message of the caller's side that is older than the last try. Unknown
+    /// where that was missed: other branches still answer it.
     pub(super) fn is_late(&self, update: &Update) -> bool {
-        update.direction == Side::Caller && update.request.cseq < self.sequence.last
+        let is_older = update.request.cseq < self.sequence.last;
+        update.direction == Side::Caller && is_older && !self.missed
     }
 
     /// True for a message of the caller's side that is older than the first try.
@@ -153,7 +166,9 @@ impl Initial {
     /// A dialog that may answer the offer.
     pub(super) fn dialog(&self, tag: &[u8], peer: PeerId, now: Millis) -> Dialog {
         match self.offered {
-            true => Dialog::of_initial_offer(tag, peer, self.sequence, self.lines.clone(), now),
+            true => {
+                Dialog::of_initial_offer(tag, peer, self.sequence.last, self.lines.clone(), now)
+            }
             false => Dialog::new(tag, peer),
         }
     }

@@ -75,7 +75,7 @@ impl Session {
     ) -> Result<Answer, Refusal> {
         let ports = match update.items() {
             None => self.take_report(update, media)?,
-            Some(_) if update.is_initial() && !self.has_null_tag_dialog() => {
+            Some(_) if update.is_initial() && !self.is_within_null_tag_dialog(update) => {
                 self.take_initial(update, media)?
             }
             Some(_) => self.take_sdp(update, media)?,
@@ -153,7 +153,7 @@ impl Session {
         }
         self.note_opened(dialog.lines());
         if dialog.answers.get(fingerprint).is_none() {
-            dialog.answers.add(fingerprint, update.direction, &answer);
+            dialog.answers.add(fingerprint, &answer);
         }
         if update.is_initial() && !dialog.confirmed {
             self.initial.note_request(update);
@@ -208,7 +208,8 @@ impl Session {
         if of_initial && self.initial.offered && !self.initial.accepts_branches(update.now) {
             return Err(Refusal::OutOfPlace);
         }
-        let may_follow = of_initial || self.initial.missed && update.request.kind == Kind::Request;
+        // Where the initial request was missed, any 2xx may be another branch's.
+        let may_follow = of_initial || self.initial.missed && !update.is_early();
         let is_over = self.answered && !may_follow;
         if is_over || self.initial.is_late(update) || self.dialogs.is_over_for(update) {
             return Ok(None);
@@ -224,7 +225,7 @@ impl Session {
         if !update.is_final_reply() || !confirms {
             return;
         }
-        let Some(early) = self.dialogs.confirm(index, media) else { return };
+        let Some(early) = self.dialogs.confirm(index, self.initial.missed, media) else { return };
         if early.iter().any(|dialog| !dialog.is_silent()) {
             let confirmed = self.dialogs.get(update.dialog_tag());
             confirmed.into_iter().for_each(|dialog| dialog.learn_callee_again(media, update.now));
@@ -305,9 +306,14 @@ impl Session {
     }
 
     /// True when the callee has answered without giving a tag, as a peer of RFC 2543
-    /// does: requests of the caller without To tag are in that dialog.
-    fn has_null_tag_dialog(&self) -> bool {
-        self.dialogs.iter().any(|dialog| dialog.tag.is_empty() && !dialog.is_silent())
+    /// does: requests of the caller without To tag are in that dialog, also when it is
+    /// over.
+    fn is_within_null_tag_dialog(&self, update: &Update) -> bool {
+        if self.initial.has_answered(update) {
+            return false;
+        }
+        let is_over = self.answered && self.dialogs.had(b"");
+        is_over || self.dialogs.iter().any(|dialog| dialog.tag.is_empty() && !dialog.is_silent())
     }
 
     /// How many further streams may be opened.
@@ -366,7 +372,7 @@ impl Session {
     pub(super) fn close_replaced(&mut self, media: &mut dyn MediaPorts, now: Millis) {
         let mut changed = self.initial.end_branches(now);
         for dialog in self.dialogs.iter_mut() {
-            changed |= dialog.drop_lingering(now);
+            changed |= dialog.drop_lingering(media, now);
         }
         if changed {
             self.close_unused(media, now);

@@ -63,9 +63,14 @@ impl Stream {
         let family = |side: Side| media.local(self.channel, side).map(|at| Family::of(at.ip()));
         let receiver = update.receiver();
         let known = self.sides.get(update.sender).expectation;
-        let same = item.is_unspecified()
-            || known.is_none_or(|known| known.agrees(item))
-                && family(update.sender) == Some(*families.get(update.sender));
+        let same = match item.is_unspecified() {
+            // On hold; another dialog with the same ports may need the port of before.
+            true => known.is_none_or(|known| item.port == 9 || known.port == item.port),
+            false => {
+                known.is_none_or(|known| known.agrees(item))
+                    && family(update.sender) == Some(*families.get(update.sender))
+            }
+        };
         *self.media == *item.media && same && family(receiver) == Some(*families.get(receiver))
     }
 

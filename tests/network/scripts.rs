@@ -461,3 +461,65 @@ fn delete_that_is_overtaken_by_the_next_try_ends_the_old_one() {
         ));
     }
 }
+
+/// Messages that an offer or a BYE has overtaken on their way to the relay, and copies of
+/// messages of an older transaction.
+#[test]
+fn message_that_a_later_one_overtakes_at_the_relay_is_rewritten() {
+    for rest in [
+        "a calls without-offer\nb answers\nwait 60\na reinvites ports\n",
+        "a calls without-offer\nb answers without-sdp\nwait 60\na reinvites ports\n",
+        "streams audio video\na calls\nwait 60\nb rings with-sdp reliably\nwait 100\n\
+         b rings with-sdp reliably\nb answers without-sdp\na reinvites second\nwait 100\n",
+    ] {
+        let delay = if rest.contains("video") { 3 } else { 10 };
+        holds(&format!("topology direct\nrelay-delay {delay}\n{rest}"));
+    }
+    holds(
+        "topology fork\nrelay-delay 10\nwithout-tags 2\na calls without-offer\nb answers\n\
+         c answers\nwait 100\n",
+    );
+    holds(
+        "topology proxies\nlatency 40\nrelay-delay 10\nwithout-tags 2\na calls\nb refuses-lines 1\n\
+         wait 300\nb answers without-sdp\n",
+    );
+}
+
+#[test]
+fn offer_that_was_refused_in_a_glare_passes_nothing() {
+    holds(
+        "topology direct\nrelay-delay 3\na calls\nwait 100\nb answers\nwait 100\n\
+         a updates second\nb refuses-lines 1\nwait 5\nb reinvites hold-zero\nsilence 5000\n\
+         wait 100\n",
+    );
+}
+
+#[test]
+fn hold_from_another_port_leaves_the_ports_of_a_second_answer() {
+    holds(
+        "topology fork\ncaller-keeps both\na calls\nc answers\na reinvites hold-zero\nwait 1000\n\
+         a reinvites ports\nb answers\nwait 100\n",
+    );
+}
+
+/// The relay begins with a re-INVITE, and other phones answer the INVITE before it.
+#[test]
+fn relay_that_restarts_in_a_fork_has_all_its_dialogs() {
+    holds(
+        "topology fork\nstreams message audio\na calls without-offer\nb refuses-lines 2\n\
+         b answers\nrelay 0 dies\nrelay 0 returns\na reinvites ports\nc answers\n",
+    );
+    holds(
+        "topology fork\nstreams audio video\na calls\nc rings with-sdp reliably\nrelay 0 dies\n\
+         relay 0 returns\na updates second\nb answers\n",
+    );
+    holds(
+        "topology fork\ncaller-keeps both\na calls\nb answers\nwait 3000\nc answers\n\
+         relay 0 dies\nrelay 0 returns\nwait 9000\na updates ports\nb reinvites delayed\n",
+    );
+    holds(
+        "topology fork\nlatency 40\ncaller-keeps both\na calls\nwait 100\nc answers\nwait 1000\n\
+         b answers\nrelay 0 dies\nwait 60\nrelay 0 returns\nwait 3000\na reinvites same\n\
+         a reinvites back\nwait 3000\n",
+    );
+}

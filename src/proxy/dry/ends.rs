@@ -116,6 +116,56 @@ fn session_that_begins_within_a_dialog_has_other_dialogs_too() {
     assert_eq!(sessions(&world), (0, 0));
 }
 
+/// Both were confirmed before the relay was restarted.
+#[test]
+fn sessions_that_begin_with_two_reoffers_keep_both_dialogs() {
+    let mut world = World::new();
+    let for_b = world.send("request", 2, "a>b", A).first();
+    let for_c = world.send("request", 2, "a>c", A_NEW).first();
+    let from_b = world.send("reply", 2, "a>b", B).first();
+    let from_c = world.send("reply", 2, "a>c", C).first();
+    for (own, for_other, from_other, other) in [(A, for_b, from_b, B), (A_NEW, for_c, from_c, C)] {
+        world.reaches(own, from_other, other);
+        world.reaches(other, for_other, own);
+    }
+}
+
+/// Another branch of the INVITE that came before the relay was restarted: its 200 is older
+/// than the request which the session began with, and is an offer here.
+#[test]
+fn session_that_begins_within_a_dialog_has_the_answers_of_other_branches() {
+    for answer in [B, "198.51.100.2:0"] {
+        let mut world = World::new();
+        world.send("request", 2, "a>b", A_NEW);
+        world.send("reply", 2, "a>b", answer);
+        let for_a = world.send("reply", 1, "a>c", C).first();
+        let for_c = world.send("request", 1, "a>c", A).first();
+        world.reaches(A, for_a, C);
+        world.reaches(C, for_c, A);
+        assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+        assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+        assert_eq!(sessions(&world), (0, 0));
+    }
+}
+
+/// The BYE has overtaken an ACK with SDP in the dialog of a null tag.
+#[test]
+fn request_of_a_null_tag_dialog_that_is_over_is_no_new_try() {
+    let mut world = World::new();
+    let header = "final: yes\r\n";
+    world.send_in("c", "reply", 1, "a>", B, header);
+    let caller = world.send("reply", 1, "a>c", C).first();
+    let callee = world.send("request", 1, "a>c", A).first();
+    assert_eq!(world.remove("a>", "scope: dialog\r\n").0, "removed");
+    let before = world.proxy.state();
+    for cseq in [1, 2] {
+        assert_ne!(world.send("request", cseq, "a>", A_NEW).0, "error");
+    }
+    assert_eq!(world.proxy.state(), before);
+    world.reaches(A, caller, C);
+    world.reaches(C, callee, A);
+}
+
 #[test]
 fn bye_ends_a_session_that_only_a_refused_request_has_made() {
     for (tags, bye) in [("a>b", "a>b"), ("a>b", "b>a"), ("a>", "a>"), ("a>", ">a")] {
@@ -175,6 +225,19 @@ fn early_dialog_of_a_null_tag_is_no_other_branch() {
     world.send("reply", 1, "a>b", "");
     world.reaches(A, caller, B);
     world.reaches(B, callees, A);
+}
+
+/// Its answer refused the stream, or another offer has followed.
+#[test]
+fn copy_of_the_initial_request_of_a_null_tag_dialog_has_its_first_answer() {
+    for sdp in [B, "198.51.100.2:0"] {
+        let mut world = World::new();
+        let offer = world.send("request", 1, "a>", A);
+        world.send_in("c", "reply", 1, "a>", sdp, "final: yes\r\n");
+        assert_eq!(world.send("request", 1, "a>", A), offer);
+        world.send("request", 2, "a>", A_NEW);
+        assert_eq!(world.send("request", 1, "a>", A), offer);
+    }
 }
 
 #[test]

@@ -231,10 +231,12 @@ fn port_of_a_hold_with_0_0_0_0_is_that_of_the_resumed_stream() {
         let port = sdp.split([':', ' ']).nth(1).unwrap();
         world.reaches(&format!("198.51.100.2:{port}"), callee, A);
     }
+    // Another port has ports of its own, as without a hold.
     let callee = world.send("request", 2, "a>b", A).first();
-    assert_eq!(world.send("reply", 2, "a>b", "198.51.100.2:5004 sendonly").first(), caller);
+    let moved = world.send("reply", 2, "a>b", "198.51.100.2:5004 sendonly").first();
+    assert_ne!(moved, caller);
     world.reaches("198.51.100.2:5004", callee, A);
-    world.reaches(A, caller, "198.51.100.2:5004");
+    world.reaches(A, moved, "198.51.100.2:5004");
 }
 
 /// The relay was restarted between the offer and the answer: the answer is an offer for
@@ -298,6 +300,18 @@ fn answer_in_an_ack_that_the_next_offer_overtakes_is_agreed() {
     assert_eq!(world.proxy.open_streams(), 1);
 }
 
+/// The ACK is lost, and the first of two re-INVITEs is refused.
+#[test]
+fn answer_in_an_ack_that_two_offers_overtake_is_agreed() {
+    let mut world = World::new();
+    let offer = world.send("reply", 1, "a>b", B).first();
+    world.send("request", 2, "a>b", A_NEW);
+    world.send("request", 3, "a>b", A_NEW);
+    let answer = world.send("request", 1, "a>b", A).first();
+    world.reaches(A, offer, B);
+    world.reaches(B, answer, A);
+}
+
 /// Both sides offer at the same time, and messages are lost: whichever offer is repeated
 /// and answered in the end is agreed.
 #[test]
@@ -326,6 +340,76 @@ fn crossing_offers_have_the_same_answer_when_they_are_repeated() {
         // A later offer than the answered one is refused without a message.
         assert_eq!(world.proxy.open_streams(), if answered == "a" { 2 } else { 1 });
     }
+}
+
+/// Copies of a reply or of an ACK with SDP that come after the next offer.
+#[test]
+fn copy_of_a_message_before_the_last_offer_has_its_first_answer() {
+    let mut world = World::new();
+    let offer = world.send("reply", 1, "a>b", B);
+    let answer = world.send("request", 1, "a>b", A);
+    let next = world.send("request", 2, "a>b", A_NEW);
+    let agreed = world.send("reply", 2, "a>b", B).first();
+    assert_ne!(next, answer);
+    assert_eq!(world.send("reply", 1, "a>b", B), offer);
+    assert_eq!(world.send("request", 1, "a>b", A), answer);
+    world.reaches(A_NEW, agreed, B);
+    world.reaches(B, next.first(), A_NEW);
+    // A provisional one of two streams, after the second one was removed.
+    let both = "198.51.100.2:5000,198.51.100.2:5002";
+    let mut world = World::new();
+    world.send("request", 1, "a>", "198.51.100.1:4000,198.51.100.1:4002");
+    let early = world.send("reply", 1, "a>?b", both);
+    world.send("reply", 1, "a>b", "");
+    world.send("request", 2, "a>b", "198.51.100.1:4000,198.51.100.1:0");
+    assert_eq!(world.send("reply", 1, "a>?b", both), early);
+}
+
+/// A restarted relay begins with the next offer, or a BYE has removed the session: an ACK
+/// with SDP, or an offer, comes after it.
+#[test]
+fn message_that_the_first_offer_has_overtaken_has_the_ports_in_force() {
+    for (tags, sdp, new, other) in [("a>b", A, A_NEW, B), ("b>a", B, "198.51.100.2:5010", A)] {
+        let mut world = World::new();
+        let in_force = world.send("request", 8, tags, new);
+        assert_eq!(world.send("request", 7, tags, sdp), in_force);
+        let back = world.send("reply", 8, tags, other).first();
+        world.reaches(new, back, other);
+        world.reaches(other, in_force.first(), new);
+    }
+}
+
+/// The offers of both sides cross, the first one is answered: the other one was refused,
+/// of which the relay hears nothing, or it overtook that answer.
+#[test]
+fn offer_that_an_answer_has_left_passes_nothing_until_it_is_answered() {
+    let mut world = World::new();
+    let callee = offered(&mut world);
+    let caller = world.send("reply", 1, "a>b", B).first();
+    world.send("request", 2, "a>b", A);
+    world.send("request", 8, "b>a", B);
+    world.send("reply", 2, "a>b", "198.51.100.2:0");
+    world.wait(1_999);
+    world.reaches(A, caller, B);
+    world.wait(1);
+    world.reaches_nobody(A, caller);
+    world.reaches_nobody(B, callee);
+    let mut late = world.clone();
+    late.send("reply", 8, "b>a", A);
+    late.reaches(A, caller, B);
+    late.reaches(B, callee, A);
+    late.wait(60_000);
+    late.reaches(A, caller, B);
+    // Agreed ports go on.
+    let mut world = World::new();
+    let callee = offered(&mut world);
+    let caller = world.send("reply", 1, "a>b", B).first();
+    world.send("request", 2, "a>b", A);
+    world.send("request", 8, "b>a", B);
+    world.send("reply", 2, "a>b", B);
+    world.wait(60_000);
+    world.reaches(A, caller, B);
+    world.reaches(B, callee, A);
 }
 
 #[test]

@@ -87,18 +87,22 @@ fn update_in_one_fork_does_not_make_the_answer_of_the_other_stale() {
 /// RFC 3261 section 13.2.2.4: another branch may answer for 64 x T1 after the first one.
 #[test]
 fn second_answer_has_the_ports_of_the_initial_offer_whatever_the_first_one_did() {
-    for first in ["refuses", "moves"] {
+    for first in ["refuses", "moves", "is held from another port"] {
         let mut world = World::new();
         let callees = offered(&mut world);
         let caller = if first == "refuses" {
             world.send("reply", 1, "a>c", "198.51.100.3:0");
             at("192.0.2.1:30000")
         } else {
-            let caller = world.send("reply", 1, "a>c", C).first();
+            world.send("reply", 1, "a>c", C).first()
+        };
+        if first == "moves" {
             world.send("request", 9, "c>a", "198.51.100.3:6010");
             world.send("reply", 9, "c>a", A);
-            caller
-        };
+        } else if first != "refuses" {
+            world.send("request", 2, "a>c", "0.0.0.0:4010 sendonly");
+            world.send("reply", 2, "a>c", "198.51.100.3:6000 recvonly");
+        }
         world.wait(20_000);
         assert_eq!(world.send("reply", 1, "a>b", B).first(), caller, "{first}");
         world.reaches(A, caller, B);

@@ -18,21 +18,14 @@ pub fn script(choices: &mut Choices<'_>, seed: u64) -> Script {
     for _ in 0..1 + maker.choices.below(6) / 3 {
         maker.call();
     }
-    let mut steps = maker.steps;
+    let steps = maker.steps;
     // A dispatcher cannot tell the callees of a fork apart.
     setup.dispatcher = phones == 2 && choices.once_in(8);
     if setup.dispatcher {
         // Its deletes do not name their INVITE: a slow one ends the next try.
         setup.relay_delay = 0;
     }
-    leave_out(&mut steps, phones);
     Script { setup, steps }
-}
-
-/// Leaves out a relay that fails in a fork: a restarted one gives two dialogs the same
-/// ports.
-fn leave_out(steps: &mut Vec<Step>, phones: usize) {
-    steps.retain(|step| phones == 2 || !matches!(step, Step::Relay { .. }));
 }
 
 fn setup(choices: &mut Choices<'_>, seed: u64) -> Setup {
