@@ -46,7 +46,7 @@ fn work(worker: &mut Worker, tally: &Tally, place: usize, life: u64) {
     let mut turn = 0;
     loop {
         turn += 1;
-        let call = 1_000 + (place as u64) * 1_000_000_000 + life * 1_000_000 + turn;
+        let call = 1_000 + (life * WORKERS as u64 + place as u64) * 1_000_000 + turn;
         for order in [
             format!("offer {call}"),
             format!("offer {}", turn % HOT),
