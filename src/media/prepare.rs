@@ -42,6 +42,9 @@ pub struct Prepared {
     pub relayed_upstream: bool,
     /// No line of the offer is relayed, which must be stored for its answer.
     pub left_alone: bool,
+    /// The SDP of a reply needs no request, but removes a line that a relay may have:
+    /// the relay of a call that is not stored must be told of the reply.
+    pub removes_lines: bool,
     /// [`Plan::unserved`], of a plan without a request too.
     pub unserved: Option<Box<str>>,
 }
@@ -78,12 +81,18 @@ pub fn prepare(
             && (plan.is_left_to_ice() || call.relayed_lines.is_some())
             && !(rules.loop_marker && session.loop_marker)
     });
+    let removes_lines = is_reply
+        && plan.as_ref().is_some_and(Plan::is_empty)
+        && !(rules.loop_marker && session.loop_marker)
+        // A refused line may name another transport than that of the offer.
+        && session.media.iter().any(|media| media.port == 0);
     let unserved = plan.as_mut().and_then(Plan::take_unserved);
     Ok(Prepared {
         decision,
         plan: plan.filter(|plan| !plan.is_empty()),
         relayed_upstream: rules.loop_marker && session.loop_marker && decision.role == Role::Offer,
         left_alone,
+        removes_lines,
         unserved,
     })
 }

@@ -70,13 +70,22 @@ pub struct Request {
     role: Role,
     times: Times,
     state: State,
-    /// The relay whose refusal is final, by its identity.
-    bound: Option<u32>,
+    bound: Bound,
     tried: Vec<u32>,
     /// The deadline of the request (milliseconds of the monotonic clock).
     total_until: u64,
     /// The failures of the relays tried so far.
     failures: Vec<Error>,
+}
+
+/// The relays whose refusal is final.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Bound {
+    #[default]
+    None,
+    /// The relay with this identity.
+    To(u32),
+    Any,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +105,7 @@ impl Request {
         self.role = role;
         self.times = times;
         self.state = State::Idle;
-        self.bound = None;
+        self.bound = Bound::None;
         self.tried.clear();
         self.failures.clear();
         self.exchange.renew()
@@ -112,7 +121,13 @@ impl Request {
     /// continues. A refused query is sent to no other relay: the reason is the
     /// message, and the call's media stays where it is.
     pub fn bind(&mut self, relay: u32) {
-        self.bound = Some(relay);
+        self.bound = Bound::To(relay);
+    }
+
+    /// The message continues a call that is not stored: any relay that is reached may
+    /// have its session. As [`Request::bind`].
+    pub fn bind_to_any(&mut self) {
+        self.bound = Bound::Any;
     }
 
     /// The next step.
@@ -199,8 +214,12 @@ impl Request {
         if let Some(relay) = self.exchange.relay() {
             let text = format!("relay {}: {}", relay.uri.text, error.text());
             self.failures.push(Error::new(error.status(), text));
-            refused_by_own = self.bound == Some(relay.identity)
-                && self.exchange.outcome() == Some(Outcome::Refused);
+            let bound = match self.bound {
+                Bound::None => false,
+                Bound::To(identity) => identity == relay.identity,
+                Bound::Any => true,
+            };
+            refused_by_own = bound && self.exchange.outcome() == Some(Outcome::Refused);
         }
         if self.role == Role::Answer || refused_by_own || now >= self.total_until {
             return self.give_up();

@@ -126,7 +126,10 @@ pub(super) fn start(
     }
     let Some(plan) = prepared.plan else {
         // The SDP is not changed, but the reply makes or confirms its dialog.
-        worker.store_reply(message, &call, &leg, now)?;
+        match prepared.removes_lines && leg.status() == LegStatus::Unknown {
+            true => worker.message_without_sdp(message, &call, &leg, options, now)?,
+            false => worker.store_reply(message, &call, &leg, now)?,
+        }
         return Ok(Started::Rewrite(Box::new(Rewrite { update, state: State::Unchanged })));
     };
     if leg.status() == LegStatus::Ended && !leg.is_new_try() {
@@ -167,6 +170,9 @@ pub(super) fn start(
     choice.stored = leg.relay().filter(|_| leg.is_active() || decision.role == Role::Answer);
     if let Some(relay) = choice.stored.filter(|_| !leg.is_first_try()) {
         request.bind(relay);
+    } else if call.status.is_some() && leg.status() == LegStatus::Unknown {
+        // The other relays do not have the offer.
+        request.bind_to_any();
     }
     update.relayed_lines = (decision.role == Role::Offer).then(|| plan.relayed_lines());
     update.ticket = calls.begin_found(&leg, seconds(now));

@@ -91,6 +91,16 @@ fn refusal_by_the_relay_of_the_call_is_final() {
         request.exchange_over(1010);
         assert_eq!(request.action(), then);
     }
+    for (refuses, then) in [(true, Action::Done), (false, Action::Choose)] {
+        let mut request = sent(Role::Offer);
+        request.bind_to_any();
+        match refuses {
+            true => refused(request.exchange_mut()),
+            false => request.exchange_mut().closed(),
+        }
+        request.exchange_over(1010);
+        assert_eq!(request.action(), then);
+    }
     let mut request = sent(Role::Offer);
     request.bind(u32::from(b'a'));
     request.renew(Role::Offer, Times { total: 400, each: Some(150) });
