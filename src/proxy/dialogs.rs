@@ -53,9 +53,10 @@ impl Dialogs {
         self.list.iter().position(|dialog| *dialog.tag == *tag)
     }
 
-    /// True when a confirmed dialog is among them.
-    pub(super) fn any_confirmed(&self) -> bool {
-        self.list.iter().any(|dialog| dialog.confirmed)
+    /// True when a confirmed dialog is among them. Where the initial request was missed,
+    /// a request is within one that was confirmed before.
+    pub(super) fn any_confirmed(&self, missed: bool) -> bool {
+        self.list.iter().any(|dialog| dialog.confirmed || missed && dialog.waits())
     }
 
     /// True when a dialog with this tag is over.

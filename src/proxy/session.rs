@@ -148,7 +148,7 @@ impl Session {
                 return Err(refusal);
             }
         };
-        if update.request.kind == Kind::Request && self.is_new() {
+        if self.has_missed_initial(at, update) {
             self.initial.missed = true;
         }
         self.note_opened(dialog.lines());
@@ -208,8 +208,10 @@ impl Session {
         if of_initial && self.initial.offered && !self.initial.accepts_branches(update.now) {
             return Err(Refusal::OutOfPlace);
         }
-        // Where the initial request was missed, any 2xx may be another branch's.
-        let may_follow = of_initial || self.initial.missed && !update.is_early();
+        // Where the initial request was missed, any 2xx may be another branch's, and any
+        // request may be within a dialog that was confirmed before.
+        let missed = self.initial.missed || self.has_missed_initial(None, update);
+        let may_follow = of_initial || missed && !update.is_early();
         let is_over = self.answered && !may_follow;
         if is_over || self.initial.is_late(update) || self.dialogs.is_over_for(update) {
             return Ok(None);
@@ -266,7 +268,7 @@ impl Session {
         }
         self.dialogs.remove(tag, media)?;
         self.close_unused(media, now);
-        let is_over = self.answered && !self.dialogs.any_confirmed();
+        let is_over = self.answered && !self.dialogs.any_confirmed(self.initial.missed);
         Ok(is_over || self.initial.missed && self.dialogs.is_empty())
     }
 
@@ -288,6 +290,19 @@ impl Session {
     /// this CSeq.
     pub(super) fn is_of_later_invite(&self, side: Side, cseq: u32) -> bool {
         side == Side::Caller && self.initial.is_later(cseq)
+    }
+
+    /// True for a message of a later transaction than the initial one, in a dialog that
+    /// is not stored, unless the initial offer was seen. A 2xx that makes a session is that
+    /// of a request without offer, or the relay was started behind its request: the next
+    /// such message tells.
+    fn has_missed_initial(&self, at: Option<usize>, update: &Update) -> bool {
+        let later = match (update.direction, update.request.kind) {
+            (Side::Callee, _) => true,
+            (Side::Caller, Kind::Request) => !update.is_initial(),
+            (Side::Caller, Kind::Reply) => self.answered && !self.initial.has_message(update),
+        };
+        at.is_none() && later && !self.initial.offered
     }
 
     /// True without an initial offer and a dialog.

@@ -148,6 +148,41 @@ fn session_that_begins_within_a_dialog_has_the_answers_of_other_branches() {
     }
 }
 
+/// A relay that was restarted in a fork first sees the 200 of another branch, then a
+/// re-INVITE in a dialog that was confirmed before: with its offer from either side, or
+/// in the 200.
+#[test]
+fn session_that_begins_with_a_2xx_has_the_dialogs_that_were_confirmed_before() {
+    let offers: [(&str, u32, &str, Sdp, &str, Sdp); 4] = [
+        ("request", 2, "a>c", A_NEW, "reply", C),
+        ("request", 101, "c>a", C, "reply", A_NEW),
+        ("reply", 2, "a>c", C, "request", A_NEW),
+        ("reply", 101, "c>a", A_NEW, "request", C),
+    ];
+    for (kind, cseq, tags, offer, answer_kind, answer) in offers {
+        for first_bye in [None, Some("before"), Some("after")] {
+            let mut world = World::new();
+            world.send("reply", 1, "a>b", B);
+            let for_receiver = world.send(kind, cseq, tags, offer).first();
+            if first_bye == Some("before") {
+                assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+            }
+            let for_sender = world.send(answer_kind, cseq, tags, answer).first();
+            if first_bye == Some("after") {
+                assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+            }
+            world.reaches(offer, for_sender, answer);
+            world.reaches(answer, for_receiver, offer);
+            if first_bye.is_none() {
+                assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+            }
+            world.reaches(offer, for_sender, answer);
+            assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+            assert_eq!(sessions(&world), (0, 0));
+        }
+    }
+}
+
 /// The BYE has overtaken an ACK with SDP in the dialog of a null tag.
 #[test]
 fn request_of_a_null_tag_dialog_that_is_over_is_no_new_try() {
