@@ -51,15 +51,23 @@ impl World {
             })
     }
 
-    /// True for an ACK that comes behind the BYE of its dialog.
+    /// True for an ACK, and for a repeated 2xx, that comes behind the BYE of its dialog.
     pub fn is_behind_bye(&self, failure: &Failure) -> bool {
         let over = |dialog: &Dialog| {
-            let tags = (dialog.local_tag, Some(dialog.remote_tag));
+            let tags = (dialog.local_tag, dialog.remote_tag);
+            let acknowledges = failure.ack.map(|to_tag| (failure.request.0, to_tag));
             dialog.state == State::Over
-                && (dialog.call_id, tags) == (failure.call_id, (failure.request.0, failure.ack))
+                && dialog.call_id == failure.call_id
+                && (acknowledges == Some(tags) || failure.answer == Some(tags))
                 && dialog.over_at <= failure.at
         };
         self.phones().any(|phone| phone.dialogs.iter().any(over))
+    }
+
+    /// True for a message of a call that began again behind its BYE, at a server that
+    /// has lost its table between the two.
+    pub fn is_revived(&self, failure: &Failure) -> bool {
+        self.revived.contains(&failure.call_id)
     }
 
     /// True for a new try of a call that is answered: a proxy that has lost its

@@ -10,7 +10,7 @@ use super::media::Fate;
 use super::message::NodeId;
 use super::phone::{Calling, Phone};
 use super::sdp::{EndId, Kind, Line, Sdp};
-use super::world::World;
+use super::world::{Node, World};
 
 /// After a change of an agreement packets of the earlier one may still pass
 /// (milliseconds).
@@ -145,6 +145,39 @@ impl World {
         })
     }
 
+    /// True when the INVITE of a stream's first offer is given up: 64 x T1 have passed
+    /// since its CANCEL without a final reply (RFC 3261 section 9.1), or a proxy has
+    /// lost its transactions and one of its branches has failed: it sends this
+    /// failure upstream, or it has done so before, and the call is over.
+    fn is_given_up(&self, stream: &Stream) -> bool {
+        let of_call = |call_id: u32| call_id == stream.call_id;
+        let cancelled = |calling: &Calling| {
+            of_call(calling.message.call_id)
+                && calling.cancelled_at > 0
+                && !calling.done
+                && self.now >= calling.cancelled_at + TIMEOUT
+        };
+        // A failure that the proxy has not seen before its restart.
+        let late = if self.setup.loss > 0 { TIMEOUT } else { T1 };
+        let refused = |dialog: &Dialog| {
+            of_call(dialog.call_id)
+                && !dialog.caller
+                && dialog.state == State::Over
+                && dialog.confirmed_at == 0
+                && stream.offered_at <= dialog.over_at
+                && self.restarted_at <= dialog.over_at + late
+        };
+        let failed = |node: &Node| match node {
+            Node::Proxy(proxy) => proxy.has_failed_since(stream.call_id, stream.offered_at),
+            _ => false,
+        };
+        stream.early && self.phones().any(|phone| phone.calls.iter().any(cancelled))
+            || self.restarted_at >= stream.offered_at
+                && self.restarted_at > 0
+                && (self.phones().any(|phone| phone.dialogs.iter().any(refused))
+                    || self.nodes.iter().any(failed))
+    }
+
     /// Every packet that must arrive: the sending end, where it is sent, and the
     /// receiving end.
     fn required(&mut self) -> Vec<(EndId, SocketAddr, EndId)> {
@@ -166,6 +199,9 @@ impl World {
             // A server without memory cannot tell a re-INVITE without a To tag from an
             // initial one.
             if self.restarted_at > 0 && self.setup.without_tags != 0 {
+                continue;
+            }
+            if self.is_given_up(sender) || self.is_given_up(receiver) {
                 continue;
             }
             // A relay that has come back learns the old source of a phone that moves.
@@ -329,6 +365,10 @@ impl World {
         if self.restarted_at > 0 && dialogs(receiver).any(by_update) {
             return true;
         }
+        let revived = |dialog: &Dialog| self.revived.contains(&dialog.call_id);
+        if dialogs(receiver).any(revived) && dialogs(sender).any(revived) {
+            return true;
+        }
         // Both sides, since the caller's early dialog may not be there yet.
         dialogs(receiver).any(|dialog| talks(dialog, receiver, sender))
             // And a caller is not told that one of several branches has failed.
@@ -426,9 +466,10 @@ impl World {
             return Vec::new();
         }
         let mut left = self.relays.get().left();
+        let revived = self.revived.len();
         for proxy in self.proxies() {
             if let Some(library) = &proxy.library {
-                left.extend(library.left(now));
+                left.extend(library.left(now, revived));
             }
         }
         left

@@ -32,6 +32,8 @@ pub struct Calling {
     /// The user has hung up before the answer.
     pub cancelled: bool,
     cancel_sent: bool,
+    /// When CANCEL was sent.
+    pub cancelled_at: u64,
 }
 
 #[derive(Debug)]
@@ -117,6 +119,7 @@ impl Phone {
             provisional: false,
             cancelled: false,
             cancel_sent: false,
+            cancelled_at: 0,
         });
         context.repeat_request(message);
     }
@@ -143,7 +146,7 @@ impl Phone {
         if !calling.provisional || calling.cancel_sent || calling.done {
             return;
         }
-        calling.cancel_sent = true;
+        (calling.cancel_sent, calling.cancelled_at) = (true, context.now);
         let mut cancel = calling.message.clone();
         (cancel.method, cancel.sdp) = (Method::Cancel, None);
         if let Some(to) = cancel.route.first() {

@@ -66,14 +66,24 @@ impl Proxy {
 
     /// True when a failure reply to an INVITE of the request's sender has gone
     /// upstream by then: from here on the INVITE has failed, whoever answers late.
+    /// So have the later requests of the dialogs of that INVITE, which no fork has.
     pub fn has_failed(&self, call: Option<u32>, (tag, cseq): (u32, u32), by: u64) -> bool {
-        self.forks.iter().any(|fork| {
-            let request = &fork.request;
-            let own = call.is_none_or(|call| {
-                (call, tag, cseq) == (request.call_id, request.from_tag, request.cseq)
-            });
+        let Some(call) = call else {
+            return self.forks.iter().any(|fork| fork.failed.is_some() && fork.failed_at <= by);
+        };
+        let of_call = |fork: &&Fork| (call, tag) == (fork.request.call_id, fork.request.from_tag);
+        let forks = || self.forks.iter().filter(of_call);
+        let initial = forks().any(|fork| fork.request.cseq == cseq);
+        forks().any(|fork| {
+            let own = fork.request.cseq == cseq || fork.request.cseq < cseq && !initial;
             own && fork.failed.is_some() && fork.failed_at <= by
         })
+    }
+
+    /// True when a failure reply to an INVITE of this call has gone upstream since.
+    pub fn has_failed_since(&self, call: u32, since: u64) -> bool {
+        let failed = |fork: &Fork| fork.failed.is_some() && fork.failed_at >= since;
+        self.forks.iter().any(|fork| fork.request.call_id == call && failed(fork))
     }
 
     fn targets(&self, from: NodeId) -> Vec<NodeId> {

@@ -127,11 +127,7 @@ impl Run {
                 }
             }
             Step::Restarts { server } => {
-                let now = self.world.now;
-                if let Some(proxy) = self.world.server(server) {
-                    proxy.restart(now);
-                }
-                (self.world.disturbed, self.world.restarted_at) = (true, now);
+                self.world.restart(server);
             }
             Step::Breaks { server } => {
                 let library = self.world.server(server).and_then(|proxy| proxy.library.as_mut());
@@ -183,6 +179,9 @@ impl Run {
         // quiet.
         if self.world.relays.get().next().is_none() {
             self.faults.extend(self.world.check_required());
+        } else {
+            // A phone sends at once, and what it sends opens its NAT.
+            self.world.send_media();
         }
         self.faults.extend(self.world.check_shown());
         for given in self.world.given() {
@@ -206,6 +205,7 @@ impl Run {
                 || error.ended && self.world.has_ended(&error)
                 || self.world.is_old(&error)
                 || self.world.is_behind_bye(&error)
+                || self.world.is_revived(&error)
                 || self.world.is_tried_again(&error)
                 || self.world.is_late_answer(&error);
             if excused {
@@ -249,8 +249,9 @@ impl Run {
             self.pass(1_000, false);
             left = self.world.check_left();
         }
-        if !left.is_empty() && self.world.disturbed_at > 0 {
-            // A call that has left a failed relay is on hold there.
+        if !left.is_empty() && (self.world.disturbed_at > 0 || !self.world.revived.is_empty()) {
+            // A call that has left a failed relay is on hold there, and nobody ends one
+            // that began again behind its BYE.
             self.pass(HOLD, false);
             left = self.world.check_left();
         }

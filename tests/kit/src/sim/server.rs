@@ -52,6 +52,8 @@ pub struct Failure {
     pub request: (u32, u32),
     /// The other tag of an ACK.
     pub ack: Option<u32>,
+    /// The tags of a 2xx to INVITE: of the caller and of the callee.
+    pub answer: Option<(u32, u32)>,
     /// A 2xx to INVITE.
     pub success: bool,
     pub at: u64,
@@ -70,6 +72,9 @@ impl Failure {
             call_id: message.call_id,
             request: (message.from_tag, message.cseq),
             ack: (message.method == Method::Ack).then_some(message.to_tag),
+            answer: message
+                .is_invite_reply(200..=299)
+                .then_some((message.from_tag, message.to_tag)),
             success: message.is_invite_reply(200..=299),
             at,
         }
@@ -269,12 +274,13 @@ impl Library {
         self.duties.turn(&self.engine, now);
     }
 
-    /// What is left of calls that are over.
-    pub fn left(&self, now: u64) -> Vec<String> {
+    /// What is left of calls that are over. So many of them may have begun again
+    /// behind their BYE: their entries stay for eight hours.
+    pub fn left(&self, now: u64, revived: usize) -> Vec<String> {
         let mut left = Vec::new();
         let mut calls = 0;
         self.engine.calls().for_each_relay((now / 1000) as u32, |_| calls += 1);
-        if calls > 0 {
+        if calls > revived {
             left.push(format!("a server still has {calls} calls in its table"));
         }
         let deletes = self.engine.deletes().len();

@@ -1,11 +1,12 @@
 //! The simulated network: nodes, messages under way, timers, and its clock.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::b2bua::B2bua;
 use super::context::{Context, Ids, Out, Repeated, T1, T2, TIMEOUT};
+use super::dialog::{Dialog, State};
 use super::message::{Message, Method, NodeId};
 use super::nat::Nat;
 use super::phone::Phone;
@@ -60,6 +61,9 @@ pub struct World {
     pub disturbed: bool,
     /// The last time that a server has lost its table.
     pub restarted_at: u64,
+    /// Calls of which a message came behind their BYE to a server that has lost its
+    /// table between the two.
+    pub revived: BTreeSet<u32>,
     /// Ends whose addresses went through a server unchanged in the description of
     /// this version, because the call was over or a relay had failed.
     pub excused: Vec<(EndId, u32)>,
@@ -94,6 +98,7 @@ impl World {
             disturbed_at: 0,
             disturbed: false,
             restarted_at: 0,
+            revived: BTreeSet::new(),
             excused: Vec::new(),
             queue: BinaryHeap::new(),
             arrivals: BTreeMap::new(),
@@ -133,6 +138,38 @@ impl World {
     /// A server under test.
     pub fn server(&mut self, number: u8) -> Option<&mut Proxy> {
         self.proxies().filter(|proxy| proxy.library.is_some()).nth(usize::from(number))
+    }
+
+    /// A server starts again: its table and its transactions are lost, and so is what
+    /// it would have repeated.
+    pub fn restart(&mut self, number: u8) {
+        let now = self.now;
+        (self.disturbed, self.restarted_at) = (true, now);
+        let Some(proxy) = self.server(number) else { return };
+        proxy.restart(now);
+        let node = proxy.id;
+        self.repetitions.retain(|repetition| repetition.node != node);
+    }
+
+    /// Notes a message of a dialog that was over before the server lost its table:
+    /// without memory the server takes it for one of a live call.
+    fn note_revived(&mut self, to: NodeId, message: &Message) {
+        let serves = matches!(&self.nodes[to], Node::Proxy(proxy) if proxy.library.is_some());
+        if !serves || self.restarted_at == 0 || self.revived.contains(&message.call_id) {
+            return;
+        }
+        let tags = [message.from_tag, message.to_tag];
+        let over = |dialog: &Dialog| {
+            dialog.call_id == message.call_id
+                && tags.contains(&dialog.local_tag)
+                && tags.contains(&dialog.remote_tag)
+                && dialog.state == State::Over
+                && dialog.confirmed_at > 0
+                && dialog.over_at <= self.restarted_at
+        };
+        if self.phones().any(|phone| phone.dialogs.iter().any(over)) {
+            self.revived.insert(message.call_id);
+        }
     }
 
     /// The address that other nodes see of a node.
@@ -266,6 +303,7 @@ impl World {
         {
             self.queue.pop();
             if let Some(Arrival { from, to, message }) = self.arrivals.remove(&number) {
+                self.note_revived(to, &message);
                 self.act(to, |node, context| match node {
                     Node::Phone(phone) => phone.receive(message, context),
                     Node::Proxy(proxy) => proxy.receive(message, from, context),
