@@ -44,4 +44,5 @@
 //! left out is in [`kit::sim::generate`], with the reason.
 
 mod calls;
+mod restarts;
 mod scripts;

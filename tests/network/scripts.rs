@@ -4,7 +4,7 @@ use kit::sim::{Script, run_recorded};
 
 /// Runs a script and returns what happened, which is in the error too.
 #[track_caller]
-fn holds(text: &str) -> Vec<String> {
+pub(crate) fn holds(text: &str) -> Vec<String> {
     let script: Script = text.parse().unwrap();
     let outcome = run_recorded(&script);
     let record = outcome.record.join("\n");

@@ -201,6 +201,11 @@ impl World {
             if self.restarted_at > 0 && self.setup.without_tags != 0 {
                 continue;
             }
+            // A copy of a re-INVITE without a To tag that comes behind its refusal looks
+            // like a new call.
+            if self.is_tagless_again() && (sender.doubtful || receiver.doubtful) {
+                continue;
+            }
             if self.is_given_up(sender) || self.is_given_up(receiver) {
                 continue;
             }
