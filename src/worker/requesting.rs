@@ -205,6 +205,12 @@ impl Requesting {
             Some(Err(error)) => {
                 let calls = self.engine.calls();
                 calls.abandon(update.ticket, seconds(now));
+                let leg = calls.look_up(&update.call, seconds(now));
+                let error = match leg.status() == LegStatus::Ended {
+                    // The relay has no session any more.
+                    true => Error::new(Status::Ended, error.text().to_owned()),
+                    false => error,
+                };
                 // The reply goes on with the SDP of the phone.
                 let over = calls.reply_without_sdp(&update.call, seconds(now));
                 let cseq = calls.look_up(&update.call, seconds(now)).initial_cseq();
@@ -284,12 +290,13 @@ impl Requesting {
         if let Some((relay, request)) = relay.zip(worker.spare.as_ref()) {
             let mut delete = delete_of(relay, request.exchange().query(), leg.initial_cseq());
             let here = leg.relay().is_none_or(|stored| stored == relay.identity);
-            if scope != DeleteScope::Dialog && leg.is_active() && here {
+            let again = scope != DeleteScope::Dialog && leg.is_active() && here;
+            if again && update.call.lacks_to_tag() {
                 // A new INVITE has come: the session is that of the new try.
                 return Error::new(Status::Ended, text);
             }
-            if scope == DeleteScope::Dialog {
-                // Another dialog is alive.
+            if scope == DeleteScope::Dialog || again {
+                // Another dialog is alive, or the new try, which has not these two tags.
                 if !relay.capabilities(worker.facts(relay)).branch_delete {
                     self.engine.counters().count(Counter::DeletesWithheld);
                     return Error::new(Status::Ended, text);

@@ -308,3 +308,45 @@ fn new_try_after_the_end_is_not_ended() {
     scene.relayed(&reply_sdp("200 OK", 2, "b"));
     assert_eq!(scene.active_calls(), 1);
 }
+
+/// A request within a dialog of the try that has ended makes a session of its own.
+#[test]
+fn late_request_of_an_ended_try_is_deleted_without_the_new_try() {
+    let (mut scene, open) = slow(Kind::BuiltIn);
+    scene.relayed(&invite(1));
+    scene.relayed(&reply_sdp("183 Session Progress", 1, "b"));
+    open.store(false, Ordering::SeqCst);
+    let update = Step::request("UPDATE", 101, "b", "a").sdp(bob_sdp());
+    let mut rewrite = update.start(&mut scene.worker, now());
+    scene.end(&reply("407 Proxy Authentication Required", 1, "b"));
+    let mut next = invite(2).start(&mut scene.worker, now());
+    open.store(true, Ordering::SeqCst);
+    assert!(finish(&mut scene, &mut next).is_ok());
+    assert_eq!(finish(&mut scene, &mut rewrite), Err(Status::Ended));
+    assert_eq!(scene.deletes(), ["session a b", "dialog b a"]);
+    assert_eq!(scene.active_calls(), 1);
+}
+
+/// The delete of the end has reached the relay before the request.
+#[test]
+fn request_that_the_relay_refuses_after_the_end_of_its_call_is_one_of_an_ended_call() {
+    let open = Arc::new(AtomicBool::new(true));
+    let gate = open.clone();
+    let mut scene = Scene::scripted(Kind::BuiltIn, move |request| {
+        if !request.starts_with("update") || gate.load(Ordering::SeqCst) {
+            return usual_reply(Protocol::MediaProxy2, request);
+        }
+        while !gate.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Reply::Say("error\r\n".into())
+    });
+    scene.relayed(&invite(1));
+    open.store(false, Ordering::SeqCst);
+    let early = reply_sdp("183 Session Progress", 1, "b");
+    let mut rewrite = early.start(&mut scene.worker, now());
+    std::thread::sleep(Duration::from_millis(20));
+    scene.end(&reply("488 Not Acceptable Here", 1, "b"));
+    open.store(true, Ordering::SeqCst);
+    assert_eq!(finish(&mut scene, &mut rewrite), Err(Status::Ended));
+}
