@@ -30,6 +30,8 @@ struct Stream {
     early: bool,
     /// An offer waits for its answer, or was refused.
     doubtful: bool,
+    /// An offer of its dialog was refused at any time.
+    refused: bool,
     /// What the phone sends where it did so before the last agreement too.
     same: bool,
     call_id: u32,
@@ -76,6 +78,7 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
                 newest,
                 early: dialog.state == State::Early,
                 doubtful: dialog.pending.is_some() || media.is_doubtful(),
+                refused: media.ever_refused,
                 same,
                 call_id: dialog.call_id,
                 callee_tag: if dialog.caller { dialog.remote_tag } else { dialog.local_tag },
@@ -172,7 +175,8 @@ impl World {
             _ => false,
         };
         stream.early && self.phones().any(|phone| phone.calls.iter().any(cancelled))
-            || self.restarted_at >= stream.offered_at
+            || (stream.early || self.restarted_at <= stream.agreed_at)
+                && self.restarted_at >= stream.offered_at
                 && self.restarted_at > 0
                 && (self.phones().any(|phone| phone.dialogs.iter().any(refused))
                     || self.nodes.iter().any(failed))
@@ -203,7 +207,7 @@ impl World {
             }
             // A copy of a re-INVITE without a To tag that comes behind its refusal looks
             // like a new call.
-            if self.is_tagless_again() && (sender.doubtful || receiver.doubtful) {
+            if self.is_tagless_again() && (sender.refused || receiver.refused) {
                 continue;
             }
             if self.is_given_up(sender) || self.is_given_up(receiver) {
