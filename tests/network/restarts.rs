@@ -133,3 +133,16 @@ fn answer_that_refuses_all_lines_behind_a_restart_ends_the_other_branch() {
         ));
     }
 }
+
+/// The request waits for its relay while its try ends, and the next one begins.
+#[test]
+fn late_request_of_an_ended_try_leaves_no_session() {
+    holds(
+        "topology direct\nlatency 10\nrelay-delay 10\na calls\nwait 100\n\
+         b rings with-sdp reliably\nwait 100\nb updates ports\nb refuses 407\nwait 60\n",
+    );
+    holds(
+        "topology hairpin\nlatency 40\nrelay-delay 10\nwithout-tags 2\na calls\nwait 9000\n\
+         b answers\nwait 3000\na reinvites delayed\nwait 60\nb updates second\n",
+    );
+}
