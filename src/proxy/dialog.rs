@@ -8,6 +8,7 @@
 use std::net::SocketAddr;
 
 use super::answer::Answers;
+use super::branches::Branches;
 use super::control::Kind;
 use super::family::{Side, Sides};
 use super::ids::{ChannelId, PeerId};
@@ -80,25 +81,6 @@ struct Lingering {
     until: Millis,
 }
 
-/// The server branches that the replies of a dialog came on: one for each server that
-/// the call passes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Branches([u32; 4]);
-
-impl Branches {
-    /// Adds a branch; 0 is none. Of more than four the first one goes.
-    pub(super) fn add(&mut self, branch: u32) {
-        if branch != 0 && !self.has(branch) {
-            self.0.rotate_right(1);
-            self.0[0] = branch;
-        }
-    }
-
-    pub(super) fn has(self, branch: u32) -> bool {
-        branch != 0 && self.0.contains(&branch)
-    }
-}
-
 /// A dialog, early or confirmed.
 #[derive(Clone, Debug)]
 pub(super) struct Dialog {
@@ -112,6 +94,8 @@ pub(super) struct Dialog {
     pub(super) branches: Branches,
     /// The last CSeq of an offer in each direction.
     cseqs: Sides<Option<u32>>,
+    /// The CSeq of the last final reply in each direction.
+    finals: Sides<Option<u32>>,
     offer: Option<Offer>,
     offers: u32,
     agreed: Lines,
@@ -138,6 +122,7 @@ impl Dialog {
             confirmed: false,
             branches: Branches::default(),
             cseqs: Sides::default(),
+            finals: Sides::default(),
             offer: None,
             offers: 0,
             agreed: Lines::default(),
@@ -177,6 +162,29 @@ impl Dialog {
     /// Processes a message with SDP and returns the ports of its receiver. A
     /// refusal leaves the dialog unchanged.
     pub(super) fn update(
+        &mut self,
+        update: &Update,
+        (families, room): (Families, usize),
+        media: &mut dyn MediaPorts,
+    ) -> Result<Vec<Option<SocketAddr>>, Refusal> {
+        let last_final = *self.finals.get(update.direction);
+        if update.is_early() && last_final == Some(update.request.cseq) {
+            // RFC 3261 section 13.2.2.1: it was on its way when the final reply came.
+            return Ok(self.ports(update.receiver(), media));
+        }
+        let ports = self.take_sdp(update, (families, room), media)?;
+        self.note_final(update);
+        Ok(ports)
+    }
+
+    /// A final reply is the last one of its transaction.
+    fn note_final(&mut self, update: &Update) {
+        if update.is_final_reply() {
+            *self.finals.get_mut(update.direction) = Some(update.request.cseq);
+        }
+    }
+
+    fn take_sdp(
         &mut self,
         update: &Update,
         (families, room): (Families, usize),
@@ -351,6 +359,7 @@ impl Dialog {
     /// A final reply without SDP: an answer that came in a provisional reply to the
     /// same request is final (RFC 3261 section 13.2.1).
     pub(super) fn settle_early_answer(&mut self, update: &Update, media: &mut dyn MediaPorts) {
+        self.note_final(update);
         let early = self.offer.is_some_and(|offer| {
             offer.progress == Progress::Early
                 && (offer.direction, offer.cseq) == (update.direction, update.request.cseq)
@@ -377,15 +386,17 @@ impl Dialog {
             self.lingering.retain(|old| old.line != line);
             self.lingering.push(Lingering { line, stream, until: now.saturating_add(LINGER) });
         }
-        self.end_crossing(now);
+        self.end_crossing(media, now);
     }
 
     /// An offer was answered. An earlier one was refused; a later one may follow the
     /// answer that it has overtaken (RFC 5407 section 3.1).
-    fn end_crossing(&mut self, now: Millis) {
-        let Some((mut crossing, lines)) = self.crossing.take() else { return };
+    fn end_crossing(&mut self, media: &mut dyn MediaPorts, now: Millis) {
+        let Some((mut crossing, mut lines)) = self.crossing.take() else { return };
         crossing.doubt = Some(Doubt::Until(now.saturating_add(LINGER)));
         if self.offer.is_some_and(|answered| answered.number < crossing.number) {
+            let answerer = crossing.offerer.other();
+            lines.expect_as(&self.agreed, (answerer, self.peer_of(answerer)), media, now);
             (self.offer, self.offered) = (Some(crossing), Some(lines));
         }
     }

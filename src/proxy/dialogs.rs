@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::answer::{Answer, Answers};
 use super::dialog::Dialog;
 use super::ids::PeerId;
 use super::learner::MAX_PEERS;
@@ -26,8 +27,8 @@ const MAX_GONE: usize = 2 * MAX_PEERS;
 pub(super) struct Dialogs {
     list: Vec<Dialog>,
     /// The callee's tags of dialogs that are over, the last one newest: what still
-    /// comes from there was on its way.
-    gone: VecDeque<(Box<[u8]>, Gone)>,
+    /// comes from there was on its way, and a repeated message has its first answer.
+    gone: VecDeque<(Box<[u8]>, Gone, Answers)>,
     peers: u32,
 }
 
@@ -61,22 +62,31 @@ impl Dialogs {
 
     /// True when a dialog with this tag is over.
     pub(super) fn had(&self, tag: &[u8]) -> bool {
-        self.gone.iter().any(|(gone, _)| **gone == *tag)
+        self.gone.iter().any(|(gone, ..)| **gone == *tag)
     }
 
     /// True when the message comes too late, since its dialog is over.
     pub(super) fn is_over_for(&self, update: &Update) -> bool {
         let tag = update.dialog_tag();
-        let gone = self.gone.iter().find(|(gone, _)| **gone == *tag);
-        gone.is_some_and(|(_, how)| *how == Gone::Removed || !update.is_final_reply())
+        let gone = self.gone.iter().find(|(gone, ..)| **gone == *tag);
+        gone.is_some_and(|(_, how, _)| *how == Gone::Removed || !update.is_final_reply())
     }
 
-    fn note_gone(&mut self, tag: &[u8], how: Gone) {
-        self.gone.retain(|(gone, _)| **gone != *tag);
+    /// What a message of a dialog that is there, or is over, was answered before.
+    pub(super) fn answer_of_known(&self, update: &Update) -> Option<&Answer> {
+        let tag = update.dialog_tag();
+        let gone = || self.gone.iter().find(|(gone, ..)| **gone == *tag);
+        let answers = self.get(tag).map(|dialog| &dialog.answers);
+        let answers = answers.or_else(|| gone().map(|(.., answers)| answers));
+        answers?.get(update.fingerprint())
+    }
+
+    fn note_gone(&mut self, dialog: &Dialog, how: Gone) {
+        self.gone.retain(|(gone, ..)| *gone != dialog.tag);
         if self.gone.len() >= MAX_GONE {
             self.gone.pop_front();
         }
-        self.gone.push_back((tag.into(), how));
+        self.gone.push_back((dialog.tag.clone(), how, dialog.answers.clone()));
     }
 
     /// Takes the dialog with this tag out of its place; else an early one that no
@@ -151,14 +161,14 @@ impl Dialogs {
         let index = self.position(tag).ok_or(Refusal::UnknownDialog)?;
         let dialog = self.list.remove(index);
         dialog.remove_callee(media);
-        self.note_gone(&dialog.tag, Gone::Removed);
+        self.note_gone(&dialog, Gone::Removed);
         Ok(())
     }
 
     fn give_up(&mut self, early: &[Dialog], media: &mut dyn MediaPorts) {
         for dialog in early {
             dialog.remove_callee(media);
-            self.note_gone(&dialog.tag, Gone::Lost);
+            self.note_gone(dialog, Gone::Lost);
         }
     }
 

@@ -94,6 +94,24 @@ impl Lines {
         }
     }
 
+    /// Expects a side where the agreed streams do, on all ports but theirs: it may use the
+    /// ports of an offer before its answer comes.
+    pub(super) fn expect_as(
+        &mut self,
+        agreed: &Lines,
+        side: (Side, PeerId),
+        media: &mut dyn MediaPorts,
+        now: u64,
+    ) {
+        for (index, line) in self.0.iter_mut().enumerate() {
+            let Some((stream, before)) = line.as_mut().zip(agreed.get(index)) else { continue };
+            let in_use = agreed.with_channel(stream.channel).is_some();
+            if !in_use && before.change_from(stream, side.0) == Change::Replace {
+                stream.expect_as(before, side, media, now);
+            }
+        }
+    }
+
     /// The ports of the streams that match the items of a late message.
     pub(super) fn ports_of_matches(
         &self,

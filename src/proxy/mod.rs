@@ -12,6 +12,7 @@
 //! clock; everything else is pure and also runs as `dry`.
 
 mod answer;
+mod branches;
 mod config;
 mod control;
 mod dialog;

@@ -243,8 +243,7 @@ impl Session {
     fn unchanged_ports(&self, update: &Update, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
         let receiver = update.receiver();
         let named = self.dialogs.get(update.dialog_tag());
-        let known = named.and_then(|dialog| dialog.answers.get(update.fingerprint()));
-        if let Some(answer) = known {
+        if let Some(answer) = self.dialogs.answer_of_known(update) {
             return answer.streams.clone();
         }
         let initial = Some(&self.initial.lines).filter(|lines| lines.streams().next().is_some());

@@ -46,6 +46,23 @@ fn repeated_answer_after_the_end_of_its_dialog_changes_nothing() {
     assert_eq!(sessions(&world), (0, 0));
 }
 
+/// The offer of a 2xx has ports of its own, which no other dialog has.
+#[test]
+fn repeated_offer_after_the_end_of_its_dialog_has_its_first_answer() {
+    let both = |host: u8| format!("198.51.100.{host}:5000,198.51.100.{host}:5002");
+    let mut world = World::new();
+    let first = world.send("reply", 1, "a>b", &both(2));
+    let second = world.send("reply", 1, "a>c", &both(3));
+    assert_ne!(first, second);
+    world.send("request", 1, "a>b", &both(1));
+    world.send("request", 2, "a>b", "198.51.100.1:5000,198.51.100.1:0");
+    world.send("reply", 2, "a>b", "198.51.100.2:5000,198.51.100.2:0");
+    assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+    let before = world.proxy.state();
+    assert_eq!(world.send("reply", 1, "a>c", &both(3)), second);
+    assert_eq!(world.proxy.state(), before);
+}
+
 /// RFC 3261 section 13.2.2.4. Whoever has seen the INVITE can send such a reply.
 #[test]
 fn answer_of_another_branch_after_32_s_is_refused() {

@@ -276,6 +276,59 @@ fn offer_that_overtakes_the_answer_before_it_is_answered_as_well() {
     }
 }
 
+/// The same with two re-offers: their answerer may send to the ports of the second one
+/// before its answer passes, from where the answer to the first one says.
+#[test]
+fn offer_that_overtakes_an_answer_is_used_at_once_from_the_address_in_that() {
+    let at = |host: u8, moves: bool| format!("198.51.100.{host}:{}", 4000 + 10 * u16::from(moves));
+    for moves in 0..16_u8 {
+        // Whether the first offer, its answer and the second offer have a new port, and
+        // whether the callee offers first.
+        let [first, answered, second, by_callee] = [1, 2, 4, 8].map(|bit| moves & bit != 0);
+        let (x, y) = if by_callee { (2, 1) } else { (1, 2) };
+        let (own, back) = if by_callee { ("b>a", "a>b") } else { ("a>b", "b>a") };
+        let mut world = World::new();
+        let callee = world.send("request", 1, "a>", &at(1, false)).first();
+        let caller = world.send("reply", 1, "a>b", &at(2, false)).first();
+        world.reaches(&at(1, false), caller, &at(2, false));
+        world.reaches(&at(2, false), callee, &at(1, false));
+        world.send("request", 11, own, &at(x, first));
+        let second_at = if second { format!("198.51.100.{y}:4020") } else { at(y, answered) };
+        let offer = world.send("request", 21, back, &second_at).first();
+        world.send("reply", 11, own, &at(y, answered));
+        world.reaches(&at(x, first), offer, &second_at);
+        let answer = world.send("reply", 21, back, &at(x, first)).first();
+        world.reaches(&at(x, first), offer, &second_at);
+        world.reaches(&second_at, answer, &at(x, first));
+    }
+}
+
+/// RFC 3261 section 13.2.2.1: also of a re-INVITE, and of one whose first messages the
+/// relay has not seen.
+#[test]
+fn provisional_reply_after_the_final_one_of_its_transaction_changes_nothing() {
+    let other = "198.51.100.9:5090";
+    for (initial, cseq, tags, early, sdp) in
+        [(true, 2, "a>b", "a>?b", B), (false, 1, "a>b", "a>?b", B)]
+    {
+        let mut world = World::new();
+        if initial {
+            offered(&mut world);
+            world.send("reply", 1, "a>b", B);
+            world.send("request", cseq, tags, A);
+        } else {
+            world.send("request", 101, "b>a", B);
+        }
+        let to = world.send("reply", cseq, tags, sdp).first();
+        if !initial {
+            world.send("request", cseq, tags, A);
+        }
+        world.reaches(A, to, sdp);
+        assert_eq!(world.send("reply", cseq, early, other).first(), to);
+        world.reaches(A, to, sdp);
+    }
+}
+
 /// An INVITE without SDP: its 200 has the offer, and the ACK with the answer is overtaken
 /// by the next offer of its sender (RFC 5407 section 3.1).
 #[test]
