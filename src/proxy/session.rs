@@ -294,7 +294,7 @@ impl Session {
     /// True for a message of a later transaction than the initial one, in a dialog that
     /// is not stored, unless the initial offer was seen. A 2xx that makes a session is that
     /// of a request without offer, or the relay was started behind its request: the next
-    /// such message tells.
+    /// such message shows which.
     fn has_missed_initial(&self, at: Option<usize>, update: &Update) -> bool {
         let later = match (update.direction, update.request.kind) {
             (Side::Callee, _) => true,

@@ -146,3 +146,19 @@ fn late_request_of_an_ended_try_leaves_no_session() {
          b answers\nwait 3000\na reinvites delayed\nwait 60\nb updates second\n",
     );
 }
+
+/// Its first message to a restarted relay is another branch's 2xx.
+#[test]
+fn dialog_that_a_restarted_relay_has_not_seen_goes_on() {
+    for steps in [
+        "topology fork\na calls\nc answers without-sdp\nrelay 0 dies\nrelay 0 returns\n\
+         wait 9000\nb answers\na reinvites resume\nwait 3000\n",
+        "topology fork3\na calls without-offer\nd answers\nsilence 70000\nc answers\n\
+         relay 0 dies\nrelay 0 returns\nwait 3000\na reinvites delayed\nsilence 61000\n\
+         wait 100\n",
+        "topology both\ncaller-keeps both\na calls\nb refuses 407\nc answers\nrelay 0 dies\n\
+         wait 3000\nrelay 0 returns\nd answers\nwait 3000\nc reinvites second\nwait 100\n",
+    ] {
+        holds(steps);
+    }
+}
