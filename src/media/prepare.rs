@@ -43,7 +43,7 @@ pub struct Prepared {
     /// No line of the offer is relayed, which must be stored for its answer.
     pub left_alone: bool,
     /// The SDP of a reply needs no request, but removes a line that a relay may have:
-    /// the relay of a call that is not stored must be told of the reply.
+    /// the reply must be sent to the relay of a call that is not stored.
     pub removes_lines: bool,
     /// [`Plan::unserved`], of a plan without a request too.
     pub unserved: Option<Box<str>>,
