@@ -202,27 +202,7 @@ impl Requesting {
         let result = self.request.as_mut().map(|request| request.take_result());
         worker.spare = self.request.take();
         let done = match result {
-            Some(Err(error)) => {
-                let calls = self.engine.calls();
-                calls.abandon(update.ticket, seconds(now));
-                let leg = calls.look_up(&update.call, seconds(now));
-                let error = match leg.status() == LegStatus::Ended {
-                    // The relay has no session any more.
-                    true => Error::new(Status::Ended, error.text().to_owned()),
-                    false => error,
-                };
-                // The reply goes on with the SDP of the phone.
-                let over = calls.reply_without_sdp(&update.call, seconds(now));
-                let cseq = calls.look_up(&update.call, seconds(now)).initial_cseq();
-                if over == DeleteScope::Call
-                    && let Some(relay) = worker.relay_of_call(&self.choice)
-                    && let Some(request) = &worker.spare
-                {
-                    let delete = delete_of(&relay, request.exchange().query(), cseq);
-                    worker.delete(update.call.key, delete, &relay, now);
-                }
-                Err(error)
-            }
+            Some(Err(error)) => Err(self.fail(error, update, worker, now)),
             Some(Ok(_)) | None => self.write(update, worker, now, edits),
         };
         cancel_crossed_delete(&self.engine, &update.call, now);
@@ -233,6 +213,30 @@ impl Requesting {
             Err(error) => Counter::failure(error.status()),
         });
         done
+    }
+
+    /// The request has failed. Of a call that has ended meanwhile the error says so: the
+    /// relay has no session any more.
+    #[cold]
+    fn fail(&self, error: Error, update: &Update, worker: &mut Worker, now: u64) -> Error {
+        let calls = self.engine.calls();
+        calls.abandon(update.ticket, seconds(now));
+        let leg = calls.look_up(&update.call, seconds(now));
+        let error = match leg.status() == LegStatus::Ended {
+            true => Error::new(Status::Ended, error.text().to_owned()),
+            false => error,
+        };
+        // The reply goes on with the SDP of the phone.
+        let over = calls.reply_without_sdp(&update.call, seconds(now));
+        let cseq = calls.look_up(&update.call, seconds(now)).initial_cseq();
+        if over == DeleteScope::Call
+            && let Some(relay) = worker.relay_of_call(&self.choice)
+            && let Some(request) = &worker.spare
+        {
+            let delete = delete_of(&relay, request.exchange().query(), cseq);
+            worker.delete(update.call.key, delete, &relay, now);
+        }
+        error
     }
 
     fn write(
