@@ -19,16 +19,25 @@ enum Gone {
     Removed,
 }
 
-/// The most tags of dialogs that are over.
+/// What is stored of a dialog that is over.
+#[derive(Clone, Debug)]
+struct GoneDialog {
+    /// The callee's.
+    tag: Box<[u8]>,
+    how: Gone,
+    answers: Answers,
+}
+
+/// The most dialogs that are over.
 const MAX_GONE: usize = 2 * MAX_PEERS;
 
 /// The dialogs, the oldest one first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dialogs {
     list: Vec<Dialog>,
-    /// The callee's tags of dialogs that are over, the last one newest: what still
-    /// comes from there was on its way, and a repeated message has its first answer.
-    gone: VecDeque<(Box<[u8]>, Gone, Answers)>,
+    /// The dialogs that are over, the last one newest: what still comes from there was on
+    /// its way, and a repeated message has its first answer.
+    gone: VecDeque<GoneDialog>,
     peers: u32,
 }
 
@@ -62,31 +71,34 @@ impl Dialogs {
 
     /// True when a dialog with this tag is over.
     pub(super) fn had(&self, tag: &[u8]) -> bool {
-        self.gone.iter().any(|(gone, ..)| **gone == *tag)
+        self.gone_with(tag).is_some()
     }
 
     /// True when the message comes too late, since its dialog is over.
     pub(super) fn is_over_for(&self, update: &Update) -> bool {
-        let tag = update.dialog_tag();
-        let gone = self.gone.iter().find(|(gone, ..)| **gone == *tag);
-        gone.is_some_and(|(_, how, _)| *how == Gone::Removed || !update.is_final_reply())
+        let gone = self.gone_with(update.dialog_tag());
+        gone.is_some_and(|gone| gone.how == Gone::Removed || !update.is_final_reply())
     }
 
     /// What a message of a dialog that is there, or is over, was answered before.
     pub(super) fn answer_of_known(&self, update: &Update) -> Option<&Answer> {
         let tag = update.dialog_tag();
-        let gone = || self.gone.iter().find(|(gone, ..)| **gone == *tag);
         let answers = self.get(tag).map(|dialog| &dialog.answers);
-        let answers = answers.or_else(|| gone().map(|(.., answers)| answers));
+        let answers = answers.or_else(|| self.gone_with(tag).map(|gone| &gone.answers));
         answers?.get(update.fingerprint())
     }
 
+    fn gone_with(&self, tag: &[u8]) -> Option<&GoneDialog> {
+        self.gone.iter().find(|gone| *gone.tag == *tag)
+    }
+
     fn note_gone(&mut self, dialog: &Dialog, how: Gone) {
-        self.gone.retain(|(gone, ..)| *gone != dialog.tag);
+        self.gone.retain(|gone| gone.tag != dialog.tag);
         if self.gone.len() >= MAX_GONE {
             self.gone.pop_front();
         }
-        self.gone.push_back((dialog.tag.clone(), how, dialog.answers.clone()));
+        let Dialog { tag, answers, .. } = dialog;
+        self.gone.push_back(GoneDialog { tag: tag.clone(), how, answers: answers.clone() });
     }
 
     /// Takes the dialog with this tag out of its place; else an early one that no
