@@ -245,19 +245,6 @@ fn answer_without_sdp_of_a_forgotten_call_is_reported() {
     );
 }
 
-/// The server has forgotten the call when a phone answers with SDP that refuses the only
-/// line that is relayed.
-#[test]
-fn answer_without_relayed_lines_of_a_forgotten_call_is_reported() {
-    for refused in [2, 130] {
-        holds(&format!(
-            "topology downstream\nlatency 10\nstreams message audio\nc refuses-lines {refused}\n\
-             a calls\nwait 100\nb rings with-sdp reliably\nwait 100\nc answers\n\
-             server 0 restarts\nwait 3000\n"
-        ));
-    }
-}
-
 /// The relay refuses the late answer of a forgotten call: the call goes to no other.
 #[test]
 fn refused_answer_of_a_forgotten_call_moves_it_to_no_other_relay() {

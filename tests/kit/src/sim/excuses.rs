@@ -29,14 +29,14 @@ impl World {
         let of_call = |other: u32| b2bua || other == failure.call_id;
         let over = |dialog: &Dialog| {
             let by_then = dialog.state == State::Over && dialog.over_at <= failure.at;
-            by_then && (dialog.confirmed_at > 0 || !failure.success)
+            by_then && (dialog.confirmed_at > 0 || failure.answer.is_none())
         };
         let failed = |calling: &Calling| {
             let by_then = calling.failed_at.is_some_and(|at| at <= failure.at);
             let (tag, cseq) = failure.request;
             let of_callee = tag != calling.message.from_tag;
             by_then && (of_callee || calling.message.cseq == cseq)
-                || calling.cancelled && !failure.success
+                || calling.cancelled && failure.answer.is_none()
         };
         let call = (!b2bua).then_some(failure.call_id);
         let at_proxy = |node: &Node| match node {
@@ -121,7 +121,7 @@ impl World {
             let Message { call_id, from_tag, cseq, .. } = calling.message;
             (call_id, (from_tag, cseq)) == (failure.call_id, failure.request)
         };
-        failure.success
+        failure.answer.is_some()
             && answered.min().is_some_and(|first| first + TIMEOUT <= failure.at)
             && self.phones().any(|phone| phone.calls.iter().any(initial))
     }

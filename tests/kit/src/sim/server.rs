@@ -54,8 +54,6 @@ pub struct Failure {
     pub ack: Option<u32>,
     /// The tags of a 2xx to INVITE: of the caller and of the callee.
     pub answer: Option<(u32, u32)>,
-    /// A 2xx to INVITE.
-    pub success: bool,
     pub at: u64,
 }
 
@@ -75,7 +73,6 @@ impl Failure {
             answer: message
                 .is_invite_reply(200..=299)
                 .then_some((message.from_tag, message.to_tag)),
-            success: message.is_invite_reply(200..=299),
             at,
         }
     }
