@@ -140,7 +140,7 @@ impl Names {
         let regex = |text: &str| Regex::new(text).expect("an expression");
         Names {
             made_up: vec![
-                (regex(r"branch=z9hG4bK[0-9a-f]{4}\.[^;,\s]*"), "branch=OWN"),
+                (regex(r"branch=z9hG4bK[0-9a-f]{1,8}\.[^;,\s]*"), "branch=OWN"),
                 (regex(r"did=[^;>]*"), "did=DIALOG"),
                 (regex(r"(To:.*;tag=)[0-9a-f]+(-[0-9a-f.]+|\.[0-9a-f]+)"), "${1}OWN"),
                 (regex(r"expires=[0-9]+"), "expires=LEFT"),
