@@ -128,11 +128,10 @@ impl Initial {
             && update.request.cseq == self.sequence.last
     }
 
-    /// True for a message of the caller's side that is older than the last try. Unknown
-    /// where that was missed: other branches still answer it.
+    /// True for a message of the caller's side that is older than the last try. Where that
+    /// was missed, other branches still answer it.
     pub(super) fn is_late(&self, update: &Update) -> bool {
-        let is_older = update.request.cseq < self.sequence.last;
-        update.direction == Side::Caller && is_older && !self.missed
+        update.direction == Side::Caller && update.request.cseq < self.sequence.last
     }
 
     /// True for a message of the caller's side that is older than the first try.

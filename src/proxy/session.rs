@@ -213,7 +213,8 @@ impl Session {
         let missed = self.initial.missed || self.has_missed_initial(None, update);
         let may_follow = of_initial || missed && !update.is_early();
         let is_over = self.answered && !may_follow;
-        if is_over || self.initial.is_late(update) || self.dialogs.is_over_for(update) {
+        let is_late = self.initial.is_late(update) && !missed;
+        if is_over || is_late || self.dialogs.is_over_for(update) {
             return Ok(None);
         }
         let peer = self.dialogs.next_peer()?;

@@ -101,6 +101,17 @@ fn dialogs_that_a_restarted_relay_has_not_seen_have_media() {
         "topology fork\na calls\nc answers without-sdp\nrelay 0 dies\nrelay 0 returns\n\
          wait 9000\nb answers\na reinvites resume\nwait 3000\n",
     );
+    for steps in [
+        "b refuses-lines 1\na reinvites delayed\na reinvites same\nc answers without-sdp",
+        "wait 1000\na reinvites delayed\nwait 1000\nc answers",
+    ] {
+        for offer in ["", " without-offer"] {
+            holds(&format!(
+                "topology fork\ncaller-keeps both\na calls{offer}\nb answers without-sdp\n\
+                 relay 0 dies\nrelay 0 returns\n{steps}\n"
+            ));
+        }
+    }
     // A session without a stream ends by its silence.
     holds(
         "topology fork\na calls\nc refuses-lines 1\nc answers without-sdp\nwait 3000\n\

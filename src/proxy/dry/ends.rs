@@ -165,6 +165,33 @@ fn session_that_begins_within_a_dialog_has_the_answers_of_other_branches() {
     }
 }
 
+/// The offer of the session's first message is in a 2xx: another branch's 2xx with an older
+/// CSeq shows that the initial request came before.
+#[test]
+fn session_that_begins_with_a_delayed_offer_has_the_answers_of_other_branches() {
+    for moves in [false, true] {
+        let mut world = World::new();
+        let to_b = world.send("reply", 2, "a>b", B).first();
+        let from_b = world.send("request", 2, "a>b", A_NEW).first();
+        if moves {
+            world.send("request", 3, "a>b", A_NEW);
+            world.send("reply", 3, "a>b", "198.51.100.2:0");
+        }
+        let for_a = world.send("reply", 1, "a>c", C).first();
+        let for_c = world.send("request", 1, "a>c", A).first();
+        world.reaches(A, for_a, C);
+        world.reaches(C, for_c, A);
+        if !moves {
+            world.reaches(A_NEW, to_b, B);
+            world.reaches(B, from_b, A_NEW);
+        }
+        assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
+        world.reaches(A, for_a, C);
+        assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
+        assert_eq!(sessions(&world), (0, 0));
+    }
+}
+
 /// A relay that was restarted in a fork first sees the 200 of another branch, then a
 /// re-INVITE in a dialog that was confirmed before: with its offer from either side, or
 /// in the 200.
