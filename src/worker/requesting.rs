@@ -166,12 +166,20 @@ impl Requesting {
     fn exchange_over(&mut self, now: u64) {
         let engine = &self.engine;
         let Some(request) = &mut self.request else { return };
+        let is_answer = request.role() == Role::Answer;
         let exchange = request.exchange_mut();
         let call_id = || exchange.query().call_id.escape_ascii();
         let mut warn = |line: &str| {
             engine.log().write(Level::Warning, format_args!("call {}: {line}", call_id()));
         };
+        // A relay of ours has fewer ports than an answer has streams only when it has not
+        // seen the offer, or has dropped it.
+        let own = is_answer
+            && exchange
+                .relay()
+                .is_some_and(|relay| relay.capabilities(exchange.facts()).branch_delete);
         let accepted = exchange.answer().map(|answer| match &self.stored {
+            None if own => self.plan.accept_whole(answer, |_| None, &mut warn),
             None => self.plan.accept(answer, &mut warn),
             Some(stored) => self.plan.accept_whole(answer, |line| stored.get(line), &mut warn),
         });

@@ -161,3 +161,22 @@ fn late_request_of_an_ended_try_leaves_no_session() {
          b answers\nwait 3000\na reinvites delayed\nwait 60\nb updates second\n",
     );
 }
+
+/// A relay that was restarted has fewer ports than a late reply has lines, and a server
+/// that was restarted fewer than a repeated one.
+#[test]
+fn late_reply_is_rewritten_whole_or_not_at_all() {
+    holds(
+        "topology direct\nlatency 40\nrelay-delay 10\nstreams audio video\na calls\nwait 9000\n\
+         b rings with-sdp reliably\nwait 3000\nb answers\na updates second\nrelay 0 dies\n",
+    );
+    holds(
+        "topology fork3\nstreams audio video\na calls\nd refuses-lines 2\n\
+         d answers without-sdp\nrelay 0 dies\nrelay 0 returns\na reinvites same\n\
+         b rings with-sdp reliably\n",
+    );
+    holds(
+        "topology fork\nwithout-tags 2\nstreams audio video\na calls\nb answers\nsilence 61000\n\
+         c answers\nserver 0 restarts\na reinvites second\n",
+    );
+}

@@ -86,9 +86,10 @@ impl Plan {
     }
 
     /// [`Plan::accept`] for an answer to an earlier offer than the last one of its
-    /// dialog, of which the relay may have no more than a part. It is rewritten whole or
-    /// not at all: with the relay's answer, or with the addresses that the call has
-    /// stored. `Status::RelayAnswer` when both lack a line.
+    /// dialog, of which the relay may have no more than a part, or from a relay that has
+    /// fewer ports only when it lacks the offer. It is rewritten whole or not at all: with
+    /// the relay's answer, or with the addresses that the call has stored.
+    /// `Status::RelayAnswer` when both lack a line.
     pub fn accept_whole(
         &self,
         answer: &Answer,
@@ -105,7 +106,7 @@ impl Plan {
         whole.ok_or_else(|| {
             let kind = self.streams.get(line).map_or(&b""[..], |stream| &stream.kind);
             let named = Named(line, kind);
-            let text = format!("{named} answers an earlier offer, whose ports are gone");
+            let text = format!("{named} answers an offer whose ports are gone");
             Error::new(Status::RelayAnswer, text + "; the message is unchanged")
         })
     }

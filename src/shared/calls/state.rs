@@ -203,14 +203,14 @@ impl<'b> LegState<'b> {
     }
 
     /// The m= lines that are relayed of the offer that the message answers, as bits:
-    /// the last one of its dialog, else that of the initial INVITE. `None` when they
-    /// are not stored, also for an answer to an earlier offer.
+    /// the last one of its dialog, else, in a reply to the initial INVITE, that of this
+    /// INVITE. `None` when they are not stored, also for an answer to an earlier offer.
     pub fn relayed_lines(&self) -> Option<u64> {
         let Found { leg, state, .. } = self.found?;
         match self.own_offer().filter(|_| !self.is_reply_to_initial()) {
             Some((lines, true)) => lines,
             Some((_, false)) => None,
-            None => state.masked().then(|| leg.load(MASK)),
+            None => (state.masked() && self.is_reply_to_initial()).then(|| leg.load(MASK)),
         }
     }
 

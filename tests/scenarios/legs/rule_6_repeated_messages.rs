@@ -95,7 +95,7 @@ fn late_answer_is_rewritten_whole_or_not_at_all() {
     let late = reply("200 OK", 2, "b").sdp(two(bob_sdp(), 56_000));
     assert_eq!(scene.send(&late), Err(Status::RelayAnswer));
     let log = scene.log.lock().unwrap().join("\n");
-    let line = "call call@x: stream 2 (video) answers an earlier offer, whose ports are gone; \
+    let line = "call call@x: stream 2 (video) answers an offer whose ports are gone; \
                 the message is unchanged";
     assert!(log.contains(line), "{log}");
     // An answer to the last offer keeps what it has.

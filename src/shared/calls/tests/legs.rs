@@ -218,6 +218,7 @@ fn relayed_lines_are_those_of_the_last_offer_of_the_dialog() {
     };
     assert_eq!(of(&reply(2, "b")), Some(0));
     assert_eq!(of(&table.reply(200, 1, "a", "c")), Some(0b101), "another dialog");
+    assert_eq!(of(&table.reply(200, 2, "a", "c")), None, "another INVITE than the initial one");
     let wide = CallUpdate { relayed_lines: Some(1 << 12), ..update() };
     stored(table.record(&table.request(Method::Update, 3, "b", "a"), &wide, 100));
     assert_eq!(of(&reply(3, "b")), None, "more lines than are stored");

@@ -222,7 +222,7 @@ impl Model {
         };
         let relayed = match of_dialog.filter(|dialog| dialog.relayed.is_some()) {
             Some(dialog) => dialog.relayed.filter(|_| answers_last(dialog)),
-            None => leg.relayed,
+            None => leg.relayed.filter(|_| initial && message.status.is_some()),
         };
         let over = dialog.is_some_and(|dialog| dialog.state == State::Over);
         let over = over && tag != 0 && message.status.is_none_or(|status| status < 300);
