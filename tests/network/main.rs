@@ -40,6 +40,7 @@
 //! | a late request of an ended try is followed by the delete of its dialog | `late_request_of_an_ended_try_leaves_no_session` |
 //! | dialogs that a restarted relay has not seen are taken | `dialogs_that_a_restarted_relay_has_not_seen_have_media` |
 //! | the late answer of a forgotten call goes to the relay that has its offer | `late_answer_of_a_forgotten_call_stays_on_its_relay` |
+//! | the end of a dialog that a restarted server does not know is stored | `bye_of_a_dialog_that_a_restarted_server_does_not_know_is_stored` |
 //! | an answer has all its lines from its relay, or stays as it came | `late_reply_is_rewritten_whole_or_not_at_all` |
 //! | the initial offer's lines are those of its own answers only | `late_reply_is_rewritten_whole_or_not_at_all` |
 //! | an answer that refuses all lines is reported to the relay behind a restart too | `answer_that_refuses_all_lines_behind_a_restart_ends_the_other_branch` |

@@ -162,6 +162,22 @@ fn late_request_of_an_ended_try_leaves_no_session() {
     );
 }
 
+/// Another branch's 200 made the leg of a restarted server, which does not know the
+/// dialog of the BYE: a re-INVITE that comes again behind the BYE makes no session.
+#[test]
+fn bye_of_a_dialog_that_a_restarted_server_does_not_know_is_stored() {
+    holds(
+        "topology fork\nrelay-delay 10\ncaller-keeps newest\na calls\nwait 60\nb answers\nwait 100\n\
+         a reinvites delayed\nserver 0 restarts\nc answers without-sdp\nwait 100\n\
+         c reinvites ports\n",
+    );
+    holds(
+        "topology fork\nworkers 2\nlatency 10\nrelay-delay 10\na calls\nsilence 70000\na calls\n\
+         wait 100\nc answers without-sdp\nwait 100\nc reinvites hold-zero\nwait 60\nb answers\n\
+         server 0 restarts\nwait 60\na hangs-up\nwait 100\n",
+    );
+}
+
 /// A relay that was restarted has fewer ports than a late reply has lines, and a server
 /// that was restarted fewer than a repeated one.
 #[test]

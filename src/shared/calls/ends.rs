@@ -5,6 +5,7 @@ use super::leg::{Changed, Leg, Phase, State};
 use super::message::{CallKey, CallMessage};
 use super::scope::{DeleteScope, EndScope, Termination};
 use super::state::LegStatus;
+use super::words::MAX_DIALOGS;
 use super::{Calls, Located};
 use crate::sip::Method;
 
@@ -109,10 +110,16 @@ impl Ending<'_, '_> {
         let (leg, state) = (&self.leg, self.leg.state());
         let tag = self.message.key.callee_tag(self.by_caller);
         let own = leg.dialog(tag).map(Dialog::state);
+        let restarted = state.phase() == Phase::None;
         match own {
+            // Beside others it may be stored of a BYE that anybody has sent: the relay knows.
+            Some(DialogState::Over) if restarted && self.branch_delete && !leg.is_left() => {
+                return self.one_dialog();
+            }
             Some(DialogState::Over) => return self.nothing(),
             Some(DialogState::Early | DialogState::Confirmed) => {}
-            _ if state.phase() == Phase::None => {}
+            None if restarted => leg.store_over(tag),
+            _ if restarted => {}
             // It may be one of those without words.
             _ if state.has_more() => return self.one_dialog(),
             _ => return (DeleteScope::Nothing, true),
@@ -221,6 +228,20 @@ impl Leg<'_> {
             return DeleteScope::Dialog;
         }
         DeleteScope::Call
+    }
+
+    /// Stores the end of a dialog that the leg of a restarted server does not know: what is
+    /// repeated or late of it makes no session behind its BYE. Anybody may send such a BYE,
+    /// so at most half of the places are for dialogs that are over, and it is stored only
+    /// beside a dialog that keeps the leg.
+    #[cold]
+    fn store_over(&self, tag: u32) {
+        let of =
+            |state: DialogState| self.dialogs().filter(move |old| old.state() == state).count();
+        let keeps = of(DialogState::Confirmed) + of(DialogState::Assumed) > 0;
+        if tag != 0 && keeps && of(DialogState::Over) < MAX_DIALOGS / 2 {
+            self.put_dialog(tag, None, DialogState::Over, 0);
+        }
     }
 
     /// Ends the leg. False when it had ended before.

@@ -9,7 +9,7 @@ pub(super) const ENTRY_WORDS: usize = BODY + 2;
 /// Words of a leg besides its key and its usage.
 pub(super) const BODY: usize = DIALOGS + 2 * MAX_DIALOGS;
 /// The dialogs with words. Of more confirmed ones the leg knows only that there are any.
-const MAX_DIALOGS: usize = 8;
+pub(super) const MAX_DIALOGS: usize = 8;
 
 /// The word with the state of the leg.
 pub(super) const STATE: usize = 0;

@@ -470,3 +470,33 @@ fn cancel_while_a_rewrite_waits_leaves_the_invite_cancelled() {
     assert_eq!(table.status(100 + expiry::ENDED), LegStatus::Cancelled);
     assert_eq!(table.failure(1, "a", "b"), DeleteScope::Call);
 }
+
+/// A BYE of a dialog that the leg of a restarted server does not know.
+#[test]
+fn bye_of_an_unknown_dialog_after_a_restart_ends_what_comes_after_it() {
+    for (from, to) in [("a", "c"), ("c", "a")] {
+        let table = Table::new(64);
+        table.answer(200, 1, "a", "b");
+        let reinvite = table.request(Method::Invite, 5, "c", "a");
+        let ticket = table.calls().begin(&reinvite, 100);
+        assert_eq!(table.bye(from, to), DeleteScope::Dialog);
+        let late = table.calls().record(&reinvite, ticket, &offered(5), 100);
+        assert_eq!(late, Recorded::EndedMeanwhile(DeleteScope::Dialog));
+        assert_eq!(table.status_of("c", "a"), LegStatus::Ended);
+        table.bare(200, 1, "a", "c");
+        assert_eq!(table.status_of("a", "c"), LegStatus::Ended);
+        assert_eq!(table.status_of("a", "b"), LegStatus::Established);
+        assert_eq!(table.bye("b", "a"), DeleteScope::Dialog);
+        assert!(table.calls().is_empty(100));
+    }
+}
+
+/// Where only early dialogs are known, its end is not stored: they would go with it.
+#[test]
+fn bye_of_an_unknown_dialog_after_a_restart_leaves_early_ones() {
+    let table = Table::new(64);
+    table.answer(183, 1, "a", "b");
+    assert_eq!(table.bye("a", "x"), DeleteScope::Dialog);
+    assert_eq!(table.calls().len(100), 1);
+    assert_eq!(table.status(101 + expiry::ENDED), LegStatus::Established);
+}

@@ -192,3 +192,23 @@ fn junk_dialogs_take_no_place_of_one_that_is_over() {
     table.bare(200, 1, "a", "c");
     assert_eq!(table.bye("a", "b"), DeleteScope::Call);
 }
+
+/// BYEs after a restart, with tags that nobody has: they are stored in half of the places.
+#[test]
+fn junk_byes_after_a_restart_take_no_place_of_a_dialog() {
+    let table = Table::new(64);
+    table.answer(200, 1, "a", "b0");
+    for n in 0..20 {
+        assert_eq!(table.bye("a", &format!("junk{n}")), DeleteScope::Dialog);
+    }
+    for n in 1..4 {
+        table.offer(&table.request(Method::Invite, n, "a", &format!("b{n}")), 100);
+    }
+    for n in 0..4 {
+        let tag = format!("b{n}");
+        assert_eq!(table.status_of("a", &tag), LegStatus::Established, "{tag}");
+        assert_eq!(table.bye("a", &tag), DeleteScope::Dialog);
+        assert_eq!(table.status_of("a", &tag), LegStatus::Ended, "{tag}");
+    }
+    assert!(table.calls().is_empty(100));
+}

@@ -52,7 +52,16 @@ impl Model {
             Some(State::Assumed) if leg.phase == Phase::Restarted => {
                 leg.dialogs.get_mut(&tag).unwrap().state = State::Over;
             }
-            None if leg.phase == Phase::Restarted => {}
+            // Beside others the relay knows whether the tags are those of a dialog.
+            Some(State::Over) if leg.phase == Phase::Restarted && !leg.is_left() => {
+                return DeleteScope::Dialog;
+            }
+            None if leg.phase == Phase::Restarted => {
+                // Its end is stored beside what keeps the leg.
+                if tag != 0 && (leg.has(State::Confirmed) || leg.has(State::Assumed)) {
+                    leg.dialog(tag, State::Over, 0);
+                }
+            }
             _ => return DeleteScope::Nothing,
         }
         let early = state == Some(State::Early);
