@@ -105,6 +105,11 @@ impl Initial {
         self.answers.get(update.fingerprint()).is_some()
     }
 
+    /// True for the request whose answer began the session: a copy that comes behind it.
+    pub(super) fn is_request_of_answer(&self, update: &Update) -> bool {
+        !self.offered && self.has_message(update)
+    }
+
     /// Stores the answer to the request, for repeated ones.
     pub(super) fn add_answer(&mut self, update: &Update, answer: &Answer) {
         self.answers.add(update.fingerprint(), answer);

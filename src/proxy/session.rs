@@ -98,7 +98,9 @@ impl Session {
         }
         if self.answered {
             // An offer within a dialog has both tags.
-            return Err(Refusal::OutOfPlace);
+            let is_copy = self.initial.is_request_of_answer(update);
+            let ports = is_copy.then(|| self.unchanged_ports(update, media));
+            return ports.ok_or(Refusal::OutOfPlace);
         }
         let lines = self.initial.lines.0.iter().enumerate();
         let lines = lines.filter_map(|(line, stream)| Some((Some(line), stream.as_ref()?)));

@@ -43,6 +43,7 @@
 //! | the end of a dialog that a restarted server does not know is stored | `bye_of_a_dialog_that_a_restarted_server_does_not_know_is_stored` |
 //! | an answer has all its lines from its relay, or stays as it came | `late_reply_is_rewritten_whole_or_not_at_all` |
 //! | the initial offer's lines are those of its own answers only | `late_reply_is_rewritten_whole_or_not_at_all` |
+//! | an INVITE behind its own answer has ports at the relay | `invite_that_is_repeated_behind_its_answer_and_a_restart_has_the_ports_of_the_answer` |
 //! | an answer that refuses all lines is reported to the relay behind a restart too | `answer_that_refuses_all_lines_behind_a_restart_ends_the_other_branch` |
 //!
 //! `cargo test` runs 20,000 calls, `MEDIAPROXY_LONG` two million; their speed is in

@@ -196,3 +196,14 @@ fn late_reply_is_rewritten_whole_or_not_at_all() {
          c answers\nserver 0 restarts\na reinvites second\n",
     );
 }
+
+/// The failure of one branch has ended the session that the restarted server has forgotten,
+/// and another branch's 2xx, which is lost, makes it again. The caller repeats its INVITE.
+#[test]
+fn invite_that_is_repeated_behind_its_answer_and_a_restart_has_the_ports_of_the_answer() {
+    holds(
+        "topology fork\nlatency 10\nloss 10\nseed 1109221\na calls\nwait 300\nwait 300\na calls\n\
+         wait 3000\nb answers without-sdp\nwait 9000\na reinvites delayed\nwait 300\n\
+         a reinvites ports\nwait 3000\nserver 0 restarts\nb answers\n",
+    );
+}

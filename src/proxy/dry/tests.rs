@@ -377,6 +377,19 @@ fn initial_offer_after_the_answer_needs_both_tags() {
     assert_ne!(world.send("request", 2, "a>b", A_NEW).0, "error");
 }
 
+/// The session began with the answer, of a call that the server has lost.
+#[test]
+fn initial_offer_behind_its_own_answer_has_the_ports_of_the_answer() {
+    let mut world = World::new();
+    let caller = world.send("reply", 1, "a>b", B).first();
+    let before = world.proxy.state();
+    let callees = world.send("request", 1, "a>", A).first();
+    assert_eq!(world.send("request", 1, "a>", C).first(), callees);
+    assert_ne!(caller, callees);
+    assert_eq!(world.send("request", 2, "a>", C).0, "error");
+    assert_eq!(world.proxy.state(), before);
+}
+
 #[test]
 fn request_of_a_branch_that_lost_its_place_changes_nothing() {
     let mut world = World::new();

@@ -124,27 +124,41 @@ impl<'b> LegState<'b> {
     /// True for an INVITE that tries again in an ended leg: its CSeq is newer than that
     /// of the INVITE before.
     pub fn is_new_try(&self) -> bool {
-        let newer = |found: Found<'_>| found.by_caller && self.message.cseq > found.state.cseq();
         self.status == LegStatus::Ended
             && self.message.is_initial_invite()
-            && self.found.is_some_and(newer)
+            && self.found.is_some_and(|found| self.is_newer(found))
     }
 
     /// True for an INVITE that starts a leg, or that tries again in one with a newer
-    /// CSeq. False for a repeated one.
+    /// CSeq. False for a repeated one. That of an answered call is a copy, or within the
+    /// dialog of a null tag.
     pub fn is_first_try(&self) -> bool {
-        let newer = |found: Found<'_>| found.by_caller && self.message.cseq > found.state.cseq();
-        self.message.is_initial_invite() && self.found.is_none_or(newer)
+        self.message.is_initial_invite()
+            && self.found.is_none_or(|found| self.is_newer(found) && !self.is_answered(found))
     }
 
     /// True for a copy of the INVITE that made an answered call. With a null tag a newer
     /// one is within the dialog, and so is any of the callee.
     pub fn repeats_initial_invite(&self) -> bool {
-        let by_caller = || self.found.is_some_and(|found| found.by_caller);
+        let copies = |found: Found<'_>| match found.by_caller {
+            true => !self.is_newer(found),
+            false => !self.has_null_to_tag(),
+        };
         self.message.is_initial_invite()
             && self.status == LegStatus::Established
-            && !self.is_first_try()
-            && (by_caller() || !self.has_null_to_tag())
+            && self.found.is_some_and(copies)
+    }
+
+    /// True for a newer CSeq than that of the leg's initial INVITE, from the same side.
+    fn is_newer(&self, found: Found<'_>) -> bool {
+        found.by_caller && self.message.cseq > found.state.cseq()
+    }
+
+    /// True when the leg has an answer. One that was stored in the middle of the call may
+    /// have none.
+    fn is_answered(&self, found: Found<'_>) -> bool {
+        self.status == LegStatus::Established
+            && (found.state.phase() != Phase::None || found.leg.is_live())
     }
 
     /// True when the message is within a dialog although it has no To tag: the side

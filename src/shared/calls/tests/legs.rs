@@ -167,6 +167,32 @@ fn new_try_in_an_ended_leg_needs_a_newer_cseq() {
     assert_eq!(table.failure(6, "a", "b"), DeleteScope::Call);
 }
 
+/// RFC 3261 section 12.1.1: a newer one may be within the dialog of a null tag.
+#[test]
+fn invite_without_to_tag_in_an_answered_call_is_no_first_try() {
+    let first = |table: &Table, cseq| {
+        let invite = table.request(Method::Invite, cseq, "a", "");
+        table.calls().look_up(&invite, 100).is_first_try()
+    };
+    for tag in ["b", ""] {
+        let table = Table::new(64);
+        assert!(first(&table, 1));
+        table.invite(1);
+        assert!(!first(&table, 1) && first(&table, 2));
+        table.answer(200, 1, "a", tag);
+        assert!(!first(&table, 1) && !first(&table, 2));
+    }
+    // After a restart the 2xx came first, or nothing shows that there is a call.
+    for (status, expected) in [(200, false), (183, false)] {
+        let table = Table::new(64);
+        table.answer(status, 1, "a", "b");
+        assert_eq!(first(&table, 1), expected, "{status}");
+    }
+    let table = Table::new(64);
+    table.offer(&table.request(Method::Invite, 5, "a", "b"), 100);
+    assert!(first(&table, 1));
+}
+
 #[test]
 fn relay_ports_are_exact_by_line_and_side() {
     let table = Table::new(64);
