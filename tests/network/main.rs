@@ -14,6 +14,7 @@
 //! | the failure of a re-INVITE ends nothing | `reinvite_back_to_the_old_port_that_is_refused_keeps_the_media`, `update_glare_and_refusals_of_both_sides_keep_the_media` |
 //! | a failure of an unknown leg deletes an unanswered session only | `reinvite_refused_after_a_restart_ends_nothing` |
 //! | CANCEL ends nothing by itself | `answer_that_crosses_a_cancel_makes_one_session` |
+//! | a 2xx completes the INVITE, also a cancelled one | `invite_that_comes_again_after_its_answer_is_a_copy`, `answer_that_crosses_a_cancel_outlives_its_delete` |
 //! | an INVITE with a newer CSeq is a new try of an ended leg | `challenge_that_is_repeated_does_not_end_the_new_try` |
 //! | the end of a dialog is not that of the leg | `second_answer_leaves_the_first_one` |
 //! | an ended leg is stored for 32 s | `bye_that_meets_a_rewrite_leaves_nothing` |
@@ -29,6 +30,7 @@
 //! | streams by m= line, not by active line | `line_refused_with_another_transport_moves_no_other_line`, `application_server_that_adds_or_drops_a_line_moves_no_stream` |
 //! | a provisional reply keeps an unanswered session | `ringing_keeps_the_session_for_minutes` |
 //! | an offer has a place of its own until it is answered | `reinvite_back_to_the_old_port_that_is_refused_keeps_the_media`, `update_glare_and_refusals_of_both_sides_keep_the_media` |
+//! | ports that an answered re-offer has replaced stay open for 2 s | `packets_under_way_to_replaced_ports_arrive` |
 //! | the packets of a branch that another one's answer gave up are dropped | `branch_that_is_given_up_is_not_heard`, `update_of_one_fork_leaves_the_answer_of_the_other_fork` |
 //! | the mask of relayed lines is that of the answered offer | `answer_after_a_glare_has_the_lines_of_its_own_offer`, `answer_to_an_earlier_offer_is_rewritten_whole` |
 //! | an answer in an ACK that the next offer overtakes is taken | `answer_in_an_ack_is_overtaken_by_the_next_offer` |

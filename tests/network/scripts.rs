@@ -162,6 +162,19 @@ fn answer_that_crosses_a_cancel_makes_one_session() {
     }
 }
 
+/// RFC 3264 section 8.3.1: until the answer comes, a phone sends to the ports of before.
+#[test]
+fn packets_under_way_to_replaced_ports_arrive() {
+    for phone in ["a", "b"] {
+        for offer in ["reinvites", "updates"] {
+            holds(&format!(
+                "topology direct\nlatency 40\na calls\nwait 300\nb answers\nwait 3000\n\
+                 {phone} {offer} ports\nwait 3000\n"
+            ));
+        }
+    }
+}
+
 /// A proxy before two servers forks: its CANCEL for one phone crosses that phone's
 /// 200, which the caller keeps.
 #[test]
@@ -170,6 +183,17 @@ fn answer_that_crosses_a_cancel_of_a_fork_is_kept() {
         holds(&format!(
             "topology upstream\nlatency 40\nrelay-delay {relay_delay}\ncaller-keeps newest\na calls\n\
              wait 500\nb rings\nwait 300\nc answers\nwait 60\nb answers\nwait 40000\n"
+        ));
+    }
+}
+
+/// Its server keeps no delete for 32 s behind the CANCEL: a dispatcher would end the call.
+#[test]
+fn answer_that_crosses_a_cancel_outlives_its_delete() {
+    for keeps in ["newest", "both"] {
+        holds(&format!(
+            "topology upstream\ndispatcher 1\nlatency 300\ncaller-keeps {keeps}\na calls\n\
+             wait 3000\nb rings\nwait 3000\nc answers\nwait 1100\nb answers\nwait 40000\n"
         ));
     }
 }
@@ -332,11 +356,12 @@ fn answer_in_an_ack_that_comes_again_behind_an_update_changes_nothing() {
 /// INVITE from a re-INVITE.
 #[test]
 fn invite_that_comes_again_after_its_answer_is_a_copy() {
+    const REFUSED: &str = "\nb refuses-lines 1";
     for tags in [0, 1, 2, 3] {
-        for lines in ["", "\nb refuses-lines 1"] {
+        for (dispatcher, lines) in [(0, ""), (0, REFUSED), (1, REFUSED)] {
             holds(&format!(
-                "topology direct\nlatency 200\nwithout-tags {tags}\na calls\nwait 1350{lines}\n\
-                 b answers\nwait 1000"
+                "topology direct\ndispatcher {dispatcher}\nlatency 200\nwithout-tags {tags}\n\
+                 a calls\nwait 1350{lines}\nb answers\nwait 1000"
             ));
         }
     }

@@ -284,12 +284,12 @@ impl World {
         self.open_nats();
     }
 
-    fn is_at(&self, fate: Fate, end: EndId) -> bool {
+    pub(super) fn is_at(&self, fate: Fate, end: EndId) -> bool {
         let Some(expected) = self.ids.ends.get(end as usize - 1) else { return false };
         fate == Fate::Phone(expected.owner, expected.address)
     }
 
-    fn described(&self, end: EndId, receiver: EndId) -> String {
+    pub(super) fn described(&self, end: EndId, receiver: EndId) -> String {
         let owner = |end: EndId| {
             let owner = self.ids.ends.get(end as usize - 1).map_or(0, |end| end.owner);
             char::from(b'a' + owner as u8 % 26)

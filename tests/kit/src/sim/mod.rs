@@ -24,6 +24,7 @@ pub mod sdp;
 pub mod server;
 pub mod shrink;
 pub mod topology;
+mod under_way;
 pub mod world;
 
 pub use run::{Outcome, run, run_recorded};

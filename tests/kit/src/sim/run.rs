@@ -179,6 +179,7 @@ impl Run {
         // quiet.
         if self.world.relays.get().next().is_none() {
             self.faults.extend(self.world.check_required());
+            self.faults.extend(self.world.check_under_way());
         } else {
             // A phone sends at once, and what it sends opens its NAT.
             self.world.send_media();
