@@ -137,7 +137,6 @@ impl State {
         State(self.0 | MORE)
     }
 
-    /// True when a 2xx came after the CANCEL.
     /// True for a leg that was stored in the middle of the call and has had a request.
     pub(super) fn requested(self) -> bool {
         self.0 & REQUESTED != 0
@@ -147,6 +146,7 @@ impl State {
         State(self.0 | REQUESTED)
     }
 
+    /// True when a 2xx came after the CANCEL.
     pub(super) fn crossed(self) -> bool {
         self.0 & CROSSED != 0
     }
