@@ -309,7 +309,7 @@ pub unsafe extern "C" fn mp_end_session(
 /// tag of either side, or the caller's where the relay is AG Projects' dispatcher.
 /// Otherwise as mp_end_session. The texts are copied.
 /// MP_ERR_ARGUMENT for an empty Call-ID, and for an empty from_tag, unless the
-/// call table has a call of a caller without tags (RFC 3261 12.1.1).
+/// call table has a call in which it is a phone's null tag (RFC 3261 12.1.1).
 ///
 /// ```c
 /// if (mp_end_call(worker, call_id, from_tag, mp_text("")) != MP_OK)

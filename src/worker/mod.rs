@@ -338,7 +338,7 @@ impl Worker {
     ///
     /// # Errors
     /// `Status::Argument` for an empty Call-ID, and for an empty `from_tag` unless the
-    /// call table has a call of a caller without tags; `Status::WrongProcess` after a
+    /// call table has a call in which it is a phone's null tag; `Status::WrongProcess` after a
     /// fork.
     ///
     /// ```

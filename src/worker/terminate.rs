@@ -70,12 +70,9 @@ impl Worker {
             _ => (Part::Message(EndScope::Call), Method::Bye),
         };
         let call = CallMessage { method, ..CallMessage::command(key) };
-        // The tag of a caller without tags (RFC 3261 12.1.1), or one that was left out.
-        let is_stored = || {
-            let leg = self.engine.calls().look_up(&call, seconds(self.now()));
-            leg.status() != LegStatus::Unknown
-        };
-        if from_tag.is_empty() && !is_stored() {
+        // The null tag of a phone without tags (RFC 3261 12.1.1), or one that was left out.
+        let is_null = || self.engine.calls().look_up(&call, seconds(self.now())).has_from_tag();
+        if from_tag.is_empty() && !is_null() {
             return Err(Error::new(
                 Status::Argument,
                 "the From tag of the call to end is empty; give the tag of one of its sides",

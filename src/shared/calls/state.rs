@@ -172,6 +172,11 @@ impl<'b> LegState<'b> {
             })
     }
 
+    /// True when the tag of From is that of the leg's caller or of one of its dialogs.
+    pub fn has_from_tag(&self) -> bool {
+        self.found.is_some_and(|found| found.by_caller || found.dialog.is_some())
+    }
+
     /// The identity of the leg's relay; `None` before a relay has answered.
     #[inline]
     pub fn relay(&self) -> Option<u32> {

@@ -3,6 +3,7 @@
 
 use kit::call::{Step, alice_sdp, bob_sdp};
 use kit::relay::header;
+use mediaproxy::Status;
 
 use super::{Kind, Scene, reply_sdp};
 
@@ -66,6 +67,31 @@ fn failed_invite_of_a_caller_without_tag_is_ended_by_its_reply() {
             let delete = format!("session {null} {tag}");
             assert_eq!(scene.deletes(), [delete.trim_end()], "{kind:?}");
             assert_eq!(scene.active_calls(), 0);
+        }
+    }
+}
+
+/// A From tag that the server has left out is an error, also beside the other one.
+#[test]
+fn command_with_an_empty_from_tag_ends_a_call_of_null_tags_only() {
+    for (caller, callee) in [("a", "b"), ("", "b"), ("a", "")] {
+        for (from, to) in [("", ""), ("", "a"), ("", "b")] {
+            let mut scene = Scene::new(Kind::BuiltIn);
+            scene.relayed(&Step::request("INVITE", 1, caller, "").sdp(alice_sdp()));
+            scene.relayed(&Step::reply("200 OK", "INVITE", 1, caller, callee).sdp(bob_sdp()));
+            let ended = scene.worker.end_call(b"call@x", from.as_bytes(), to.as_bytes());
+            let is_call = match to {
+                "" => caller.is_empty(),
+                _ => [caller, callee].contains(&to) && [caller, callee].contains(&from),
+            };
+            let of_null_caller = caller.is_empty();
+            match is_call {
+                true => assert_eq!(scene.active_calls(), 0, "{caller} {callee}: {from} {to}"),
+                false => assert_eq!(scene.active_calls(), 1, "{caller} {callee}: {from} {to}"),
+            }
+            let error = ended.map_err(|error| error.status()).err();
+            let expected = (!is_call && !of_null_caller).then_some(Status::Argument);
+            assert_eq!(error, expected, "{caller} {callee}: {from} {to}");
         }
     }
 }
