@@ -15,6 +15,7 @@ use super::ids::{ChannelId, PeerId};
 use super::learning::{Change, Millis};
 use super::lines::Lines;
 use super::media_ports::MediaPorts;
+use super::offer::{Doubt, Meaning, Offer, Progress};
 use super::opening::{Before, Families};
 use super::refusal::Refusal;
 use super::stream::Stream;
@@ -25,53 +26,6 @@ use super::update::Update;
 const LINGER: Millis = 2_000;
 /// How long an offer may be answered that another one has crossed: 64 x T1.
 const CROSSING_TIME: Millis = 32_000;
-
-/// How far the offer in force is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Open,
-    /// By a provisional reply: the final one may still change it.
-    Early,
-    Answered,
-}
-
-/// The offer in force.
-#[derive(Clone, Copy, Debug)]
-struct Offer {
-    /// The side whose request and CSeq the offer belongs to.
-    direction: Side,
-    cseq: u32,
-    offerer: Side,
-    progress: Progress,
-    since: Millis,
-    /// Later offers of the dialog have higher ones.
-    number: u32,
-    /// The answer to the offer before it came later: either it was refused, or it has
-    /// overtaken that answer.
-    doubt: Option<Doubt>,
-}
-
-/// An offer that may have been refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doubt {
-    /// Its packets pass until then.
-    Until(Millis),
-    /// The callee's packets are no longer accepted, but on agreed ports.
-    Muted,
-}
-
-/// The meaning of a message with SDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
-    Offer,
-    /// The offer in force again.
-    OfferAgain,
-    Answer,
-    /// The crossing offer again.
-    CrossingAgain,
-    /// Belongs to an offer that a later one replaced, or has overtaken.
-    Stale,
-}
 
 /// A stream that a re-offer replaced.
 #[derive(Clone, Debug)]
@@ -420,16 +374,22 @@ impl Dialog {
     }
 
     /// The ports for a message whose offer was replaced by a later one, or has come
-    /// after it: those of the streams that match it. Where nothing is agreed yet, those in
-    /// force, since its sender is known by the later message only. No stream changes.
+    /// after it: those that it names itself (a spiral), else those of the streams that match
+    /// it. Where nothing is agreed yet, those in force, since its sender is known by the
+    /// later message only. No stream changes.
     fn stale_ports(&self, update: &Update, media: &dyn MediaPorts) -> Vec<Option<SocketAddr>> {
-        if self.agreed.0.is_empty() {
-            return self.ports(update.receiver(), media);
-        }
         let items = update.items().unwrap_or_default();
-        let agreed = self.agreed.ports_of_matches(update, items, media);
+        let mut ports = match self.agreed.0.is_empty() {
+            true => self.ports(update.receiver(), media),
+            false => self.agreed.ports_of_matches(update, items, media),
+        };
         let offered = self.lines().ports_of_matches(update, items, media);
-        offered.into_iter().zip(agreed).map(|(offered, agreed)| offered.or(agreed)).collect()
+        for ((port, offered), item) in ports.iter_mut().zip(offered).zip(items) {
+            let named = self.streams().find(|stream| stream.is_spiral(update, item, media));
+            let named = named.and_then(|stream| media.local(stream.channel, update.receiver()));
+            *port = named.or(offered).or(*port);
+        }
+        ports
     }
 
     /// Another branch has taken the call: it was learned beside others, perhaps
@@ -475,13 +435,17 @@ impl Dialog {
         before != (self.crossing.is_some(), self.lingering.len())
     }
 
-    /// The channels of all its streams.
-    pub(super) fn channels(&self) -> impl Iterator<Item = ChannelId> {
+    /// The streams in all places.
+    fn streams(&self) -> impl Iterator<Item = &Stream> {
         let offered = self.offered.iter().flat_map(Lines::streams);
         let lingering = self.lingering.iter().map(|old| &old.stream);
         let crossing = self.crossing.iter().flat_map(|(_, lines)| lines.streams());
-        let streams = self.agreed.streams().chain(offered).chain(crossing).chain(lingering);
-        streams.map(|stream| stream.channel)
+        self.agreed.streams().chain(offered).chain(crossing).chain(lingering)
+    }
+
+    /// The channels of all its streams.
+    pub(super) fn channels(&self) -> impl Iterator<Item = ChannelId> {
+        self.streams().map(|stream| stream.channel)
     }
 
     /// True while an offer in a request waits for its answer.

@@ -31,6 +31,7 @@ mod local;
 mod loops;
 mod media;
 mod media_ports;
+mod offer;
 mod opening;
 mod ports;
 mod refusal;

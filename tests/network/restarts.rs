@@ -65,6 +65,18 @@ fn answers_that_overtake_each_other_in_a_spiral_open_the_nat() {
     );
 }
 
+/// The last answer names the ports of its own dialog, which are not the newest ones.
+#[test]
+fn answer_comes_back_in_a_spiral_after_a_newer_offer() {
+    for change in ["ports", "same", "hold", "resume"] {
+        holds(&format!(
+            "topology spiral\nlatency 10\nrelay-delay 3\nnat b symmetric\na calls\nwait 100\n\
+             b answers\nserver 0 restarts\nwait 100\na updates hold-zero\nwait 100\n\
+             b reinvites ports\nwait 60\na updates {change}\nwait 60\n"
+        ));
+    }
+}
+
 /// A relay that starts again hears first of an answer that another dialog of the
 /// call does not know.
 #[test]

@@ -201,3 +201,24 @@ fn phone_that_has_sent_is_not_reported_when_it_is_held() {
     world.reaches(A, caller, "198.51.100.20:9000");
     assert_eq!(world.proxy.warnings(), (0, 0));
 }
+
+/// It has passed a server once, and meanwhile a newer offer has come from its sender.
+#[test]
+fn answer_that_comes_back_in_a_spiral_keeps_its_ports() {
+    for newer in ["0.0.0.0:4010 sendonly", "198.51.100.1:4010", "0.0.0.0:4000 sendonly"] {
+        let mut world = World::new();
+        world.send("request", 1, "a>", A);
+        world.send("reply", 1, "a>b", B);
+        world.send("request", 101, "b>a", "198.51.100.2:5010");
+        let given = world.send("reply", 101, "b>a", A).first();
+        world.send("request", 2, "a>b", newer);
+        for _ in 0..2 {
+            assert_eq!(
+                world.send("reply", 101, "b>a", &given.to_string()).first(),
+                given,
+                "{newer}"
+            );
+        }
+        world.reaches("198.51.100.2:5010", given, A);
+    }
+}
