@@ -100,6 +100,19 @@ pub(super) enum Kind {
     Reply,
 }
 
+/// What the SIP server has stored of the dialog of an `update`. An extension of
+/// libmediaproxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum StoredDialog {
+    /// It does not say.
+    #[default]
+    Unsure,
+    /// A 2xx has confirmed it.
+    Confirmed,
+    /// The server has stored the dialogs of the session, and this is none of them.
+    Missing,
+}
+
 /// An `update`: creates or changes a session.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct UpdateRequest<'a> {
@@ -118,6 +131,7 @@ pub(super) struct UpdateRequest<'a> {
     /// An extension of libmediaproxy: a 2xx whose To tag is null, which is else a
     /// provisional reply.
     pub(super) is_final: bool,
+    pub(super) dialog: StoredDialog,
     /// The source of the SIP message.
     pub(super) signaling: IpAddr,
     /// An extension of libmediaproxy: the address family that the receiver of
@@ -195,6 +209,7 @@ struct Headers<'a> {
     signaling_ip: &'a [u8],
     address_family: &'a [u8],
     is_final: &'a [u8],
+    dialog: &'a [u8],
     mixed_families: &'a [u8],
     scope: &'a [u8],
     branch: &'a [u8],
@@ -219,6 +234,7 @@ pub(super) fn parse(request: &[u8]) -> Option<Request<'_>> {
             b"signaling_ip" => headers.signaling_ip = value,
             b"address_family" => headers.address_family = value,
             b"final" => headers.is_final = value,
+            b"dialog" => headers.dialog = value,
             b"mixed_families" => headers.mixed_families = value,
             b"scope" => headers.scope = value,
             b"branch" => headers.branch = value,
@@ -280,6 +296,11 @@ impl<'a> Headers<'a> {
             early_tag: self.early_tag,
             branch: self.branch()?,
             is_final: self.is_final == b"yes",
+            dialog: match self.dialog {
+                b"confirmed" => StoredDialog::Confirmed,
+                b"missing" => StoredDialog::Missing,
+                _ => StoredDialog::Unsure,
+            },
             signaling: address(self.signaling_ip)?,
             receiver_family,
             mixed_families: self.mixed_families == b"yes",

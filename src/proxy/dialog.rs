@@ -45,6 +45,8 @@ pub(super) struct Dialog {
     /// The callee, on its side of the media ports.
     pub(super) peer: PeerId,
     pub(super) confirmed: bool,
+    /// The server has no such dialog: its offer keeps nothing.
+    pub(super) foreign: bool,
     pub(super) branches: Branches,
     /// The last CSeq of an offer in each direction.
     cseqs: Sides<Option<u32>>,
@@ -74,6 +76,7 @@ impl Dialog {
             unnamed: false,
             peer,
             confirmed: false,
+            foreign: false,
             branches: Branches::default(),
             cseqs: Sides::default(),
             finals: Sides::default(),
@@ -450,9 +453,9 @@ impl Dialog {
 
     /// True while an offer in a request waits for its answer.
     pub(super) fn waits(&self) -> bool {
-        self.offer.is_some_and(|offer| {
-            offer.progress == Progress::Open && offer.offerer == offer.direction
-        })
+        let in_request =
+            |offer: Offer| offer.progress == Progress::Open && offer.offerer == offer.direction;
+        !self.foreign && self.offer.is_some_and(in_request)
     }
 
     /// True while no SDP of the callee is part of it.

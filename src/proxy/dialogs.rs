@@ -77,7 +77,8 @@ impl Dialogs {
     /// True when the message comes too late, since its dialog is over.
     pub(super) fn is_over_for(&self, update: &Update) -> bool {
         let gone = self.gone_with(update.dialog_tag());
-        gone.is_some_and(|gone| gone.how == Gone::Removed || !update.is_final_reply())
+        let confirms = update.is_final_reply() || update.is_of_confirmed();
+        gone.is_some_and(|gone| gone.how == Gone::Removed || !confirms)
     }
 
     /// What a message of a dialog that is there, or is over, was answered before.

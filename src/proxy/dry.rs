@@ -159,4 +159,6 @@ mod own_ports;
 #[cfg(test)]
 mod phones;
 #[cfg(test)]
+mod stored_dialogs;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 
 use super::answer::Answer;
-use super::control::{Kind, MAX_STREAMS};
+use super::control::{Kind, MAX_STREAMS, StoredDialog};
 use super::dialog::Dialog;
 use super::dialogs::Dialogs;
 use super::family::{Family, Side, Sides};
@@ -212,22 +212,27 @@ impl Session {
         }
         // Where the initial request was missed, any 2xx may be another branch's, and any
         // request may be within a dialog that was confirmed before.
-        let missed = self.initial.missed || self.has_missed_initial(None, update);
-        let may_follow = of_initial || missed && !update.is_early();
+        let is_foreign = self.is_foreign(update);
+        let missed = !is_foreign && self.initial.missed || self.has_missed_initial(None, update);
+        let confirmed = update.is_of_confirmed();
+        let may_follow = of_initial || confirmed || missed && !update.is_early();
         let is_over = self.answered && !may_follow;
         let is_late = self.initial.is_late(update) && !missed;
         if is_over || is_late || self.dialogs.is_over_for(update) {
             return Ok(None);
         }
         let peer = self.dialogs.next_peer()?;
-        Ok(Some((None, self.initial.dialog(tag, peer, update.now))))
+        let mut dialog = self.initial.dialog(tag, peer, update.now);
+        dialog.foreign = update.request.dialog == StoredDialog::Missing;
+        Ok(Some((None, dialog)))
     }
 
     /// A final reply to the initial request confirms its dialog; where that reply was
-    /// missed, any final reply does. The early ones of other branches are over.
+    /// missed, any final reply does, and any message of which the server says so. The early
+    /// ones of other branches are over.
     fn confirm_if_final(&mut self, index: usize, update: &Update, media: &mut dyn MediaPorts) {
-        let confirms = self.initial.has_message(update) || self.initial.missed;
-        if !update.is_final_reply() || !confirms {
+        let answers = self.initial.has_message(update) || self.initial.missed;
+        if !(update.is_final_reply() && answers || update.is_of_confirmed()) {
             return;
         }
         let Some(early) = self.dialogs.confirm(index, self.initial.missed, media) else { return };
@@ -297,14 +302,21 @@ impl Session {
     /// True for a message of a later transaction than the initial one, in a dialog that
     /// is not stored, unless the initial offer was seen. A 2xx that makes a session is that
     /// of a request without offer, or the relay was started behind its request: the next
-    /// such message shows which.
+    /// such message shows which, and so does what the server has stored.
     fn has_missed_initial(&self, at: Option<usize>, update: &Update) -> bool {
         let later = match (update.direction, update.request.kind) {
+            _ if update.is_of_confirmed() => true,
+            _ if self.is_foreign(update) => false,
             (Side::Callee, _) => true,
             (Side::Caller, Kind::Request) => !update.is_initial(),
             (Side::Caller, Kind::Reply) => self.answered && !self.initial.has_message(update),
         };
         at.is_none() && later && !self.initial.offered
+    }
+
+    /// True for a request with the tags of no dialog: anybody can send one.
+    fn is_foreign(&self, update: &Update) -> bool {
+        update.request.dialog == StoredDialog::Missing && !self.is_new()
     }
 
     /// True without an initial offer and a dialog.

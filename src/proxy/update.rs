@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::control::{Item, Kind, UpdateRequest};
+use super::control::{Item, Kind, StoredDialog, UpdateRequest};
 use super::family::{Family, Side};
 use super::learning::Millis;
 
@@ -46,6 +46,12 @@ impl<'a> Update<'a> {
     pub(super) fn is_final_reply(&self) -> bool {
         let UpdateRequest { kind, to_tag, is_final, .. } = self.request;
         *kind == Kind::Reply && (*is_final || !to_tag.is_empty())
+    }
+
+    /// True when the message confirms its dialog by itself: the server has stored that a 2xx
+    /// came, which did not come to this relay.
+    pub(super) fn is_of_confirmed(&self) -> bool {
+        self.request.dialog == StoredDialog::Confirmed
     }
 
     /// True for a request of the caller outside of a dialog.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::bytes;
 use crate::error::Result;
 use crate::sdp::Direction;
+use crate::shared::calls::StoredDialog;
 use crate::shared::deletes::{Delete, Scope};
 use crate::sip::Message;
 
@@ -41,6 +42,9 @@ pub struct Query {
     /// The To tag is null, not missing: a peer of RFC 2543 in an existing dialog
     /// (RFC 3261 12.1.1).
     pub null_to_tag: bool,
+    /// What the call table has of the message's dialog; sent to relays with the capability
+    /// `branch_delete`.
+    pub dialog: StoredDialog,
     /// What a `Delete` deletes.
     pub scope: Scope,
     /// The CSeq of the INVITE whose session a `Delete` deletes: see [`Delete::cseq`].
@@ -98,7 +102,7 @@ impl Query {
         copy(message.from_tag()?, &mut self.from_tag);
         copy(message.to_tag()?, &mut self.to_tag);
         (self.null_to_tag, self.scope) = (false, Scope::Session);
-        (self.ended_cseq, self.branch) = (None, 0);
+        (self.ended_cseq, self.branch, self.dialog) = (None, 0, StoredDialog::Unsure);
         self.request_uri.clear();
         (self.from_local, self.to_local) = (false, false);
         copy(shortened(message.from_uri()?.unwrap_or_default()), &mut self.from_uri);

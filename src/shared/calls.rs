@@ -43,7 +43,7 @@ mod words;
 pub use message::{CallKey, CallMessage};
 
 pub use scope::{DeleteScope, EndScope, Termination};
-pub use state::{LegState, LegStatus};
+pub use state::{LegState, LegStatus, StoredDialog};
 pub use update::{CallUpdate, Recorded, RelayPorts, Ticket};
 pub use words::table_words;
 

@@ -163,7 +163,7 @@ pub(super) fn start(
     let mut request = worker.spare.take().unwrap_or_default();
     let query = request.renew(decision.role, times);
     worker.fill_query(query, message, decision.cseq, options)?;
-    query.branch = call.branch;
+    (query.branch, query.dialog) = (call.branch, leg.stored_dialog());
     query.null_to_tag = has_null_to_tag(&call, &leg);
     query.streams.clone_from(&plan.streams);
     let mut choice = worker.choice(message, &query.call_id, options);

@@ -124,6 +124,12 @@ fn dialogs_that_a_restarted_relay_has_not_seen_have_media() {
             ));
         }
     }
+    // It was frozen when the first 2xx came.
+    holds(
+        "topology fork\nrelay-delay 3\ncaller-keeps both\na calls\nwait 100\n\
+         c answers without-sdp\nrelay 0 freezes\nwait 9000\nrelay 0 returns\na calls\nwait 3000\n\
+         b answers\nwait 9000\nwait 9000\nc reinvites second\nwait 100\n",
+    );
     // A session without a stream ends by its silence.
     holds(
         "topology fork\na calls\nc refuses-lines 1\nc answers without-sdp\nwait 3000\n\

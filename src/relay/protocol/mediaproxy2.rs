@@ -12,6 +12,7 @@ use crate::error::{Error, Result, Status};
 use crate::relay::{Answer, Capabilities, Command, ConnectionUse};
 use crate::relay::{Query, Scope, Stream, StreamAddress};
 use crate::sdp::Direction;
+use crate::shared::calls::StoredDialog;
 
 /// The room for a query, in bytes; nearly every query fits.
 const ROOM: usize = 1024;
@@ -113,6 +114,11 @@ impl Codec for MediaProxy2 {
         }
         if capabilities.branch_delete {
             push_branch(out, query.branch);
+            out.extend_from_slice(match query.dialog {
+                StoredDialog::Unsure => b"",
+                StoredDialog::Confirmed => b"dialog: confirmed\r\n",
+                StoredDialog::Missing => b"dialog: missing\r\n",
+            });
         }
         if is_final && to_tag.is_empty() {
             // Otherwise it would be a provisional reply.
@@ -248,6 +254,7 @@ mod tests {
             from_tag: b"ft".to_vec(),
             to_tag: Vec::new(),
             null_to_tag: false,
+            dialog: StoredDialog::Unsure,
             scope: Scope::Session,
             ended_cseq: None,
             branch: 0,
@@ -342,6 +349,22 @@ mod tests {
         query.branch = 0x1f;
         assert!(encoded(&query, true).contains("early_tag: tt\r\nbranch: 0000001f\r\n"));
         assert!(!encoded(&query, false).contains("branch"));
+    }
+
+    #[test]
+    fn stored_dialog_is_sent_to_the_built_in_relay() {
+        let mut query = query(Vec::new());
+        for (dialog, line) in [
+            (StoredDialog::Unsure, None),
+            (StoredDialog::Confirmed, Some("\r\ndialog: confirmed\r\n")),
+            (StoredDialog::Missing, Some("\r\ndialog: missing\r\n")),
+        ] {
+            query.dialog = dialog;
+            assert!(!encoded(&query, false).contains("dialog: "), "{dialog:?}");
+            let text = encoded(&query, true);
+            assert!(line.is_none_or(|line| text.contains(line)), "{dialog:?}");
+            assert_eq!(text.contains("\r\ndialog: "), line.is_some(), "{dialog:?}");
+        }
     }
 
     /// RFC 3261 12.1.1: the tag of a peer of RFC 2543 is null.

@@ -25,6 +25,19 @@ pub enum LegStatus {
     Ended,
 }
 
+/// What is stored of a message's dialog: a relay that has lost its sessions cannot know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoredDialog {
+    /// It may be one of the leg's, early or confirmed, or the leg is not stored whole.
+    #[default]
+    Unsure,
+    /// A 2xx has confirmed it.
+    Confirmed,
+    /// The leg is stored from its initial INVITE on, and the request has the tags of none of
+    /// its dialogs.
+    Missing,
+}
+
 /// The stored state of the leg and the dialog that a message belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct LegState<'b> {
@@ -175,6 +188,30 @@ impl<'b> LegState<'b> {
     /// True when the tag of From is that of the leg's caller or of one of its dialogs.
     pub fn has_from_tag(&self) -> bool {
         self.found.is_some_and(|found| found.by_caller || found.dialog.is_some())
+    }
+
+    /// What is stored of the dialog that both tags of the message name.
+    #[inline]
+    pub fn stored_dialog(&self) -> StoredDialog {
+        match self.message.lacks_to_tag() {
+            true => StoredDialog::Unsure,
+            false => self.named_dialog(),
+        }
+    }
+
+    fn named_dialog(&self) -> StoredDialog {
+        let Some(found) = self.found else { return StoredDialog::Unsure };
+        let Found { by_caller, dialog, state, .. } = found;
+        let is_whole = state.phase() != Phase::None && !state.has_more();
+        // A repeated reply to the initial INVITE is as the first one was.
+        let later = is_whole && !(by_caller && self.message.cseq == state.cseq());
+        match (dialog.map(Dialog::state), self.message.status) {
+            (Some(DialogState::Confirmed), None) => StoredDialog::Confirmed,
+            (Some(DialogState::Confirmed), Some(200..)) if later => StoredDialog::Confirmed,
+            (Some(DialogState::Confirmed | DialogState::Early), _) => StoredDialog::Unsure,
+            (_, None) if is_whole => StoredDialog::Missing,
+            _ => StoredDialog::Unsure,
+        }
     }
 
     /// The identity of the leg's relay; `None` before a relay has answered.

@@ -33,6 +33,29 @@ fn messages_in_a_dialog_work_after_a_restart() {
     }
 }
 
+/// A relay that has started again cannot know which dialogs there are: the server says it,
+/// as long as it does.
+#[test]
+fn relay_is_sent_what_is_stored_of_the_dialog() {
+    let mut scene = Scene::new(Kind::BuiltIn);
+    let sent = |scene: &mut Scene, step: Step, line: &str| {
+        scene.relayed(&step);
+        let requests = scene.requests();
+        let last = requests.last().expect("a request");
+        assert_eq!(header(last, "dialog"), line, "{last}");
+    };
+    sent(&mut scene, invite(1), "(none)");
+    sent(&mut scene, reply_sdp("200 OK", 1, "b"), "(none)");
+    for (from, to, line) in
+        [("a", "b", "confirmed"), ("b", "a", "confirmed"), ("a", "x", "missing")]
+    {
+        sent(&mut scene, Step::request("INVITE", 5, from, to).sdp(bob_sdp()), line);
+    }
+    sent(&mut scene, Step::reply("200 OK", "INVITE", 5, "b", "a").sdp(bob_sdp()), "confirmed");
+    scene.restart();
+    sent(&mut scene, Step::request("INVITE", 6, "a", "b").sdp(bob_sdp()), "(none)");
+}
+
 /// Whose tags these are, only the relay knows.
 #[test]
 fn bye_with_wrong_tags_after_a_restart_ends_no_call() {

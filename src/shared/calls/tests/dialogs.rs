@@ -102,6 +102,45 @@ fn confirmed_dialog_takes_the_place_of_an_early_one() {
 }
 
 #[test]
+fn dialog_is_confirmed_or_missing_only_where_the_leg_is_stored_whole() {
+    use StoredDialog::{Confirmed, Missing, Unsure};
+    let of = |table: &Table, from: &str, to: &str| {
+        let state = |message: &CallMessage| table.calls().look_up(message, 100).stored_dialog();
+        let request = state(&table.request(Method::Invite, 9, from, to));
+        let reply = |status| state(&table.reply(status, 9, from, to));
+        assert_eq!(reply(183), Unsure, "{from}>{to}");
+        (request, reply(200))
+    };
+    let table = Table::new(64);
+    assert_eq!(of(&table, "a", "b"), (Unsure, Unsure));
+    table.invite(1);
+    table.bare(180, 1, "a", "b");
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        assert_eq!(of(&table, from, to), (Unsure, Unsure), "early");
+    }
+    table.bare(200, 1, "a", "b");
+    table.offer(&table.request(Method::Invite, 3, "a", "x"), 100);
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        assert_eq!(of(&table, from, to), (Confirmed, Confirmed));
+    }
+    let again = table.calls().look_up(&table.reply(200, 1, "a", "b"), 100);
+    assert_eq!(again.stored_dialog(), Unsure, "as the first one was");
+    for (from, to) in [("a", "x"), ("x", "a"), ("a", "y"), ("y", "a")] {
+        assert_eq!(of(&table, from, to), (Missing, Unsure), "{from}>{to}");
+    }
+    for (from, to) in [("a", ""), ("b", ""), ("b", "x"), ("x", "b")] {
+        assert_eq!(of(&table, from, to), (Unsure, Unsure), "{from}>{to}");
+    }
+    // More dialogs than have words.
+    (0..9).for_each(|n| table.bare(200, 1, "a", &format!("b{n}")));
+    assert_eq!(of(&table, "a", "y"), (Unsure, Unsure));
+    // The leg was first seen in the middle of the call.
+    let table = Table::new(64);
+    table.offer(&table.request(Method::Invite, 3, "a", "b"), 100);
+    assert_eq!(of(&table, "a", "x"), (Unsure, Unsure));
+}
+
+#[test]
 fn cseq_is_restored_from_its_low_bits() {
     for near in [0, 1, 5, 8191, 8192, 1 << 24, (1 << 31) - 1, u32::MAX] {
         for step in [-4096i64, -4095, -2, -1, 0, 1, 2, 4095] {
