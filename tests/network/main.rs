@@ -46,6 +46,7 @@
 //! | an answer has all its lines from its relay, or stays as it came | `late_reply_is_rewritten_whole_or_not_at_all` |
 //! | the initial offer's lines are those of its own answers only | `late_reply_is_rewritten_whole_or_not_at_all` |
 //! | an INVITE behind its own answer has ports at the relay | `invite_that_is_repeated_behind_its_answer_and_a_restart_has_the_ports_of_the_answer` |
+//! | a re-INVITE with a null To tag is no first try | `reinvite_with_a_null_tag_that_is_repeated_stays_on_its_relay` |
 //! | an answer that refuses all lines is reported to the relay behind a restart too | `answer_that_refuses_all_lines_behind_a_restart_ends_the_other_branch` |
 //!
 //! `cargo test` runs 20,000 calls, `MEDIAPROXY_LONG` two million; their speed is in

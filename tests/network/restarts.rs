@@ -1,4 +1,4 @@
-//! Servers and relays that start again, and what they have lost.
+//! Servers and relays that start again, what they have lost, and messages that look new.
 
 use super::scripts::holds;
 
@@ -223,5 +223,16 @@ fn invite_that_is_repeated_behind_its_answer_and_a_restart_has_the_ports_of_the_
         "topology fork\nlatency 10\nloss 10\nseed 1109221\na calls\nwait 300\nwait 300\na calls\n\
          wait 3000\nb answers without-sdp\nwait 9000\na reinvites delayed\nwait 300\n\
          a reinvites ports\nwait 3000\nserver 0 restarts\nb answers\n",
+    );
+}
+
+/// RFC 3261 section 12.1.1: it has no To tag. Its relay refuses the copy of a re-INVITE that
+/// comes behind the refusal of the phone, and no other relay takes the call.
+#[test]
+fn reinvite_with_a_null_tag_that_is_repeated_stays_on_its_relay() {
+    holds(
+        "topology spiral\nrelays 2\nworkers 3\nlatency 40\nrelay-delay 10\nloss 10\nseed 145143\n\
+         without-tags 2\na calls without-offer\nwait 300\nb answers\nwait 3000\na reinvites ports\n\
+         b reinvites same\nwait 9000\n",
     );
 }

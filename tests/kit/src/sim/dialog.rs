@@ -46,8 +46,6 @@ pub struct OfferAnswer {
     pub received: Option<Sdp>,
     /// An offer was refused after the last agreement.
     pub refused: bool,
-    /// An offer was refused at any time.
-    pub ever_refused: bool,
     /// What was agreed before.
     pub before: Option<(Sdp, Sdp)>,
     pub agreed_at: u64,

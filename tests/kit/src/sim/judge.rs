@@ -30,8 +30,6 @@ struct Stream {
     early: bool,
     /// An offer waits for its answer, or was refused.
     doubtful: bool,
-    /// An offer of its dialog was refused at any time.
-    refused: bool,
     /// What the phone sends where it did so before the last agreement too.
     same: bool,
     call_id: u32,
@@ -78,7 +76,6 @@ fn streams(phone: &Phone, quiet_for: u64) -> Vec<Stream> {
                 newest,
                 early: dialog.state == State::Early,
                 doubtful: dialog.pending.is_some() || media.is_doubtful(),
-                refused: media.ever_refused,
                 same,
                 call_id: dialog.call_id,
                 callee_tag: if dialog.caller { dialog.remote_tag } else { dialog.local_tag },
@@ -203,11 +200,6 @@ impl World {
             // A server without memory cannot tell a re-INVITE without a To tag from an
             // initial one.
             if self.restarted_at > 0 && self.setup.without_tags != 0 {
-                continue;
-            }
-            // A copy of a re-INVITE without a To tag that comes behind its refusal looks
-            // like a new call.
-            if self.is_tagless_again() && (sender.refused || receiver.refused) {
                 continue;
             }
             if self.is_given_up(sender) || self.is_given_up(receiver) {

@@ -219,7 +219,6 @@ impl Phone {
         dialog.pending = None;
         if status >= 300 {
             (dialog.media.sent, dialog.media.refused) = (None, true);
-            dialog.media.ever_refused = true;
             if invite && !timeout {
                 let cseq = reply.cseq;
                 let mut ack = dialog.request_with_cseq(Method::Ack, cseq, id, context);

@@ -122,7 +122,6 @@ impl Phone {
         };
         dialog.remote_cseq = dialog.remote_cseq.max(request.cseq);
         dialog.media.refused |= status != 200 || refuses;
-        dialog.media.ever_refused |= dialog.media.refused;
         if status == 200 && offers && refuses {
             self.refuses -= 1;
             return self.refuse_request(&request, 488, context);
