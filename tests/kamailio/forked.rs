@@ -48,6 +48,8 @@ impl Fork {
     /// got: the answer of `scene.bob`, and that of the other phone.
     pub(crate) fn answered_twice(&mut self, scene: &mut Scene<'_>) -> [Sip; 2] {
         let answers = [audio_of(&scene.bob, 1), audio_of(&self.other, 1)];
+        scene.bob.answers_in_a_fork = true;
+        self.other.answers_in_a_fork = true;
         scene.bob.answer(&self.first, "200 OK", "", &answers[0]);
         self.other.answer(&self.second, "200 OK", "", &answers[1]);
         let oks = [scene.alice.response(200, "INVITE"), scene.alice.response(200, "INVITE")];
@@ -57,9 +59,9 @@ impl Fork {
         };
         let (first, second) = (from("tag-bob-5060"), from("tag-bob-5070"));
         scene.alice.acknowledge(&mut self.call.clone(), &first, "");
-        scene.bob.request_after("CANCEL", "ACK");
+        scene.bob.request("ACK");
         scene.alice.acknowledge(&mut self.call.clone(), &second, "");
-        self.other.request_after("CANCEL", "ACK");
+        self.other.request("ACK");
         [first, second]
     }
 
@@ -69,7 +71,7 @@ impl Fork {
         // After the ACK.
         call.dialog.cseq += 1;
         alice.ask(&mut call, "BYE", "", "");
-        let bye = callee.request_after("CANCEL", "BYE");
+        let bye = callee.request("BYE");
         callee.answer(&bye, "200 OK", "", "");
         alice.response(200, "BYE");
     }
