@@ -12,6 +12,7 @@ use mediaproxy::IceCandidate;
 use mediaproxy::Log;
 use mediaproxy::Settings;
 use mediaproxy::internals::edit::{Edits, Verb};
+use mediaproxy::internals::worker::simulated;
 use mediaproxy::sdp::Session;
 use mediaproxy::sip::body::find_sdp;
 use mediaproxy::sip::message::MAX_MESSAGE;
@@ -75,6 +76,8 @@ impl<'r> Server<'r> {
             }
             Act::Time(milliseconds) => {
                 self.now += milliseconds;
+                // Ends have the worker's own clock, which must not go back.
+                simulated::set_now(&mut self.worker, self.now);
                 // A call that is over may be forgotten by now.
                 self.sent_on = None;
             }
