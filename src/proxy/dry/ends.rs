@@ -1,15 +1,6 @@
 //! Dialogs that are over, and sessions that begin or end within one.
 
-use super::phones::{Sdp, World, at};
-
-const A: Sdp = "198.51.100.1:4000";
-const A_NEW: Sdp = "198.51.100.1:4010";
-const B: Sdp = "198.51.100.2:5000";
-const C: Sdp = "198.51.100.3:6000";
-
-fn sessions(world: &World) -> (usize, usize) {
-    (world.proxy.sessions(world.now).len(), world.proxy.open_streams())
-}
+use super::phones::{A, A_NEW, B, C, REOFFERS_OF_C, Sdp, World, at};
 
 #[test]
 fn late_reply_of_a_removed_early_dialog_changes_nothing() {
@@ -43,7 +34,7 @@ fn repeated_answer_after_the_end_of_its_dialog_changes_nothing() {
     world.reaches(A, caller, B);
     world.reaches_nobody(C, callees);
     assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
-    assert_eq!(sessions(&world), (0, 0));
+    assert_eq!(world.left(), (0, 0));
 }
 
 /// The offer of a 2xx has ports of its own, which no other dialog has.
@@ -113,7 +104,7 @@ fn session_that_begins_with_a_refused_reoffer_is_answered_by_a_later_one() {
             world.reaches(answer, for_receiver, offer);
         }
         assert_eq!(world.remove("b>a", "scope: dialog\r\n").0, "removed");
-        assert_eq!(sessions(&world), (0, 0));
+        assert_eq!(world.left(), (0, 0));
     }
 }
 
@@ -130,7 +121,7 @@ fn session_that_begins_within_a_dialog_has_other_dialogs_too() {
     assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
     world.reaches(A, from_c, C);
     assert_eq!(world.remove("c>a", "scope: dialog\r\n").0, "removed");
-    assert_eq!(sessions(&world), (0, 0));
+    assert_eq!(world.left(), (0, 0));
 }
 
 /// Both were confirmed before the relay was restarted.
@@ -161,7 +152,7 @@ fn session_that_begins_within_a_dialog_has_the_answers_of_other_branches() {
         world.reaches(C, for_c, A);
         assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
         assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
-        assert_eq!(sessions(&world), (0, 0));
+        assert_eq!(world.left(), (0, 0));
     }
 }
 
@@ -188,7 +179,7 @@ fn session_that_begins_with_a_delayed_offer_has_the_answers_of_other_branches() 
         assert_eq!(world.remove("a>b", "scope: dialog\r\n").0, "removed");
         world.reaches(A, for_a, C);
         assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
-        assert_eq!(sessions(&world), (0, 0));
+        assert_eq!(world.left(), (0, 0));
     }
 }
 
@@ -197,13 +188,7 @@ fn session_that_begins_with_a_delayed_offer_has_the_answers_of_other_branches() 
 /// in the 200.
 #[test]
 fn session_that_begins_with_a_2xx_has_the_dialogs_that_were_confirmed_before() {
-    let offers: [(&str, u32, &str, Sdp, &str, Sdp); 4] = [
-        ("request", 2, "a>c", A_NEW, "reply", C),
-        ("request", 101, "c>a", C, "reply", A_NEW),
-        ("reply", 2, "a>c", C, "request", A_NEW),
-        ("reply", 101, "c>a", A_NEW, "request", C),
-    ];
-    for (kind, cseq, tags, offer, answer_kind, answer) in offers {
+    for (kind, cseq, tags, offer, answer_kind, answer) in REOFFERS_OF_C {
         for first_bye in [None, Some("before"), Some("after")] {
             let mut world = World::new();
             world.send("reply", 1, "a>b", B);
@@ -222,7 +207,7 @@ fn session_that_begins_with_a_2xx_has_the_dialogs_that_were_confirmed_before() {
             }
             world.reaches(offer, for_sender, answer);
             assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
-            assert_eq!(sessions(&world), (0, 0));
+            assert_eq!(world.left(), (0, 0));
         }
     }
 }
@@ -250,11 +235,11 @@ fn bye_ends_a_session_that_only_a_refused_request_has_made() {
     for (tags, bye) in [("a>b", "a>b"), ("a>b", "b>a"), ("a>", "a>"), ("a>", ">a")] {
         let mut world = World::new();
         world.send("request", 5, tags, A);
-        assert_eq!(sessions(&world), (1, 1), "{tags}");
+        assert_eq!(world.left(), (1, 1), "{tags}");
         let other = if tags == "a>" { "a>b" } else { "a>" };
         assert_eq!(world.remove(other, "scope: dialog\r\n").0, "error", "{tags}");
         assert_eq!(world.remove(bye, "scope: dialog\r\n").0, "removed", "{tags}");
-        assert_eq!(sessions(&world), (0, 0), "{tags}");
+        assert_eq!(world.left(), (0, 0), "{tags}");
     }
     // A callee with a tag rings: a null tag names no dialog of this call.
     let mut world = World::new();
@@ -278,7 +263,7 @@ fn remove_with_the_tag_of_the_callee_ends_the_session() {
         let of_invite = world.remove("b>", "cseq: 1\r\n");
         assert_eq!(of_invite.0, "error", "the INVITE of another caller with the tag b");
         assert_eq!(world.remove(tags, "").0, "removed", "{tags}");
-        assert_eq!(sessions(&world), (0, 0));
+        assert_eq!(world.left(), (0, 0));
     }
 }
 
@@ -333,7 +318,7 @@ fn reoffer_to_a_null_tag_does_not_make_another_answer_late() {
     world.reaches(C, callees, A);
     world.reaches_nobody(B, callees);
     assert_eq!(world.remove("a>c", "scope: dialog\r\n").0, "removed");
-    assert_eq!(sessions(&world), (0, 0));
+    assert_eq!(world.left(), (0, 0));
 }
 
 /// RFC 3261 section 12.1.1: its request to a caller without tag has no To tag.

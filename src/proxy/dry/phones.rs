@@ -9,6 +9,22 @@ use crate::proxy::config::Config;
 /// An SDP with audio at this address, which signalling comes from as well.
 pub(super) type Sdp = &'static str;
 
+// The caller, before and after it moved, and two callees.
+pub(super) const A: Sdp = "198.51.100.1:4000";
+pub(super) const A_NEW: Sdp = "198.51.100.1:4010";
+pub(super) const B: Sdp = "198.51.100.2:5000";
+pub(super) const C: Sdp = "198.51.100.3:6000";
+
+/// A re-INVITE between the moved caller and C, from either side, with its offer in the
+/// request or in the 2xx: the message that has the offer, its CSeq, tags and SDP, and the
+/// message that has the answer, and its SDP.
+pub(super) const REOFFERS_OF_C: [(&str, u32, &str, Sdp, &str, Sdp); 4] = [
+    ("request", 2, "a>c", A_NEW, "reply", C),
+    ("request", 101, "c>a", C, "reply", A_NEW),
+    ("reply", 2, "a>c", C, "request", A_NEW),
+    ("reply", 101, "c>a", A_NEW, "request", C),
+];
+
 /// A proxy, a clock, and a call.
 #[derive(Clone)]
 pub(super) struct World {
@@ -47,6 +63,11 @@ pub(super) fn rtcp(rtp: SocketAddr) -> SocketAddr {
 }
 
 impl World {
+    /// How many sessions there are, and open streams.
+    pub(super) fn left(&self) -> (usize, usize) {
+        (self.proxy.sessions(self.now).len(), self.proxy.open_streams())
+    }
+
     pub(super) fn new() -> World {
         World::with(|_| {})
     }

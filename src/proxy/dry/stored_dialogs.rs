@@ -1,18 +1,10 @@
 //! What the server has stored of a dialog, and the relay has not: it was started again, or
 //! was frozen when the 2xx came.
 
-use super::phones::{Sdp, World};
+use super::phones::{A, A_NEW, B, C, REOFFERS_OF_C, World};
 
-const A: Sdp = "198.51.100.1:4000";
-const A_NEW: Sdp = "198.51.100.1:4010";
-const B: Sdp = "198.51.100.2:5000";
-const C: Sdp = "198.51.100.3:6000";
 const CONFIRMED: &str = "dialog: confirmed\r\n";
 const MISSING: &str = "dialog: missing\r\n";
-
-fn sessions(world: &World) -> (usize, usize) {
-    (world.proxy.sessions(world.now).len(), world.proxy.open_streams())
-}
 
 /// A call with a delayed offer: its INVITE is not seen here.
 fn delayed() -> World {
@@ -27,7 +19,7 @@ fn delayed() -> World {
 #[track_caller]
 fn ends_with(world: &mut World, bye: &str) {
     assert_eq!(world.remove(bye, "scope: dialog\r\n").0, "removed");
-    assert_eq!(sessions(world), (0, 0));
+    assert_eq!(world.left(), (0, 0));
 }
 
 /// Anybody who has seen a message of the call can send a request with one of its tags.
@@ -78,13 +70,7 @@ fn request_of_a_missing_dialog_keeps_no_session_that_it_has_begun() {
 /// Both dialogs were confirmed, and the relay knows at most one of them.
 #[test]
 fn confirmed_dialog_is_one_of_the_session_whatever_the_relay_has_seen() {
-    let offers: [(&str, u32, &str, Sdp, &str, Sdp); 4] = [
-        ("request", 2, "a>c", A_NEW, "reply", C),
-        ("request", 101, "c>a", C, "reply", A_NEW),
-        ("reply", 2, "a>c", C, "request", A_NEW),
-        ("reply", 101, "c>a", A_NEW, "request", C),
-    ];
-    for (kind, cseq, tags, offer, answer_kind, answer) in offers {
+    for (kind, cseq, tags, offer, answer_kind, answer) in REOFFERS_OF_C {
         let with_early = |world: &mut World| {
             world.send("request", 1, "a>", A);
             world.send("reply", 1, "a>?c", C);
